@@ -1,0 +1,1 @@
+"""Floor 7, reading what the trace wrote: verify and query, without the running system."""

@@ -1,0 +1,71 @@
+"""One master key, one derived key a use: HKDF-SHA256 with a label (RFC 5869)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from functools import cached_property
+
+
+def derive(master: bytes, label: str, length: int = 32) -> bytes:
+    """Derive `length` bytes (at most 255 × 32) for one use from the master key."""
+    pseudo_random_key = hmac.new(b"guard/v1", master, hashlib.sha256).digest()
+    block, okm, counter = b"", b"", 1
+    while len(okm) < length:
+        block = hmac.new(pseudo_random_key, block + label.encode() + bytes([counter]), hashlib.sha256).digest()
+        okm += block
+        counter += 1
+    return okm[:length]
+
+
+class Keys:
+    """The keys of one installation, each derived for one use; the repr shows only the key id."""
+
+    def __init__(self, master: bytes) -> None:
+        self._master = master
+
+    @cached_property
+    def key_id(self) -> str:
+        """Eight hex digits that name the master key without revealing it."""
+        return derive(self._master, "key-id", 4).hex()
+
+    @cached_property
+    def faker(self) -> bytes:
+        """Key of the fake values."""
+        return derive(self._master, "faker")
+
+    @cached_property
+    def hash(self) -> bytes:
+        """Key of `as: hash` placeholders."""
+        return derive(self._master, "hash")
+
+    @cached_property
+    def encrypt(self) -> bytes:
+        """Key of `as: encrypt` placeholders (AES-256)."""
+        return derive(self._master, "tokens")
+
+    @cached_property
+    def users(self) -> bytes:
+        """Key of `guard.user` hashes."""
+        return derive(self._master, "users")
+
+    @cached_property
+    def subjects(self) -> bytes:
+        """Key of the subject hashes on findings."""
+        return derive(self._master, "subjects")
+
+    @cached_property
+    def memo(self) -> bytes:
+        """Key of in-process caches (moderation answers, screened segments)."""
+        return derive(self._master, "memo")
+
+    def __repr__(self) -> str:
+        return f"Keys(key_id={self.key_id})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("keys are never pickled")
+
+
+def keyed_hash(key: bytes, value: str, length: int = 32) -> str:
+    """HMAC-SHA256 of a value as `length` hex digits, for records that must join without the value."""
+    return hmac.new(key, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:length]

@@ -1,0 +1,1 @@
+"""Floor 4, the doors to the world: admitted connections and killable processes."""

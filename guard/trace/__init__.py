@@ -1,0 +1,1 @@
+"""Floor 5, the record: spans, the durable ledger, the OTLP copy."""

@@ -1,0 +1,214 @@
+"""The words of guard as frozen values: every other floor speaks in these types."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+class Action(enum.IntEnum):
+    """What a rule asks for, ordered: a verdict is the maximum over its findings."""
+
+    ALLOW = 0
+    FLAG = 1
+    REDACT = 2
+    BLOCK = 3
+
+    @property
+    def word(self) -> str:
+        """The lower-case word used in YAML, spans and errors."""
+        return self.name.lower()
+
+    @classmethod
+    def parse(cls, word: str) -> Action:
+        """Read the YAML word; raises KeyError for any other text."""
+        return _ACTIONS[word]
+
+
+_ACTIONS = {action.name.lower(): action for action in Action}
+
+
+class Stage(enum.StrEnum):
+    """Where text is screened: toward the model, toward the caller, at a connection, in logs."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    EGRESS = "egress"
+    LOGS = "logs"
+
+
+class Change(enum.Enum):
+    """What may be done to a segment: rewritten, or only refused (ids, names, schema keys)."""
+
+    TEXT = "text"
+    FIXED = "fixed"
+
+
+class Receipt(enum.StrEnum):
+    """What became of one check of one exchange (`guard.check.<name>` on the span)."""
+
+    RAN = "ran"
+    NOT_APPLICABLE = "not_applicable"
+    FAILED_CLOSED = "failed_closed"
+    FAILED_OPEN = "failed_open"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found: its kind and place, never the matched text.
+
+    `start` and `end` are code-point offsets into the original text of the segment at `path`
+    (end exclusive); a finding about a whole field (`guard.*`, `moderation.*`) has 0, 0.
+    `source` says who found it: `pattern`, `presidio:<Recognizer>`, `custom:<name>`,
+    `moderation:<model>`, `guard`.
+    """
+
+    kind: str
+    start: int
+    end: int
+    score: float
+    source: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One piece of human text in a body, and where it stands.
+
+    Segments of one non-empty `group` are neighbours whose texts follow each other (content parts
+    of one message): a value split over them must be found.
+    """
+
+    path: str
+    text: str
+    change: Change = Change.TEXT
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """How a span is replaced: `form` is token, faker, mask, hash or encrypt."""
+
+    form: str = "token"
+    restore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one finding led to, and which rule of which file said so."""
+
+    finding: Finding
+    action: Action
+    enforced: Action
+    rule: str
+    origin: str = ""
+    redaction: Redaction = Redaction()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision of one stage: the maximum action, what was enforced, and every finding's share."""
+
+    stage: Stage
+    action: Action
+    enforced: Action
+    decisions: tuple[Decision, ...] = ()
+    policy: str = ""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings behind the verdict, in the order of the text."""
+        return tuple(decision.finding for decision in self.decisions)
+
+    @property
+    def blocking(self) -> Decision | None:
+        """The first decision that is enforced as a block, if any."""
+        return next((d for d in self.decisions if d.enforced is Action.BLOCK), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose policy applies and who calls; `user` is hashed before it is recorded anywhere."""
+
+    tenant: str = "default"
+    user: str = ""
+
+
+# Effects: what the sans-I/O engine asks of its driver. Each is a value; the driver sends the result back.
+
+
+@dataclass(frozen=True, slots=True)
+class Detect:
+    """Find spans in each text; the answer is `list[list[Finding]]`, one list a text."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Ask the moderation service; the answer is `list[dict[str, float]]`, category to score, one a text."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Make one trace record durable; the answer is None, or Unavailable is thrown in."""
+
+    record: bytes
+
+
+Effect = Detect | Score | Commit
+Flow = Generator[Effect, Any, _T]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a destination processes and stores data, as ISO country codes or jurisdiction names."""
+
+    processing: tuple[str, ...]
+    storage: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether a destination may be reached, where it is, and why."""
+
+    allowed: bool
+    host: str
+    jurisdiction: str
+    reason: str = ""
+    place: Place | None = None
+    resident_host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one request body; each has its own setting."""
+
+    body_bytes: int = 4 * 1024 * 1024
+    depth: int = 64
+    messages: int = 2048
+    tools: int = 512
+    parts: int = 4096
+
+
+@dataclass(slots=True)
+class Receipts:
+    """The receipts of one exchange, by check name."""
+
+    by_name: dict[str, Receipt] = field(default_factory=dict)
+
+    def note(self, name: str, receipt: Receipt) -> None:
+        """Record the outcome of a check; a failure is never overwritten by a later success."""
+        if self.by_name.get(name) not in (Receipt.FAILED_CLOSED, Receipt.FAILED_OPEN):
+            self.by_name[name] = receipt
+
+    def attributes(self) -> Mapping[str, str]:
+        """The span attributes `guard.check.<name>`."""
+        return {f"guard.check.{name}": str(receipt) for name, receipt in self.by_name.items()}

@@ -177,7 +177,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Whether a destination may be reached, where it is, and why."""
+    """Whether a destination may be reached, where it is, and why.
+
+    `code` is the kind of a refusal (`egress.host`, `egress.jurisdiction`); `source` says who knows the
+    place or named the host: `table`, `declared` or `named`.
+    """
 
     allowed: bool
     host: str
@@ -185,6 +189,8 @@ class Admission:
     reason: str = ""
     place: Place | None = None
     resident_host: str = ""
+    code: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

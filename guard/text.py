@@ -1,0 +1,110 @@
+"""How long a text is in tokens, where its sentences end, and where to cut it.
+
+Tokens are estimated by script class, as measured on o200k: four Latin letters are one token, two digits or
+punctuation marks, one Hanzi, kana, Hangul syllable or emoji. Weights are counted in quarter tokens, so that
+the weight of a text is exactly the sum of the weights of its pieces, however it is split.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from itertools import chain, pairwise
+
+QUARTERS = 4
+"""Weight units in one token."""
+
+_LATIN, _DENSE, _WIDE = 1, 2, 4
+_WIDE_RANGES = (
+    (0x1100, 0x11FF),  # Hangul Jamo
+    (0x2E80, 0xA4CF),  # CJK radicals, punctuation, kana, bopomofo, ideographs, Yi
+    (0xA960, 0xA97F),
+    (0xAC00, 0xD7FF),  # Hangul syllables
+    (0xF900, 0xFAFF),
+    (0xFE30, 0xFE4F),
+    (0xFF00, 0xFFEF),  # full-width forms
+    (0x1F000, 0x3FFFF),  # emoji, ideographs of the other planes
+)
+_WIDE_STARTS = [start for start, _ in _WIDE_RANGES]
+_DENSE_ASCII = bytes(c for c in range(128) if not (chr(c).isalpha() or chr(c).isspace()))
+
+
+def _weigh_character(character: str) -> int:
+    code = ord(character)
+    row = bisect_right(_WIDE_STARTS, code) - 1
+    if row >= 0 and code <= _WIDE_RANGES[row][1]:
+        return _WIDE
+    latin = character.isspace() or (code < 0x250 and character.isalpha())
+    return _LATIN if latin else _DENSE
+
+
+class _Weights(dict[str, int]):
+    """The weight of each character met so far."""
+
+    def __missing__(self, character: str) -> int:
+        weight = _weigh_character(character)
+        if len(self) < 65_536:
+            self[character] = weight
+        return weight
+
+
+_WEIGHTS = _Weights()
+
+
+def weigh(text: str) -> int:
+    """Estimate the size of a text in quarter tokens; additive over any split."""
+    if text.isascii():
+        return 2 * len(text) - len(text.encode().translate(None, _DENSE_ASCII))
+    return sum(map(_WEIGHTS.__getitem__, text))
+
+
+def tokens(text: str) -> int:
+    """Estimate the tokens of a text, rounded up."""
+    return -(-weigh(text) // QUARTERS)
+
+
+_SENTENCE_END = re.compile(r"""(?:[.!?…]["'”’)\]]*\s|\n|[。！？；…][”’」』）》]*)\Z""")
+_LOOK_BACK = 8
+
+
+def ends_sentence(text: str, position: int) -> bool:
+    """Whether a sentence ends right before `position`, told by the text before it alone.
+
+    English sentences end after the white space that follows `.`, `!` or `?` (so `3.14` is no end), Chinese
+    ones after 。！？； and the quotation marks that close there, any line after its line feed.
+    """
+    return _SENTENCE_END.search(text, max(0, position - _LOOK_BACK), position) is not None
+
+
+def cut_near(text: str, cuts: Iterable[int], target: int, start: int = 0) -> int | None:
+    """Choose where the piece that begins at `start` ends: the first sentence end from ¾ of the target on,
+    else the first cut from 5⁄4 of it on.
+
+    `cuts` are the allowed positions in ascending order, `target` is in tokens (0: the first cut). The choice
+    looks at no text behind the chosen cut, so more text never revises it. None: no cut is good enough yet.
+    """
+    least, most = 3 * target, 5 * target
+    weight = 0
+    for before, cut in pairwise(chain((start,), (c for c in cuts if c > start))):
+        weight += weigh(text[before:cut])
+        if weight >= most or (weight >= least and ends_sentence(text, cut)):
+            return cut
+    return None
+
+
+def split(text: str, limit: int) -> list[str]:
+    """Split a text into pieces of at most `limit` characters, at the last sentence end of each where there is
+    one in its second half, else at white space, else anywhere."""
+    pieces, start = [], 0
+    while len(text) - start > limit:
+        end = _last_good_cut(text, start, limit)
+        pieces.append(text[start:end])
+        start = end
+    return [*pieces, text[start:]]
+
+
+def _last_good_cut(text: str, start: int, limit: int) -> int:
+    back = range(start + limit, start + limit // 2, -1)
+    sentence = next((p for p in back if ends_sentence(text, p)), None)
+    return sentence or next((p for p in back if text[p - 1].isspace()), start + limit)

@@ -1,0 +1,125 @@
+"""Token estimates, sentence ends and cuts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.text import cut_near, ends_sentence, split, tokens, weigh
+
+PROSE = (
+    "The committee met on Tuesday to discuss the new library. Several members asked whether the reading "
+    "room could stay open later, since students often come after work. It was agreed to try this in May. "
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "quarters"),
+    [
+        ("", 0),
+        ("abcd", 4),
+        ("Zürich", 6),
+        ("12", 4),
+        ("...", 6),
+        ("a b", 3),
+        ("你好", 8),
+        ("你好，世界。", 24),
+        ("カナ", 8),
+        ("한국", 8),
+        ("４１", 8),
+        ("🙂", 4),
+        ("привет", 12),
+        ("สวัสดี", 12),
+        ("\ud83d", 2),
+    ],
+)
+def test_a_text_weighs_what_its_script_classes_weigh(text: str, quarters: int) -> None:
+    """Latin letters and white space weigh a quarter, digits and punctuation a half, CJK and emoji one."""
+    assert weigh(text) == quarters
+
+
+def test_english_prose_is_estimated_near_the_real_count() -> None:
+    """1,024 characters of English are about 218 tokens in o200k: the estimate is 1.0 to 1.3 times that."""
+    assert 218 <= tokens((PROSE * 6)[:1024]) <= 285
+
+
+@given(st.text(), st.integers(0, 50))
+def test_weight_is_additive(text: str, at: int) -> None:
+    """Windows must not depend on how the text was cut, so the weight is the sum over any split."""
+    assert weigh(text) == weigh(text[:at]) + weigh(text[at:])
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("One. Two", [5]),
+        ("Really?! Yes", [9]),
+        ('He said "no." Then', [14]),
+        ("pi is 3.14 exactly", []),
+        ("see example.com/a.b", []),
+        ("line\nnext", [5]),
+        ("你好。再见", [3]),
+        ("他说：“好。”然后", [6, 7]),
+        ("一；二！三？", [2, 4, 6]),
+        ("Wait… what", [5, 6]),
+        ("no end", []),
+    ],
+)
+def test_sentences_end_in_english_and_chinese(text: str, ends: list[int]) -> None:
+    """English ends need the white space behind the stop, Chinese ones do not."""
+    assert [p for p in range(1, len(text) + 1) if ends_sentence(text, p)] == ends
+
+
+def spaces(text: str) -> list[int]:
+    return [i + 1 for i, c in enumerate(text) if c == " "]
+
+
+def test_a_piece_ends_at_the_sentence_end_near_its_target() -> None:
+    """Of several allowed cuts near the target the one behind a full stop is taken."""
+    text = "aaaa bbbb cccc dddd. eeee ffff gggg hhhh "
+    assert cut_near(text, spaces(text), 6) == len("aaaa bbbb cccc dddd. ")
+
+
+def test_without_a_sentence_end_a_piece_ends_soon_after_its_target() -> None:
+    """A text without full stops is cut at the first allowed cut from a quarter above the target on."""
+    text = "word " * 100
+    cut = cut_near(text, spaces(text), 20)
+    assert cut is not None
+    assert 25 <= tokens(text[:cut]) <= 27
+
+
+def test_only_allowed_cuts_are_taken() -> None:
+    """A sentence end at which the caller allows no cut is none, and without cuts there is no answer."""
+    text = "One sentence here. Another sentence there. "
+    assert cut_near(text, [len("One sentence here. Another ")], 4) == len("One sentence here. Another ")
+    assert cut_near(text, [], 4) is None
+
+
+def test_target_zero_takes_the_first_cut() -> None:
+    """Target 0 means every allowed cut."""
+    assert cut_near("a b c", [2, 4], 0) == 2
+    assert cut_near("a b c", [2, 4], 0, start=2) == 4
+
+
+@given(st.text(alphabet="ab. 。\n好", max_size=80), st.integers(0, 12), st.data())
+def test_more_text_never_revises_a_cut(text: str, target: int, data: st.DataObject) -> None:
+    """A cut that was chosen on a prefix is chosen on the whole."""
+    cuts = [p for p in range(1, len(text) + 1) if text[p - 1] in " 。\n"]
+    known = data.draw(st.integers(0, len(text)))
+    early = cut_near(text[:known], [c for c in cuts if c <= known], target)
+    assert early is None or early == cut_near(text, cuts, target)
+
+
+@given(st.text(alphabet="ab. 。", max_size=200), st.integers(1, 40))
+def test_split_loses_nothing_and_keeps_the_limit(text: str, limit: int) -> None:
+    """The pieces of a long text are the text, and none is longer than allowed."""
+    pieces = split(text, limit)
+    assert "".join(pieces) == text
+    assert all(len(piece) <= limit for piece in pieces)
+
+
+def test_split_prefers_sentence_ends() -> None:
+    """A long text for the judge is cut behind a sentence, so that no statement is torn."""
+    assert split("Aaaa bbb. Cccc ddd. Eeee", 14) == ["Aaaa bbb. ", "Cccc ddd. Eeee"]
+    assert split("这是第一句话。这是第二句话。", 10) == ["这是第一句话。", "这是第二句话。"]

@@ -1,0 +1,304 @@
+"""What of a streamed answer may leave, and when: an event machine for one lane, without I/O or clock.
+
+Text goes in as the provider sends it. `Check` asks for a window to be screened, `checked` brings the answer,
+`Release` lets a window's text go, in order, and `Stop` ends the lane. The windows are a function of the
+provider's whole text alone, never of how it was split: the first ends near `first` tokens, each later target
+is twice the one before up to `step`, at a sentence end where one is near, always at a safe cut.
+
+A safe cut comes from `cuts(text, start, final)`: ascending positions behind `start` that no finding can span
+whatever follows. What it says of a text must be the head of what it says of any continuation.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Literal
+
+from guard.text import QUARTERS, cut_near, weigh
+
+Cuts = Callable[[str, int, bool], list[int]]
+Hold = Literal["window", "full", "none"]
+
+IN_FLIGHT = 2
+LIMIT = 512 * 1024
+"""Characters that may wait for one window: the longest answer of today's models (128 K tokens of English)."""
+
+_TRIM = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Screen this window; `context` is the provider's text before it, from a safe cut on."""
+
+    window: int
+    text: str = field(repr=False)
+    context: str = field(repr=False, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let this text go to the caller: the window as it came back from its check."""
+
+    window: int
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the lane: nothing from this window on may leave.
+
+    `reason`: `checked` (a check said so), `limit` (no safe cut within the limit), `late` (text came after the
+    end), `stopped` (the owner said so).
+    """
+
+    window: int
+    reason: Literal["checked", "limit", "late", "stopped"]
+
+
+Event = Check | Release | Stop
+
+
+class Windows:
+    """Cut a growing text into windows; holds no more of it than the open window and its left context."""
+
+    def __init__(self, cuts: Cuts, *, first: int, step: int, context: int, reach: int, limit: int) -> None:
+        # A window of the target size must always fit: a token is at most four characters, plus the quarter.
+        self._step = min(step, limit // 8)
+        self._target = min(first or step, self._step)
+        self._ask = cuts
+        self._context = context * QUARTERS
+        self._reach = reach
+        self._limit = limit
+        self._text = ""  # the left context and what is known of the open window
+        self._incoming = StringIO()  # what came since
+        self._size = 0  # of what is not taken, in characters
+        self._weight = 0  # the same in quarter tokens
+        self._start = 0  # of the open window in _text
+        self._cuts: list[int] = []  # known safe cuts in _text, ascending
+        self._asked = 0  # how much of _text the known cuts come from
+        self._retry = 0
+        self._final = False
+        self.too_long = False
+
+    def feed(self, text: str) -> None:
+        """Append text."""
+        self._incoming.write(text)
+        self._size += len(text)
+        self._weight += weigh(text)
+
+    def finish(self) -> None:
+        """Say that the text is whole."""
+        self._final = True
+
+    def next(self) -> tuple[str, str] | None:
+        """Take the next window and its left context; None until its end is certain, or when all is taken."""
+        if not self._final and self._weight < 3 * self._target:
+            return None
+        self._join()
+        end = self._end()
+        return None if end is None else self._take(end)
+
+    def rest(self) -> tuple[str, str] | None:
+        """Take all the text as one window once it is whole; None before, or when it is empty."""
+        self.too_long = self._size > self._limit
+        if not self._final or self.taken or self.too_long:
+            return None
+        self._join()
+        return self._take(len(self._text))
+
+    @property
+    def taken(self) -> bool:
+        """Whether the text is whole and every window was taken."""
+        return self._final and self._size == 0
+
+    def discard(self) -> None:
+        """Forget all text."""
+        self._text, self._incoming, self._cuts = "", StringIO(), []
+
+    def _join(self) -> None:
+        if self._incoming.tell():
+            self._text += self._incoming.getvalue()
+            self._incoming = StringIO()
+
+    def _end(self) -> int | None:
+        """The end of the open window: known from its first `limit` characters, or it is too long."""
+        reach = min(len(self._text), self._start + self._limit)
+        whole = self._final and reach == len(self._text)
+        end = self._choose()
+        if end is None and self._learn(reach, whole):
+            end = self._choose()
+        if end is None and whole and reach > self._start:
+            return reach
+        self.too_long = end is None and len(self._text) > reach
+        return end
+
+    def _choose(self) -> int | None:
+        return cut_near(self._text, self._known(), self._target, self._start)
+
+    def _known(self) -> Iterator[int]:
+        return (self._cuts[i] for i in range(bisect_right(self._cuts, self._start), len(self._cuts)))
+
+    def _learn(self, reach: int, whole: bool) -> bool:
+        """Ask for more cuts, less often the longer a text shows none, so that the work stays linear."""
+        fresh = reach > self._asked and (reach >= self._retry or reach == self._start + self._limit)
+        if not (fresh or whole):
+            return False
+        since = max(self._start, self._cuts[-1] if self._cuts else 0)
+        new = self._ask(self._text[:reach], since, whole)
+        self._cuts += [cut for cut in new if cut > since]
+        self._asked = reach
+        self._retry = reach + (reach - self._start) // 16
+        return bool(new)
+
+    def _take(self, end: int) -> tuple[str, str]:
+        text, context = self._text[self._start : end], self._text[self._context_start() : self._start]
+        self._size -= len(text)
+        self._weight -= weigh(text)
+        self._start = end
+        self._retry = 0
+        self._target = min(2 * self._target, self._step)
+        self._trim(self._context_start())
+        return text, context
+
+    def _context_start(self) -> int:
+        """The last known cut that has enough text between it and the open window."""
+        weight, after = 0, self._start
+        for index in range(bisect_right(self._cuts, self._start) - 1, -1, -1):
+            cut = self._cuts[index]
+            weight += weigh(self._text[cut:after])
+            after = cut
+            if weight >= self._context and self._start - cut >= self._reach:
+                return cut
+        return 0
+
+    def _trim(self, head: int) -> None:
+        if head < max(_TRIM, len(self._text) - head):
+            return
+        self._text = self._text[head:]
+        self._start -= head
+        self._asked = max(0, self._asked - head)
+        self._cuts = [cut - head for cut in self._cuts if cut >= head]
+
+
+class HoldBack:
+    """Hold one lane's text back until its windows are checked; make one a lane, feed it, obey its events.
+
+    `first`, `step` and `context` are in estimated tokens; `first=0, step=0` makes a window of every safe cut.
+    `reach` is the least left context in characters. `hold`: `window`; `full`, one window when all is there;
+    `none`, windows as in `window` (the owner answers before the judge does). `limit` is in characters.
+    """
+
+    def __init__(
+        self,
+        *,
+        cuts: Cuts,
+        first: int,
+        step: int,
+        context: int,
+        hold: Hold = "window",
+        reach: int = 0,
+        limit: int = LIMIT,
+        keep_provider: bool = False,
+    ) -> None:
+        self._windows = Windows(cuts, first=first, step=step, context=context, reach=reach, limit=limit)
+        self._next_window = self._windows.rest if hold == "full" else self._windows.next
+        self._asked = 0  # windows given out
+        self._left = 0  # windows released
+        self._answers: dict[int, str | None] = {}
+        self._last: int | None = None  # the window at which the lane stops
+        self._reason: Literal["checked", "limit", "late", "stopped"] = "checked"
+        self._finished = self._stopped = False
+        self._released = StringIO()
+        self._provider = StringIO() if keep_provider else None
+
+    @property
+    def full(self) -> bool:
+        """Whether two windows are in flight: stop reading upstream."""
+        return self._asked - self._left >= IN_FLIGHT
+
+    @property
+    def done(self) -> bool:
+        """Whether no further event will come: all was released, or the lane was stopped."""
+        return self._stopped or (self._finished and self._windows.taken and self._asked == self._left)
+
+    @property
+    def released(self) -> str:
+        """All that was released, for the events that repeat it."""
+        return self._released.getvalue()
+
+    @property
+    def provider(self) -> str:
+        """All that was fed, where `keep_provider` asked for it."""
+        return self._provider.getvalue() if self._provider else ""
+
+    def feed(self, text: str) -> list[Event]:
+        """Take the provider's next piece of text."""
+        if not text or self._last is not None:
+            return []
+        if self._finished:
+            return self._close("late")
+        if self._provider:
+            self._provider.write(text)
+        self._windows.feed(text)
+        return self._advance()
+
+    def finish(self) -> list[Event]:
+        """Take the end of the provider's text."""
+        self._finished = True
+        self._windows.finish()
+        return self._advance()
+
+    def checked(self, window: int, text: str | None) -> list[Event]:
+        """Take a check's answer: the text to release for the window, or None to stop the lane there.
+
+        Answers may come in any order. Raises ValueError for a window that is not in flight.
+        """
+        if self._stopped:
+            return []
+        if window in self._answers or not self._left <= window < self._asked:
+            raise ValueError(f"window {window} is not in flight")
+        self._answers[window] = text
+        if text is None and (self._last is None or window < self._last):
+            self._last, self._reason = window, "checked"
+        return self._settle() + self._advance()
+
+    def stop(self) -> list[Event]:
+        """Stop the lane now: what is in flight is discarded too."""
+        if self._stopped:
+            return []
+        self._last, self._reason = self._left, "stopped"
+        return self._settle()
+
+    def _close(self, reason: Literal["limit", "late"]) -> list[Event]:
+        """Stop behind the windows that are in flight."""
+        self._last, self._reason = self._asked, reason
+        return self._settle()
+
+    def _advance(self) -> list[Event]:
+        events: list[Event] = []
+        while self._last is None and not self.full:
+            window = self._next_window()
+            if self._windows.too_long:
+                return events + self._close("limit")
+            if window is None:
+                return events
+            events.append(Check(self._asked, *window))
+            self._asked += 1
+        return events
+
+    def _settle(self) -> list[Event]:
+        events: list[Event] = []
+        while self._left != self._last and self._left in self._answers:
+            text = self._answers.pop(self._left) or ""
+            self._released.write(text)
+            events.append(Release(self._left, text))
+            self._left += 1
+        if self._left == self._last:
+            self._stopped = True
+            self._answers.clear()
+            self._windows.discard()
+            events.append(Stop(self._left, self._reason))
+        return events

@@ -1,0 +1,188 @@
+"""One export file and its chain: what is appended is durable when the call returns, or OSError is raised."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from guard.trace import chain
+from guard.trace.signing import Signer
+
+_SEEN = 16
+_TAIL = 1024
+
+
+class Disk(NamedTuple):
+    """The two calls that a disk can fail."""
+
+    write: Callable[[int, bytes], int] = os.write
+    sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+class Origin(NamedTuple):
+    """What every file of one writer shares."""
+
+    folder: Path
+    writer: str
+    signer: Signer
+    sign_every: int
+    sign_after_s: float
+    disk: Disk
+
+
+class ExportFile:
+    """An open `traces-<UTC>-<writer>.jsonl` with its `.chain`; both 0600, in a folder made 0700.
+
+    `end` is the last durable record: where the writer's next file links to.
+    """
+
+    def __init__(self, origin: Origin, previous: chain.Link | None) -> None:
+        self._origin = origin
+        self._created: dict[Path, int] = {}
+        origin.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        now = datetime.now(UTC)
+        self.path = origin.folder / f"traces-{now:%Y%m%dT%H%M%S%fZ}-{origin.writer}.jsonl"
+        first = previous.seq + 1 if previous else 1
+        header = self._header(first, previous, now).line()
+        self.end = chain.Link(self.path.name, first - 1, chain.start(header))
+        self.size = 0
+        try:
+            self._open(header)
+        except OSError:
+            self.abandon()
+            raise
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write lines, make them durable, then chain them."""
+        data = b"".join(line + b"\n" for line in lines)
+        entries, end = self._chain(lines)
+        self._write(self._file, data)
+        self._origin.disk.sync(self._file)
+        self._check(self.size + len(data))
+        self._write(self._chainfile, entries)
+        self.size += len(data)
+        self._chain_size += len(entries)
+        self.end = end
+        if time.monotonic() - self._signed_at >= self._origin.sign_after_s:
+            self._sign(chain.HEAD)
+
+    def close(self) -> None:
+        """Sign the last head as the file's end, and close."""
+        try:
+            self._sign(chain.CLOSE)
+        finally:
+            self.forget()
+
+    def abandon(self) -> None:
+        """After a failure: cut what was never acknowledged, and end the file as well as the disk allows.
+
+        A file without a durable record is removed: nobody was told that it holds one.
+        """
+        with contextlib.suppress(OSError):
+            if self.size:
+                _cut(self._file, self.size)
+                _cut(self._chainfile, self._chain_size)
+                self._sign(chain.CLOSE)
+            else:
+                for path in self._created:
+                    path.unlink(missing_ok=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """Close the descriptors and nothing else (a forked child must not touch its parent's files)."""
+        for descriptor in self._created.values():
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._created = {}
+
+    def _open(self, header: bytes) -> None:
+        # The chain comes first: an export without a chain is what verify reports as foreign.
+        self._chainfile = self._create(self.path.with_suffix(".chain"))
+        self._chain_size = len(header) + 1
+        self._signed, self._signed_at = self.end.seq, time.monotonic()
+        self._write(self._chainfile, header + b"\n")
+        self._origin.disk.sync(self._chainfile)
+        self._file = self._create(self.path)
+        self._inode = os.fstat(self._file).st_ino
+        folder = os.open(self._origin.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _create(self, path: Path) -> int:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        self._created[path] = descriptor
+        return descriptor
+
+    def _header(self, first: int, previous: chain.Link | None, now: datetime) -> chain.Header:
+        origin = self._origin
+        return chain.Header(
+            file=self.path.name,
+            writer=origin.writer,
+            first=first,
+            key_id=origin.signer.key_id,
+            sign_every=origin.sign_every,
+            created=f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",
+            previous=previous,
+            seen=tuple(_neighbours(origin.folder, origin.writer)),
+        )
+
+    def _chain(self, lines: Sequence[bytes]) -> tuple[bytes, chain.Link]:
+        seq, digest, signed = self.end.seq, self.end.digest, self._signed
+        entries = []
+        for line in lines:
+            seq += 1
+            digest = chain.follow(digest, seq, line)
+            entries.append(chain.record_entry(seq, digest))
+            if seq - signed >= self._origin.sign_every:
+                entries.append(chain.signed_entry(chain.HEAD, seq, digest, self._origin.signer))
+                signed = seq
+        self._signed = signed
+        return b"".join(entries), chain.Link(self.end.file, seq, digest)
+
+    def _sign(self, word: str) -> None:
+        entry = chain.signed_entry(word, self.end.seq, self.end.digest, self._origin.signer)
+        self._write(self._chainfile, entry)
+        self._chain_size += len(entry)
+        self._origin.disk.sync(self._chainfile)
+        self._signed, self._signed_at = self.end.seq, time.monotonic()
+
+    def _write(self, descriptor: int, data: bytes) -> None:
+        while data:
+            data = data[self._origin.disk.write(descriptor, data) :]
+
+    def _check(self, size: int) -> None:
+        # A file that was deleted, moved, cut or written to by another takes writes without complaint.
+        found = os.stat(self.path)
+        if (found.st_ino, found.st_size) != (self._inode, size):
+            raise OSError(errno.ESTALE, "the export file was changed by another")
+
+
+def _cut(descriptor: int, size: int) -> None:
+    if os.fstat(descriptor).st_size > size:
+        os.ftruncate(descriptor, size)
+
+
+def _neighbours(folder: Path, writer: str) -> list[chain.Link]:
+    """The ends, as far as can be read now, of the newest files of other writers."""
+    others = sorted(path for path in folder.glob("traces-*.chain") if not path.stem.endswith(f"-{writer}"))
+    ends = (_end_of(path) for path in others[-_SEEN:])
+    return [end for end in ends if end is not None]
+
+
+def _end_of(path: Path) -> chain.Link | None:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+            tail = file.read()
+        entry = chain.read_entry(tail[: tail.rindex(b"\n")].rpartition(b"\n")[2])
+    except (OSError, ValueError):
+        return None
+    return chain.Link(path.with_suffix(".jsonl").name, entry.seq, entry.digest)

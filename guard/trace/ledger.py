@@ -1,0 +1,302 @@
+"""The durable record: one writer thread a process, group commit, a deadline, recovery by itself.
+
+A commit is acknowledged after the write and the fdatasync of the batch it rode in. While a batch is in flight
+the next one gathers, so that one fdatasync serves everyone who waits. The pending list is shared under a lock
+and not owned by one loop: sync clients, and async clients of several loops, commit to the same files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import errno
+import os
+import re
+import secrets
+import threading
+import time
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+
+from guard.errors import Unavailable
+from guard.trace.chain import Link
+from guard.trace.exportfile import Disk, ExportFile, Origin
+from guard.trace.signing import Signer, load_signer
+
+__all__ = ["Ledger", "Signer", "load_signer"]
+
+_RIDERS = 32
+"""Records that nobody awaits wait for so many others, or for `linger_s`."""
+
+_BACKLOG_BYTES = 64 * 1024 * 1024
+
+
+_Waiter = asyncio.Future[None] | concurrent.futures.Future[None]
+
+
+@dataclass(slots=True)
+class _Entry:
+    line: bytes
+    loop: asyncio.AbstractEventLoop | None = None
+    waiter: _Waiter | None = None
+
+    @property
+    def given_up(self) -> bool:
+        """Whether its owner was told that it is not durable, or left: it must not be written afterwards."""
+        return self.waiter is not None and self.waiter.done()
+
+
+class Ledger:
+    """Append-only, chained, signed export files of one process.
+
+    A record whose commit failed is not written later; a record that was appended is kept until it is. After a
+    failure the ledger is not `ready`; it tries again on every commit and every `retry_s` seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        signer: Signer,
+        writer: str = "",
+        rotate_bytes: int = 64 * 1024 * 1024,
+        sign_every: int = 256,
+        sign_after_s: float = 10.0,
+        timeout_s: float = 5.0,
+        linger_s: float = 0.02,
+        retry_s: float = 0.5,
+        disk: Disk | None = None,
+    ) -> None:
+        self._label = re.sub(r"[^a-z0-9]+", "-", writer.lower())[:32].strip("-")
+        self._origin = Origin(folder, "", signer, sign_every, sign_after_s, disk or Disk())
+        self._rotate_bytes, self._timeout_s = rotate_bytes, timeout_s
+        self._linger_s, self._retry_s = linger_s, retry_s
+        self._closed = False
+        self._reset()
+        _LEDGERS.add(self)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the last write succeeded (or none was tried yet), so that new calls may start."""
+        return not (self._failing or self._closed)
+
+    @property
+    def writer(self) -> str:
+        """The name of this process in its files' names; another one after a fork."""
+        return self._origin.writer
+
+    async def commit(self, line: bytes) -> None:
+        """Make one record durable; raises Unavailable("record") where that fails or takes too long."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._put(_Entry(line, loop, waiter))
+        timer = loop.call_later(self._timeout_s, self._expire, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+    def commit_sync(self, line: bytes) -> None:
+        """Make one record durable from any thread, with or without a loop; raises as `commit` does."""
+        waiter: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._put(_Entry(line, None, waiter))
+        try:
+            waiter.result(self._timeout_s)
+        except TimeoutError:
+            self._expire(waiter)
+            waiter.result()
+
+    def append(self, line: bytes) -> None:
+        """Hand over a record that nobody awaits: it rides with the next batch and is kept until written."""
+        self._put(_Entry(line))
+
+    def close(self) -> None:
+        """Write what is pending, sign the end of the file, stop the thread; bounded by twice the deadline.
+
+        Raises Unavailable where appended records could not be written.
+        """
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join(2 * self._timeout_s)
+            if self._thread.is_alive():
+                raise Unavailable("record", "the disk did not answer in time")
+        _LEDGERS.discard(self)
+        if self._pending:
+            raise Unavailable("record", f"{len(self._pending)} records could not be written")
+
+    def restart_in_child(self) -> None:
+        """Begin as another writer after a fork: the parent's thread, files and records are not ours."""
+        if self._file is not None:
+            self._file.forget()
+        self._reset()
+
+    def _reset(self) -> None:
+        token = secrets.token_hex(4)
+        name = "-".join(filter(None, (self._label, str(os.getpid()), token)))
+        self._origin = self._origin._replace(writer=name)
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._pending: list[_Entry] = []
+        self._pending_bytes, self._pending_since = 0, 0.0
+        self._urgent = self._failing = False
+        self._retry_at = 0.0
+        self._file: ExportFile | None = None
+        self._end: Link | None = None
+
+    def _put(self, entry: _Entry) -> None:
+        if b"\n" in entry.line:
+            raise ValueError("a record is one line")
+        awaited = entry.waiter is not None
+        with self._wake:
+            if self._closed:
+                raise Unavailable("record", "the ledger is closed")
+            if awaited and self._pending_bytes > _BACKLOG_BYTES:
+                raise Unavailable("record", "too many records are waiting")
+            self._pending.append(entry)
+            self._pending_bytes += len(entry.line)
+            if len(self._pending) == 1:
+                self._pending_since = time.monotonic()
+            if (awaited and not self._urgent) or len(self._pending) in (1, _RIDERS):
+                self._urgent |= awaited
+                self._wake.notify()
+            if self._thread is None:
+                self._start()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="guard-ledger", daemon=True)
+        self._thread.start()
+
+    def _expire(self, waiter: _Waiter) -> None:
+        if not _resolve(waiter, Unavailable("record", "not durable within the deadline")):
+            return
+        with self._wake:
+            self._failing = True
+            self._wake.notify()
+
+    # In the writer's thread.
+
+    def _run(self) -> None:
+        while (batch := self._take()) is not None:
+            if not self._write(batch) and self._closed:
+                break  # that was the last attempt; close() says what is left
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+    def _take(self) -> list[_Entry] | None:
+        with self._wake:
+            while not self._due():
+                self._wake.wait(self._patience())
+            if self._closed and not self._pending:
+                return None
+            batch = [entry for entry in self._pending if not entry.given_up]
+            self._pending, self._pending_bytes, self._urgent = [], 0, False
+            return batch
+
+    def _due(self) -> bool:
+        if self._closed or self._urgent:
+            return True
+        if self._failing:
+            return time.monotonic() >= self._retry_at
+        return len(self._pending) >= _RIDERS or (bool(self._pending) and self._lingered() <= 0)
+
+    def _patience(self) -> float | None:
+        if self._failing:
+            return max(0.0, self._retry_at - time.monotonic())
+        return max(0.0, self._lingered()) if self._pending else None
+
+    def _lingered(self) -> float:
+        return self._pending_since + self._linger_s - time.monotonic()
+
+    def _write(self, batch: list[_Entry]) -> bool:
+        try:
+            self._file = self._file or ExportFile(self._origin, self._end)
+            self._file.append([entry.line for entry in batch])
+        except Exception as error:  # whatever it was: nobody may be told that the batch is durable
+            self._fail(batch, error)
+            return False
+        self._end = self._file.end
+        self._failing = False
+        _settle(batch, None)
+        self._rotate()
+        return True
+
+    def _rotate(self) -> None:
+        if self._file is not None and self._file.size >= self._rotate_bytes:
+            with contextlib.suppress(OSError):  # its records are durable; only the signed end is missing
+                self._file.close()
+            self._file = None
+
+    def _fail(self, batch: list[_Entry], error: Exception) -> None:
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
+        kept = [entry for entry in batch if entry.waiter is None]
+        with self._wake:
+            self._failing = True
+            self._retry_at = time.monotonic() + self._retry_s
+            self._pending[:0] = kept
+            self._pending_bytes += sum(len(entry.line) for entry in kept)
+        _settle(batch, Unavailable("record", _reason(error)))
+
+
+def _resolve(waiter: _Waiter, error: Exception | None) -> bool:
+    """Tell a waiter how it ended; False where it knew already or had left."""
+    if waiter.done():
+        return False
+    try:
+        if error is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(error)
+    except concurrent.futures.InvalidStateError:
+        return False
+    return True
+
+
+def _resolve_all(waiters: list[_Waiter], error: Exception | None) -> None:
+    for waiter in waiters:
+        _resolve(waiter, error)
+
+
+def _settle(batch: list[_Entry], error: Exception | None) -> None:
+    """Tell all waiters of a batch, with one wake-up a loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Waiter]] = {}
+    for entry in batch:
+        if entry.waiter is not None and entry.loop is not None:
+            by_loop.setdefault(entry.loop, []).append(entry.waiter)
+        elif entry.waiter is not None:
+            _resolve(entry.waiter, error)
+    for loop, waiters in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(_resolve_all, waiters, error)
+
+
+def _reason(error: Exception) -> str:
+    """Why a write failed, without a path (it goes into an HTTP answer)."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"the record cannot be written ({errno.errorcode.get(error.errno, 'OSError')})"
+    return f"the record cannot be written ({type(error).__name__})"
+
+
+_LEDGERS: weakref.WeakSet[Ledger] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for ledger in list(_LEDGERS):
+        with contextlib.suppress(Unavailable):
+            ledger.close()
+
+
+def _after_fork() -> None:
+    for ledger in list(_LEDGERS):
+        ledger.restart_in_child()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,113 @@
+"""OTLP JSON from prepared pieces: attributes and values as the protocol's JSON mapping writes them.
+
+The mapping is ProtoJSON with two exceptions of OTLP: trace and span ids are lower-case hex, enums are numbers
+(opentelemetry-proto, docs/specification "JSON Protobuf Encoding").
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+TEXT_LIMIT = 8192
+"""Longest text of one attribute, in code points; what is longer is cut and ends in an ellipsis."""
+
+_INT64 = range(-(2**63), 2**63)
+
+# A line must stay one line for every reader, also for those that split at U+0085, U+2028 and U+2029,
+# and must not steer a terminal (C1 controls). orjson escapes only what is below U+0020.
+_UNSAFE = re.compile(rb"\xc2([\x80-\x9f])|\xe2\x80([\xa8\xa9])")
+
+Json = dict[str, Any]
+
+
+def _text(value: str) -> Json:
+    if len(value) > TEXT_LIMIT:
+        value = value[:TEXT_LIMIT] + "…"
+    return {"stringValue": value}
+
+
+def _int(value: int) -> Json:
+    # An integer that int64 cannot hold would make the whole line unreadable for a decoder.
+    return {"intValue": str(value)} if value in _INT64 else {"stringValue": str(value)[:TEXT_LIMIT]}
+
+
+def _float(value: float) -> Json:
+    return {"doubleValue": value} if math.isfinite(value) else {"doubleValue": _NOT_FINITE[str(value)]}
+
+
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
+
+def _array(value: Sequence[Any]) -> Json:
+    return {"arrayValue": {"values": [_ENCODERS.get(type(item), _other)(item) for item in value]}}
+
+
+def _other(value: Any) -> Json:
+    """Encode a subclass (an enum) as its base."""
+    for base in type(value).__mro__:
+        if base in _ENCODERS:
+            return _ENCODERS[base](value)
+    raise TypeError(f"no span attribute can hold a {type(value).__name__}")
+
+
+_ENCODERS: dict[type, Callable[[Any], Json]] = {
+    str: _text,
+    bool: lambda value: {"boolValue": value},
+    int: _int,
+    float: _float,
+    list: _array,
+    tuple: _array,
+}
+
+
+def key_values(attributes: Mapping[str, Any]) -> list[Any]:
+    """Encode attributes as a list of OTLP KeyValues; None means that the attribute is absent.
+
+    Values are texts, numbers, booleans, enums of these and sequences of them; else TypeError.
+    """
+    return [
+        {"key": key, "value": _ENCODERS.get(type(value), _other)(value)}
+        for key, value in attributes.items()
+        if value is not None
+    ]
+
+
+def prepare(attributes: Mapping[str, Any]) -> orjson.Fragment:
+    """Encode attributes once, for many spans (a policy's); the keys must not be set again on the span."""
+    return orjson.Fragment(dumps(key_values(attributes))[1:-1])
+
+
+def dumps(value: Any) -> bytes:
+    """Serialise to one line of JSON; a lone surrogate, which UTF-8 cannot hold, becomes `?`."""
+    try:
+        data = orjson.dumps(value)
+    except TypeError:
+        data = orjson.dumps(_without_surrogates(value))
+    return data if data.isascii() else _UNSAFE.sub(_escape, data)
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(match[0].decode())
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {key: _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    return value
+
+
+def request(lines: Iterable[bytes]) -> bytes:
+    """Join lines into the JSON of one ExportTraceServiceRequest, byte for byte the same spans."""
+    return b'{"resourceSpans":[' + b",".join(line[len(_OPEN) : -len(_CLOSE)] for line in lines) + b"]}"
+
+
+_OPEN, _CLOSE = b'{"resourceSpans":[', b"]}"

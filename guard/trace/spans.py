@@ -1,0 +1,384 @@
+"""Every span and attribute name in one place, and the recorder that no environment variable can silence.
+
+`gen_ai.*`, `openai.*`, `server.*` and `error.type` are OpenTelemetry's (semantic-conventions-genai); what is
+ours is under `guard.*`. docs/trace.md explains each name.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from guard.errors import SetupError
+from guard.trace import otlpjson
+from guard.trace.otlpjson import prepare
+from guard.types import Decision, Finding, Verdict
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import SpanContext
+
+__all__ = ["Recorder", "Span", "finding_events", "prepare", "remote_parent"]
+
+# Spans.
+SCREEN = "guard.screen"
+START, STOP, POLICY_LOADED = "guard.start", "guard.stop", "guard.policy.loaded"
+
+# Attributes: OpenTelemetry GenAI.
+OPERATION = "gen_ai.operation.name"
+PROVIDER = "gen_ai.provider.name"
+REQUEST_MODEL = "gen_ai.request.model"
+REQUEST_STREAM = "gen_ai.request.stream"
+REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens"
+REQUEST_TEMPERATURE = "gen_ai.request.temperature"
+REQUEST_TOP_P = "gen_ai.request.top_p"
+REQUEST_FREQUENCY_PENALTY = "gen_ai.request.frequency_penalty"
+REQUEST_PRESENCE_PENALTY = "gen_ai.request.presence_penalty"
+REQUEST_SEED = "gen_ai.request.seed"
+REQUEST_CHOICES = "gen_ai.request.choice.count"
+REQUEST_REASONING = "gen_ai.request.reasoning.level"
+RESPONSE_ID = "gen_ai.response.id"
+RESPONSE_MODEL = "gen_ai.response.model"
+FINISH_REASONS = "gen_ai.response.finish_reasons"
+FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+INPUT_TOKENS = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+CACHED_TOKENS = "gen_ai.usage.cache_read.input_tokens"
+REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
+OPENAI_API = "openai.api.type"
+OPENAI_FINGERPRINT = "openai.response.system_fingerprint"
+OPENAI_TIER = "openai.response.service_tier"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
+ERROR_TYPE = "error.type"
+
+# Attributes: guard.
+POLICY_NAME = "guard.policy.name"
+POLICY_VERSION = "guard.policy.version"
+POLICY_SHA256 = "guard.policy.sha256"
+POLICY_MODE = "guard.policy.mode"
+STAGE = "guard.stage"
+ACTION = "guard.action"
+ENFORCED = "guard.enforced"
+TENANT = "guard.tenant"
+USER = "guard.user"
+KEY_ID = "guard.key_id"
+MOUNT = "guard.mount"
+ENDPOINT = "guard.endpoint"
+RESIDENCY_HOST = "guard.residency.host"
+RESIDENCY_JURISDICTION = "guard.residency.jurisdiction"
+RESIDENCY_DECISION = "guard.residency.decision"
+RESIDENCY_REASON = "guard.residency.reason"
+RESIDENCY_PROCESSING = "guard.residency.processing"
+RESIDENCY_STORAGE = "guard.residency.storage"
+BYTES_SCREENED = "guard.bytes.screened"
+BYTES_FORWARDED = "guard.bytes.forwarded"
+RESTORED = "guard.restored"
+CHECK = "guard.check."
+MODERATION_SCORE = "guard.moderation.score."
+MODERATION_TEXTS = "guard.moderation.texts"
+GUARD_VERSION = "guard.version"
+STATUS_CODE = "http.response.status_code"
+REQUEST_ID = "guard.upstream.request_id"
+
+# The event of one finding, and its attributes.
+FINDING = "guard.finding"
+KIND = "kind"
+SOURCE = "source"
+RULE = "rule"
+ORIGIN = "origin"
+FINDING_ACTION = "action"
+FINDING_ENFORCED = "enforced"
+PATH = "path"
+COUNT = "count"
+SCORES = "scores"
+STARTS = "starts"
+ENDS = "ends"
+SUBJECTS = "subjects"
+TRUNCATED = "truncated"
+
+ARRAY_LIMIT = 64
+"""Longest array on an event; `count` says how many there were, `truncated` that some are not listed."""
+
+_KINDS = {"internal": (1, "INTERNAL"), "server": (2, "SERVER"), "client": (3, "CLIENT")}
+_ERROR_TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+
+
+class Recorder:
+    """Start spans on guard's own tracer provider, whatever the environment says of OpenTelemetry.
+
+    The SDK gives ids, context and kinship; the line of a span is written from prepared bytes (a quarter of
+    the time of SDK attributes plus exporter). Raises SetupError where the SDK would not record.
+    """
+
+    def __init__(self, *, service: str = "guard", instance: str = "") -> None:
+        version = _version()
+        resource = {"service.name": service, "service.version": version, "service.instance.id": instance}
+        resource = {key: value for key, value in resource.items() if value}
+        self._tracer = _provider(resource).get_tracer("guard", version)
+        if not self._tracer.start_span("guard.probe").is_recording():
+            raise SetupError("OpenTelemetry's SDK does not record: its version is not one that guard knows")
+        self._resource = orjson.Fragment(otlpjson.dumps({"attributes": otlpjson.key_values(resource)}))
+        self._scope = orjson.Fragment(otlpjson.dumps({"name": "guard", "version": version}))
+
+    def start(
+        self,
+        name: str,
+        *,
+        kind: str = "internal",
+        parent: SpanContext | Span | None = None,
+        links: Sequence[SpanContext] = (),
+        attributes: Mapping[str, Any] | None = None,
+        prepared: orjson.Fragment | None = None,
+    ) -> Span:
+        """Start a span: `kind` is internal, client or server.
+
+        Without `parent` the current OpenTelemetry context is the parent (an app's own span, if there is one);
+        `opentelemetry.trace.INVALID_SPAN_CONTEXT` makes a root. `prepared` are attributes encoded before.
+        """
+        from opentelemetry import trace
+
+        context = None
+        if parent is not None:
+            above = parent.context if isinstance(parent, Span) else parent
+            context = trace.set_span_in_context(trace.NonRecordingSpan(above))
+        number, word = _KINDS[kind]
+        started, clock = time.time_ns(), time.perf_counter_ns()
+        span = self._tracer.start_span(
+            name,
+            context,
+            trace.SpanKind[word],
+            links=[trace.Link(link) for link in links],
+            start_time=started,
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+        return Span(self._line, span, number, links, (started, clock), attributes, prepared)
+
+    def _line(self, span: dict[str, Any]) -> bytes:
+        scopes = [{"scope": self._scope, "spans": [span]}]
+        return otlpjson.dumps({"resourceSpans": [{"resource": self._resource, "scopeSpans": scopes}]})
+
+
+class Span:
+    """One span: collect attributes and events, then `end()` gives its line. Not for two threads at once."""
+
+    __slots__ = (
+        "_attributes",
+        "_clock",
+        "_end",
+        "_events",
+        "_failed",
+        "_json",
+        "_line",
+        "_prepared",
+        "_span",
+    )
+
+    def __init__(
+        self,
+        line: Callable[[dict[str, Any]], bytes],
+        span: Any,
+        kind: int,
+        links: Sequence[SpanContext],
+        clock: tuple[int, int],
+        attributes: Mapping[str, Any] | None,
+        prepared: orjson.Fragment | None,
+    ) -> None:
+        self._line, self._span, self._clock, self._prepared = line, span, clock, prepared
+        self._attributes: dict[str, Any] = dict(attributes or {})
+        self._events: list[dict[str, Any]] = []
+        self._failed = False
+        self._end: bytes | None = None
+        self._json = _head(span, kind, links, clock[0])
+
+    @property
+    def context(self) -> SpanContext:
+        """The OpenTelemetry context, as a parent or a link of other spans."""
+        context: SpanContext = self._span.get_span_context()
+        return context
+
+    @property
+    def trace_id(self) -> str:
+        """The trace's id, 32 hex digits."""
+        return str(self._json["traceId"])
+
+    @property
+    def span_id(self) -> str:
+        """The span's id, 16 hex digits."""
+        return str(self._json["spanId"])
+
+    def set(self, attributes: Mapping[str, Any]) -> None:
+        """Set attributes; a later value replaces an earlier one, None removes it."""
+        self._attributes.update(attributes)
+
+    def event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
+        """Add an event that happens now."""
+        encoded = otlpjson.key_values(attributes or {})
+        self._events.append({"timeUnixNano": str(self._now()), "name": name, "attributes": encoded})
+
+    def events(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Add several events that happen now (`finding_events`)."""
+        for name, attributes in events:
+            self.event(name, attributes)
+
+    def error(self, error: BaseException | type[BaseException] | str) -> None:
+        """Mark the span as failed: by the class of an exception, never its text, or by a short code."""
+        self._failed = True
+        self._attributes[ERROR_TYPE] = _error_type(error)
+
+    @contextmanager
+    def current(self) -> Iterator[Span]:
+        """Make this the current span, so that what is started inside becomes its child."""
+        from opentelemetry import trace
+
+        with trace.use_span(self._span, record_exception=False, set_status_on_exception=False):
+            yield self
+
+    def end(self) -> bytes:
+        """End the span and give its OTLP JSON line, without a newline; again, the same line."""
+        if self._end is None:
+            ended = self._now()
+            self._span.end(ended)
+            self._end = self._line(self._finished(ended))
+        return self._end
+
+    def _now(self) -> int:
+        # The wall clock may jump; a span's length and its events' places may not.
+        started, clock = self._clock
+        return started + time.perf_counter_ns() - clock
+
+    def _finished(self, ended: int) -> dict[str, Any]:
+        attributes = otlpjson.key_values(self._attributes)
+        if self._prepared is not None:
+            attributes.append(self._prepared)
+        self._json["endTimeUnixNano"] = str(ended)
+        self._json["attributes"] = attributes
+        self._json["events"] = self._events
+        self._json["status"] = {"code": 2} if self._failed else {}
+        return self._json
+
+
+def finding_events(verdict: Verdict, subjects: Callable[[Finding], str]) -> list[tuple[str, dict[str, Any]]]:
+    """Describe a verdict's findings: one event for each (kind, rule, path), allowed ones too.
+
+    `subjects` gives the keyed hash of a finding's value, or "" where there is none. Arrays are capped.
+    """
+    groups: dict[tuple[str, str, str], list[Decision]] = {}
+    for decision in verdict.decisions:
+        key = (decision.finding.kind, decision.rule, decision.finding.path)
+        groups.setdefault(key, []).append(decision)
+    return [(FINDING, _finding(group, subjects)) for group in groups.values()]
+
+
+def _finding(group: list[Decision], subjects: Callable[[Finding], str]) -> dict[str, Any]:
+    listed = [decision.finding for decision in group[:ARRAY_LIMIT]]
+    first = group[0]
+    return {
+        KIND: first.finding.kind,
+        SOURCE: ",".join(sorted({decision.finding.source for decision in group})),
+        RULE: first.rule,
+        ORIGIN: first.origin,
+        FINDING_ACTION: max(decision.action for decision in group).word,
+        FINDING_ENFORCED: max(decision.enforced for decision in group).word,
+        PATH: first.finding.path,
+        COUNT: len(group),
+        SCORES: [float(finding.score) for finding in listed],
+        STARTS: [finding.start for finding in listed],
+        ENDS: [finding.end for finding in listed],
+        SUBJECTS: [subjects(finding) for finding in listed],
+        TRUNCATED: True if len(group) > ARRAY_LIMIT else None,
+    }
+
+
+def remote_parent(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) -> SpanContext | None:
+    """Read the caller's `traceparent` (W3C Trace Context); None where there is none, or two, or a broken one.
+
+    `tracestate` is left alone: it is free text of the caller, and the export quotes no caller.
+    """
+    from opentelemetry.trace import SpanContext, TraceFlags
+
+    found = [match for value in _traceparents(headers) if (match := _TRACEPARENT.fullmatch(value))]
+    if len(found) != 1:
+        return None
+    trace_id, span_id, flags = (int(part, 16) for part in found[0].groups())
+    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+    return context if context.is_valid else None
+
+
+def _traceparents(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
+    if isinstance(headers, Mapping):
+        yield from (value for key, value in headers.items() if key.lower() == "traceparent")
+    else:
+        yield from (value.decode("latin-1") for key, value in headers if key.lower() == b"traceparent")
+
+
+def _head(span: Any, kind: int, links: Sequence[SpanContext], started: int) -> dict[str, Any]:
+    context, parent = span.get_span_context(), span.parent
+    head = {"traceId": f"{context.trace_id:032x}", "spanId": f"{context.span_id:016x}"}
+    if parent is not None:
+        head["parentSpanId"] = f"{parent.span_id:016x}"
+    # No traceState: it is free text that came with the caller's headers.
+    return head | {
+        "flags": _flags(parent),
+        "name": span.name,
+        "kind": kind,
+        "startTimeUnixNano": str(started),
+        "links": [_link(link) for link in links],
+    }
+
+
+def _link(link: SpanContext) -> dict[str, Any]:
+    return {"traceId": f"{link.trace_id:032x}", "spanId": f"{link.span_id:016x}", "flags": _flags(link)}
+
+
+def _flags(context: SpanContext | None) -> int:
+    # SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK, SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK of trace.proto
+    return 0x300 if context is not None and context.is_remote else 0x100
+
+
+def _error_type(error: BaseException | type[BaseException] | str) -> str:
+    if isinstance(error, str):
+        return error if _ERROR_TYPE.fullmatch(error) else "_OTHER"
+    return (error if isinstance(error, type) else type(error)).__qualname__
+
+
+def _version() -> str:
+    try:
+        return metadata.version("guard-middleware")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def _provider(resource: Mapping[str, str]) -> TracerProvider:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+    class Ids(IdGenerator):
+        """Ids from the operating system: an app that seeds `random` must not make two traces alike."""
+
+        def generate_trace_id(self) -> int:
+            return secrets.randbits(128) or 1
+
+        def generate_span_id(self) -> int:
+            return secrets.randbits(64) or 1
+
+    class AlwaysOn(TracerProvider):
+        """The SDK's provider, deaf to OTEL_SDK_DISABLED, which it would read at construction."""
+
+        _disabled = property(lambda self: False, lambda self, value: None)
+
+    unset = SpanLimits.UNSET
+    limits = SpanLimits(10_000, 10_000, 10_000, 10_000, 10_000, 10_000, unset, unset)
+    # Resource(...) and not Resource.create(...): the latter adds OTEL_RESOURCE_ATTRIBUTES.
+    return AlwaysOn(ALWAYS_ON, Resource(resource), False, id_generator=Ids(), span_limits=limits)

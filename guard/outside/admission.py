@@ -1,0 +1,59 @@
+"""Who may be connected to: the residency table asked about a URL, and about the address a name leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
+
+import httpx2
+
+from guard import residency
+from guard.errors import Refused
+from guard.types import Admission, Place
+
+Admit = Callable[[httpx2.URL], Admission]
+
+
+def admitter(
+    *, jurisdictions: tuple[str, ...] | None, declared: Mapping[str, Place], named: Collection[str]
+) -> Admit:
+    """Make the function that admits URLs; the arguments are those of `residency.admit`."""
+    declared, named = dict(declared), tuple(named)
+
+    @lru_cache(maxsize=1024)
+    def admit(scheme: str, host: str, port: int | None) -> Admission:
+        return residency.admit(
+            host, port=port, scheme=scheme, jurisdictions=jurisdictions, declared=declared, named=named
+        )
+
+    return lambda url: admit(url.scheme, url.raw_host.decode("ascii"), url.port)
+
+
+def admitted(admit: Admit, url: httpx2.URL) -> Admission:
+    """Admit a URL or raise Refused (451); credentials inside a URL are refused."""
+    if url.userinfo:
+        raise Refused("egress.host", "guard connects to no URL that carries credentials", status=451)
+    admission = admit(url)
+    if not admission.allowed:
+        raise Refused(admission.code or "egress.host", admission.reason, status=451)
+    return admission
+
+
+class PublicNames:
+    """The names that must lead to public addresses: those that were admitted by the shipped table alone.
+
+    C24: a table row says where a provider is; an answer of the resolver inside one's own network is not it.
+    """
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def note(self, admission: Admission) -> None:
+        """Remember a name that the table admitted."""
+        if admission.source == "table":
+            self._names.add(admission.host)
+
+    def check(self, name: str, addresses: Iterable[str]) -> None:
+        """Raise Refused if one of the addresses of a remembered name is not public."""
+        if name in self._names and not all(map(residency.is_public, addresses)):
+            raise Refused("egress.host", "the host's name leads to an address that is not public", status=451)

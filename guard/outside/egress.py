@@ -1,0 +1,225 @@
+"""The one gate: every HTTP connection of guard is admitted here, before anything is resolved or connected."""
+
+from __future__ import annotations
+
+import io
+import ssl
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import aiohttp
+import httpx2
+from multidict import CIMultiDict
+from yarl import URL
+
+from guard.outside.admission import Admit as Admit
+from guard.outside.admission import PublicNames, admitted
+from guard.outside.admission import admitter as admitter
+from guard.outside.blocking import SyncAdmittingTransport as SyncAdmittingTransport
+from guard.outside.sessions import Response, Sessions
+from guard.outside.upstream import (
+    DECODED_BYTES,
+    PORTS,
+    Header,
+    client_errors,
+    decoding,
+    outgoing,
+    refuse_redirect,
+)
+from guard.outside.upstream import Timeouts as Timeouts
+from guard.outside.upstream import UpstreamError as UpstreamError
+from guard.types import Admission
+
+_LARGE_BODY = 1024 * 1024
+
+
+@contextmanager
+def _upstream_errors() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise UpstreamError("timeout") from None
+    except aiohttp.ClientConnectorError:
+        raise UpstreamError("connect") from None
+    except (aiohttp.ClientError, OSError):
+        raise UpstreamError("closed") from None
+
+
+class Answer:
+    """An upstream's answer: `status`, raw `headers`, its `peer` address, and `chunks` as they come in.
+
+    Whoever takes one ends it: by reading `chunks` to their end, or with `aclose`, which closes the
+    connection and so stops the upstream.
+    """
+
+    __slots__ = ("_decoder", "_response", "chunks", "headers", "peer", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.peer = response.peer if isinstance(response, Response) else ""
+        self.headers, self._decoder = decoding(response.raw_headers, DECODED_BYTES)
+        self.chunks = self._read()
+
+    async def read(self, limit: int) -> bytes:
+        """Read the whole body; an answer over `limit` bytes is closed and raises UpstreamError."""
+        body = bytearray()
+        async for chunk in self.chunks:
+            body += chunk
+            if len(body) > limit:
+                await self.aclose()
+                raise UpstreamError("closed")
+        return bytes(body)
+
+    async def aclose(self) -> None:
+        """Close the connection if the answer is not at its end (A05); safe to call twice."""
+        self._response.close()
+
+    async def _read(self) -> AsyncIterator[bytes]:
+        try:
+            with _upstream_errors():
+                async for chunk in self._response.content.iter_any():
+                    for piece in self._decoder.feed(chunk) if self._decoder else (chunk,):
+                        yield piece
+            if self._decoder is not None:
+                self._decoder.finish()
+        finally:
+            self._response.close()
+
+
+class Egress:
+    """The gate: admits a URL, then forwards over this loop's one session. Cheap to make, lazy to connect."""
+
+    def __init__(self, admit: Admit, *, context: ssl.SSLContext | None = None) -> None:
+        self.admit = admit
+        self._public = PublicNames()
+        self._sessions = Sessions(self._public, context)
+
+    async def forward(
+        self,
+        method: str,
+        url: httpx2.URL | str,
+        headers: Iterable[Header],
+        body: bytes | AsyncIterable[bytes] = b"",
+        timeouts: Timeouts | None = None,
+    ) -> Answer:
+        """Send one request and return its answer as soon as the head is in.
+
+        Raises Refused (451: `egress.host`, `egress.jurisdiction`, `egress.redirect`) and UpstreamError.
+        """
+        url = httpx2.URL(url)
+        admission = admitted(self.admit, url)
+        self._public.note(admission)
+        fields = _fields(outgoing(headers, sized=isinstance(body, bytes)))
+        session = await self._sessions.get()
+        with _upstream_errors():
+            response = await session.request(
+                method,
+                _target(admission, url),
+                headers=fields,
+                data=_payload(body),
+                allow_redirects=False,
+                timeout=_limits(timeouts or Timeouts()),
+            )
+        return _answer(response)
+
+    async def aclose(self) -> None:
+        """Close the running loop's connections."""
+        await self._sessions.aclose()
+
+
+def _target(admission: Admission, url: httpx2.URL) -> URL:
+    # Built from the admitted parts, so that no second parser may read another host out of the text.
+    return URL.build(
+        scheme=url.scheme,
+        host=admission.host,
+        port=url.port or PORTS[url.scheme],
+        path=url.raw_path.partition(b"?")[0].decode("ascii"),
+        query_string=url.query.decode("ascii"),
+        encoded=True,
+    )
+
+
+def _fields(headers: Iterable[Header]) -> CIMultiDict[str]:
+    return CIMultiDict((name.decode("latin-1"), _text(value)) for name, value in headers)
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _payload(body: bytes | AsyncIterable[bytes]) -> Any:
+    if not isinstance(body, bytes):
+        return body
+    return io.BytesIO(body) if len(body) > _LARGE_BODY else body or None
+
+
+def _limits(timeouts: Timeouts) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(sock_connect=timeouts.connect, sock_read=timeouts.read)
+
+
+def _answer(response: aiohttp.ClientResponse) -> Answer:
+    try:
+        refuse_redirect(response.status, response.raw_headers)
+        return Answer(response)
+    except BaseException:
+        response.close()
+        raise
+
+
+# The two transports for httpx2 clients, and so for the official SDK.
+
+
+class _AsyncStream(httpx2.AsyncByteStream):
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with client_errors():
+            async for chunk in self._answer.chunks:
+                yield chunk
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+class AsyncAdmittingTransport(httpx2.AsyncBaseTransport):
+    """The gate as an httpx2 transport; closing it closes the gate only if it `owns` it."""
+
+    def __init__(self, egress: Egress, *, owns: bool = False) -> None:
+        self._egress = egress
+        self._owns = owns
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Forward one request; raises Refused, and httpx2's own errors for failures of the upstream."""
+        limits = request.extensions.get("timeout", {})
+        timeouts = Timeouts(limits.get("connect"), limits.get("read"))
+        with client_errors():
+            answer = await self._egress.forward(
+                request.method, request.url, request.headers.raw, _body(request), timeouts
+            )
+        return httpx2.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=_AsyncStream(answer),
+            request=request,
+            extensions={"http_version": b"HTTP/1.1", "peer": answer.peer},
+        )
+
+    async def aclose(self) -> None:
+        """Close the gate if this transport owns it."""
+        if self._owns:
+            await self._egress.aclose()
+
+
+def _body(request: httpx2.Request) -> bytes | AsyncIterable[bytes]:
+    try:
+        return request.content
+    except httpx2.RequestNotRead:
+        if not isinstance(request.stream, httpx2.AsyncByteStream):
+            raise TypeError("an asynchronous client needs an asynchronous body") from None
+        return request.stream

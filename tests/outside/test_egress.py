@@ -1,0 +1,467 @@
+"""The one gate: what is admitted, what is sent, and what is refused before and after connecting."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import ssl
+import threading
+import zlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+
+from guard.errors import BadRequest, Refused
+from guard.outside.egress import (
+    AsyncAdmittingTransport,
+    Egress,
+    SyncAdmittingTransport,
+    Timeouts,
+    UpstreamError,
+    admitter,
+)
+from guard.outside.upstream import Decoder, decoding, outgoing
+from guard.types import Place
+
+pytestmark = pytest.mark.anyio
+EU = ("EEA", "CH")
+CANARY = b"4111 1111 1111 1111"
+
+
+def naming(*hosts: str, jurisdictions: tuple[str, ...] | None = None) -> Any:
+    return admitter(jurisdictions=jurisdictions, declared={}, named=hosts)
+
+
+@pytest.fixture
+async def egress(upstream: Any) -> AsyncIterator[Egress]:
+    gate = Egress(naming(upstream.url))
+    yield gate
+    await gate.aclose()
+
+
+def sync_post(admit: Any, url: str, content: bytes = b"x", **options: Any) -> httpx2.Response:
+    with httpx2.Client(transport=SyncAdmittingTransport(admit), follow_redirects=True) as client:
+        return client.post(url, content=content, **options)
+
+
+async def async_post(admit: Any, url: str, content: bytes = b"x", **options: Any) -> httpx2.Response:
+    transport = AsyncAdmittingTransport(Egress(admit), owns=True)
+    async with httpx2.AsyncClient(transport=transport, follow_redirects=True) as client:
+        return await client.post(url, content=content, **options)
+
+
+async def post(kind: str, admit: Any, url: str, content: bytes = b"x", **options: Any) -> httpx2.Response:
+    if kind == "async":
+        return await async_post(admit, url, content, **options)
+    return await asyncio.to_thread(sync_post, admit, url, content, **options)
+
+
+both = pytest.mark.parametrize("kind", ["sync", "async"])
+
+
+async def test_forward_sends_the_body_as_it_is_and_only_headers_that_may_travel(
+    upstream: Any, egress: Egress
+) -> None:
+    headers = [
+        (b"authorization", b"Bearer k"),
+        (b"x-note", "é".encode()),
+        (b"host", b"evil.example"),
+        (b"connection", b"keep-alive, x-note"),
+        (b"accept-encoding", b"gzip, br"),
+        (b"content-length", b"999"),
+        (b"transfer-encoding", b"chunked"),
+        (b"te", b"trailers"),
+    ]
+    answer = await egress.forward("POST", upstream.url + "/v1/a%2Fb?q=%41", headers, b'{"a":1}')
+    assert await answer.read(100) == b"ok"
+    assert (answer.status, answer.peer) == (200, "127.0.0.1")
+    assert upstream.requests == [
+        b"POST /v1/a%2Fb?q=%41 HTTP/1.1\r\n"
+        + f"Host: 127.0.0.1:{upstream.port}\r\n".encode()
+        + b"accept-encoding: identity\r\nauthorization: Bearer k\r\nx-note: \xc3\xa9\r\nContent-Length: 7"
+        b'\r\n\r\n{"a":1}'
+    ]
+
+
+async def test_a_connection_is_used_again(upstream: Any, egress: Egress) -> None:
+    for _ in range(3):
+        await (await egress.forward("POST", upstream.url, [], b"x")).read(100)
+    assert (len(upstream.requests), upstream.connections) == (3, 1)
+
+
+async def test_a_body_above_a_megabyte_is_sent_without_a_warning(upstream: Any, egress: Egress) -> None:
+    body = b"x" * (3 * 1024 * 1024)
+    answer = await egress.forward("POST", upstream.url, [], body)
+    assert await answer.read(100) == b"ok"
+    assert upstream.requests[0].endswith(body)
+
+
+@both
+async def test_a_client_gets_what_the_upstream_said(upstream: Any, kind: str) -> None:
+    upstream.script = upstream.reply(b"body", b"x-request-id: r1", status=b"418 Short And Stout")
+    response = await post(kind, naming(upstream.url), upstream.url, headers={"Host": "evil.example"})
+    assert (response.status_code, response.content) == (418, b"body")
+    assert (response.headers["x-request-id"], response.extensions["peer"]) == ("r1", "127.0.0.1")
+    assert f"host: 127.0.0.1:{upstream.port}\r\n".encode() in upstream.requests[0].lower()
+    assert b"accept-encoding: identity" in upstream.requests[0].lower()
+
+
+@both
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("https://evil.example/v1", "egress.host"),
+        ("https://eu.api.openai.com.evil.example/v1", "egress.host"),
+        ("https://eu.api.openai.com@evil.example/v1", "egress.host"),
+        ("https://user@eu.api.openai.com/v1", "egress.host"),
+        ("https://eu.api.openai.com:444/v1", "egress.host"),
+        ("http://eu.api.openai.com/v1", "egress.host"),
+        ("wss://eu.api.openai.com/v1", "egress.host"),
+        ("https://10.0.0.1/v1", "egress.host"),
+        ("https://api.openai.com/v1", "egress.jurisdiction"),
+        ("https://api.mistral.ai/v1", "egress.jurisdiction"),
+        ("https://api.deepseek.com/v1", "egress.jurisdiction"),
+    ],
+)
+async def test_what_is_not_admitted_is_neither_looked_up_nor_connected_to(
+    monkeypatch: pytest.MonkeyPatch, kind: str, url: str, code: str
+) -> None:
+    """Residency pitfall 12, at the transport."""
+    looked_up: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: looked_up.append(a))
+    with pytest.raises(Refused) as refused:
+        await post(kind, naming(jurisdictions=EU), url)
+    assert (refused.value.code, refused.value.status, looked_up) == (code, 451, [])
+
+
+async def test_the_refusal_names_the_resident_host() -> None:
+    with pytest.raises(Refused, match=r"use eu\.api\.openai\.com"):
+        await async_post(naming(jurisdictions=EU), "https://api.openai.com/v1")
+
+
+@both
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_refused_and_the_other_host_sees_nothing(
+    upstream: Any, other: Any, kind: str, status: int
+) -> None:
+    """C23: a 307 would post the full prompt to another host, even to an admitted one."""
+    upstream.script = upstream.reply(b"", b"Location: " + other.url.encode(), status=b"%d Moved" % status)
+    with pytest.raises(Refused) as refused:
+        await post(kind, naming(upstream.url, other.url), upstream.url, CANARY)
+    assert (refused.value.code, refused.value.status, other.connections) == ("egress.redirect", 451, 0)
+
+
+@both
+async def test_the_sdk_meets_a_redirect_once_and_raises_the_refusal(upstream: Any, kind: str) -> None:
+    """C23, C26: with the official client, whose own transport follows."""
+    upstream.script = upstream.reply(b"", b"Location: https://us.api.openai.com/", status=b"307 Moved")
+    messages: list[Any] = [{"role": "user", "content": "hello"}]
+    admit = naming(upstream.url)
+    if kind == "sync":
+        sync = openai.OpenAI(
+            api_key="k",
+            base_url=upstream.url,
+            http_client=httpx2.Client(transport=SyncAdmittingTransport(admit)),
+        )
+        with sync, pytest.raises(Refused):
+            await asyncio.to_thread(sync.chat.completions.create, model="m", messages=messages)
+    else:
+        transport = AsyncAdmittingTransport(Egress(admit), owns=True)
+        client = openai.AsyncOpenAI(
+            api_key="k", base_url=upstream.url, http_client=httpx2.AsyncClient(transport=transport)
+        )
+        async with client:
+            with pytest.raises(Refused):
+                await client.chat.completions.create(model="m", messages=messages)
+    assert len(upstream.requests) == 1
+
+
+@both
+async def test_proxy_variables_are_not_used(
+    upstream: Any, other: Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """C25: with an http upstream a proxy would get the bearer key and the prompt."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, other.url)
+    assert (await post(kind, naming(upstream.url), upstream.url)).content == b"ok"
+    assert (other.connections, upstream.connections) == (0, 1)
+
+
+@both
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "169.254.169.254", "10.1.2.3", "::ffff:127.0.0.1", "::1", "fe80::1"]
+)
+async def test_a_table_host_that_leads_inside_is_refused(
+    monkeypatch: pytest.MonkeyPatch, kind: str, address: str
+) -> None:
+    """C24: the address is checked where it is used; it is resolved once."""
+    calls = resolving_to(monkeypatch, address)
+    with pytest.raises(Refused, match="not public"):
+        await post(kind, naming(), "https://api.openai.com/v1")
+    assert len(calls) == 1
+
+
+@both
+async def test_a_declared_host_may_lead_inside(
+    upstream: Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """C24: a private link is the operator's own statement."""
+    resolving_to(monkeypatch, "127.0.0.1")
+    place = Place(("DE",), ("DE",))
+    name = f"http://mine.openai.azure.com:{upstream.port}"
+    admit = admitter(jurisdictions=EU, declared={name: place}, named=())
+    assert (await post(kind, admit, name)).content == b"ok"
+
+
+def resolving_to(monkeypatch: pytest.MonkeyPatch, address: str) -> list[object]:
+    real, calls = socket.getaddrinfo, []
+
+    def fake(host: Any, port: Any, *args: Any, **options: Any) -> Any:
+        if host == address:
+            return real(host, port, *args, **options)
+        calls.append(host)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        place = (address, port, 0, 0) if ":" in address else (address, port)
+        return [(family, socket.SOCK_STREAM, 6, "", place)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", fake)
+    return calls
+
+
+async def test_closing_an_answer_in_mid_stream_closes_the_upstream_connection(
+    upstream: Any, egress: Egress
+) -> None:
+    """A05: the client left, so the model stops."""
+
+    def script(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n")
+        upstream.wait_for_end(client)
+
+    upstream.script = script
+    answer = await egress.forward("POST", upstream.url, [], b"x")
+    assert await anext(answer.chunks) == b"hi"
+    await answer.aclose()
+    await answer.aclose()
+    assert await asyncio.to_thread(upstream.gone.wait, 5)
+
+
+async def test_leaving_before_the_answer_cancels_the_upstream_call(upstream: Any, egress: Egress) -> None:
+    """A06: a call that nobody waits for is cut."""
+    upstream.script = upstream.wait_for_end
+    call = asyncio.create_task(egress.forward("POST", upstream.url, [], b"x"))
+    assert await asyncio.to_thread(upstream.received.wait, 5)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await asyncio.to_thread(upstream.gone.wait, 5)
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (lambda client: client.close(), "closed"),
+        (lambda client: client.sendall(b"nonsense\r\n\r\n"), "closed"),
+        (None, "timeout"),
+    ],
+)
+async def test_a_failure_of_the_upstream_has_a_kind_and_quotes_nothing(
+    upstream: Any, egress: Egress, script: Callable[[socket.socket], None], kind: str
+) -> None:
+    """C08: each failure by its class."""
+    upstream.script = script or upstream.wait_for_end
+    with pytest.raises(UpstreamError) as failure:
+        await egress.forward("POST", upstream.url, [], CANARY, Timeouts(read=0.2))
+    assert failure.value.kind == kind
+    assert CANARY.decode() not in repr(failure.value) + str(failure.value)
+    assert failure.value.__cause__ is None
+
+
+async def test_an_answer_that_ends_early_is_a_failure(upstream: Any, egress: Egress) -> None:
+    """C09, C12: half an answer is never taken for a whole one."""
+
+    def script(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
+        client.close()
+
+    upstream.script = script
+    answer = await egress.forward("POST", upstream.url, [], b"x")
+    with pytest.raises(UpstreamError):
+        await answer.read(100)
+
+
+@both
+async def test_clients_see_their_own_error_classes(upstream: Any, kind: str) -> None:
+    admit = naming(upstream.url, "http://127.0.0.1:1")
+    with pytest.raises(httpx2.ConnectError):
+        await post(kind, admit, "http://127.0.0.1:1")
+    upstream.script = upstream.wait_for_end
+    with pytest.raises(httpx2.ReadTimeout):
+        await post(kind, admit, upstream.url, timeout=0.2)
+    upstream.script = lambda client: client.close()
+    with pytest.raises((httpx2.ReadError, httpx2.RemoteProtocolError)):
+        await post(kind, admit, upstream.url)
+
+
+@both
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_an_answer_that_comes_compressed_all_the_same_is_decoded(
+    upstream: Any, kind: str, coding: str
+) -> None:
+    """A11: nothing passes that the checks could not read."""
+    body = b'{"text":"' + CANARY * 10_000 + b'"}'
+    packed = gzip.compress(body) if coding == "gzip" else zlib.compress(body)
+    upstream.script = upstream.reply(packed, b"content-encoding: " + coding.encode())
+    response = await post(kind, naming(upstream.url), upstream.url)
+    assert response.content == body
+    assert "content-encoding" not in response.headers
+
+
+@both
+@pytest.mark.parametrize("coding", [b"br", b"zstd", b"gzip, gzip", b"rot13"])
+async def test_an_answer_in_a_coding_that_cannot_be_read_is_refused(
+    upstream: Any, kind: str, coding: bytes
+) -> None:
+    """A11: an unknown coding is a failure, never passed on unread."""
+    upstream.script = upstream.reply(b"??", b"content-encoding: " + coding)
+    with pytest.raises(httpx2.DecodingError):
+        await post(kind, naming(upstream.url), upstream.url)
+
+
+def test_a_compressed_bomb_stops_at_the_limit() -> None:
+    """A11: decoding is bounded in each step and in all."""
+    bomb = zlib.compress(b"\0" * 50_000_000)
+    decoder = Decoder(b"deflate", 1_000_000)
+    seen = 0
+    with pytest.raises(UpstreamError):  # noqa: PT012
+        for piece in decoder.feed(bomb):
+            assert len(piece) <= Decoder.STEP
+            seen += len(piece)
+    assert seen <= 1_000_000
+
+
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_decoding_does_not_depend_on_the_cuts(cut: int) -> None:
+    packed = gzip.compress(b"first ") + gzip.compress(b"second")
+    decoder = Decoder(b"gzip", 1000)
+    pieces = [packed[i : i + cut] for i in range(0, len(packed), cut)]
+    assert b"".join(out for piece in pieces for out in decoder.feed(piece)) == b"first second"
+    decoder.finish()
+
+
+def test_a_truncated_compressed_answer_is_a_failure() -> None:
+    decoder = Decoder(b"gzip", 1000)
+    list(decoder.feed(gzip.compress(b"text")[:-4]))
+    with pytest.raises(UpstreamError):
+        decoder.finish()
+
+
+def test_an_identity_coding_changes_nothing() -> None:
+    headers = [(b"Content-Encoding", b"identity"), (b"Content-Length", b"2")]
+    assert decoding(headers, 10) == (headers, None)
+
+
+@pytest.mark.parametrize("header", [(b"x-a", b"1\r\nx-b: 2"), (b"x\n", b"1"), (b"x-a", b"1\0")])
+def test_a_header_with_a_line_break_is_refused(header: tuple[bytes, bytes]) -> None:
+    with pytest.raises(BadRequest):
+        outgoing([header], sized=True)
+
+
+def test_a_websocket_upgrade_is_refused() -> None:
+    """A15, C28: no websocket leaves through the gate."""
+    with pytest.raises(Refused) as refused:
+        outgoing([(b"Upgrade", b"WebSocket")], sized=True)
+    assert refused.value.status == 451
+
+
+def test_each_event_loop_has_its_own_session_that_closes_with_it(upstream: Any) -> None:
+    """A gate is shared by threads and by loops that come and go, and leaves no warning behind."""
+    gate = Egress(naming(upstream.url))
+
+    async def call() -> bytes:
+        return await (await gate.forward("POST", upstream.url, [], b"x")).read(10)
+
+    assert [asyncio.run(call()) for _ in range(3)] == [b"ok"] * 3
+    results: list[bytes] = []
+    threads = [threading.Thread(target=lambda: results.append(asyncio.run(call()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [b"ok"] * 4
+
+
+async def test_a_streamed_request_body_arrives(upstream: Any) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"ab"
+        yield b"cd"
+
+    transport = AsyncAdmittingTransport(Egress(naming(upstream.url)), owns=True)
+    async with httpx2.AsyncClient(transport=transport) as client:
+        response = await client.post(upstream.url, content=pieces(), headers={"content-length": "4"})
+    assert response.content == b"ok"
+    assert upstream.requests[0].endswith(b"\r\n\r\nabcd")
+
+
+@both
+async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, kind: str) -> None:
+    """C27: self-signed is refused, and there is no way back to http."""
+    server = tls_upstream(tmp_path)
+    url = f"https://127.0.0.1:{server.getsockname()[1]}/"
+    with pytest.raises(httpx2.ConnectError):
+        await post(kind, naming(url), url)
+    server.close()
+
+
+def tls_upstream(folder: Path) -> socket.socket:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*self_signed(folder))
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        try:
+            client, _ = server.accept()
+            with client, context.wrap_socket(client, server_side=True) as wrapped:
+                wrapped.recv(1)
+        except OSError:
+            pass
+
+    threading.Thread(target=accept, daemon=True).start()
+    return server
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    import datetime
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "c.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "k.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return folder / "c.pem", folder / "k.pem"

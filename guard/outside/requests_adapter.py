@@ -8,6 +8,7 @@ import httpx2
 import requests
 from requests.adapters import HTTPAdapter
 
+from guard.errors import Refused
 from guard.outside.admission import Admit, admitted
 from guard.outside.upstream import refuse_redirect
 
@@ -24,7 +25,11 @@ class AdmittingAdapter(HTTPAdapter):
         admitted(self._admit, httpx2.URL(request.url or ""))
         options.pop("proxies", None)
         response = super().send(request, *args[:4], **options)
-        refuse_redirect(response.status_code, _raw(response))
+        try:
+            refuse_redirect(response.status_code, _raw(response))
+        except Refused:
+            response.close()
+            raise
         return response
 
 

@@ -84,6 +84,11 @@ class Ledger:
         return not (self._failing or self._closed)
 
     @property
+    def closed(self) -> bool:
+        """Whether `close` was called: it takes no more records."""
+        return self._closed
+
+    @property
     def writer(self) -> str:
         """The name of this process in its files' names; another one after a fork."""
         return self._origin.writer

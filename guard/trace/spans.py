@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import SpanContext
 
-__all__ = ["Recorder", "Span", "finding_events", "prepare", "remote_parent"]
+__all__ = ["Recorder", "Span", "current_parent", "finding_events", "prepare", "remote_parent"]
 
 # Spans.
 SCREEN = "guard.screen"
@@ -69,13 +69,14 @@ ACTION = "guard.action"
 ENFORCED = "guard.enforced"
 TENANT = "guard.tenant"
 USER = "guard.user"
-KEY_ID = "guard.key_id"
+EXCHANGE = "guard.exchange"
 MOUNT = "guard.mount"
 ENDPOINT = "guard.endpoint"
 RESIDENCY_HOST = "guard.residency.host"
 RESIDENCY_JURISDICTION = "guard.residency.jurisdiction"
 RESIDENCY_DECISION = "guard.residency.decision"
-RESIDENCY_REASON = "guard.residency.reason"
+RESIDENCY_CODE = "guard.residency.code"
+RESIDENCY_SOURCE = "guard.residency.source"
 RESIDENCY_PROCESSING = "guard.residency.processing"
 RESIDENCY_STORAGE = "guard.residency.storage"
 BYTES_SCREENED = "guard.bytes.screened"
@@ -85,8 +86,6 @@ CHECK = "guard.check."
 MODERATION_SCORE = "guard.moderation.score."
 MODERATION_TEXTS = "guard.moderation.texts"
 GUARD_VERSION = "guard.version"
-STATUS_CODE = "http.response.status_code"
-REQUEST_ID = "guard.upstream.request_id"
 
 # The event of one finding, and its attributes.
 FINDING = "guard.finding"
@@ -216,19 +215,18 @@ class Span:
         """The span's id, 16 hex digits."""
         return str(self._json["spanId"])
 
-    def set(self, attributes: Mapping[str, Any]) -> None:
-        """Set attributes; a later value replaces an earlier one, None removes it."""
+    def set(self, name: str, value: Any) -> None:
+        """Set one attribute; a later value replaces an earlier one, None removes it."""
+        self._attributes[name] = value
+
+    def set_all(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes as `set` does."""
         self._attributes.update(attributes)
 
     def event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Add an event that happens now."""
         encoded = otlpjson.key_values(attributes or {})
         self._events.append({"timeUnixNano": str(self._now()), "name": name, "attributes": encoded})
-
-    def events(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """Add several events that happen now (`finding_events`)."""
-        for name, attributes in events:
-            self.event(name, attributes)
 
     def error(self, error: BaseException | type[BaseException] | str) -> None:
         """Mark the span as failed: by the class of an exception, never its text, or by a short code."""
@@ -311,6 +309,14 @@ def remote_parent(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) ->
         return None
     trace_id, span_id, flags = (int(part, 16) for part in found[0].groups())
     context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+    return context if context.is_valid else None
+
+
+def current_parent() -> SpanContext | None:
+    """The app's current span, as a parent for guard's; None where there is none."""
+    from opentelemetry import trace
+
+    context = trace.get_current_span().get_span_context()
     return context if context.is_valid else None
 
 

@@ -1,0 +1,276 @@
+"""What is recorded of each step, as attributes: pure functions from the words of guard to span attributes.
+
+Of texts that a caller or a provider chose (models, ids, finish reasons) only what looks like an identifier is
+recorded; anything else is `_OTHER`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from guard.trace import spans
+from guard.trace.spans import Recorder
+from guard.types import Admission, Receipts, Stage, Verdict
+
+ADMITTED, REFUSED = "admitted", "refused"
+OTHER = "_OTHER"
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/+-]{0,127}")
+
+_REQUEST = {
+    "max_tokens": spans.REQUEST_MAX_TOKENS,
+    "max_completion_tokens": spans.REQUEST_MAX_TOKENS,
+    "max_output_tokens": spans.REQUEST_MAX_TOKENS,
+    "temperature": spans.REQUEST_TEMPERATURE,
+    "top_p": spans.REQUEST_TOP_P,
+    "frequency_penalty": spans.REQUEST_FREQUENCY_PENALTY,
+    "presence_penalty": spans.REQUEST_PRESENCE_PENALTY,
+    "seed": spans.REQUEST_SEED,
+}
+
+_API = {"chat": "chat_completions", "responses": "responses"}
+
+# Well-known values of gen_ai.provider.name by host suffix.
+_PROVIDERS = {
+    "openai.azure.com": "azure.ai.openai",
+    "openai.azure.us": "azure.ai.openai",
+    "services.ai.azure.com": "azure.ai.inference",
+    "amazonaws.com": "aws.bedrock",
+    "amazonaws.com.cn": "aws.bedrock",
+    "api.aws": "aws.bedrock",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "rep.googleapis.com": "gcp.vertex_ai",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+    "anthropic.com": "anthropic",
+    "mistral.ai": "mistral_ai",
+    "deepseek.com": "deepseek",
+    "moonshot.cn": "moonshot_ai",
+    "cohere.com": "cohere",
+    "groq.com": "groq",
+    "x.ai": "x_ai",
+    "perplexity.ai": "perplexity",
+}
+
+
+class NamedPolicy(Protocol):
+    """What is recorded of a policy."""
+
+    @property
+    def policy(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+
+
+class Judge(Protocol):
+    """What is recorded of a policy's `moderation`."""
+
+    @property
+    def model(self) -> str: ...
+
+
+class JudgingPolicy(Protocol):
+    """A policy whose answers are judged."""
+
+    @property
+    def moderation(self) -> Judge: ...
+
+
+class Operation(Protocol):
+    """What is recorded of an endpoint: its name and the operation of the GenAI conventions."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+
+
+def policy_attributes(policy: NamedPolicy) -> dict[str, Any]:
+    """Name the policy version that decides."""
+    return {
+        spans.POLICY_NAME: policy.policy,
+        spans.POLICY_VERSION: policy.version,
+        spans.POLICY_SHA256: policy.sha256,
+        spans.POLICY_MODE: str(policy.mode),
+    }
+
+
+def verdict_attributes(verdict: Verdict) -> dict[str, Any]:
+    """Say what was decided and what of it was enforced."""
+    return {
+        spans.STAGE: str(verdict.stage),
+        spans.ACTION: verdict.action.word,
+        spans.ENFORCED: verdict.enforced.word,
+    }
+
+
+def residency_attributes(admission: Admission | None) -> dict[str, Any]:
+    """Say where the destination is and whether it may be reached; nothing where none was asked for."""
+    if admission is None:
+        return {}
+    place = admission.place
+    return {
+        spans.RESIDENCY_HOST: admission.host,
+        spans.RESIDENCY_JURISDICTION: admission.jurisdiction,
+        spans.RESIDENCY_DECISION: ADMITTED if admission.allowed else REFUSED,
+        spans.RESIDENCY_CODE: admission.code or None,
+        spans.RESIDENCY_SOURCE: admission.source or None,
+        spans.RESIDENCY_PROCESSING: place and list(place.processing),
+        spans.RESIDENCY_STORAGE: place and list(place.storage),
+    }
+
+
+def screen_attributes(
+    verdict: Verdict,
+    *,
+    endpoint: str,
+    screened_bytes: int,
+    forwarded_bytes: int,
+    receipts: Receipts,
+    admission: Admission | None = None,
+) -> dict[str, Any]:
+    """Describe the intent of one call: its verdict, its destination, what was checked and what goes out."""
+    return {
+        **verdict_attributes(verdict),
+        **residency_attributes(admission),
+        **receipts.attributes(),
+        spans.ENDPOINT: endpoint,
+        spans.BYTES_SCREENED: screened_bytes,
+        spans.BYTES_FORWARDED: forwarded_bytes,
+    }
+
+
+def outcome_attributes(
+    verdict: Verdict | None, answer: Any, receipts: Receipts, screened_bytes: int = 0
+) -> dict[str, Any]:
+    """Describe the outcome of one call; without a verdict there was no answer to judge."""
+    decided = verdict_attributes(verdict) if verdict else {spans.STAGE: str(Stage.OUTPUT)}
+    screened = {spans.BYTES_SCREENED: screened_bytes or None}
+    return {**decided, **receipts.attributes(), **usage_attributes(answer), **screened}
+
+
+def model_span_name(endpoint: Operation | None, model: str) -> str:
+    """The span name of the GenAI conventions: `chat gpt-5.6-sol`."""
+    return " ".join(filter(None, (_operation(endpoint), identifier(model))))
+
+
+def request_attributes(
+    endpoint: Operation | None, body: Any, host: str, port: int | None = None
+) -> dict[str, Any]:
+    """Describe a model request: operation, provider, host, model and the numbers asked for."""
+    fields = body if isinstance(body, dict) else {}
+    return {
+        spans.OPERATION: _operation(endpoint),
+        spans.PROVIDER: provider(host),
+        spans.SERVER_ADDRESS: host,
+        spans.SERVER_PORT: port,
+        spans.OPENAI_API: _API.get(endpoint.name) if endpoint else None,
+        spans.REQUEST_MODEL: identifier(fields.get("model")),
+        spans.REQUEST_STREAM: True if fields.get("stream") is True else None,
+        spans.REQUEST_CHOICES: _number(fields.get("n")) if fields.get("n") != 1 else None,
+        spans.REQUEST_REASONING: identifier(_reasoning(fields)),
+        **{name: _number(fields[key]) for key, name in _REQUEST.items() if key in fields},
+    }
+
+
+def usage_attributes(answer: Any) -> dict[str, Any]:
+    """Describe an answer of Chat Completions, Responses or Embeddings: id, model, ends, tokens."""
+    if not isinstance(answer, dict):
+        return {}
+    usage = _fields(answer, "usage")
+    read = _fields(usage, "prompt_tokens_details") or _fields(usage, "input_tokens_details")
+    wrote = _fields(usage, "completion_tokens_details") or _fields(usage, "output_tokens_details")
+    return {
+        spans.RESPONSE_ID: identifier(answer.get("id")),
+        spans.RESPONSE_MODEL: identifier(answer.get("model")),
+        spans.FINISH_REASONS: list(_finish_reasons(answer)) or None,
+        spans.OPENAI_FINGERPRINT: identifier(answer.get("system_fingerprint")),
+        spans.OPENAI_TIER: identifier(answer.get("service_tier")),
+        spans.INPUT_TOKENS: _count(usage, "prompt_tokens", "input_tokens"),
+        spans.OUTPUT_TOKENS: _count(usage, "completion_tokens", "output_tokens"),
+        spans.CACHED_TOKENS: _count(read, "cached_tokens"),
+        spans.REASONING_TOKENS: _count(wrote, "reasoning_tokens"),
+    }
+
+
+def moderation_span_name(model: str) -> str:
+    """The span name of a moderation call: `moderation omni-moderation-latest`."""
+    return f"moderation {identifier(model)}"
+
+
+def moderation_attributes(policy: JudgingPolicy, admission: Admission) -> dict[str, Any]:
+    """Describe a moderation request: its model, its host, and where that is."""
+    return {
+        spans.OPERATION: "moderation",
+        spans.PROVIDER: provider(admission.host),
+        spans.REQUEST_MODEL: identifier(policy.moderation.model),
+        spans.SERVER_ADDRESS: admission.host,
+        **residency_attributes(admission),
+    }
+
+
+def score_attributes(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Record every category's score: arrays, one number a text, in the order of the texts (the first 64)."""
+    listed = scores[: spans.ARRAY_LIMIT]
+    categories = dict.fromkeys(category for score in listed for category in score)
+    found = {
+        spans.MODERATION_SCORE + (identifier(category) or OTHER): [
+            float(score.get(category, -1.0)) for score in listed
+        ]
+        for category in categories
+    }
+    return {spans.MODERATION_TEXTS: len(scores), **found}
+
+
+def lifecycle(recorder: Recorder, name: str, attributes: Mapping[str, Any]) -> bytes:
+    """The line of an event of guard's own life: `spans.START`, `spans.STOP`, `spans.POLICY_LOADED`."""
+    return recorder.start(name, attributes=attributes).end()
+
+
+def provider(host: str) -> str:
+    """The conventions' name of the provider at a host; `openai` for everyone who speaks its API."""
+    return next((name for suffix, name in _PROVIDERS.items() if f".{host}".endswith(f".{suffix}")), "openai")
+
+
+def identifier(value: Any) -> str | None:
+    """A text that may be recorded because it is an identifier; `_OTHER` for other texts, None for no text."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value if _IDENTIFIER.fullmatch(value) else OTHER
+
+
+def _operation(endpoint: Operation | None) -> str:
+    return endpoint.operation if endpoint else OTHER
+
+
+def _reasoning(fields: Mapping[str, Any]) -> Any:
+    return fields.get("reasoning_effort") or _fields(fields, "reasoning").get("effort")
+
+
+def _fields(value: Any, key: str) -> Mapping[str, Any]:
+    found = value.get(key) if isinstance(value, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _number(value: Any) -> int | float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _count(usage: Mapping[str, Any], *names: str) -> int | None:
+    return next((value for name in names if isinstance(value := usage.get(name), int)), None)
+
+
+def _finish_reasons(answer: Mapping[str, Any]) -> Iterator[str]:
+    choices = answer.get("choices")
+    if isinstance(choices, list):
+        reasons = [choice.get("finish_reason") for choice in choices if isinstance(choice, Mapping)]
+    else:
+        reasons = [_fields(answer, "incomplete_details").get("reason") or answer.get("status")]
+    for reason in reasons[: spans.ARRAY_LIMIT]:
+        if (word := identifier(reason)) is not None:
+            yield word

@@ -69,15 +69,16 @@ class ExportFile:
         self.size += len(data)
         self._chain_size += len(entries)
         self.end = end
-        if time.monotonic() - self._signed_at >= self._origin.sign_after_s:
+
+    def sign_if_due(self) -> None:
+        """Sign a head where the last one is too old; after OSError the file must be abandoned."""
+        if self._signed < self.end.seq and time.monotonic() - self._signed_at >= self._origin.sign_after_s:
             self._sign(chain.HEAD)
 
     def close(self) -> None:
-        """Sign the last head as the file's end, and close."""
-        try:
-            self._sign(chain.CLOSE)
-        finally:
-            self.forget()
+        """Sign the last head as the file's end, and close; after OSError the file must be abandoned."""
+        self._sign(chain.CLOSE)
+        self.forget()
 
     def abandon(self) -> None:
         """After a failure: cut what was never acknowledged, and end the file as well as the disk allows.
@@ -85,7 +86,7 @@ class ExportFile:
         A file without a durable record is removed: nobody was told that it holds one.
         """
         with contextlib.suppress(OSError):
-            if self.size:
+            if self.size and self._created:
                 _cut(self._file, self.size)
                 _cut(self._chainfile, self._chain_size)
                 self._sign(chain.CLOSE)

@@ -18,6 +18,7 @@ import secrets
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,8 @@ class Ledger:
     """Append-only, chained, signed export files of one process.
 
     A record whose commit failed is not written later; a record that was appended is kept until it is. After a
-    failure the ledger is not `ready`; it tries again on every commit and every `retry_s` seconds.
+    failure the ledger is not `ready`; it tries again on every commit and every `retry_s` seconds. `copy` is
+    offered each line once it is durable (`OtlpCopy.offer`).
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class Ledger:
         timeout_s: float = 5.0,
         linger_s: float = 0.02,
         retry_s: float = 0.5,
+        copy: Callable[[bytes], None] | None = None,
         disk: Disk | None = None,
     ) -> None:
         self._label = re.sub(r"[^a-z0-9]+", "-", writer.lower())[:32].strip("-")
         self._origin = Origin(folder, "", signer, sign_every, sign_after_s, disk or Disk())
         self._rotate_bytes, self._timeout_s = rotate_bytes, timeout_s
         self._linger_s, self._retry_s = linger_s, retry_s
+        self._copy = copy
         self._closed = False
         self._reset()
         _LEDGERS.add(self)
@@ -158,8 +162,7 @@ class Ledger:
             raise ValueError("a record is one line")
         awaited = entry.waiter is not None
         with self._wake:
-            if self._closed:
-                raise Unavailable("record", "the ledger is closed")
+            self._start()
             if awaited and self._pending_bytes > _BACKLOG_BYTES:
                 raise Unavailable("record", "too many records are waiting")
             self._pending.append(entry)
@@ -169,12 +172,18 @@ class Ledger:
             if (awaited and not self._urgent) or len(self._pending) in (1, _RIDERS):
                 self._urgent |= awaited
                 self._wake.notify()
-            if self._thread is None:
-                self._start()
 
     def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="guard-ledger", daemon=True)
-        self._thread.start()
+        if self._closed:
+            raise Unavailable("record", "the ledger is closed")
+        if self._thread is not None:
+            return
+        thread = threading.Thread(target=self._run, name="guard-ledger", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise Unavailable("record", "no thread can be started") from error
+        self._thread = thread
 
     def _expire(self, waiter: _Waiter) -> None:
         if not _resolve(waiter, Unavailable("record", "not durable within the deadline")):
@@ -190,8 +199,7 @@ class Ledger:
             if not self._write(batch) and self._closed:
                 break  # that was the last attempt; close() says what is left
         if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
+            _end(self._file)
 
     def _take(self) -> list[_Entry] | None:
         with self._wake:
@@ -228,14 +236,25 @@ class Ledger:
         self._end = self._file.end
         self._failing = False
         _settle(batch, None)
-        self._rotate()
+        self._tend(self._file)
+        self._offer(batch)
         return True
 
-    def _rotate(self) -> None:
-        if self._file is not None and self._file.size >= self._rotate_bytes:
-            with contextlib.suppress(OSError):  # its records are durable; only the signed end is missing
-                self._file.close()
+    def _tend(self, file: ExportFile) -> None:
+        """Sign and rotate; where that fails, the records are durable and only the file is given up."""
+        if file.size >= self._rotate_bytes:
             self._file = None
+            return _end(file)
+        try:
+            file.sign_if_due()
+        except OSError:
+            self._file = None
+            file.abandon()
+
+    def _offer(self, batch: list[_Entry]) -> None:
+        if self._copy is not None:
+            for entry in batch:
+                self._copy(entry.line)
 
     def _fail(self, batch: list[_Entry], error: Exception) -> None:
         if self._file is not None:
@@ -248,6 +267,13 @@ class Ledger:
             self._pending[:0] = kept
             self._pending_bytes += sum(len(entry.line) for entry in kept)
         _settle(batch, Unavailable("record", _reason(error)))
+
+
+def _end(file: ExportFile) -> None:
+    try:
+        file.close()
+    except OSError:
+        file.abandon()
 
 
 def _resolve(waiter: _Waiter, error: Exception | None) -> bool:

@@ -1,0 +1,35 @@
+"""The digest of a policy: SHA-256 over the canonical JSON of what it means, not of how it is laid out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+_UNORDERED = frozenset(
+    {"countries", "jurisdictions", "recognizers", "except", "allow", "processing", "storage"}
+)
+
+
+def canonical(policy: BaseModel) -> dict[str, Any]:
+    """List all that a resolved policy means as plain JSON data: no origins, no order where none matters."""
+    data = policy.model_dump(mode="json", by_alias=True, exclude={"extends"})
+    sorted_data = _sorted(data)
+    assert isinstance(sorted_data, dict)
+    return sorted_data
+
+
+def _sorted(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(item, name) for name, item in sorted(value.items())}
+    if isinstance(value, list):
+        return sorted(set(value)) if key in _UNORDERED else [_sorted(item) for item in value]
+    return value
+
+
+def digest(policy: BaseModel) -> str:
+    """Digest a policy as 64 hex digits."""
+    text = json.dumps(canonical(policy), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,188 @@
+"""Types of policy values: each reads one value and says what to write instead of a wrong one."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    WithJsonSchema,
+)
+from pydantic_core import core_schema
+
+from guard.policy import names
+from guard.policy.rules import Rule, wrong
+from guard.types import Place
+
+_HOST = re.compile(r"(?:https?://)?(?:\*\.)?(?:[^\s/?#@:*\[\]A-Z]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
+_NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
+_ROUTE = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE) /[^\s?#]*")
+_SELECTOR = re.compile(r"\$(?:\.\.\w+|\.\w+|\[\d+\]|\[\*\]|\.\*)+")
+_URL = re.compile(r"(?:https?://[^\s/?#@]+(?:/[^\s?#]*)?)?")
+
+_NOTHING = {"maxItems": 0, "maxProperties": 0, "maxLength": 0}
+
+
+class Node(BaseModel):
+    """A mapping of the policy file: frozen, without unknown keys, types as written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+def _one_of(known: Collection[str], what: str) -> AfterValidator:
+    def check(word: str) -> str:
+        if word not in known:
+            raise wrong(f"{word[:60]!r} is no {what}: {names.did_you_mean(word, known)}")
+        return word
+
+    return AfterValidator(check)
+
+
+def _shaped(pattern: re.Pattern[str], hint: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise wrong(f"cannot be read: {hint}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _or_word(word: str, hint: str) -> BeforeValidator:
+    """Read a word that stands for "no list" as None, and refuse an empty list."""
+
+    def read(value: Any) -> Any:
+        if value == ():
+            raise wrong(f"is an empty list: {hint}")
+        if isinstance(value, str) and value != word:
+            raise wrong(f"is no list: {hint}")
+        return None if value == word else value
+
+    return BeforeValidator(read)
+
+
+def not_yet(*words: str) -> BeforeValidator:
+    """Refuse words of the design whose effect is not built yet."""
+
+    def check(word: Any) -> Any:
+        if word in words:
+            raise wrong(f"{word} is not built yet and would have no effect: take it out")
+        return word
+
+    return BeforeValidator(check)
+
+
+def _unbuilt(value: Any) -> Any:
+    if value not in ((), {}, ""):
+        raise wrong("is not built yet and would have no effect: take it out")
+    return value
+
+
+Unbuilt = Annotated[
+    Any,
+    BeforeValidator(_unbuilt),
+    WithJsonSchema({"description": "not built yet: refused unless empty", **_NOTHING}),
+]
+"""A key of the design whose effect is not built yet."""
+
+Rules = Mapping[str, Rule]
+Line = Annotated[str, Field(max_length=200)]
+Name = Annotated[str, _shaped(_NAME, "write a short name of letters, digits, dots and dashes")]
+Host = Annotated[
+    str,
+    _shaped(_HOST, "write a host in lower case, such as llm.example.org, *.example.org or localhost:8000"),
+]
+BaseUrl = Annotated[
+    str,
+    _shaped(_URL, "write a base URL such as https://eu.api.openai.com/v1, without user, query or fragment"),
+]
+RouteKey = Annotated[str, _shaped(_ROUTE, 'write method and path, such as "POST /ask"')]
+Jurisdiction = Annotated[str, _one_of(names.JURISDICTIONS, "country or group of countries")]
+Jurisdictions = Annotated[
+    tuple[Jurisdiction, ...] | None, _or_word("any", "write any, or places such as [EEA, CH]")
+]
+Countries = Annotated[
+    tuple[Annotated[str, _one_of(names.RECOGNIZER_COUNTRIES, "country code")], ...] | None,
+    _or_word("all", "write all, or codes such as [CN, US]"),
+]
+Locale = Annotated[str, _one_of(names.LOCALES, "locale of fakes")]
+Endpoint = Annotated[str, _one_of(names.ENDPOINTS, "endpoint that can be allowed")]
+NamesBy = Annotated[Literal["off"], not_yet("gazetteer")]
+Engine = Annotated[Literal["none"], not_yet("spacy", "stanza", "transformers", "gliner")]
+Judge = Annotated[Literal["openai", "off"], not_yet("guard-model")]
+Content = Annotated[Literal["none"], not_yet("redacted", "full", "original", "original+redacted")]
+
+
+class PlaceForm(Node):
+    """Where a host processes and stores data: all of these places must lie inside the jurisdictions."""
+
+    processing: tuple[Jurisdiction, ...] = Field(min_length=1, description="where requests are processed")
+    storage: tuple[Jurisdiction, ...] = Field(min_length=1, description="where data is kept")
+
+
+def _place(value: Any, read: Callable[[Any], PlaceForm]) -> Place:
+    if isinstance(value, Place):
+        return value
+    form = read(value)
+    return Place(form.processing, form.storage)
+
+
+DeclaredPlace = Annotated[
+    Place,
+    GetPydanticSchema(
+        lambda _, handler: core_schema.no_info_wrap_validator_function(
+            _place, handler.generate_schema(PlaceForm)
+        )
+    ),
+]
+
+
+def _recognizer(name: str) -> str:
+    if name in names.PRESIDIO_ENGINES:
+        raise wrong(f"{name} needs a model or a service, which is not built yet: take it out")
+    if name not in names.PRESIDIO_RECOGNIZERS:
+        hint = names.did_you_mean(name, names.PRESIDIO_RECOGNIZERS)
+        raise wrong(f"{name[:60]!r} is no predefined recognizer of Presidio: {hint}")
+    return name
+
+
+PresidioRecognizer = Annotated[str, AfterValidator(_recognizer)]
+
+
+def _message(value: Any) -> Any:
+    if isinstance(value, dict):
+        raise wrong("a text per language is not built yet: write one text")
+    return value
+
+
+Message = Annotated[str, BeforeValidator(_message), Field(max_length=2000)]
+
+
+def _selector(path: str) -> str:
+    if path in ("*", "$"):
+        return "$"
+    if not _SELECTOR.fullmatch(path):
+        raise wrong(
+            'is no path: write one such as $.question, $.items[*].text or $..text, or "*" for all text'
+        )
+    return path
+
+
+Selector = Annotated[str, AfterValidator(_selector)]
+
+
+def _date(text: str) -> str:
+    try:
+        return text and datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise wrong("is no date: write one such as 2026-12-31") from None
+
+
+Date = Annotated[str, AfterValidator(_date)]

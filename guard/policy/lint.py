@@ -1,0 +1,193 @@
+"""Check one file against the tree and its rules against the known kinds: every problem with line and hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from guard.kinds import KINDS, ON_REQUEST, matches
+from guard.policy import names
+from guard.policy.model import Policy
+from guard.policy.rules import Rule
+from guard.policy.source import Path_, Source, shown
+from guard.types import Action
+
+_RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
+_STAGES = ("input", "output", "logs")
+
+
+def lint(source: Source, more_kinds: frozenset[str], *, complete: bool = True) -> Policy | None:
+    """Read a file's data as a policy, or note in `source` what is wrong with it.
+
+    `more_kinds` are the own kinds of the packs; they are not all known unless `complete`.
+    """
+    known = KINDS | more_kinds | _own_kinds(source.data)
+    for stage in _STAGES:
+        for pattern, raw in _raw_rules(source.data, stage).items():
+            text = _rule_problem(stage, pattern, raw, known)
+            if text and (complete or "no known kind" not in text):
+                source.problem((stage, "rules", pattern), text)
+    policy = _validate(source)
+    if policy is not None:
+        _check_judge(source, policy)
+    return policy
+
+
+def _validate(source: Source) -> Policy | None:
+    try:
+        return Policy.model_validate(source.data)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            path = _path(details["loc"])
+            source.problem(path, _translate(details, path))
+        return None
+
+
+def _path(loc: tuple[str | int, ...]) -> Path_:
+    return tuple(part for part in loc if part != "[key]")
+
+
+def _own_kinds(data: Mapping[str, Any]) -> frozenset[str]:
+    recognizers = data.get("recognizers")
+    custom = recognizers.get("custom", ()) if isinstance(recognizers, dict) else ()
+    items = custom if isinstance(custom, tuple) else ()
+    return frozenset(str(item["kind"]) for item in items if isinstance(item, dict) and "kind" in item)
+
+
+def _raw_rules(data: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    section = data.get(stage)
+    rules = section.get("rules") if isinstance(section, dict) else None
+    return rules if isinstance(rules, dict) else {}
+
+
+# Rules.
+
+
+def _rule_problem(stage: str, pattern: str, raw: Any, known: frozenset[str]) -> str:
+    covered = [kind for kind in known if matches(pattern, kind)]
+    if not covered:
+        return _unknown_kind(pattern, known)
+    if not any(_family(kind) in names.STAGE_FAMILIES[stage] for kind in covered):
+        return _misplaced(stage, _family(covered[0]))
+    try:
+        rule = _RULE.validate_python(raw)
+    except ValidationError:
+        return ""
+    return _illegal(stage, pattern, rule, covered)
+
+
+def _family(kind: str) -> str:
+    return kind.partition(".")[0]
+
+
+def _unknown_kind(pattern: str, known: frozenset[str]) -> str:
+    if "*" in pattern[:-1]:
+        return "names no known kind, since * stands at the end only: write one such as pii.*"
+    if pattern.endswith("*"):
+        asked = sorted(kind for kind in ON_REQUEST if kind.startswith(pattern[:-1]))
+        if asked:
+            return (
+                f"names no known kind, since {', '.join(asked)} answer only to their full name: write it out"
+            )
+        return f"names no known kind: {names.did_you_mean(pattern, {f'{f}.*' for f in names.FAMILIES})}"
+    return f"names no known kind: {names.did_you_mean(pattern, known)}"
+
+
+def _misplaced(stage: str, family: str) -> str:
+    if family == "egress":
+        return "egress.* kinds are decided by egress.jurisdictions, egress.hosts and egress.mode: write those"
+    if stage == "input":
+        return "judging what goes in is not built yet: write the rule under output.rules"
+    return f"{family}.* kinds are never found in {stage}: take the rule out"
+
+
+def _illegal(stage: str, pattern: str, rule: Rule, covered: Iterable[str]) -> str:
+    actions = {step.action for step in rule.steps}
+    spanless = sorted({_family(kind) for kind in covered} - {"pii", "secret"})
+    if Action.REDACT in actions and spanless:
+        which = " and ".join(f"{family}.*" for family in spanless)
+        return f"covers {which}, which are no spans to redact: write block, or name pii.* and secret.*"
+    if stage == "logs" and Action.BLOCK in actions and spanless != ["guard"]:
+        return "a log line is not refused: write redact"
+    if stage == "logs" and any(step.enforced is not step.action for step in rule.steps):
+        return "a log line is not kept to be observed: take mode out"
+    return ""
+
+
+def _check_judge(source: Source, policy: Policy) -> None:
+    acting = [p for p, rule in policy.output.rules.items() if p.startswith("moderation.") and rule.steps]
+    if policy.moderation.by == "off" and acting:
+        source.problem(
+            ("moderation", "by"),
+            f"off leaves output.rules.{acting[0]} without a judge: take one of the two out",
+        )
+
+
+# Sentences.
+
+_SENTENCES = {
+    "string_type": "is not text: write text, in quotes if it looks like a number or a word such as true",
+    "int_type": "is not a whole number: write one without quotes, such as 12",
+    "int_from_float": "is not a whole number: write one without quotes, such as 12",
+    "float_type": "is not a number: write one without quotes, such as 0.5",
+    "finite_number": "is not a finite number: write one such as 0.5",
+    "bool_type": "is neither true nor false: write one of them without quotes",
+    "tuple_type": "is not a list: write it in brackets, such as [a, b]",
+    "dict_type": "is not a mapping: write `key: value` pairs",
+    "mapping_type": "is not a mapping: write `key: value` pairs",
+    "model_type": "is not a mapping: write `key: value` pairs",
+    "missing": "is missing: write it",
+    "greater_than": "is out of range: write a number above {gt}",
+    "greater_than_equal": "is out of range: write a number of at least {ge}",
+    "less_than": "is out of range: write a number below {lt}",
+    "less_than_equal": "is out of range: write a number of at most {le}",
+    "string_too_long": "is too long: write at most {max_length} characters",
+    "string_too_short": "is empty: write at least {min_length} character",
+    "too_short": "is an empty list: name at least {min_length}",
+    "too_long": "is too long: name at most {max_length}",
+}
+
+
+def _translate(details: ErrorDetails, path: Path_) -> str:
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "policy":
+            return str(context["text"])
+        case "extra_forbidden":
+            return f"is an unknown key: {names.did_you_mean(str(path[-1]), _siblings(path[:-1]))}"
+        case "literal_error":
+            return _not_one_of(details["input"], str(context["expected"]))
+        case kind if kind in _SENTENCES:
+            return _SENTENCES[kind].format(**context)
+    return f"cannot be read ({details['type']}): see docs/policy.md"
+
+
+def _not_one_of(value: Any, expected: str) -> str:
+    words = expected.replace("'", "").replace(" or ", ", ").split(", ")
+    if isinstance(value, str):
+        return f"{shown(value)!r} is not known here: {names.did_you_mean(value, words)}"
+    return f"is not one word: write one of {', '.join(words)}"
+
+
+def _siblings(path: Path_) -> list[str]:
+    """The keys that are known where an unknown one stands."""
+    node: Any = Policy.model_json_schema(by_alias=True)
+    defs = node["$defs"]
+    for part in path:
+        node = _child(_follow(node, defs), part)
+    return list(_follow(node, defs).get("properties", {}))
+
+
+def _follow(node: Any, defs: Mapping[str, Any]) -> Any:
+    while "$ref" in node or "anyOf" in node:
+        node = defs[node["$ref"].rpartition("/")[2]] if "$ref" in node else node["anyOf"][-1]
+    return node
+
+
+def _child(node: Any, part: str | int) -> Any:
+    if isinstance(part, int):
+        return node.get("items", {})
+    return node.get("properties", {}).get(part) or node.get("additionalProperties") or {}

@@ -1,0 +1,214 @@
+"""A policy as a frozen tree: attribute names are the keys of the YAML; the JSON Schema comes from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from guard.policy import fields
+from guard.policy.custom import Custom
+from guard.policy.digest import digest
+from guard.policy.fields import Node
+from guard.policy.rules import Mode, wrong
+
+
+class Input(Node):
+    """Text toward the model."""
+
+    rules: fields.Rules = Field(default={}, description="kind pattern to rule")
+
+
+class Stream(Node):
+    """How a streamed answer is cut into windows for the judge, in estimated tokens."""
+
+    first: int = Field(
+        default=12, ge=1, le=4096, description="size of the first window; it doubles up to step"
+    )
+    step: int = Field(default=96, ge=1, le=4096, description="size of the later windows")
+    context: int = Field(
+        default=24, ge=0, le=4096, description="how much text before a window is judged with it"
+    )
+    hold: Literal["window", "full", "none"] = Field(
+        default="window",
+        description="what is held back until it is judged: a window, the full answer, or none",
+    )
+
+    @model_validator(mode="after")
+    def _grows(self) -> Stream:
+        if self.first > self.step:
+            raise wrong("first is larger than step: write a first of at most step")
+        return self
+
+
+class Output(Node):
+    """Text toward the caller."""
+
+    rules: fields.Rules = Field(default={}, description="kind pattern to rule")
+    stream: Stream = Field(default=Stream(), description="windows of streamed answers")
+
+
+class Messages(Node):
+    """What a refused person reads: printed as it stands, never a template; empty: guard's own sentence."""
+
+    input: fields.Message = Field(default="", description="for a refused request")
+    output: fields.Message = Field(default="", description="in place of a blocked answer")
+    self_harm: fields.Message = Field(
+        default="", alias="self-harm", description="in place of an answer blocked for self-harm"
+    )
+
+
+class Logs(Node):
+    """Log lines of the application."""
+
+    rules: fields.Rules = Field(default={}, description="kind pattern to rule; a log line is never blocked")
+    locale: tuple[fields.Locale, ...] = Field(
+        default=("en_US", "zh_CN"), min_length=1, description="locales of faker placeholders"
+    )
+
+
+class Egress(Node):
+    """Where any connection may go."""
+
+    jurisdictions: fields.Jurisdictions = Field(
+        default=None, description="any, or the places inside which a destination must lie whole"
+    )
+    hosts: Mapping[fields.Host, fields.DeclaredPlace] = Field(
+        default={}, description="own hosts: host pattern to {processing: [..], storage: [..]}"
+    )
+    mode: Mode = Field(
+        default="enforce", description="observe: record what would be refused, and connect all the same"
+    )
+    rules: fields.Unbuilt = ()
+
+
+class Presidio(Node):
+    """Presidio's pattern recognizers beside the catalogue, in worker processes."""
+
+    recognizers: tuple[fields.PresidioRecognizer, ...] = Field(
+        default=(), description="class names of Presidio's predefined recognizers"
+    )
+    engine: fields.Engine = Field(default="none", description="NLP engine: none")
+    model: fields.Unbuilt = ""
+    deadline_ms: int = Field(
+        default=1000, ge=10, le=60000, description="deadline of one text; after it guard.unavailable.presidio"
+    )
+
+
+class Recognizers(Node):
+    """What is looked for."""
+
+    countries: fields.Countries = Field(
+        default=("CN", "HK", "TW", "MO", "US", "GB", "EU"),
+        description="whose national numbers are looked for, or all",
+    )
+    names: fields.NamesBy = Field(default="off", description="names without a cue: off")
+    presidio: Presidio = Field(default=Presidio(), description="Presidio's recognizers by name")
+    except_: tuple[Literal["reserved", "private"], ...] = Field(
+        default=("reserved", "private"),
+        alias="except",
+        description="values that are nobody's: example.com and RFC 5737; loopback and RFC 1918",
+    )
+    custom: tuple[Custom, ...] = Field(default=(), description="own recognizers, with their own test strings")
+
+
+class Moderation(Node):
+    """Who judges answers."""
+
+    by: fields.Judge = Field(default="openai", description="openai, or off")
+    url: fields.BaseUrl = Field(
+        default="", description="base URL of the moderation API; empty: the upstream's"
+    )
+    model: str = Field(
+        default="omni-moderation-latest", min_length=1, max_length=100, description="moderation model"
+    )
+    timeout_s: float = Field(
+        default=5.0, gt=0, le=60, description="deadline; after it guard.unavailable.moderation"
+    )
+    cache_s: int = Field(default=300, ge=0, le=86400, description="how long the scores of a text are kept")
+
+
+class Trace(Node):
+    """What is recorded."""
+
+    content: fields.Content = Field(default="none", description="text in traces: none")
+    export: Literal["files"] = Field(default="files", description="where the record is written: files")
+    keep: fields.Unbuilt = ""
+    at_least: fields.Unbuilt = ""
+
+
+class Endpoints(Node):
+    """Endpoints of the model API that guard does not screen."""
+
+    allow: tuple[fields.Endpoint, ...] = Field(
+        default=(), description="endpoints that pass unscreened; others are guard.opaque.endpoint"
+    )
+
+
+class Route(Node):
+    """Where text stands in the bodies of an own endpoint."""
+
+    input: tuple[fields.Selector, ...] = Field(default=(), description='paths in the request, or "*"')
+    output: tuple[fields.Selector, ...] = Field(default=(), description='paths in the answer, or "*"')
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Route:
+        if not (self.input or self.output):
+            raise wrong(
+                'names no text: write {input: [$.question], output: [$.answer]}, or ["*"] to mean all'
+            )
+        return self
+
+
+class Policy(Node):
+    """What is allowed: a resolved policy, of which every rule knows its file and line."""
+
+    policy: fields.Name = Field(default="", description="the policy's name; the file's name if left out")
+    version: fields.Line = Field(default="", description="the officer's version, in quotes")
+    extends: tuple[fields.Line, ...] = Field(
+        default=(), description="packs or files; among them the stricter wins"
+    )
+    mode: Mode = Field(
+        default="enforce",
+        description="observe: decide and record, change nothing (egress and logs stay enforced)",
+    )
+    owner: fields.Line = Field(default="", description="who answers for the policy")
+    approved_by: fields.Line = Field(default="", description="who approved it")
+    effective: fields.Date = Field(default="", description="since when it holds")
+    review_by: fields.Date = Field(default="", description="when it must be looked at again")
+    input: Input = Field(default=Input(), description="text toward the model")
+    output: Output = Field(default=Output(), description="text toward the caller")
+    messages: Messages = Field(default=Messages(), description="what a refused person reads")
+    logs: Logs = Field(default=Logs(), description="log lines")
+    egress: Egress = Field(default=Egress(), description="where connections may go")
+    recognizers: Recognizers = Field(default=Recognizers(), description="what is looked for")
+    moderation: Moderation = Field(default=Moderation(), description="who judges answers")
+    traffic: fields.Unbuilt = ()
+    trace: Trace = Field(default=Trace(), description="what is recorded")
+    endpoints: Endpoints = Field(default=Endpoints(), description="endpoints that pass unscreened")
+    routes: Mapping[fields.RouteKey, Route] = Field(
+        default={}, description='own endpoints: "POST /ask" to {input: [$.question], output: [$.answer]}'
+    )
+    attach: fields.Unbuilt = ()
+    exceptions: fields.Unbuilt = ()
+    tests: fields.Unbuilt = ()
+
+    _tables: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
+    _sha256: str = PrivateAttr(default="")
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of what the policy means, as hex: the same for every layout of the same meaning."""
+        if not self._sha256:
+            self._sha256 = digest(self)
+        return self._sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Policy:
+        """Copy the policy with changed values; what was compiled and digested is not copied."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied._tables, copied._sha256 = {}, ""
+        return copied

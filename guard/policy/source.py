@@ -1,0 +1,234 @@
+"""Read a policy file into plain data with the line of every key: bounded, without aliases, tags or guesses.
+
+Plain scalars are read as YAML 1.2 reads them: `NO`, `off` and `yes` are text, `2026-12-31` is text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from guard.errors import PolicyError
+
+MAX_BYTES = 1 << 20
+"""A policy of a thousand rules has 60 KB; nothing near a megabyte is a policy."""
+MAX_DEPTH = 16
+MAX_PROBLEMS = 50
+
+Path_ = tuple[str | int, ...]
+
+_INT = re.compile(r"[-+]?[0-9]{1,18}")
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+@dataclass
+class Source:
+    """One policy file as plain data, and where each of its keys stands."""
+
+    path: Path
+    data: dict[str, Any] = field(default_factory=dict)
+    lines: dict[Path_, int] = field(default_factory=dict)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+    def line(self, path: Path_) -> int:
+        """The line of a key, or of the nearest key above it."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def origin(self, path: Path_) -> str:
+        """Say where a key stands as `file:line`, without the folder."""
+        return f"{self.path.name}:{self.line(path)}"
+
+    def problem(self, path: Path_, text: str) -> None:
+        """Note what is wrong with a key and what to write instead."""
+        self.problem_at(self.line(path), dotted(path), text)
+
+    def problem_at(self, line: int, key: str, text: str) -> None:
+        """Note a problem at a line; at most 50 are kept, so that the list stays readable."""
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append((line, f"{self.path}:{line}:{key}: {text}"))
+
+    def error(self, *more: str) -> PolicyError:
+        """The one error that holds all problems of the file, in the order of its lines."""
+        return PolicyError([*dict.fromkeys(text for _, text in sorted(self.problems)), *more])
+
+
+def dotted(path: Path_) -> str:
+    """Write a path as an officer reads it: `input.rules.pii.*.at`, `extends[0]`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in path)
+    return text.removeprefix(".")
+
+
+def shown(text: object) -> str:
+    """Shorten what is quoted in a message, and keep it on one line."""
+    one_line = "".join(c if c.isprintable() else "?" for c in str(text)[:61])
+    return one_line if len(one_line) <= 60 else one_line[:60] + "…"
+
+
+def read_source(path: Path) -> Source:
+    """Read one policy file; raises PolicyError for what is no readable policy file at all.
+
+    Problems that leave the rest readable (duplicate keys) are noted in `Source.problems`.
+    """
+    source = Source(path)
+    text = _text(source)
+    try:
+        _Reader(source, text).read()
+    except yaml.YAMLError as error:
+        _note_syntax(source, error)
+    except _Unreadable:
+        pass
+    else:
+        return source
+    raise source.error()
+
+
+class _Unreadable(Exception):
+    """Reading cannot go on; the problem is noted already."""
+
+
+def _text(source: Source) -> str:
+    data = _bytes(source)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        source.problem_at(line, "", "this line is not UTF-8: save the file as UTF-8")
+        raise source.error() from None
+    return text
+
+
+def _bytes(source: Source) -> bytes:
+    try:
+        if not source.path.is_file():
+            source.problem_at(
+                1, "", "there is no such file: write the path of a policy file or the name of a pack"
+            )
+            raise source.error()
+        with source.path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        source.problem_at(1, "", f"the file cannot be read ({error.strerror}): check its permissions")
+        raise source.error() from None
+    if len(data) > MAX_BYTES:
+        source.problem_at(1, "", "the file is over 1 MiB: a policy is a page or two; take the data out of it")
+        raise source.error()
+    return data
+
+
+def _note_syntax(source: Source, error: yaml.YAMLError) -> None:
+    mark = getattr(error, "problem_mark", None)
+    line = mark.line + 1 if mark is not None else 1
+    what = getattr(error, "problem", None) or "a character is not allowed here"
+    if "nesting" in what:
+        what = f"is nested deeper than {MAX_DEPTH} levels"
+    source.problem_at(
+        line, "", f"is not YAML ({shown(what)}): check indentation, colons, brackets and quotes"
+    )
+
+
+class _Reader:
+    """Turns parser events into data: recursion is bounded by MAX_DEPTH, size by MAX_BYTES."""
+
+    def __init__(self, source: Source, text: str) -> None:
+        self._source = source
+        self._events: Iterator[Any] = yaml.parse(text, Loader=yaml.CSafeLoader)
+
+    def read(self) -> None:
+        next(self._events)
+        event = next(self._events)
+        if isinstance(event, yaml.StreamEndEvent):
+            self._stop(1, (), "the file is empty: write at least `policy: NAME`")
+        value = self._value(next(self._events), ())
+        next(self._events)
+        if not isinstance(next(self._events), yaml.StreamEndEvent):
+            self._stop(
+                1, (), "the file holds several documents: write one policy a file, without `---` inside"
+            )
+        if not isinstance(value, dict):
+            self._stop(1, (), "the file is not a mapping: write `key: value` lines, such as `policy: NAME`")
+        self._source.data = value
+
+    def _stop(self, line: int, path: Path_, text: str) -> None:
+        self._source.problem_at(line, dotted(path), text)
+        raise _Unreadable
+
+    def _value(self, event: Any, path: Path_) -> Any:
+        line = event.start_mark.line + 1
+        self._refuse_magic(event, line, path)
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event)
+        if len(path) >= MAX_DEPTH:
+            self._stop(line, path, f"is nested deeper than {MAX_DEPTH} levels: a policy needs six")
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(path)
+        return self._mapping(path)
+
+    def _refuse_magic(self, event: Any, line: int, path: Path_) -> None:
+        if isinstance(event, yaml.AliasEvent):
+            self._stop(line, path, f"the alias *{shown(event.anchor)} is not read: write the value out")
+        if event.anchor is not None:
+            self._stop(line, path, f"the anchor &{shown(event.anchor)} is not read: take it out")
+        if event.tag is not None:
+            self._stop(
+                line,
+                path,
+                f"the tag {shown(event.tag)} is not read: write a plain value, in quotes if it is text",
+            )
+
+    def _sequence(self, path: Path_) -> tuple[Any, ...]:
+        items: list[Any] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            item = (*path, len(items))
+            self._source.lines[item] = event.start_mark.line + 1
+            items.append(self._value(event, item))
+        return tuple(items)
+
+    def _mapping(self, path: Path_) -> dict[str, Any]:
+        items: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key = self._key(event, path)
+            child = (*path, key)
+            line = event.start_mark.line + 1
+            if key in items:
+                first = self._source.line(child)
+                self._source.problem_at(
+                    line, dotted(child), f"stands twice (first in line {first}): keep one"
+                )
+            else:
+                self._source.lines[child] = line
+            items[key] = self._value(next(self._events), child)
+        return items
+
+    def _key(self, event: Any, path: Path_) -> str:
+        line = event.start_mark.line + 1
+        self._refuse_magic(event, line, path)
+        if not isinstance(event, yaml.ScalarEvent):
+            self._stop(line, path, "a list or mapping stands where a key belongs: write `key: value`")
+        return str(event.value)
+
+
+def _scalar(event: yaml.ScalarEvent) -> Any:
+    text: str = event.value
+    if event.style:  # quoted or a block
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    return (
+        float(text.replace(".inf", "inf").replace(".nan", "nan")) if _FLOAT.fullmatch(text.lower()) else text
+    )

@@ -1,0 +1,127 @@
+"""Values that are no rules: which of two is the stricter, and what an extending file does to a pack's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from guard.policy import names
+from guard.policy.source import Path_
+from guard.types import Place
+
+Combine = Callable[[Any, Any], Any]
+
+
+def _last(first: Any, second: Any) -> Any:
+    """Take the later of two values of which neither is stricter, unless it is empty."""
+    return second or first
+
+
+def _ranked(*strictest_first: str) -> Combine:
+    return lambda first, second: min(first, second, key=strictest_first.index)
+
+
+def _union(first: tuple[Any, ...] | None, second: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    """Join two lists; None stands for everything."""
+    return None if first is None or second is None else tuple(dict.fromkeys((*first, *second)))
+
+
+def _common(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(item for item in first if item in second)
+
+
+def _inside_both(first: tuple[str, ...] | None, second: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return names.intersect(first, second)
+
+
+def _more_places(first: Mapping[str, Place], second: Mapping[str, Place]) -> dict[str, Place]:
+    """Join declarations of hosts; a host that both declare is in all the places of both."""
+    both = {host: _joined(first[host], second[host]) for host in first if host in second}
+    return {**first, **second, **both}
+
+
+def _joined(first: Place, second: Place) -> Place:
+    return Place(
+        tuple(dict.fromkeys((*first.processing, *second.processing))),
+        tuple(dict.fromkeys((*first.storage, *second.storage))),
+    )
+
+
+def _more_text(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Join routes; a route that both name is read at all the paths of both."""
+    both = {key: _joined_route(first[key], second[key]) for key in first if key in second}
+    return {**first, **second, **both}
+
+
+def _joined_route(first: Any, second: Any) -> Any:
+    input_, output = _union(first.input, second.input), _union(first.output, second.output)
+    return type(first)(input=input_, output=output)
+
+
+def _replaced(base: Any, own: Any) -> Any:
+    return own
+
+
+def _updated(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    return {**base, **own}
+
+
+def _updated_by_name(base: tuple[Any, ...], own: tuple[Any, ...]) -> tuple[Any, ...]:
+    mine = {item.name for item in own}
+    return (*(item for item in base if item.name not in mine), *own)
+
+
+@dataclass(frozen=True)
+class Value:
+    """How one value combines: `stricter` among packs, `extend` of the packs' value by the file's own."""
+
+    stricter: Combine
+    extend: Combine = _replaced
+    ordered: bool = True
+
+    def is_looser(self, after: Any, before: Any) -> bool:
+        """Whether a value allows more than another; a value without an order is never looser."""
+        return self.ordered and _plain(self.stricter(after, before)) != _plain(after)
+
+
+def _plain(value: Any) -> Any:
+    return frozenset(value) if isinstance(value, tuple) else value
+
+
+_MODE = Value(_ranked("enforce", "observe"))
+_ANY = Value(_last, ordered=False)
+
+VALUES: Mapping[Path_, Value] = {
+    ("mode",): _MODE,
+    ("output", "stream", "first"): Value(min),
+    ("output", "stream", "step"): Value(min),
+    ("output", "stream", "context"): Value(max),
+    ("output", "stream", "hold"): Value(_ranked("full", "window", "none")),
+    ("messages", "input"): _ANY,
+    ("messages", "output"): _ANY,
+    ("messages", "self-harm"): _ANY,
+    ("logs", "locale"): _ANY,
+    ("egress", "jurisdictions"): Value(_inside_both, _inside_both),
+    ("egress", "hosts"): Value(_more_places, _updated),
+    ("egress", "mode"): _MODE,
+    ("recognizers", "countries"): Value(_union),
+    ("recognizers", "names"): _ANY,
+    ("recognizers", "presidio", "recognizers"): Value(_union),
+    ("recognizers", "presidio", "engine"): _ANY,
+    ("recognizers", "presidio", "deadline_ms"): Value(min),
+    ("recognizers", "except"): Value(_common),
+    ("recognizers", "custom"): Value(_union, _updated_by_name),
+    ("moderation", "by"): Value(_ranked("openai", "off")),
+    ("moderation", "url"): _ANY,
+    ("moderation", "model"): _ANY,
+    ("moderation", "timeout_s"): Value(min),
+    ("moderation", "cache_s"): Value(min),
+    ("trace", "content"): _ANY,
+    ("trace", "export"): _ANY,
+    ("endpoints", "allow"): Value(_common),
+    ("routes",): Value(_more_text, _updated),
+}
+"""Every value that an extending file takes over; a longer context is stricter: the judge sees more."""

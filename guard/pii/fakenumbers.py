@@ -1,0 +1,126 @@
+"""Fakes of numbers with a known plan: in a range never issued, or with a check digit that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from guard.pii import validators
+from guard.pii.draw import Draw
+from guard.pii.shapes import alike, alnums, digits, fill, fill_digits, padded
+
+
+def card(value: str, draw: Draw) -> str:
+    """The issuer's first digit, five zeros, and a last digit that fails Luhn (ISO/IEC 7812-1)."""
+    places = digits(value)
+    body = (places[:1] + "00000" + draw.digits(len(places)))[: max(1, len(places) - 1)]
+    right = next(d for d in "0123456789" if _luhn(body + d))
+    return fill_digits(value, body + str((int(right) + 1 + draw.below(9)) % 10))
+
+
+def is_card(value: str) -> bool:
+    """Whether a number starts like `card`'s and fails Luhn."""
+    places = digits(value)
+    return len(places) >= 8 and places[1:6] == "00000" and not _luhn(places)
+
+
+def iban(value: str, draw: Draw) -> str:
+    """The same country with the check digits 00, which ISO 13616 never assigns, and which fail here."""
+    places = alnums(value)
+    body = "".join(alike(c, draw) for c in places[4:])
+    while mod97(places[:2] + "00" + body) == 1:
+        body = "".join(alike(c, draw) for c in places[4:])
+    return fill(value, places[:2] + "00" + body)
+
+
+def is_iban(value: str) -> bool:
+    """Whether the check digits are 00 and fail."""
+    places = alnums(value)
+    return places[2:4] == "00" and mod97(places) != 1
+
+
+def mod97(places: str) -> int:
+    """The remainder of ISO 7064 MOD 97-10 over an IBAN; 1 is right."""
+    return int("".join(str(int(c, 36)) for c in places[4:] + places[:4])) % 97
+
+
+def ssn(value: str, draw: Draw) -> str:
+    """Area 000, which the Social Security Administration never issues."""
+    return fill_digits(value, padded("000", len(digits(value)), draw))
+
+
+def is_ssn(value: str) -> bool:
+    """Whether the area is 000."""
+    return digits(value).startswith("000")
+
+
+def itin(value: str, draw: Draw) -> str:
+    """Group 00, which neither an SSN nor an ITIN has."""
+    return fill_digits(value, padded(f"9{draw.digits(2)}00", len(digits(value)), draw))
+
+
+def is_itin(value: str) -> bool:
+    """Whether the group is 00."""
+    places = digits(value)
+    return places[:1] == "9" and places[3:5] == "00"
+
+
+def nhs(value: str, draw: Draw) -> str:
+    """999, the range the NHS keeps for tests, with a failing check digit."""
+    body = "999" + draw.digits(6)
+    right = 11 - sum(int(d) * (10 - i) for i, d in enumerate(body)) % 11
+    wrong = next(d for d in _digits_from(draw.below(10)) if d != right % 11)
+    return fill_digits(value, padded(f"{body}{wrong}", len(digits(value)), draw))
+
+
+def _digits_from(start: int) -> Iterator[int]:
+    """The ten digits, from one on."""
+    return ((start + step) % 10 for step in range(10))
+
+
+def is_nhs(value: str) -> bool:
+    """Whether a number is of the NHS's test range and fails its check digit."""
+    places = digits(value)
+    total = sum(int(d) * (10 - i) for i, d in enumerate(places[:10]))
+    return places.startswith("999") and total % 11 != 0
+
+
+def nino(value: str, draw: Draw) -> str:
+    """Prefix QQ, which HMRC never allocates."""
+    places = alnums(value)
+    return fill(value, "QQ" + draw.digits(6) + "ABCD"[draw.below(4)] + places[9:])
+
+
+def is_nino(value: str) -> bool:
+    """Whether the prefix is QQ."""
+    return alnums(value).upper().startswith("QQ")
+
+
+def resident_id(value: str, draw: Draw) -> str:
+    """Region 99, which GB/T 2260 does not have; of 18 characters the last fails MOD 11-2 (GB 11643)."""
+    places = alnums(value)
+    born = f"{1950 + draw.below(50)}{1 + draw.below(12):02}{1 + draw.below(28):02}"
+    if len(places) != 18:
+        return fill(value, padded("99" + draw.digits(4) + born[2:], len(places), draw))
+    body = "99" + draw.digits(4) + born + draw.digits(3)
+    right = "10X98765432"[sum(int(d) * pow(2, 17 - i, 11) for i, d in enumerate(body)) % 11]
+    return fill(value, body + str(next(d for d in _digits_from(draw.below(10)) if str(d) != right)))
+
+
+def is_resident_id(value: str) -> bool:
+    """Whether the region is 99."""
+    return alnums(value).startswith("99")
+
+
+def plate(value: str, draw: Draw) -> str:
+    """The province 假 ("fake"), which is none."""
+    places = alnums(value)
+    return "假" + fill(value[1:], "".join(alike(c, draw) for c in places))
+
+
+def is_plate(value: str) -> bool:
+    """Whether the province is 假."""
+    return value.startswith("假")
+
+
+def _luhn(number: str) -> bool:
+    return validators.luhn(validators.digits_of(number.encode()))

@@ -1,0 +1,195 @@
+"""The placeholders of one exchange: which stand for what, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as ReadOnly
+from types import MappingProxyType
+
+from guard.keys import Keys
+from guard.pii import fakes, sealing
+from guard.pii.literals import Literals
+from guard.pii.placeholders import (
+    BRACKETS,
+    REVERSIBLE,
+    SLACK,
+    TOKEN,
+    hashed,
+    masked,
+    name_of,
+    open_end,
+    token,
+    token_key,
+)
+from guard.types import Redaction
+
+_REDRAWS = 8
+Span = tuple[int, int, str]
+
+
+class Mapping:
+    """One value has one placeholder, two values never share one, and only its own originals are restored.
+
+    Tokens are numbered in one sequence a name, in the order of the calls; numbers that the caller typed as a
+    literal (`reserve`) are left out. Not for use by two threads at once.
+    """
+
+    def __init__(self, keys: Keys, *, locale: Sequence[str] = ("en_US", "zh_CN")) -> None:
+        self._keys = keys
+        self._locale = tuple(locale)
+        self._by_value: dict[tuple[str, str, str], str] = {}
+        self._original: dict[str, str] = {}
+        self._restorable: dict[str, str] = {}
+        self._tokens: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
+        self._reserved: set[str] = set()
+        self._originals = Literals()
+        self._fixed = Literals()
+        self._placeholder_of: dict[str, str] = {}
+        self._longest = 0
+
+    def __repr__(self) -> str:
+        return f"Mapping(placeholders={len(self._original)}, restorable={len(self._restorable)})"
+
+    @property
+    def restorable(self) -> ReadOnly[str, str]:
+        """Placeholder to original, for those that a rule lets come back."""
+        return MappingProxyType(self._restorable)
+
+    @property
+    def longest(self) -> int:
+        """The most characters that a restorable placeholder can take in an answer, however it is spelled."""
+        return self._longest
+
+    def reserve(self, text: str) -> None:
+        """Leave out of the numbering what a caller's text holds already: `<EMAIL_1>`, however spelled."""
+        if BRACKETS.search(text):
+            self._reserved.update(map(token_key, TOKEN.finditer(text)))
+
+    def placeholder(self, kind: str, value: str, redaction: Redaction) -> str:
+        """The placeholder of a value, made at its first appearance."""
+        form = redaction.form
+        identity = _identity(form, kind, value)
+        made = self._by_value.get(identity) or self._remember(identity, value, self._made(form, kind, value))
+        if redaction.restore and form in REVERSIBLE:
+            self._restorable[made] = value
+            self._longest = max(self._longest, self._reach(form, made))
+        return made
+
+    def restore(self, text: str) -> str:
+        """Put this exchange's originals back, in one pass over the text."""
+        pieces, end = [], 0
+        for start, stop, placeholder in self.spans(text):
+            if placeholder in self._restorable:
+                pieces += [text[end:start], self._restorable[placeholder]]
+                end = stop
+        return "".join([*pieces, text[end:]])
+
+    def redact_originals(self, text: str) -> str:
+        """Put placeholders back where this exchange's originals stand in a text."""
+        pieces, end = [], 0
+        for start, stop, original in self._originals.spans(text):
+            pieces += [text[end:start], self._placeholder_of[original]]
+            end = stop
+        return "".join([*pieces, text[end:]])
+
+    def spans(self, text: str) -> list[Span]:
+        """Where placeholders of this exchange stand in a text: (start, end, placeholder), in order."""
+        return _disjoint([*self._token_spans(text), *self._fixed.spans(text)])
+
+    def partial(self, text: str) -> int:
+        """Where a restorable placeholder that the text's end cuts off may begin; len(text) if nowhere."""
+        if not self._restorable:
+            return len(text)
+        return min(self._partial_token(text), self._partial_sealed(text))
+
+    def _token_spans(self, text: str) -> list[Span]:
+        if not self._tokens or not BRACKETS.search(text):
+            return []
+        found = ((m.start(), m.end(), self._tokens.get(token_key(m), "")) for m in TOKEN.finditer(text))
+        return [span for span in found if span[2]]
+
+    def _partial_token(self, text: str) -> int:
+        start, name = open_end(text)
+        return start if any(key.startswith(name) for key in self._tokens) else len(text)
+
+    def _partial_sealed(self, text: str) -> int:
+        start = text.rfind("<", max(0, len(text) - self._longest))
+        tail = text[start:] if start >= 0 else ""
+        cut = tail and any(p.startswith(tail) and p != tail for p in self._restorable)
+        return start if cut else len(text)
+
+    @staticmethod
+    def _reach(form: str, made: str) -> int:
+        return len(made) + (SLACK + made.count("_") if form == "token" else 0)
+
+    def _remember(self, identity: tuple[str, str, str], value: str, made: str) -> str:
+        self._by_value[identity] = made
+        self._original[made] = value
+        self._originals.add(value)
+        self._placeholder_of.setdefault(value, made)
+        if identity[0] == "token":
+            self._tokens[made[1:-1]] = made
+        else:
+            self._fixed.add(made)
+        return made
+
+    def _made(self, form: str, kind: str, value: str) -> str:
+        if form == "token":
+            return self._numbered(name_of(kind))
+        return self._distinct(self._makers()[form], kind, value)
+
+    def _numbered(self, name: str) -> str:
+        number = self._counts.get(name, 0) + 1
+        while f"{name}_{number}" in self._reserved or f"{name}_{number}" in self._tokens:
+            number += 1
+        self._counts[name] = number
+        return token(name, number)
+
+    def _makers(self) -> dict[str, Callable[[str, str, int], str]]:
+        return {"mask": self._mask, "hash": self._hash, "faker": self._fake, "encrypt": self._seal}
+
+    def _distinct(self, make: Callable[[str, str, int], str], kind: str, value: str) -> str:
+        made = ""
+        for attempt in range(_REDRAWS):
+            again = make(kind, value, attempt)
+            if self._free(again, value):
+                return again
+            if again == made:
+                break
+            made = again
+        return self._suffixed(make(kind, value, 0))
+
+    def _suffixed(self, made: str) -> str:
+        number = 2
+        while f"{made}#{number}" in self._original:
+            number += 1
+        return f"{made}#{number}"
+
+    def _free(self, made: str, value: str) -> bool:
+        return made not in self._original and made not in self._placeholder_of and made != value
+
+    def _mask(self, kind: str, value: str, attempt: int) -> str:
+        return masked(kind, value)
+
+    def _hash(self, kind: str, value: str, attempt: int) -> str:
+        return hashed(self._keys.hash, name_of(kind), f"{value}\0{attempt}" if attempt else value)
+
+    def _fake(self, kind: str, value: str, attempt: int) -> str:
+        return fakes.fake(self._keys.faker, kind, value, locale=self._locale, attempt=attempt)
+
+    def _seal(self, kind: str, value: str, attempt: int) -> str:
+        return sealing.encrypt(self._keys, name_of(kind), value)
+
+
+def _identity(form: str, kind: str, value: str) -> tuple[str, str, str]:
+    # A token says "the same thing again": one value has one, whatever kinds its mentions were found as.
+    return (form, "" if form == "token" else kind, value)
+
+
+def _disjoint(spans: list[Span]) -> list[Span]:
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s[0], -s[1])):
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
+    return kept

@@ -1,0 +1,85 @@
+"""What a placeholder looks like: its name, and the forms token, mask and hash (for faker see fakes.py)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from guard.keys import keyed_hash
+
+FORMS = ("mask", "hash", "token", "faker", "encrypt")
+REVERSIBLE = frozenset({"token", "encrypt"})
+
+# What models make of `<EMAIL_1>`: other case, spaces, Markdown's `\_` and `\<`, HTML's `&lt;`, full-width
+# brackets. Opening and closing must agree, so that a placeholder beside a caller's own `\` is never misread.
+_BODY = r"[A-Za-z](?:\\?_|[A-Za-z0-9 -]){0,70}?(?:\\?_|[ -])[1-9][0-9]{0,5}"
+TOKEN = re.compile(rf"< ?({_BODY}) ?>|＜ ?({_BODY}) ?＞|\\<({_BODY})\\>|&lt; ?({_BODY}) ?&gt;")
+BRACKETS = re.compile(r"[<＜]|&lt;")
+SLACK = len("&lt;  &gt;")
+"""How many characters the tolerated brackets may take; each `_` may take one more."""
+
+_OPEN_END = re.compile(
+    r"(?:[<＜] ?|\\<|&lt; ?)(?:[A-Za-z](?:\\?_|[A-Za-z0-9 -])*(?:\\|&(?:g(?:t)?)?)?)?\Z"
+    r"|(?:\\|&(?:l(?:t)?)?)\Z"
+)
+_HASH_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+_HASH_LENGTH = 10
+_CARDS = frozenset({"pii.card", "pii.cn.bank_account"})
+_MASKED_LENGTH = 64
+_TAIL = 200
+
+
+@lru_cache(maxsize=1024)
+def name_of(kind: str) -> str:
+    """The name in a placeholder: `pii.cn.resident_id` is CN_RESIDENT_ID, `secret.openai_key` OPENAI_KEY."""
+    name = re.sub(r"[^A-Z0-9]+", "_", kind.partition(".")[2].upper()).strip("_")
+    return name if name[:1].isalpha() else f"X_{name}".rstrip("_")
+
+
+def token(name: str, number: int) -> str:
+    """`<EMAIL_1>`."""
+    return f"<{name}_{number}>"
+
+
+def token_key(match: re.Match[str]) -> str:
+    """What a tolerated spelling stands for: `EMAIL_1` for `<email 1>`."""
+    body = next(group for group in match.groups() if group is not None)
+    return body.replace("\\", "").replace(" ", "_").replace("-", "_").upper()
+
+
+def open_end(text: str) -> tuple[int, str]:
+    """Where a placeholder that a text's end cuts off starts, and its name so far; (len(text), "") if none."""
+    match = _OPEN_END.search(text, max(0, len(text) - _TAIL))
+    if match is None:
+        return len(text), ""
+    body = re.sub(r"&l?t?;?|&g?t?|[<＜\\]", "", match.group()).strip(" ")
+    return match.start(), body.replace(" ", "_").replace("-", "_").upper()
+
+
+def hashed(key: bytes, name: str, value: str) -> str:
+    """`<EMAIL:kfmaopdcbg>`: 40 bits of HMAC-SHA256 as letters, since digits could look like data again."""
+    digest = keyed_hash(key, f"{name}\0{value}", _HASH_LENGTH)
+    return f"<{name}:{digest.translate(_HASH_LETTERS)}>"
+
+
+def masked(kind: str, value: str) -> str:
+    """Stars for letters and digits, separators kept.
+
+    Of a card the first 6 and last 4 digits are shown at most (PCI DSS 3.4.1), fewer of a short one: at least
+    6 stay hidden. What is longer than 64 characters is cut.
+    """
+    visible = [c for c in value if unicodedata.category(c) != "Cf"][:_MASKED_LENGTH]
+    stars = ["*" if c.isalnum() or not c.isascii() else c for c in visible]
+    if "*" not in stars:
+        return "*" * max(1, len(stars))
+    return "".join(_ends_shown(visible, stars) if kind in _CARDS else stars)
+
+
+def _ends_shown(visible: list[str], stars: list[str]) -> list[str]:
+    places = [i for i, star in enumerate(stars) if star == "*"]
+    last = min(4, max(0, len(places) - 6))
+    first = min(6, max(0, len(places) - 6 - last))
+    for place in places[:first] + places[len(places) - last :]:
+        stars[place] = visible[place]
+    return stars

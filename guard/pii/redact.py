@@ -1,0 +1,91 @@
+"""Rewrite a text once: findings become placeholders, this exchange's placeholders originals again."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Sequence
+
+from guard.pii.mapping import Mapping, Span
+from guard.types import Action, Decision
+
+Edit = tuple[int, int, Decision]
+
+
+def redact(text: str, decisions: Sequence[Decision], mapping: Mapping) -> str:
+    """Replace every span whose redaction is enforced.
+
+    Offsets refer to `text`. Placeholders are numbered from left to right; literals like `<EMAIL_1>` in the
+    text are reserved first. Spans that overlap are cut, never replaced twice.
+    """
+    mapping.reserve(text)
+    pieces, end = [], 0
+    for start, stop, decision in _edits(text, decisions, []):
+        pieces += [text[end:start], _placeholder(text, start, stop, decision, mapping)]
+        end = stop
+    return "".join([*pieces, text[end:]])
+
+
+def answer(text: str, decisions: Sequence[Decision], mapping: Mapping) -> tuple[str, str, int]:
+    """Turn a provider's text into (released, judged, restored).
+
+    `released`: findings redacted and this exchange's placeholders restored, in one pass over the provider's
+    text. `judged`: the same with placeholders left as they are and every original of the exchange taken out
+    again, for the moderation service. `restored`: how many placeholders came back.
+    A placeholder is never a finding: what a finding covers beyond it is redacted, the placeholder is not.
+    """
+    held = mapping.spans(text)
+    edits = _edits(text, decisions, held)
+    released, judged, restored, end = [], [], 0, 0
+    for start, stop, mark in _in_order(edits, held):
+        between = text[end:start]
+        released.append(between)
+        judged.append(mapping.redact_originals(between))
+        if isinstance(mark, Decision):
+            placeholder = shown = _placeholder(text, start, stop, mark, mapping)
+        else:
+            placeholder, shown = text[start:stop], mapping.restorable.get(mark, text[start:stop])
+            restored += mark in mapping.restorable
+        released.append(shown)
+        judged.append(placeholder)
+        end = stop
+    rest = text[end:]
+    return "".join([*released, rest]), "".join([*judged, mapping.redact_originals(rest)]), restored
+
+
+def _placeholder(text: str, start: int, stop: int, decision: Decision, mapping: Mapping) -> str:
+    return mapping.placeholder(decision.finding.kind, text[start:stop], decision.redaction)
+
+
+def _in_order(edits: list[Edit], held: list[Span]) -> list[tuple[int, int, Decision | str]]:
+    return sorted([*edits, *held], key=lambda mark: mark[:2])
+
+
+def _edits(text: str, decisions: Sequence[Decision], held: list[Span]) -> list[Edit]:
+    spans = sorted(
+        (d.finding.start, d.finding.end, n) for n, d in enumerate(decisions) if d.enforced is Action.REDACT
+    )
+    edits: list[Edit] = []
+    end = 0
+    for start, stop, number in spans:
+        for left, right in _outside(max(start, end), min(stop, len(text)), held):
+            if _says_something(text[left:right], left == start and right == stop):
+                edits.append((left, right, decisions[number]))
+        end = max(end, stop)
+    return edits
+
+
+def _outside(start: int, stop: int, held: list[Span]) -> Iterator[tuple[int, int]]:
+    first = bisect.bisect_right(held, start, key=lambda span: span[1])
+    while first < len(held) and held[first][0] < stop:
+        held_start, held_stop, _ = held[first]
+        first += 1
+        if start < held_start:
+            yield start, held_start
+        start = held_stop
+    if start < stop:
+        yield start, stop
+
+
+def _says_something(piece: str, whole: bool) -> bool:
+    # The brackets and blanks that a finding leaves beside a placeholder are nobody's data.
+    return whole or any(character.isalnum() for character in piece)

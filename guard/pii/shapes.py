@@ -1,0 +1,106 @@
+"""Fakes that keep a shape: letters for letters, digits for digits, separators in their place."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from guard.pii.draw import Draw
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_KEPT_HAN = frozenset("年月日号字第岁时分")
+
+
+def fill(text: str, signs: Iterable[str]) -> str:
+    """Write signs over the ASCII letters and digits of a text, each letter in its place's case."""
+    source = iter(signs)
+    out = (cased(next(source), c) if c.isascii() and c.isalnum() else c for c in text)
+    return "".join(out)
+
+
+def alnums(text: str) -> str:
+    """The ASCII letters and digits of a text."""
+    return "".join(c for c in text if c.isascii() and c.isalnum())
+
+
+def digits(text: str) -> str:
+    """The digits of a text."""
+    return "".join(c for c in text if c.isdigit())
+
+
+def fill_digits(text: str, numbers: str) -> str:
+    """Write digits over the digits of a text."""
+    source = iter(numbers)
+    return "".join(next(source) if c.isdigit() else c for c in text)
+
+
+def fill_as(text: str, signs: str) -> str:
+    """Write signs over the letters and digits of a text, in upper case if the text is."""
+    source = iter(signs.upper() if text.isupper() else signs)
+    return "".join(next(source) if c.isascii() and c.isalnum() else c for c in text)
+
+
+def padded(prefix: str, length: int, draw: Draw) -> str:
+    """A prefix and drawn digits, cut to a length."""
+    return (prefix + draw.digits(max(0, length - len(prefix))))[:length]
+
+
+def cased(sign: str, place: str) -> str:
+    """A sign in the letter case of the place that it takes."""
+    return sign.lower() if place.islower() else sign.upper()
+
+
+# Anything without a range of its own: leading zeros and X's, and at the end a check over the rest that real
+# values meet by chance only.
+
+
+def generic(value: str, draw: Draw) -> str:
+    """Letters for letters and digits for digits, marked at the front and checked at the end."""
+    shown = "".join(_other(c) for c in value)
+    places = alnums(shown)
+    front, back = _mark_lengths(len(places))
+    middle = (alike(c, draw) for c in places[front : len(places) - back])
+    head = "".join(_blank(c) for c in places[:front]) + "".join(middle)
+    return fill(shown, head + _check(head, places[len(places) - back :] if back else ""))
+
+
+def is_generic(value: str) -> bool:
+    """Whether a value has the mark and the check of `generic`."""
+    places = alnums(value)
+    if not places:
+        return set(value) <= {"某"} and value != ""
+    front, back = _mark_lengths(len(places))
+    head, tail = places[: len(places) - back], places[len(places) - back :]
+    marked = all(c == _blank(c) for c in places[:front])
+    return marked and tail == _check(head, tail)
+
+
+def _mark_lengths(count: int) -> tuple[int, int]:
+    if count < 6:
+        return count, 0
+    return 2, 2 if count < 10 else 3
+
+
+def _other(c: str) -> str:
+    if c.isascii() or not c.isalnum() or c in _KEPT_HAN:
+        return c
+    if c.isdigit():
+        return "0"
+    return "某" if "\u3400" <= c <= "\u9fff" else ("X" if c.isupper() else "x")
+
+
+def _blank(c: str) -> str:
+    return "0" if c.isdigit() else cased("X", c)
+
+
+def alike(c: str, draw: Draw) -> str:
+    """A drawn digit for a digit, a drawn letter for a letter."""
+    return draw.digits(1) if c.isdigit() else cased(draw.letter(), c)
+
+
+def _check(head: str, places: str) -> str:
+    digest = hashlib.sha256(b"guard fake " + head.upper().encode()).digest()
+    return "".join(
+        str(byte % 10) if c.isdigit() else cased(_ALPHABET[byte % 26], c)
+        for byte, c in zip(digest, places, strict=False)
+    )

@@ -11,13 +11,12 @@ whatever follows. What it says of a text must be the head of what it says of any
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Literal
 
-from guard.text import QUARTERS, cut_near, weigh
+from guard.text import QUARTERS, good_cut, weigh
 
 Cuts = Callable[[str, int, bool], list[int]]
 Hold = Literal["window", "full", "none"]
@@ -62,7 +61,10 @@ Event = Check | Release | Stop
 
 
 class Windows:
-    """Cut a growing text into windows; holds no more of it than the open window and its left context."""
+    """Cut a growing text into windows; holds no more of it than the open window and its left context.
+
+    All positions are in `_text`; every cut is weighed once a window and once as the head of the context.
+    """
 
     def __init__(self, cuts: Cuts, *, first: int, step: int, context: int, reach: int, limit: int) -> None:
         # A window of the target size must always fit: a token is at most four characters, plus the quarter.
@@ -74,12 +76,13 @@ class Windows:
         self._limit = limit
         self._text = ""  # the left context and what is known of the open window
         self._incoming = StringIO()  # what came since
-        self._size = 0  # of what is not taken, in characters
-        self._weight = 0  # the same in quarter tokens
-        self._start = 0  # of the open window in _text
-        self._cuts: list[int] = []  # known safe cuts in _text, ascending
-        self._asked = 0  # how much of _text the known cuts come from
-        self._retry = 0
+        self._size = self._weight = 0  # of all that is not taken: characters, quarter tokens
+        self._cuts: list[int] = []  # known safe cuts, ascending
+        self._asked = 0  # how much of the text they come from
+        self._retry = 0  # how long the text must be before another look is worth its cost
+        self._start = 0  # of the open window
+        self._seen = self._seen_to = self._seen_weight = 0  # cuts tried as its end, how far, the weight there
+        self._head = self._next_head = self._behind = 0  # of its context; the cut behind that; its weight
         self._final = False
         self.too_long = False
 
@@ -95,9 +98,11 @@ class Windows:
 
     def next(self) -> tuple[str, str] | None:
         """Take the next window and its left context; None until its end is certain, or when all is taken."""
-        if not self._final and self._weight < 3 * self._target:
+        if not self._final and not self._worth_a_look():
             return None
-        self._join()
+        if self._incoming.tell():
+            self._text += self._incoming.getvalue()
+            self._incoming = StringIO()
         end = self._end()
         return None if end is None else self._take(end)
 
@@ -106,8 +111,8 @@ class Windows:
         self.too_long = self._size > self._limit
         if not self._final or self.taken or self.too_long:
             return None
-        self._join()
-        return self._take(len(self._text))
+        self._size = 0
+        return self._incoming.getvalue(), ""
 
     @property
     def taken(self) -> bool:
@@ -118,69 +123,73 @@ class Windows:
         """Forget all text."""
         self._text, self._incoming, self._cuts = "", StringIO(), []
 
-    def _join(self) -> None:
-        if self._incoming.tell():
-            self._text += self._incoming.getvalue()
-            self._incoming = StringIO()
+    def _worth_a_look(self) -> bool:
+        if self._size > self._limit:
+            return True
+        return self._weight >= 3 * self._target and self._start + self._size >= self._retry
 
     def _end(self) -> int | None:
         """The end of the open window: known from its first `limit` characters, or it is too long."""
         reach = min(len(self._text), self._start + self._limit)
         whole = self._final and reach == len(self._text)
         end = self._choose()
-        if end is None and self._learn(reach, whole):
+        if end is None and (whole or reach > self._asked):
+            self._learn(reach, whole)
             end = self._choose()
         if end is None and whole and reach > self._start:
             return reach
         self.too_long = end is None and len(self._text) > reach
+        # A text that shows no cut is looked at less often the longer it gets, so that the work stays linear.
+        self._retry = reach + (reach - self._start) // 16
         return end
 
     def _choose(self) -> int | None:
-        return cut_near(self._text, self._known(), self._target, self._start)
+        while self._seen < len(self._cuts):
+            cut = self._cuts[self._seen]
+            self._seen += 1
+            self._seen_weight += weigh(self._text[self._seen_to : cut])
+            self._seen_to = cut
+            if good_cut(self._text, cut, self._seen_weight, self._target):
+                return cut
+        return None
 
-    def _known(self) -> Iterator[int]:
-        return (self._cuts[i] for i in range(bisect_right(self._cuts, self._start), len(self._cuts)))
-
-    def _learn(self, reach: int, whole: bool) -> bool:
-        """Ask for more cuts, less often the longer a text shows none, so that the work stays linear."""
-        fresh = reach > self._asked and (reach >= self._retry or reach == self._start + self._limit)
-        if not (fresh or whole):
-            return False
+    def _learn(self, reach: int, whole: bool) -> None:
         since = max(self._start, self._cuts[-1] if self._cuts else 0)
-        new = self._ask(self._text[:reach], since, whole)
-        self._cuts += [cut for cut in new if cut > since]
+        self._cuts += [cut for cut in self._ask(self._text[:reach], since, whole) if cut > since]
         self._asked = reach
-        self._retry = reach + (reach - self._start) // 16
-        return bool(new)
 
     def _take(self, end: int) -> tuple[str, str]:
-        text, context = self._text[self._start : end], self._text[self._context_start() : self._start]
+        text, context = self._text[self._start : end], self._text[self._head : self._start]
+        weight = self._seen_weight + weigh(self._text[self._seen_to : end])
         self._size -= len(text)
-        self._weight -= weigh(text)
-        self._start = end
-        self._retry = 0
+        self._weight -= weight
+        self._behind += weight
+        self._start = self._seen_to = end
+        self._seen_weight = self._retry = 0
         self._target = min(2 * self._target, self._step)
-        self._trim(self._context_start())
+        self._move_head()
         return text, context
 
-    def _context_start(self) -> int:
-        """The last known cut that has enough text between it and the open window."""
-        weight, after = 0, self._start
-        for index in range(bisect_right(self._cuts, self._start) - 1, -1, -1):
-            cut = self._cuts[index]
-            weight += weigh(self._text[cut:after])
-            after = cut
-            if weight >= self._context and self._start - cut >= self._reach:
-                return cut
-        return 0
+    def _move_head(self) -> None:
+        """Let the context begin at the last known cut that leaves enough of it."""
+        while self._next_head < self._seen:
+            cut = self._cuts[self._next_head]
+            weight = self._behind - weigh(self._text[self._head : cut])
+            if weight < self._context or self._start - cut < self._reach:
+                break
+            self._head, self._behind = cut, weight
+            self._next_head += 1
+        if self._head > max(_TRIM, len(self._text) - self._head):
+            self._trim()
 
-    def _trim(self, head: int) -> None:
-        if head < max(_TRIM, len(self._text) - head):
-            return
-        self._text = self._text[head:]
-        self._start -= head
-        self._asked = max(0, self._asked - head)
-        self._cuts = [cut - head for cut in self._cuts if cut >= head]
+    def _trim(self) -> None:
+        self._text = self._text[self._head :]
+        self._cuts = [cut - self._head for cut in self._cuts[self._next_head :]]
+        self._seen -= self._next_head
+        self._start -= self._head
+        self._seen_to -= self._head
+        self._asked -= self._head
+        self._head = self._next_head = 0
 
 
 class HoldBack:

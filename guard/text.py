@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
-from itertools import chain, pairwise
 
 QUARTERS = 4
 """Weight units in one token."""
@@ -77,20 +75,14 @@ def ends_sentence(text: str, position: int) -> bool:
     return _SENTENCE_END.search(text, max(0, position - _LOOK_BACK), position) is not None
 
 
-def cut_near(text: str, cuts: Iterable[int], target: int, start: int = 0) -> int | None:
-    """Choose where the piece that begins at `start` ends: the first sentence end from ¾ of the target on,
-    else the first cut from 5⁄4 of it on.
+def good_cut(text: str, position: int, weight: int, target: int) -> bool:
+    """Whether a piece of about `target` tokens may end at an allowed cut: at a sentence end from ¾ of the
+    target on, anywhere from 5⁄4 of it on (0: at once).
 
-    `cuts` are the allowed positions in ascending order, `target` is in tokens (0: the first cut). The choice
-    looks at no text behind the chosen cut, so more text never revises it. None: no cut is good enough yet.
+    `weight` is that of the piece, in quarter tokens. No text behind the cut is looked at, so that the first
+    good cut stays the first however the text goes on.
     """
-    least, most = 3 * target, 5 * target
-    weight = 0
-    for before, cut in pairwise(chain((start,), (c for c in cuts if c > start))):
-        weight += weigh(text[before:cut])
-        if weight >= most or (weight >= least and ends_sentence(text, cut)):
-            return cut
-    return None
+    return weight >= 5 * target or (weight >= 3 * target and ends_sentence(text, position))
 
 
 def split(text: str, limit: int) -> list[str]:

@@ -145,6 +145,20 @@ def test_windows_are_those_of_the_plain_rule(
     assert [window for window, _ in seen.checks] == plain(text, cuts, first, step)
 
 
+@pytest.mark.parametrize(("first", "step"), [(0, 0), (3, 12), (12, 96)])
+@pytest.mark.parametrize("seed", range(4))
+def test_long_answers_keep_the_rule_while_old_text_is_dropped(first: int, step: int, seed: int) -> None:
+    """Forgetting what was passed on changes neither the windows nor their context."""
+    chance = random.Random(seed)
+    words = ("word", "12", "好", "a.", "end.\n", "long-word-without-a-cut-" * 4)
+    text = "".join(chance.choice(words) + chance.choice(" 1 ") for _ in range(4000))
+    cuts = careful(2)
+    shape = {"first": first, "step": step, "context": 24}
+    whole, pieces = run([text], cuts, shape, seed), run(split(text, seed), cuts, shape, seed)
+    assert [window for window, _ in whole.checks] == plain(text, cuts, first, step)
+    assert pieces == whole
+
+
 @settings(max_examples=200)
 @given(TEXTS, SHAPES, st.integers(0, 4), st.integers(), st.integers(), st.integers(0, 5))
 def test_a_refused_window_ends_the_lane_at_the_same_place(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.text import cut_near, ends_sentence, split, tokens, weigh
+from guard.text import ends_sentence, good_cut, split, tokens, weigh
 
 PROSE = (
     "The committee met on Tuesday to discuss the new library. Several members asked whether the reading "
@@ -71,44 +71,27 @@ def test_sentences_end_in_english_and_chinese(text: str, ends: list[int]) -> Non
     assert [p for p in range(1, len(text) + 1) if ends_sentence(text, p)] == ends
 
 
-def spaces(text: str) -> list[int]:
-    return [i + 1 for i, c in enumerate(text) if c == " "]
-
-
-def test_a_piece_ends_at_the_sentence_end_near_its_target() -> None:
-    """Of several allowed cuts near the target the one behind a full stop is taken."""
-    text = "aaaa bbbb cccc dddd. eeee ffff gggg hhhh "
-    assert cut_near(text, spaces(text), 6) == len("aaaa bbbb cccc dddd. ")
-
-
-def test_without_a_sentence_end_a_piece_ends_soon_after_its_target() -> None:
-    """A text without full stops is cut at the first allowed cut from a quarter above the target on."""
-    text = "word " * 100
-    cut = cut_near(text, spaces(text), 20)
-    assert cut is not None
-    assert 25 <= tokens(text[:cut]) <= 27
-
-
-def test_only_allowed_cuts_are_taken() -> None:
-    """A sentence end at which the caller allows no cut is none, and without cuts there is no answer."""
-    text = "One sentence here. Another sentence there. "
-    assert cut_near(text, [len("One sentence here. Another ")], 4) == len("One sentence here. Another ")
-    assert cut_near(text, [], 4) is None
-
-
-def test_target_zero_takes_the_first_cut() -> None:
-    """Target 0 means every allowed cut."""
-    assert cut_near("a b c", [2, 4], 0) == 2
-    assert cut_near("a b c", [2, 4], 0, start=2) == 4
+@pytest.mark.parametrize(
+    ("text", "weight", "target", "good"),
+    [
+        ("no sentence end ", 49, 10, False),
+        ("no sentence end ", 50, 10, True),
+        ("A sentence end. ", 29, 10, False),
+        ("A sentence end. ", 30, 10, True),
+        ("anything", 0, 0, True),
+    ],
+)
+def test_a_piece_ends_near_its_target(text: str, weight: int, target: int, good: bool) -> None:
+    """Behind a sentence from three quarters of the target on, anywhere allowed from five quarters on."""
+    assert good_cut(text, len(text), weight, target) is good
 
 
 @given(st.text(alphabet="ab. 。\n好", max_size=80), st.integers(0, 12), st.data())
 def test_more_text_never_revises_a_cut(text: str, target: int, data: st.DataObject) -> None:
-    """A cut that was chosen on a prefix is chosen on the whole."""
-    cuts = [p for p in range(1, len(text) + 1) if text[p - 1] in " 。\n"]
-    known = data.draw(st.integers(0, len(text)))
-    early = cut_near(text[:known], [c for c in cuts if c <= known], target)
-    assert early is None or early == cut_near(text, cuts, target)
+    """Whether a cut is good is told by the text before it."""
+    at = data.draw(st.integers(0, len(text)))
+    weight = weigh(text[:at])
+    assert good_cut(text, at, weight, target) == good_cut(text[:at], at, weight, target)
 
 
 @given(st.text(alphabet="ab. 。", max_size=200), st.integers(1, 40))

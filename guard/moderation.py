@@ -1,0 +1,104 @@
+"""The Moderation API as values: what is asked, what an answer says, and the findings it leads to.
+
+Requests are `openai.types.ModerationCreateParams`, answers `openai.types.ModerationCreateResponse`; both are
+read and written here as plain JSON, since the SDK's models cost more than the call.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from guard.errors import Unavailable
+from guard.kinds import MODERATION
+from guard.types import Finding
+
+CATEGORIES = MODERATION
+"""The categories of omni-moderation-latest, as the API spells them."""
+
+_SPELLINGS = {re.sub("[/-]", "_", category): category for category in CATEGORIES}
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_/][a-z0-9]+){0,7}")
+_NAME_LENGTH = 64
+_ROUNDING = 1e-6
+
+
+def request_body(texts: Sequence[str], model: str) -> bytes:
+    """Write the request that judges each text; halves of surrogate pairs are joined or replaced."""
+    try:
+        return orjson.dumps({"model": model, "input": texts})
+    except TypeError:
+        return orjson.dumps({"model": model, "input": [_encodable(text) for text in texts]})
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def parse_scores(body: bytes, expected: int) -> list[dict[str, float]]:
+    """Read the scores of `expected` texts, category to score in [0, 1]; a score that is none is left out.
+
+    Raises Unavailable where the answer has another shape; the reason never quotes it.
+    """
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Unavailable("moderation", "the answer is not JSON") from None
+    results = answer.get("results") if isinstance(answer, dict) else None
+    if not isinstance(results, list):
+        raise Unavailable("moderation", "the answer has no results")
+    if len(results) != expected:
+        raise Unavailable("moderation", f"the answer has {len(results)} results for {expected} texts")
+    return [_category_scores(result) for result in results]
+
+
+def _category_scores(result: Any) -> dict[str, float]:
+    scores = result.get("category_scores") if isinstance(result, dict) else None
+    if not isinstance(scores, dict):
+        raise Unavailable("moderation", "a result has no category_scores")
+    found: dict[str, float] = {}
+    for name, value in scores.items():
+        category, score = _category(name), _score(value)
+        if score is not None:
+            found[category] = max(score, found.get(category, 0.0))
+    if not found:
+        raise Unavailable("moderation", "a result has no score that can be read")
+    return found
+
+
+def _category(name: str) -> str:
+    """The API's spelling of a category; the SDK's field names (`self_harm_intent`) mean the same."""
+    if not _NAME.fullmatch(name) or len(name) > _NAME_LENGTH:
+        raise Unavailable("moderation", "a category has no readable name")
+    return _SPELLINGS.get(name, name)
+
+
+def _score(value: object) -> float | None:
+    """A score clipped to [0, 1]; None for what is no number or further outside than rounding explains."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return min(1.0, max(0.0, float(value))) if -_ROUNDING <= value <= 1 + _ROUNDING else None
+
+
+def highest(scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Join the scores of a text's pieces: the maximum of every category that each piece has."""
+    first, *others = scores
+    shared = set(first).intersection(*others)
+    return {name: max(piece[name] for piece in (first, *others)) for name in first if name in shared}
+
+
+def findings(scores: Mapping[str, float], path: str, model: str, required: Collection[str]) -> list[Finding]:
+    """Turn one text's scores into findings, one a category whatever its score.
+
+    `required` are the categories (or their kinds) that a rule acts on: if the answer lacks a usable score of
+    any, one `guard.unavailable.moderation` is found beside the others.
+    """
+    source = f"moderation:{model}"
+    usable = {name: score for name, value in scores.items() if (score := _score(value)) is not None}
+    found = [Finding(f"moderation.{name}", 0, 0, score, source, path) for name, score in usable.items()]
+    if all(kind.removeprefix("moderation.") in usable for kind in required):
+        return found
+    return [*found, Finding("guard.unavailable.moderation", 0, 0, 1.0, source, path)]

@@ -22,7 +22,9 @@ class Settings(BaseSettings):
 
     upstream_key: SecretStr | None = Field(default=None, description="the gateway's key at the provider")
     openai_api_key: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("OPENAI_API_KEY"), description="used where GUARD_UPSTREAM_KEY is not set"
+        default=None,
+        validation_alias=AliasChoices("OPENAI_API_KEY"),
+        description="used where GUARD_UPSTREAM_KEY is not set",
     )
     client_keys: SecretStr | None = Field(default=None, description="tenant:key,… of the gateway's clients")
     moderation_url: str = Field(default="", description="base URL of the moderation API, if not the upstream's")

@@ -1,0 +1,134 @@
+"""Floor 6, the composition root: Policy + Settings → Guard. Nothing else makes a service."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guard.errors import SetupError
+from guard.keys import Keys
+from guard.policy.decide import wanted
+from guard.policy.load import load_policy
+from guard.policy.model import Policy
+from guard.settings import Settings
+from guard.types import Stage
+
+if TYPE_CHECKING:
+    from guard.guard import Guard
+    from guard.services.detector import Detector
+    from guard.trace.ledger import Ledger
+
+_ledgers: dict[tuple[str, int], Ledger] = {}
+_lock = threading.Lock()
+
+
+def build(source: str | Path | Policy, settings: Settings | None = None) -> Guard:
+    """Make a guard; raises PolicyError for a bad policy and SetupError for what cannot be set up."""
+    from guard.guard import Guard
+
+    settings = settings or Settings()
+    policy = load_policy(source)
+    keys = load_keys(settings)
+    detector = open_detector(policy, settings)
+    named = [url for url in (settings.moderation_url, policy.moderation.url) if url]
+    guard = Guard(policy, settings, keys, detector, open_ledger)
+    for url in named:
+        guard.name(url)
+    return guard
+
+
+def load_keys(settings: Settings) -> Keys:
+    """Read the master key: `GUARD_KEY`, else the file in GUARD_HOME, made 0600 at first start."""
+    if settings.key is not None:
+        value = settings.key.get_secret_value().encode()
+        if len(value) < 16:
+            raise SetupError("GUARD_KEY is shorter than 16 characters")
+        return Keys(value)
+    return Keys(_key_file(home_of(settings) / "master.key"))
+
+
+def home_of(settings: Settings) -> Path:
+    """GUARD_HOME, made 0700 if it is not there."""
+    home = settings.home.expanduser()
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as failure:
+        raise SetupError(f"GUARD_HOME ({home}) cannot be made: {failure.strerror}") from None
+    return home
+
+
+def _key_file(path: Path) -> bytes:
+    try:
+        return _made_once(path)
+    except OSError as failure:
+        raise SetupError(f"the master key {path} cannot be read or made: {failure.strerror}") from None
+
+
+def _made_once(path: Path) -> bytes:
+    """Read the key, or make it so that two processes that start at once agree on one."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        pass
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_bytes(32))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_bytes()
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger of this process for the exports folder: guards in one process share it."""
+    from guard.trace.ledger import Ledger
+    from guard.trace.signing import load_signer
+
+    folder = settings.exports.expanduser().resolve()
+    with _lock:
+        key = (str(folder), os.getpid())
+        ledger = _ledgers.get(key)
+        if ledger is None or ledger.closed:
+            signer = load_signer(home_of(settings))
+            ledger = Ledger(
+                folder,
+                signer=signer,
+                rotate_bytes=settings.rotate_bytes,
+                sign_every=settings.sign_every,
+                timeout_s=settings.commit_timeout_s,
+            )
+            _ledgers[key] = ledger
+        return ledger
+
+
+def open_detector(policy: Policy, settings: Settings) -> Detector:
+    """The detector for everything that any stage of the policy acts on."""
+    from guard.services.detector import Detector
+
+    kinds = frozenset().union(*(wanted(policy, stage) for stage in (Stage.INPUT, Stage.OUTPUT, Stage.LOGS)))
+    recognizers = policy.recognizers
+    detector = Detector(
+        scanner_args=scanner_args(policy, kinds),
+        presidio=tuple(recognizers.presidio.recognizers),
+        presidio_deadline_s=recognizers.presidio.deadline_ms / 1000,
+        custom=tuple(recognizers.custom),
+        workers=settings.detect_workers,
+        deadline_s=settings.detect_timeout_s,
+    )
+    detector.start()
+    return detector
+
+
+def scanner_args(policy: Policy, kinds: frozenset[str]) -> dict[str, Any]:
+    """What the catalogue's scanner is made of, here and in the worker processes."""
+    recognizers = policy.recognizers
+    return {"kinds": kinds, "countries": recognizers.countries, "skip": tuple(recognizers.except_)}

@@ -1,0 +1,360 @@
+"""Floor 6, the law of one exchange: screen, admit, record, forward, screen, record. Every mount runs it.
+
+`Call` is sans-I/O like the engine: its flows yield effects, its mount forwards between them. It raises
+`Refused` or `BadRequest` for what may not go on; `refuse` turns those into the answer of the interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from guard.engine import Exchange, Screened, screen_input, screen_output
+from guard.errors import BadRequest, Refused, Unavailable
+from guard.keys import keyed_hash
+from guard.policy.decide import decide
+from guard.policy.model import Policy
+from guard.sentences import message_for
+from guard.stream import StreamGate
+from guard.trace import records, spans
+from guard.types import Action, Admission, Commit, Decision, Finding, Flow, Receipt, Segment, Stage, Verdict
+from guard.wire import bodies, jsonbody, refusal
+from guard.wire.openai import Endpoint, Reading, endpoint, request_reading, response_reading
+
+if TYPE_CHECKING:
+    from guard.guard import Guard
+
+Mount = Literal["gateway", "client", "edge"]
+Headers = Sequence[tuple[bytes, bytes]]
+
+# Answers are bounded too: an upstream may not fill the memory of the process (case A11).
+ANSWER_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that may go on: the body as it was screened, written out again."""
+
+    body: bytes
+    stream: bool
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer for the caller."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Call:
+    """One request and its answer under one policy version, with its trace."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        mount: Mount,
+        method: str,
+        path: str,
+        exchange: Exchange,
+        *,
+        route: tuple[tuple[str, ...], tuple[str, ...]] | None = None,
+        admission: Admission | None = None,
+        parent: Any = None,
+        links: Sequence[Any] = (),
+        change: bool = True,
+    ) -> None:
+        self.guard = guard
+        self.policy = guard.policy
+        self.mount = mount
+        self.method = method
+        self.path = path
+        self.exchange = exchange
+        self.endpoint: Endpoint | None = endpoint(method, path)
+        self.route = route
+        self.admission = admission
+        self.action = Action.ALLOW
+        self.body: Any = None
+        self._change = change
+        self._span = guard.recorder.start(spans.SCREEN, parent=parent, links=links, attributes={})
+        self.parent: Any = parent if parent is not None else self._span
+        self._model_span: Any = None
+        self._wire_bytes = 0
+
+    @property
+    def trace_id(self) -> str:
+        """The trace id, 32 hex digits."""
+        return str(self._span.trace_id)
+
+    # toward the model
+
+    def open(self, headers: Headers, body: bytes) -> Flow[Prepared]:
+        """Screen a request and commit the record of intent; raises Refused or BadRequest."""
+        try:
+            segments, opaque = self._read(headers, body)
+        except BadRequest as bad:
+            yield from self._commit_bad(bad)
+            raise
+        screened = yield from screen_input(self.policy, self.exchange, segments, opaque, change=self._change)
+        refused = self._refusal(screened.verdict)
+        out = b"" if refused else self._compile(screened, body)
+        yield from self._commit(screened, out, refused)
+        if refused:
+            raise refused
+        model = self.body.get("model") if isinstance(self.body, dict) else None
+        stream = isinstance(self.body, dict) and self.body.get("stream") is True
+        return Prepared(out, stream, model if isinstance(model, str) else "")
+
+    def _read(self, headers: Headers, body: bytes) -> tuple[Sequence[Segment], Sequence[Finding]]:
+        if self.endpoint is None and self.route is None:
+            return (), self._unknown()
+        if not body and self.method in ("GET", "HEAD", "OPTIONS", "DELETE"):
+            return (), ()
+        limits = self.guard.limits
+        plain = bodies.decode(body, bodies.json_form(headers).coding, limits.body_bytes)
+        self.body = jsonbody.parse(plain, limits)
+        if self.route is not None:
+            return jsonbody.select(self.body, self.route[0]), ()
+        assert self.endpoint is not None
+        if not isinstance(self.body, dict):
+            raise BadRequest(400, "invalid_body", "the body must be a JSON object")
+        reading = request_reading(self.endpoint, self.body, self.guard.limits)
+        return reading.segments, reading.opaque
+
+    def _unknown(self) -> Sequence[Finding]:
+        first = self.path.removeprefix("/v1").strip("/").split("/")[0]
+        if first in self.policy.endpoints.allow:
+            self.exchange.receipts.note("detect", Receipt.SKIPPED)
+            return ()
+        return (Finding("guard.opaque.endpoint", 0, 0, 1.0, "guard", ""),)
+
+    def _compile(self, screened: Screened, body: bytes) -> bytes:
+        if self.body is None:
+            return body
+        return jsonbody.dump(jsonbody.replace(self.body, screened.changes) if screened.changes else self.body)
+
+    def _refusal(self, verdict: Verdict) -> Refused | None:
+        self.action = max(self.action, verdict.enforced)
+        if self.admission is not None and not self.admission.allowed:
+            return Refused(
+                self.admission.code or "egress.host", self.admission.reason, status=451, verdict=verdict
+            )
+        blocking = verdict.blocking
+        if blocking is None:
+            return None
+        return refused(self.policy, blocking, verdict)
+
+    def _commit(self, screened: Screened, out: bytes, refusal_: Refused | None) -> Flow[None]:
+        span = self._span
+        span.set(self._common())
+        span.set(
+            records.screen_attributes(
+                screened.verdict,
+                endpoint=self.endpoint.name if self.endpoint else self.method,
+                screened_bytes=screened.screened_bytes,
+                forwarded_bytes=len(out),
+                receipts=self.exchange.receipts,
+                admission=self.admission,
+            )
+        )
+        span.events(spans.finding_events(screened.verdict, self.exchange.subject))
+        if refusal_ is not None:
+            span.error(refusal_.code)
+        try:
+            yield Commit(span.end())
+            self.exchange.receipts.note("record", Receipt.RAN)
+        except Unavailable as failure:
+            self._unrecorded(failure)
+
+    def _unrecorded(self, failure: Unavailable) -> None:
+        finding = Finding(failure.kind, 0, 0, 1.0, "guard", "")
+        verdict = decide(self.policy, Stage.INPUT, [finding])
+        blocked = verdict.blocking
+        self.exchange.receipts.note("record", Receipt.FAILED_CLOSED if blocked else Receipt.FAILED_OPEN)
+        if blocked:
+            raise refused(self.policy, blocked, verdict)
+
+    def _commit_bad(self, bad: BadRequest) -> Flow[None]:
+        span = self._span
+        span.set(self._common())
+        span.set({spans.STAGE: str(Stage.INPUT)})
+        span.error(bad.code)
+        try:
+            yield Commit(span.end())
+        except Unavailable as failure:
+            self._unrecorded(failure)
+
+    def _common(self) -> Mapping[str, Any]:
+        identity = self.exchange.identity
+        return {
+            **self.guard.policy_attributes,
+            spans.TENANT: identity.tenant,
+            spans.MOUNT: self.mount,
+            **({spans.USER: self._user()} if self._user() else {}),
+        }
+
+    def _user(self) -> str:
+        """The caller as a keyed hash: `safety_identifier`, else `user`, else the identity (design, section 5)."""
+        named = ""
+        if isinstance(self.body, dict):
+            named = next(
+                (v for k in ("safety_identifier", "user") if isinstance(v := self.body.get(k), str)), ""
+            )
+        user = named or self.exchange.identity.user
+        return keyed_hash(self.guard.keys.users, user) if user else ""
+
+    # toward the caller
+
+    def start_model(self, prepared: Prepared, host: str, port: int | None) -> None:
+        """Begin the model call's own span."""
+        self._model_span = self.guard.recorder.start(
+            records.model_span_name(self.endpoint, prepared.model),
+            kind="client",
+            parent=self.parent,
+            attributes={
+                **self._common(),
+                **records.request_attributes(self.endpoint, self.body, host, port),
+            },
+        )
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
+        """Screen a whole answer; raises Refused or BadRequest where there is none to give."""
+        data = self._parsed(status, headers, body)
+        if data is None:
+            self.finish(None, error=str(status))
+            failure = refusal.error_body(
+                "upstream_error", "the provider answered with an error that is not JSON"
+            )
+            return Reply(status, jsonbody.dump(failure))
+        reading = self._answer_reading(status, data)
+        screened = yield from screen_output(
+            self.policy, self.exchange, reading.segments, reading.opaque, judging=200 <= status < 300
+        )
+        self.action = max(self.action, screened.verdict.enforced)
+        blocking = screened.verdict.blocking
+        self.finish(
+            screened.verdict, usage=data, error=blocking.finding.kind if blocking else "", status=status
+        )
+        if blocking is not None and (
+            refusal.status(blocking.finding.kind) == 503 or not self._known(status, data)
+        ):
+            raise refused(self.policy, blocking, screened.verdict)
+        changed = jsonbody.replace(data, screened.changes)
+        changed = jsonbody.drop(changed, reading.stale(tuple(screened.changes)))
+        if blocking is not None:
+            changed = self._blocked(screened.verdict, changed)
+        return Reply(status, jsonbody.dump(changed))
+
+    def _known(self, status: int, data: Any) -> bool:
+        chosen = self.endpoint is not None and self.endpoint.streams and self.route is None
+        return chosen and isinstance(data, dict) and 200 <= status < 300
+
+    def _blocked(self, verdict: Verdict, data: Any) -> Any:
+        assert self.endpoint is not None
+        blocks = [d for d in verdict.decisions if d.enforced is Action.BLOCK]
+        message = message_for(self.policy, blocks[0], Stage.OUTPUT)
+        return refusal.blocked_response(self.endpoint, data, message, choices_of(blocks))
+
+    def _parsed(self, status: int, headers: Headers, body: bytes) -> Any:
+        """The answer's JSON; None for a provider's error that is none; raises BadRequest 502 otherwise."""
+        try:
+            plain = bodies.decode(body, bodies.json_form(headers).coding, ANSWER_BYTES)
+            return jsonbody.parse(plain, self.guard.answer_limits)
+        except BadRequest as bad:
+            if not 200 <= status < 300:
+                return None
+            raise BadRequest(502, "upstream_not_json", f"the answer cannot be read: {bad.message}") from None
+
+    def _answer_reading(self, status: int, data: Any) -> Reading:
+        if self.route is not None:
+            return Reading(tuple(jsonbody.select(data, self.route[1])))
+        if not 200 <= status < 300 or self.endpoint is None or not isinstance(data, dict):
+            return Reading(tuple(jsonbody.strings(data)))
+        return response_reading(self.endpoint, data)
+
+    def gate(self) -> StreamGate:
+        """Make the machine that screens a streamed answer."""
+        assert self.endpoint is not None
+        choices = self.body.get("n") if isinstance(self.body, dict) else None
+        return StreamGate(
+            self.policy,
+            self.endpoint,
+            self.exchange,
+            cuts=self.guard.cuts,
+            reach=self.guard.detector.context,
+            limits=self.guard.answer_limits,
+            choices=choices if isinstance(choices, int) else 1,
+        )
+
+    def finish_stream(self, gate: StreamGate, error: str = "") -> None:
+        """Write the outcome of a streamed answer."""
+        self.action = max(self.action, gate.verdict().enforced)
+        body = {"id": gate.seen.id, "model": gate.seen.model, "usage": gate.seen.usage}
+        body["choices"] = [{"finish_reason": reason} for reason in gate.seen.finish_reasons]
+        self.finish(gate.verdict(), usage=body, error=error or gate.code, screened=gate.screened_bytes)
+
+    def finish(
+        self,
+        verdict: Verdict | None,
+        *,
+        usage: Any = None,
+        error: str = "",
+        status: int = 200,
+        screened: int = 0,
+    ) -> None:
+        """Write the outcome: once, not awaited (the answer is released; readiness waits for it)."""
+        if self._finished:
+            return
+        self._finished = True
+        span = self._model_span
+        if span is None:
+            span = self.guard.recorder.start(spans.SCREEN, parent=self.parent, attributes=self._common())
+        span.set(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
+        if verdict is not None:
+            span.events(spans.finding_events(verdict, self.exchange.subject))
+        if error or status >= 400:
+            span.error(error or str(status))
+        self.guard.ledger.append(span.end())
+
+    def left(self) -> None:
+        """The client went away before its request was whole: nothing goes on (case A04)."""
+        self.finish(None, error="client_left")
+
+    _finished = False
+
+
+def refused(policy: Policy, blocking: Decision, verdict: Verdict) -> Refused:
+    """The refusal that a blocking decision means: its kind is the code, its path the parameter."""
+    finding = blocking.finding
+    return Refused(
+        finding.kind,
+        message_for(policy, blocking, verdict.stage),
+        param=finding.path,
+        status=refusal.status(finding.kind),
+        verdict=verdict,
+    )
+
+
+def choices_of(blocks: Iterable[Decision]) -> set[int] | None:
+    """The choices that blocks stand in; None where one is not about a single choice."""
+    found: set[int] = set()
+    for decision in blocks:
+        path = decision.finding.path
+        if not path.startswith("choices["):
+            return None
+        found.add(int(path[len("choices[") : path.index("]")]))
+    return found
+
+
+def refuse(error: Refused | BadRequest) -> Reply:
+    """Write a refusal as the interface has it; only a 429 may be retried."""
+    kind = "guard_refused" if isinstance(error, Refused) else "invalid_request_error"
+    body = refusal.error_body(error.code, error.message, error.param or None, kind)
+    return Reply(
+        error.status,
+        jsonbody.dump(body),
+        ((b"content-type", b"application/json"), (b"x-should-retry", b"false")),
+    )

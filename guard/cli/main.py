@@ -1,0 +1,77 @@
+"""The command line: one verb a job; exit codes 0 ok, 1 found or refused, 2 usage or bad file."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from guard import __version__
+from guard.errors import BadRequest, GuardError, PolicyError, Refused
+
+app = typer.Typer(
+    name="guard",
+    help="Compliance and safety middleware for applications that call large language models.\n\n"
+    "Start with:  guard demo",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"guard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and stop."
+    ),
+) -> None:
+    """Hold a model application to its policy."""
+
+
+def _verbs() -> None:
+    from guard.cli import audit, demo, policy, scan, serve
+
+    app.command("demo")(demo.demo)
+    app.command("serve")(serve.serve)
+    app.command("scan")(scan.scan)
+    app.command("redact")(scan.redact)
+    app.add_typer(policy.app, name="policy")
+    app.add_typer(audit.app, name="audit")
+
+
+def run() -> int:
+    """Run the command line and return its exit code; an error of guard is one clear line."""
+    _verbs()
+    try:
+        result = app(standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except typer.Abort:
+        print("stopped", file=sys.stderr)
+        return 130
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except PolicyError as failure:
+        print(str(failure), file=sys.stderr)
+        return 2
+    except (Refused, BadRequest) as failure:
+        print(f"guard: {failure.code}: {failure.message}", file=sys.stderr)
+        return 1
+    except GuardError as failure:
+        print(f"guard: {failure}", file=sys.stderr)
+        return 2
+    except Exception as failure:
+        if hasattr(failure, "exit_code") and hasattr(failure, "show"):
+            failure.show()
+            return int(failure.exit_code)
+        raise

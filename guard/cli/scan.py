@@ -1,0 +1,167 @@
+"""`guard scan` and `guard redact`: what would be found in a text, and the text without it."""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from guard.errors import SetupError
+from guard.types import Action, Decision, Stage, Verdict
+
+
+def read_text(source: str) -> str:
+    """Read a file or standard input as UTF-8; raises SetupError with what is wrong."""
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as failure:
+        raise SetupError(f"{source}: {failure.strerror}") from None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as failure:
+        raise SetupError(f"{source}: not UTF-8 (byte {failure.start}); convert it first") from None
+
+
+def _stage(word: str) -> Stage:
+    if word not in ("input", "output", "logs"):
+        raise typer.BadParameter("use input, output or logs")
+    return Stage(word)
+
+
+def verdict_of(text: str, policy: str, stage: Stage) -> Verdict:
+    """Scan a text whole and decide by the rules of one stage."""
+    from guard.guard import Guard
+    from guard.policy.decide import decide
+
+    guard = Guard.from_policy(policy)
+    try:
+        return decide(guard.policy, stage, guard.detect(text))
+    finally:
+        guard.close()
+
+
+class Lines:
+    """Offsets of a text as line numbers and columns."""
+
+    def __init__(self, text: str) -> None:
+        self.starts = [0]
+        for line in text.split("\n")[:-1]:
+            self.starts.append(self.starts[-1] + len(line) + 1)
+        if len(self.starts) > 1 and text.endswith("\n"):
+            self.starts.pop()
+
+    def at(self, offset: int) -> tuple[int, int]:
+        """The line (from 0) and the offset within it."""
+        line = bisect_right(self.starts, offset) - 1
+        return line, offset - self.starts[line]
+
+
+def as_rows(text: str, verdict: Verdict) -> list[dict[str, Any]]:
+    """One object a line: the findings that start in it, with offsets within the line, and its action."""
+    lines = Lines(text)
+    rows: list[dict[str, Any]] = [{"findings": [], "action": "allow"} for _ in lines.starts]
+    for decision in verdict.decisions:
+        finding = decision.finding
+        line, start = lines.at(finding.start)
+        row = rows[line]
+        row["findings"].append(
+            {
+                "kind": finding.kind,
+                "start": start,
+                "end": start + finding.end - finding.start,
+                "score": round(finding.score, 4),
+                "source": finding.source,
+            }
+        )
+        row["action"] = max(Action.parse(row["action"]), decision.action).word
+    return rows
+
+
+def scan(
+    file: Annotated[str, typer.Argument(help="A file, or - for standard input.")] = "-",
+    policy: Annotated[str, typer.Option(help="A pack's name or a policy file.")] = "default",
+    stage: Annotated[str, typer.Option(help="Whose rules decide: input, output or logs.")] = "input",
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line of the text (offsets within the line).")
+    ] = False,
+) -> None:
+    """Show what the policy finds in a text. Exit code 1 where something is found.
+
+    Example:  echo '我的手机号是13912345678' | guard scan -
+    """
+    text = read_text(file)
+    verdict = verdict_of(text, policy, _stage(stage))
+    if json:
+        out = b"".join(orjson.dumps(row) + b"\n" for row in as_rows(text, verdict))
+        sys.stdout.buffer.write(out)
+        sys.stdout.flush()
+    else:
+        _table(text, verdict.decisions)
+    raise typer.Exit(1 if verdict.decisions else 0)
+
+
+def _table(text: str, decisions: Sequence[Decision]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from guard.pii.placeholders import is_fake
+
+    console = Console()
+    if not decisions:
+        console.print("nothing found")
+        return
+    lines = Lines(text)
+    table = Table("line", "column", "kind", "score", "action", "rule", "found by")
+    for decision in decisions:
+        finding = decision.finding
+        line, column = lines.at(finding.start)
+        note = " (a fake of guard)" if is_fake(finding.kind, text[finding.start : finding.end]) else ""
+        rule = f"{decision.rule} {decision.origin}".strip()
+        table.add_row(
+            str(line + 1),
+            str(column + 1),
+            finding.kind + note,
+            f"{finding.score:.2f}",
+            decision.action.word,
+            rule,
+            finding.source,
+        )
+    console.print(table)
+
+
+def redact(
+    file: Annotated[str, typer.Argument(help="A text file, or - for standard input.")] = "-",
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="Where to write; standard output if left out.")
+    ] = "",
+    policy: Annotated[str, typer.Option(help="A pack's name or a policy file.")] = "default",
+) -> None:
+    """Write a text with everything redacted that the policy's input rules name.
+
+    Exit code 1, and nothing written, where the policy blocks the text.
+
+    Example:  guard redact notes.txt -o notes.clean.txt
+    """
+    from guard.guard import Guard
+
+    text = read_text(file)
+    guard = Guard.from_policy(policy)
+    try:
+        clean = guard.redact(text)
+    finally:
+        guard.close()
+    if not out:
+        sys.stdout.buffer.write(clean.encode())
+        sys.stdout.flush()
+        return
+    draft = Path(out).with_name(Path(out).name + ".part")
+    try:
+        draft.write_bytes(clean.encode())
+        draft.replace(out)
+    except OSError as failure:
+        raise SetupError(f"{out}: {failure.strerror}") from None

@@ -1,0 +1,127 @@
+"""The pages of the demonstration, for a terminal of 80 columns and more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from guard.demo.run import Demo, Step
+
+_TITLES = {
+    "gateway": "The gateway: any OpenAI client, one base URL",
+    "client": "The guarded client: the official SDK, Chinese, Responses API",
+    "stream": "A stream: restored while it flows",
+    "app": "The middleware on an application of one's own",
+    "blocked": "An answer is judged, and blocked",
+    "presidio": "Presidio beside the catalogue",
+    "strict": "The pack `strict` blocks where `default` redacts",
+    "residency": "The pack `eu` refuses a destination outside",
+    "log": "A log line, before and after",
+    "verify": "The chain of the export",
+}
+
+
+def show(demo: Demo) -> dict[str, Any]:
+    """Run the demonstration and print each step as it ends; returns the report."""
+    console = Console(highlight=False)
+    width = min(console.width, 100)
+    console.print(Panel(_intro(demo), title="guard demo", width=width, border_style="cyan"))
+
+    def tell(step: Step) -> None:
+        console.print(page(step, width))
+
+    with console.status("starting"):
+        report = demo.run(tell)
+    console.print(Panel(_outro(report), title="what next", width=width, border_style="cyan"))
+    return report
+
+
+def _intro(demo: Demo) -> Text:
+    return Text(
+        "Real requests by the real openai SDK, offline, to a simulated provider on this machine."
+        " People and values are invented anew for this run; moderation scores are simulated."
+    )
+
+
+def page(step: Step, width: int) -> Panel:
+    """One step as a panel: green where its promise was kept, red where not."""
+    name = step["step"]
+    title = _TITLES.get(name) or f"The auditor asks: {step.get('question', name)}"
+    mark = "[green]kept[/]" if step["ok"] else "[red]NOT KEPT[/]"
+    body = _table(step) if name.startswith("audit:") else _lines(step)
+    return Panel(
+        body,
+        title=f"[bold]{title}[/]",
+        title_align="left",
+        subtitle=mark,
+        subtitle_align="right",
+        width=width,
+    )
+
+
+def _lines(step: Step) -> Group:
+    rows = []
+    labels = [
+        ("typed", "you typed"),
+        ("provider_received", "the provider received"),
+        ("caller_got", "you got"),
+    ]
+    if step["step"] == "residency":
+        labels = [("typed", "asked for"), ("caller_got", "answer")]
+    if step["step"] == "presidio":
+        labels = [("typed", "text"), ("provider_received", "redacted")]
+    if step["step"] == "log":
+        labels = [("typed", "the app logged"), ("caller_got", "the log holds")]
+    for key, label in labels:
+        if step.get(key):
+            rows.append(Text.assemble((f"{label}: ", "bold cyan"), str(step[key])))
+    extra = _extra(step)
+    if extra:
+        rows.append(Text(extra, style="yellow"))
+    return Group(*rows)
+
+
+def _extra(step: Step) -> str:
+    if step["step"] == "blocked":
+        scored = f"{step.get('kind')} scored {step.get('score')} (simulated)"
+        return f"finish_reason {step['finish_reason']}: {scored}, rule {step.get('rule')}"
+    if step["step"] == "stream":
+        return f"{step['pieces']} pieces"
+    if step["step"] == "presidio":
+        return ", ".join(f"{f['kind']} ({f['source']}, {f['score']:.2f})" for f in step["findings"])
+    if step["step"] in ("strict", "residency"):
+        return f"HTTP {step.get('status')}, code {step.get('code')}"
+    if step["step"] == "verify":
+        return f"{step['records']} records in {step['files']} files, chained and signed; " + (
+            "no original in any of them" if not step["leaked"] else f"LEAKED: {', '.join(step['leaked'])}"
+        )
+    return ""
+
+
+def _table(step: Step) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold cyan")
+    for column in step["columns"]:
+        table.add_column(str(column), overflow="fold")
+    for row in step["rows"][:8]:
+        table.add_row(*(str(cell) if cell is not None else "" for cell in row))
+    return table
+
+
+def _outro(report: dict[str, Any]) -> Text:
+    folder = report["folder"]
+    kept = "Every promise was kept." if report["ok"] else "A promise was not kept: see the red panel."
+    return Text.assemble(
+        (kept + "\n\n", "bold green" if report["ok"] else "bold red"),
+        "Look at the record yourself:\n",
+        (f"  guard audit query blocked --folder {folder}/exports\n", "cyan"),
+        "Guard your own client, with one base URL:\n",
+        ("  OPENAI_API_KEY=… guard serve --policy default\n", "cyan"),
+        "or in Python:\n",
+        ('  client = openai.OpenAI(http_client=guarded_client("default", sync=True))\n', "cyan"),
+        "or on your app:\n",
+        ('  guard.install(app, policy="default")', "cyan"),
+    )

@@ -1,0 +1,322 @@
+"""Floor 3, screening whole bodies: generators that ask for effects and are sent the results. No I/O.
+
+`screen_input` and `screen_output` yield `Detect` and `Score`; a driver (services/drivers.py) answers
+them. A check that could not run is thrown in as `Unavailable` and becomes a finding, which the same
+rule table decides: there is one road.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from guard import moderation
+from guard.errors import Unavailable
+from guard.keys import keyed_hash
+from guard.pii.mapping import Mapping as Placeholders
+from guard.pii.redact import answer, redact
+from guard.pii.resolve import resolve
+from guard.pii.subject import subject
+from guard.policy.decide import decide, judges
+from guard.policy.model import Policy
+from guard.types import (
+    Action,
+    Change,
+    Decision,
+    Detect,
+    Finding,
+    Flow,
+    Identity,
+    Receipt,
+    Receipts,
+    Score,
+    Segment,
+    Stage,
+    Verdict,
+)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer: who, the placeholders in play, what was sent and what was released.
+
+    `stacked` says that an outer mount shares it: what the inner one releases is remembered (`released`,
+    `streamed`) and not screened twice. `judge` is the moderation service of its model call.
+    """
+
+    identity: Identity
+    placeholders: Placeholders
+    memo_key: bytes
+    subject_key: bytes
+    receipts: Receipts = field(default_factory=Receipts)
+    sent: set[str] = field(default_factory=set)
+    released: set[str] = field(default_factory=set)
+    closed: bool = False
+    stacked: bool = False
+    judge: tuple[str, str] | None = None
+    streamed: dict[str, list[str]] = field(default_factory=dict)
+    _subjects: dict[Finding, str] = field(default_factory=dict)
+
+    def digest(self, text: str) -> str:
+        """Name a text by keyed hash, so that no set of the exchange holds the text itself."""
+        return keyed_hash(self.memo_key, text)
+
+    def passed(self, text: str) -> bool:
+        """Whether an inner mount of this exchange has released this text, whole or as a part of a stream."""
+        if not self.stacked:
+            return False
+        return self.digest(text) in self.released or any(text in "".join(t) for t in self.streamed.values())
+
+    def note_subjects(self, text: str, findings: Iterable[Finding]) -> None:
+        """Remember whom each found value is about, as a keyed hash, while the text is at hand."""
+        for finding in findings:
+            if finding.start < finding.end:
+                self._subjects[finding] = subject(self.subject_key, text[finding.start : finding.end])
+
+    def subject(self, finding: Finding) -> str:
+        """The keyed hash of the value of a finding; empty for a finding about no value."""
+        return self._subjects.get(finding, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What a screened body became: the verdict and the new text of each path that changes."""
+
+    verdict: Verdict
+    changes: Mapping[str, str]
+    screened_bytes: int = 0
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def merge(stage: Stage, policy: Policy, decisions: Iterable[Decision]) -> Verdict:
+    """Make one verdict of decisions taken apart: the maximum of each."""
+    rows = tuple(decisions)
+    return Verdict(
+        stage=stage,
+        action=max((row.action for row in rows), default=Action.ALLOW),
+        enforced=max((row.enforced for row in rows), default=Action.ALLOW),
+        decisions=rows,
+        policy=policy.sha256,
+    )
+
+
+def screen_input(
+    policy: Policy,
+    exchange: Exchange,
+    segments: Sequence[Segment],
+    opaque: Sequence[Finding],
+    *,
+    change: bool = True,
+) -> Flow[Screened]:
+    """Find and decide over every segment toward the model, and redact what the rules say.
+
+    With `change=False` only blocks are decided here and the redaction is left to the inner mount.
+    """
+    for segment in segments:
+        exchange.placeholders.reserve(segment.text)
+    findings = yield from _detect(exchange, segments)
+    verdict = decide(policy, Stage.INPUT, [*opaque, *findings])
+    verdict = fix(policy, verdict, segments)
+    changes: dict[str, str] = {}
+    if change and verdict.blocking is None:
+        changes = _redacted(segments, verdict, exchange.placeholders)
+    exchange.sent.update(exchange.digest(changes.get(s.path, s.text)) for s in segments if s.text)
+    return Screened(verdict, changes, _size(segments))
+
+
+def screen_output(
+    policy: Policy,
+    exchange: Exchange,
+    segments: Sequence[Segment],
+    opaque: Sequence[Finding],
+    *,
+    judging: bool = True,
+) -> Flow[Screened]:
+    """Find, judge and decide over every segment toward the caller, and restore this exchange's placeholders.
+
+    Text that an inner mount of the same exchange has released is passed as it is; text that was sent to
+    the model and only comes back (an echo of the instructions) is restored but not judged. An error of the
+    provider is no answer of the model: it is redacted, not judged (`judging=False`).
+    """
+    fresh = [s for s in segments if s.text and not exchange.passed(s.text)]
+    findings = yield from _detect(exchange, fresh)
+    findings = _outside_placeholders(fresh, findings, exchange.placeholders)
+    spans = fix(policy, decide(policy, Stage.OUTPUT, [*opaque, *findings]), fresh)
+    changes, judged = _answered(fresh, spans, exchange.placeholders)
+    echoed = {s.path for s in fresh if exchange.digest(s.text) in exchange.sent or s.change is Change.FIXED}
+    to_judge = {
+        path: text for path, text in judged.items() if judging and path not in echoed and text.strip()
+    }
+    moderated, scores = yield from judge(policy, exchange, to_judge)
+    decisions = [*spans.decisions, *decide(policy, Stage.OUTPUT, moderated).decisions]
+    if exchange.stacked:
+        exchange.released.update(exchange.digest(changes.get(s.path, s.text)) for s in fresh)
+    return Screened(merge(Stage.OUTPUT, policy, decisions), changes, _size(fresh), scores)
+
+
+def judge(
+    policy: Policy, exchange: Exchange, texts: Mapping[str, str]
+) -> Flow[tuple[list[Finding], dict[str, Mapping[str, float]]]]:
+    """Ask the moderation service about each text (path to text), if the policy has a rule for its answer."""
+    if not judges(policy):
+        exchange.receipts.note("moderation", Receipt.NOT_APPLICABLE)
+        return [], {}
+    if not texts:
+        exchange.receipts.note("moderation", Receipt.NOT_APPLICABLE)
+        return [], {}
+    try:
+        answers: list[Mapping[str, float]] = yield Score(tuple(texts.values()))
+    except Unavailable as failure:
+        return [unavailable(policy, exchange, failure)], {}
+    found: list[Finding] = []
+    for path, scores in zip(texts, answers, strict=True):
+        found += moderation.findings(scores, path, policy.moderation.model, moderation.CATEGORIES)
+    note_moderation(policy, exchange, found)
+    return found, dict(zip(texts, answers, strict=True))
+
+
+def unavailable(policy: Policy, exchange: Exchange, failure: Unavailable, path: str = "") -> Finding:
+    """Turn a check that could not run into the finding that the rules decide, and note its receipt."""
+    finding = Finding(failure.kind, 0, 0, 1.0, "guard", path)
+    blocked = decide(policy, Stage.OUTPUT, [finding]).enforced is Action.BLOCK
+    exchange.receipts.note(failure.what, Receipt.FAILED_CLOSED if blocked else Receipt.FAILED_OPEN)
+    return finding
+
+
+def note_moderation(policy: Policy, exchange: Exchange, found: Sequence[Finding]) -> None:
+    """Note what became of one moderation check."""
+    failed = [f for f in found if f.kind.startswith("guard.unavailable.")]
+    if not failed:
+        exchange.receipts.note("moderation", Receipt.RAN)
+        return
+    blocked = decide(policy, Stage.OUTPUT, failed).enforced is Action.BLOCK
+    exchange.receipts.note("moderation", Receipt.FAILED_CLOSED if blocked else Receipt.FAILED_OPEN)
+
+
+def _detect(exchange: Exchange, segments: Sequence[Segment]) -> Flow[list[Finding]]:
+    if not segments:
+        exchange.receipts.note("detect", Receipt.NOT_APPLICABLE)
+        return []
+    groups = list(joined(segments))
+    texts = tuple(s.text for s in segments) + tuple(text for text, _ in groups)
+    lists: list[list[Finding]] = yield Detect(texts)
+    failed = any(f.kind.startswith("guard.unavailable.") for found in lists for f in found)
+    exchange.receipts.note("detect", Receipt.FAILED_CLOSED if failed else Receipt.RAN)
+    findings = [
+        replace(f, path=segment.path)
+        for segment, found in zip(segments, lists[: len(segments)], strict=True)
+        for f in found
+    ]
+    pieces = [
+        piece
+        for (_, parts), found in zip(groups, lists[len(segments) :], strict=True)
+        for f in found
+        for piece in spread(f, parts)
+    ]
+    for segment in segments:
+        exchange.note_subjects(segment.text, (f for f in (*findings, *pieces) if f.path == segment.path))
+    return _once(findings + pieces) if pieces else findings
+
+
+def joined(segments: Sequence[Segment]) -> Iterator[tuple[str, list[tuple[int, Segment]]]]:
+    """Join the neighbours of each group, with the offset at which each part begins."""
+    for group, members in groupby(segments, key=lambda s: s.group):
+        parts = list(members)
+        if not group or len(parts) < 2:
+            continue
+        offsets, at = [], 0
+        for part in parts:
+            offsets.append((at, part))
+            at += len(part.text)
+        yield "".join(part.text for part in parts), offsets
+
+
+def spread(finding: Finding, parts: Sequence[tuple[int, Segment]]) -> list[Finding]:
+    """Cut a finding of a joined text into one finding a part, if it lies over more than one part."""
+    pieces = []
+    for at, part in parts:
+        start, end = max(finding.start, at), min(finding.end, at + len(part.text))
+        if start < end:
+            pieces.append(replace(finding, start=start - at, end=end - at, path=part.path))
+    return pieces if len(pieces) > 1 else []
+
+
+def _once(findings: list[Finding]) -> list[Finding]:
+    """Resolve again where a joined text added findings: one replacement a stretch."""
+    whole = [f for f in findings if f.start == f.end]
+    spans = sorted((f for f in findings if f.start < f.end), key=lambda f: f.path)
+    return whole + [f for _, found in groupby(spans, key=lambda f: f.path) for f in resolve(found)]
+
+
+def fix(policy: Policy, verdict: Verdict, segments: Sequence[Segment]) -> Verdict:
+    """Turn a redaction of what must not be rewritten (names, ids, schema keys) into a block."""
+    fixed = {s.path for s in segments if s.change is Change.FIXED}
+    if not fixed or all(d.finding.path not in fixed for d in verdict.decisions):
+        return verdict
+    return merge(
+        verdict.stage, policy, [_hardened(d) if d.finding.path in fixed else d for d in verdict.decisions]
+    )
+
+
+def _hardened(decision: Decision) -> Decision:
+    harder = {Action.REDACT: Action.BLOCK}
+    return replace(
+        decision,
+        action=harder.get(decision.action, decision.action),
+        enforced=harder.get(decision.enforced, decision.enforced),
+    )
+
+
+def by_path(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
+    """Group decisions by the segment they stand in."""
+    grouped: dict[str, list[Decision]] = {}
+    for decision in decisions:
+        grouped.setdefault(decision.finding.path, []).append(decision)
+    return grouped
+
+
+def _redacted(segments: Sequence[Segment], verdict: Verdict, placeholders: Placeholders) -> dict[str, str]:
+    if verdict.enforced < Action.REDACT:
+        return {}
+    decided = by_path(d for d in verdict.decisions if d.enforced is Action.REDACT)
+    return {s.path: redact(s.text, decided[s.path], placeholders) for s in segments if s.path in decided}
+
+
+def _answered(
+    segments: Sequence[Segment], verdict: Verdict, placeholders: Placeholders
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The new text of each path that changes, and the redacted text of each path for the judge."""
+    decided = by_path(verdict.decisions)
+    changes: dict[str, str] = {}
+    judged: dict[str, str] = {}
+    for segment in segments:
+        released, redacted, _ = answer(segment.text, decided.get(segment.path, ()), placeholders)
+        judged[segment.path] = redacted
+        if released != segment.text:
+            changes[segment.path] = released
+    return changes, judged
+
+
+def _outside_placeholders(
+    segments: Sequence[Segment], findings: list[Finding], placeholders: Placeholders
+) -> list[Finding]:
+    """Drop findings that touch this exchange's placeholders, or originals that an inner mount put back."""
+    spans = {s.path: own_spans(s.text, placeholders) for s in segments}
+    return [f for f in findings if not touches(f, spans.get(f.path, ()))]
+
+
+def own_spans(text: str, placeholders: Placeholders) -> list[tuple[int, int, str]]:
+    """Where a text holds what is guard's or the caller's own: placeholders in play, and their originals."""
+    return [*placeholders.spans(text), *placeholders.original_spans(text)]
+
+
+def touches(finding: Finding, spans: Sequence[tuple[int, int, str]]) -> bool:
+    """Whether a finding about a stretch of text overlaps one of the spans."""
+    return finding.start < finding.end and any(
+        finding.start < end and start < finding.end for start, end, _ in spans
+    )
+
+
+def _size(segments: Iterable[Segment]) -> int:
+    return sum(len(s.text.encode("utf-8", "surrogatepass")) for s in segments)

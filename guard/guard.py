@@ -1,0 +1,246 @@
+"""Floor 6, class Guard: one policy with everything that is needed to hold an application to it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+
+from guard import residency
+from guard.call import refused
+from guard.doors import LocalDoors, Moderation, SyncModeration
+from guard.engine import Exchange, screen_input
+from guard.errors import Refused
+from guard.keys import Keys
+from guard.pii.mapping import Mapping as Placeholders
+from guard.policy.decide import judges
+from guard.policy.model import Policy
+from guard.services.drivers import drive, drive_sync
+from guard.settings import Settings
+from guard.types import Admission, Finding, Identity, Limits, Segment, Verdict
+
+if TYPE_CHECKING:
+    from guard.outside.egress import Egress, SyncAdmittingTransport
+    from guard.services.detector import Detector
+    from guard.trace.ledger import Ledger
+    from guard.trace.spans import Recorder
+
+current_identity: ContextVar[Identity | None] = ContextVar("guard_identity", default=None)
+current_exchange: ContextVar[Exchange | None] = ContextVar("guard_exchange", default=None)
+
+OPENAI = "https://api.openai.com/v1"
+_MODERATORS = 64
+
+
+@contextlib.contextmanager
+def identity(tenant: str = "default", user: str = "") -> Iterator[Identity]:
+    """Say who calls, for guarded clients, jobs and queues inside the block."""
+    who = Identity(tenant, user)
+    token = current_identity.set(who)
+    try:
+        yield who
+    finally:
+        current_identity.reset(token)
+
+
+class Guard:
+    """One policy, compiled: detects, redacts, judges, admits and records. Thread-safe; made once, at start."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        settings: Settings,
+        keys: Keys,
+        detector: Detector,
+        open_ledger: Callable[[Settings], Ledger],
+    ) -> None:
+        self.policy = policy
+        self.settings = settings
+        self.keys = keys
+        self.detector = detector
+        self._open_ledger = open_ledger
+        self.named: set[str] = set()
+        self.limits = settings.limits()
+        self.answer_limits = Limits(64 * 1024 * 1024, 256, 1 << 20, 1 << 20, 1 << 20)
+        self.cuts = detector.cuts
+        self._egress: Egress | None = None
+        self._blocking: SyncAdmittingTransport | None = None
+        self._moderations: OrderedDict[tuple[str, str, bool], Any] = OrderedDict()
+
+    @classmethod
+    def from_policy(cls, policy: str | Path | Policy = "default", settings: Settings | None = None) -> Guard:
+        """Make a guard of a pack's name, a policy file or a Policy; raises PolicyError or SetupError."""
+        from guard.build import build
+
+        return build(policy, settings)
+
+    def __repr__(self) -> str:
+        return f"Guard(policy={self.policy.policy!r}, sha256={self.policy.sha256[:12]!r})"
+
+    def close(self) -> None:
+        """Stop the worker processes and make the ledger durable."""
+        self.detector.close()
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The durable record, opened at the first exchange that is recorded."""
+        return self._open_ledger(self.settings)
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """guard's own tracer."""
+        from guard.trace.spans import Recorder
+
+        return Recorder()
+
+    @cached_property
+    def policy_attributes(self) -> Mapping[str, Any]:
+        """The span attributes that name the policy version."""
+        from guard.trace import records
+
+        return records.policy_attributes(self.policy)
+
+    # text
+
+    def detect(self, text: str) -> list[Finding]:
+        """Find what the policy's input rules name in a text; offsets are code points of the text."""
+        return self.detector.detect_sync([text])[0]
+
+    def redact(self, text: str) -> str:
+        """Apply the input rules to a text; raises Refused where they block."""
+        with self.exchange() as exchange:
+            return exchange.redact(text)
+
+    def judge(self, text: str) -> Verdict:
+        """Judge a text as a model's answer: output rules over what is found and over its moderation scores."""
+        return drive_sync(self._judge(self.open_exchange(Identity()), text), self.local_doors())
+
+    async def ajudge(self, text: str) -> Verdict:
+        """Judge a text as `judge` does, without blocking the event loop."""
+        return await drive(self._judge(self.open_exchange(Identity()), text), self.local_doors().asynchronous)
+
+    def _judge(self, exchange: Exchange, text: str) -> Any:
+        from guard.engine import screen_output
+
+        screened = yield from screen_output(self.policy, exchange, [Segment("", text)], ())
+        return screened.verdict
+
+    @contextlib.contextmanager
+    def exchange(self, tenant: str = "default", user: str = "") -> Iterator[TextExchange]:
+        """Open one exchange for text: placeholders of its `redact` are put back by its `restore`."""
+        yield TextExchange(self, self.open_exchange(Identity(tenant, user)))
+
+    # what the mounts use
+
+    def open_exchange(self, who: Identity) -> Exchange:
+        """Make the state of one request and its answer."""
+        placeholders = Placeholders(self.keys, locale=self.policy.logs.locale)
+        return Exchange(who, placeholders, self.keys.memo, self.keys.subjects)
+
+    @property
+    def egress(self) -> Egress:
+        """The one door through which every connection of this guard goes."""
+        if self._egress is None:
+            from guard.outside.egress import Egress
+
+            self._egress = Egress(self.admit)
+        return self._egress
+
+    @property
+    def blocking(self) -> SyncAdmittingTransport:
+        """The same door for blocking callers."""
+        if self._blocking is None:
+            from guard.outside.egress import SyncAdmittingTransport
+
+            self._blocking = SyncAdmittingTransport(self.admit)
+        return self._blocking
+
+    def admit(self, url: httpx2.URL | str) -> Admission:
+        """Decide whether a URL may be reached under the policy's residency rules."""
+        target = httpx2.URL(url)
+        admission = residency.admit(
+            target.raw_host.decode("ascii"),
+            port=target.port,
+            scheme=target.scheme,
+            jurisdictions=self.policy.egress.jurisdictions,
+            declared=self.policy.egress.hosts,
+            named=self.named,
+        )
+        if not admission.allowed and self.policy.egress.mode == "observe":
+            return replace(admission, allowed=True, reason=f"observed only: {admission.reason}")
+        return admission
+
+    def name(self, url: str) -> None:
+        """Name a host that may be reached (an upstream, a base URL); where it is, the table or the policy says."""
+        target = httpx2.URL(url)
+        port = f":{target.port}" if target.port else ""
+        self.named.add(f"{target.scheme}://{target.host}{port}")
+
+    def moderation(self, base_url: str, authorization: str, *, sync: bool) -> Any:
+        """The moderation client for a destination: the configured one, else the model call's own host and key."""
+        settings = self.settings
+        base, auth = base_url, authorization
+        if self.policy.moderation.url or settings.moderation_url:
+            base = self.policy.moderation.url or settings.moderation_url
+            self.name(base)
+            if settings.moderation_key is not None:
+                auth = f"Bearer {settings.moderation_key.get_secret_value()}"
+        key = (base, auth, sync)
+        if key not in self._moderations:
+            self._moderations[key] = (SyncModeration if sync else Moderation)(self, base, auth)
+            if len(self._moderations) > _MODERATORS:
+                self._moderations.popitem(last=False)
+        return self._moderations[key]
+
+    def default_moderation(self) -> tuple[str, str]:
+        """Base URL and authorization of the moderation service where no model call names them."""
+        key = self.settings.moderation_key or self.settings.upstream_key or self.settings.openai_api_key
+        resident = residency.resident_host("api.openai.com", self.policy.egress.jurisdictions)
+        base = self.settings.moderation_url or (f"https://{resident}/v1" if resident else OPENAI)
+        return base, f"Bearer {key.get_secret_value()}" if key else ""
+
+    def local_doors(self) -> LocalDoors:
+        """The doors of calls that stand outside a mount (`judge`)."""
+        return LocalDoors(self)
+
+    async def check_moderation(self, base_url: str = "", authorization: str = "") -> None:
+        """Ask the moderation service once, at start; raises SetupError in one sentence if there is none."""
+        if not judges(self.policy):
+            return
+        base, auth = (base_url, authorization) if base_url else self.default_moderation()
+        await self.moderation(base, auth, sync=False).probe()
+
+    def refusal_of(self, verdict: Verdict) -> Refused | None:
+        """The refusal a verdict means, if it blocks."""
+        return refused(self.policy, verdict.blocking, verdict) if verdict.blocking else None
+
+
+class TextExchange:
+    """One exchange on plain text: `redact` toward a model, `restore` its answer."""
+
+    def __init__(self, guard: Guard, exchange: Exchange) -> None:
+        self._guard = guard
+        self._exchange = exchange
+
+    def redact(self, text: str) -> str:
+        """Apply the input rules; raises Refused where they block."""
+        guard = self._guard
+        flow = screen_input(guard.policy, self._exchange, [Segment("", text)], ())
+        screened = drive_sync(flow, guard.local_doors())
+        refusal = guard.refusal_of(screened.verdict)
+        if refusal is not None:
+            raise refusal
+        return screened.changes.get("", text)
+
+    def restore(self, text: str) -> str:
+        """Put this exchange's originals back into an answer."""
+        return self._exchange.placeholders.restore(text)

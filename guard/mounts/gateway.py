@@ -1,0 +1,237 @@
+"""Mount (c): the OpenAI-compatible gateway, a bare ASGI callable over guard's own egress."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+
+from guard import residency
+from guard.call import Call, Reply, refuse
+from guard.doors import CallDoors
+from guard.errors import BadRequest, GuardError, Refused, SetupError
+from guard.guard import OPENAI, Guard
+from guard.mounts.asgi import ClientLeft, Receive, Scope, Send, read_body, send_reply
+from guard.mounts.transport import Streaming, header, outgoing, own, run
+from guard.outside.egress import UpstreamError
+from guard.policy.decide import judges
+from guard.settings import Settings
+from guard.trace import spans
+from guard.types import Identity
+
+log = logging.getLogger("guard")
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class ClientKeys:
+    """The gateway's own clients: `tenant:key,…`, kept as hashes and compared in constant time."""
+
+    def __init__(self, spec: str) -> None:
+        self._tenants: dict[bytes, str] = {}
+        for entry in filter(None, (part.strip() for part in spec.split(","))):
+            tenant, _, key = entry.partition(":")
+            if not tenant or not key:
+                raise SetupError("GUARD_CLIENT_KEYS is a list of tenant:key, separated by commas")
+            self._tenants[hashlib.sha256(key.encode()).digest()] = tenant
+
+    def __bool__(self) -> bool:
+        return bool(self._tenants)
+
+    def tenant(self, authorization: bytes) -> str | None:
+        """The tenant whose key was presented, or None."""
+        scheme, _, key = authorization.partition(b" ")
+        digest = hashlib.sha256(key.strip()).digest()
+        found = None
+        for known, tenant in self._tenants.items():
+            if hmac.compare_digest(known, digest):
+                found = tenant
+        return found if scheme.lower() == b"bearer" else None
+
+
+class Gateway:
+    """One upstream, one policy. `upstream=None` is the OpenAI API at the host that the policy's residency asks for."""
+
+    def __init__(self, guard: Guard, *, upstream: str | None = None) -> None:
+        self.guard = guard
+        settings = guard.settings
+        self.upstream = (upstream or default_upstream(guard)).rstrip("/")
+        guard.name(self.upstream)
+        self._keys = ClientKeys(settings.client_keys.get_secret_value() if settings.client_keys else "")
+        key = settings.upstream_key or settings.openai_api_key
+        self._authorization = f"Bearer {key.get_secret_value()}".encode() if key else None
+
+    def check(self, host: str) -> None:
+        """Refuse to start where a client could spend the owner's key, or where the upstream may not be reached."""
+        if host not in LOOPBACK and not self._keys:
+            raise SetupError(
+                f"bound to {host}, the gateway needs GUARD_CLIENT_KEYS (tenant:key,…): anyone could call it"
+            )
+        if self._keys and self._authorization is None:
+            raise SetupError(
+                "with GUARD_CLIENT_KEYS the gateway needs GUARD_UPSTREAM_KEY: a client key is never forwarded"
+            )
+        admission = self.guard.admit(self.upstream)
+        if not admission.allowed:
+            raise SetupError(f"the upstream may not be reached: {admission.reason}")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            return await self._lifespan(receive, send)
+        if scope["type"] == "websocket":
+            await receive()
+            return await send(
+                {"type": "websocket.close", "code": 1008, "reason": "guard does not screen websockets"}
+            )
+        tenant = self._keys.tenant(header(scope["headers"], b"authorization")) if self._keys else "default"
+        if tenant is None:
+            return await send_reply(send, _unauthorized())
+        await self._serve(scope, receive, send, tenant)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self.start()
+                except GuardError as failure:
+                    return await send({"type": "lifespan.startup.failed", "message": str(failure)})
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.guard.egress.aclose()
+                self.guard.close()
+                return await send({"type": "lifespan.shutdown.complete"})
+
+    async def start(self) -> None:
+        """Ask the judge once; raises SetupError in one sentence."""
+        auth = self._authorization.decode("latin-1") if self._authorization else ""
+        await self.guard.check_moderation(self.upstream, auth)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, tenant: str) -> None:
+        call = self._call(scope, tenant)
+        headers = scope["headers"]
+        authorization = self._authorization or header(headers, b"authorization")
+        try:
+            body = await read_body(receive, self.guard.limits.body_bytes)
+            answer = await _while_connected(
+                receive,
+                run(
+                    call,
+                    self._url(scope),
+                    headers,
+                    outgoing(headers, authorization),
+                    body,
+                    self._doors(call, authorization),
+                ),
+            )
+        except ClientLeft:
+            return call.left()
+        except (Refused, BadRequest) as refusal:
+            return await send_reply(send, own(refuse(refusal), call))
+        except UpstreamError as failure:
+            return await send_reply(send, own(_bad_gateway(failure), call))
+        except Exception as failure:
+            log.error("guard failed while screening a request: %s", type(failure).__name__)
+            call.finish(None, error=type(failure).__name__)
+            closed = Refused("guard.unavailable.detect", "a check of the request could not run", status=503)
+            return await send_reply(send, own(refuse(closed), call))
+        if isinstance(answer, Reply):
+            return await send_reply(send, answer)
+        await _send_stream(send, answer)
+
+    def _call(self, scope: Scope, tenant: str) -> Call:
+        remote = spans.remote_parent(scope["headers"])
+        return Call(
+            self.guard,
+            "gateway",
+            scope["method"],
+            scope["path"],
+            self.guard.open_exchange(Identity(tenant)),
+            admission=self.guard.admit(self.upstream),
+            links=(remote,) if remote is not None else (),
+        )
+
+    def _url(self, scope: Scope) -> httpx2.URL:
+        """The upstream URL: the client's path under the upstream's base; its query does not go on."""
+        path = scope["path"]
+        tail = path[3:] if path.startswith("/v1/") else path
+        return httpx2.URL(self.upstream + tail)
+
+    def _doors(self, call: Call, authorization: bytes) -> CallDoors:
+        moderation = None
+        if judges(self.guard.policy):
+            moderation = self.guard.moderation(self.upstream, authorization.decode("latin-1"), sync=False)
+        return CallDoors(self.guard, moderation, call.parent)
+
+
+def default_upstream(guard: Guard) -> str:
+    """The OpenAI API at the host that the policy's jurisdictions admit."""
+    jurisdictions = guard.policy.egress.jurisdictions
+    host = residency.resident_host("api.openai.com", jurisdictions) if jurisdictions is not None else ""
+    return f"https://{host}/v1" if host else OPENAI
+
+
+async def _while_connected(receive: Receive, work: Any) -> Any:
+    """Run the call while the client stays; a client that leaves ends the upstream call (cases A05, A06)."""
+    import asyncio
+
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise ClientLeft
+        return task.result()
+    finally:
+        gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send_stream(send: Send, answer: Streaming) -> None:
+    headers = [(k, v) for k, v in answer.headers if k.lower() != b"content-length"]
+    chunks = answer.chunks
+    try:
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        async for data in chunks:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _unauthorized() -> Reply:
+    refusal = Refused("invalid_api_key", "the gateway does not know this key", status=401)
+    return refuse(refusal)
+
+
+def _bad_gateway(failure: UpstreamError) -> Reply:
+    status = 504 if failure.kind == "timeout" else 502
+    return refuse(BadRequest(status, f"upstream_{failure.kind}", str(failure)))
+
+
+def from_environment() -> Gateway:
+    """Make the gateway that `guard serve` describes in the environment, in each worker process."""
+    import os
+
+    settings = Settings()
+    guard = Guard.from_policy(os.environ.get("GUARD_SERVE_POLICY") or settings.policy, settings)
+    return Gateway(guard, upstream=os.environ.get("GUARD_SERVE_UPSTREAM") or None)
+
+
+def describe(gateway: Gateway) -> Mapping[str, str]:
+    """What the start line says."""
+    policy = gateway.guard.policy
+    return {"policy": policy.policy, "sha256": policy.sha256[:12], "upstream": gateway.upstream}

@@ -1,0 +1,375 @@
+"""Mount (b): HTTP transports for the official SDK, and the model call that the gateway shares with them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import httpx2
+
+from guard.call import ANSWER_BYTES, Call, Headers, Prepared, Reply, refuse
+from guard.doors import CallDoors, SyncCallDoors
+from guard.errors import BadRequest, Refused, SetupError
+from guard.guard import Guard, current_exchange, current_identity
+from guard.outside.egress import UpstreamError
+from guard.policy.decide import judges
+from guard.policy.model import Policy
+from guard.services.drivers import drive, drive_stream, drive_stream_sync, drive_sync
+from guard.trace import spans
+from guard.types import Identity
+from guard.wire import bodies
+
+# Headers that may go to a provider; all others stay here: they can carry personal data (case B22).
+_OUTGOING = frozenset(
+    b"authorization api-key content-type accept user-agent idempotency-key x-client-request-id"
+    b" openai-organization openai-project openai-beta openai-version x-api-key".split()
+)
+_OUTGOING_PREFIXES = (b"x-stainless-",)
+# Headers of an answer that are about bytes which guard writes anew (case A08), or about one connection.
+_DROPPED = frozenset(
+    b"content-length content-encoding transfer-encoding connection keep-alive etag content-md5 digest"
+    b" repr-digest content-digest accept-ranges set-cookie alt-svc trailer upgrade".split()
+)
+
+
+@dataclass(slots=True)
+class Streaming:
+    """A streamed answer: what may be sent, when; `aclose` ends the upstream call."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    chunks: AsyncIterator[bytes]
+
+
+def outgoing(headers: Headers, authorization: bytes | None = None) -> list[tuple[bytes, bytes]]:
+    """The headers that go to the provider; compression is declined, so that every answer can be read."""
+    kept = [
+        (k, v)
+        for k, v in ((k.lower(), v) for k, v in headers)
+        if k in _OUTGOING or k.startswith(_OUTGOING_PREFIXES)
+    ]
+    if authorization is not None:
+        kept = [(k, v) for k, v in kept if k not in (b"authorization", b"api-key", b"x-api-key")]
+        kept.append((b"authorization", authorization))
+    return [*kept, (b"accept-encoding", b"identity")]
+
+
+def incoming(headers: Headers, call: Call) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that go to the caller, with guard's own two."""
+    kept = tuple((k, v) for k, v in headers if k.lower() not in _DROPPED)
+    return (*kept, (b"x-guard-action", call.action.word.encode()), (b"x-guard-trace", call.trace_id.encode()))
+
+
+def own(reply: Reply, call: Call) -> Reply:
+    """Add guard's own headers to an answer that guard wrote."""
+    return Reply(reply.status, reply.body, incoming(reply.headers, call))
+
+
+def base_of(url: httpx2.URL) -> str:
+    """The API's base URL of a model call, where its moderation endpoint stands."""
+    path = url.path
+    for suffix in ("/chat/completions", "/completions", "/responses", "/embeddings"):
+        if path.endswith(suffix):
+            path = path.removesuffix(suffix)
+            break
+    return str(url.copy_with(raw_path=path.encode()))
+
+
+async def run(
+    call: Call, url: httpx2.URL, headers: Headers, outgoing_headers: Headers, body: bytes, doors: CallDoors
+) -> Reply | Streaming:
+    """Run one model call: screen, record, forward, screen. Raises Refused, BadRequest or UpstreamError."""
+    prepared = await drive(call.open(headers, body), doors)
+    call.start_model(prepared, url.host, url.port)
+    try:
+        answer = await call.guard.egress.forward(call.method, url, outgoing_headers, prepared.body)
+    except Refused as refusal:
+        call.finish(None, error=refusal.code)
+        raise
+    except UpstreamError as failure:
+        call.finish(None, error=failure.kind)
+        raise
+    except BaseException as failure:
+        call.finish(None, error=_left(failure))
+        raise
+    if _is_stream(answer.headers) and 200 <= answer.status < 300:
+        return Streaming(answer.status, incoming(answer.headers, call), _stream(call, answer, doors))
+    return await _whole(call, answer, doors)
+
+
+async def _whole(call: Call, answer: Any, doors: CallDoors) -> Reply:
+    try:
+        body = await answer.read(ANSWER_BYTES)
+        reply = await drive(call.answer(answer.status, answer.headers, body), doors)
+    except BaseException as failure:
+        call.finish(None, error=_left(failure))
+        raise
+    finally:
+        await answer.aclose()
+    kept = [(k, v) for k, v in answer.headers if k.lower() != b"content-type"]
+    return Reply(reply.status, reply.body, incoming([*kept, (b"content-type", b"application/json")], call))
+
+
+async def _stream(call: Call, answer: Any, doors: CallDoors) -> AsyncIterator[bytes]:
+    gate = call.gate()
+    error = ""
+    try:
+        async for data in drive_stream(gate, answer.chunks, doors):
+            yield data
+        error = "" if gate.complete else "truncated"
+    except BaseException as failure:
+        error = _left(failure)
+        raise
+    finally:
+        call.finish_stream(gate, error)
+        await answer.aclose()
+
+
+def _left(failure: BaseException) -> str:
+    if isinstance(failure, asyncio.CancelledError | GeneratorExit):
+        return "client_left"
+    return getattr(failure, "code", "") or getattr(failure, "kind", "") or type(failure).__name__
+
+
+def _is_stream(headers: Headers) -> bool:
+    return any(
+        k.lower() == b"content-type" and v.lower().startswith(b"text/event-stream") for k, v in headers
+    )
+
+
+def new_call(guard: Guard, request: httpx2.Request) -> Call:
+    """Open a call for an intercepted request: its exchange is the surrounding mount's, if there is one."""
+    exchange = current_exchange.get()
+    if exchange is None or exchange.closed:
+        exchange = guard.open_exchange(current_identity.get() or Identity())
+    exchange.judge = (base_of(request.url), request.headers.get("authorization", ""))
+    return Call(
+        guard,
+        "client",
+        request.method,
+        request.url.path,
+        exchange,
+        admission=guard.admit(request.url),
+        parent=spans.current_parent(),
+    )
+
+
+def _judge(call: Call) -> tuple[str, str]:
+    """In this mount the judge is asked at the intercepted request's host with its bearer."""
+    assert call.exchange.judge is not None
+    return call.exchange.judge
+
+
+def _response(reply: Reply, request: httpx2.Request) -> httpx2.Response:
+    return httpx2.Response(reply.status, headers=list(reply.headers), content=reply.body, request=request)
+
+
+def _upstream_failure(failure: UpstreamError, request: httpx2.Request) -> httpx2.TransportError:
+    """Give the SDK the error it knows how to retry."""
+    kinds = {"connect": httpx2.ConnectError, "timeout": httpx2.ReadTimeout}
+    return kinds.get(failure.kind, httpx2.RemoteProtocolError)(str(failure), request=request)
+
+
+class _AsyncBody(httpx2.AsyncByteStream):
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks:
+            yield chunk
+
+    async def aclose(self) -> None:
+        close = getattr(self._chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
+class GuardTransport(httpx2.AsyncBaseTransport):
+    """The transport of a guarded asynchronous client."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Run one model call under the policy."""
+        call = new_call(self.guard, request)
+        headers = request.headers.raw
+        moderation = self.guard.moderation(*_judge(call), sync=False) if judges(self.guard.policy) else None
+        doors = CallDoors(self.guard, moderation, call.parent)
+        try:
+            answer = await run(call, request.url, headers, outgoing(headers), await request.aread(), doors)
+        except (Refused, BadRequest) as refusal:
+            return _response(own(refuse(refusal), call), request)
+        except UpstreamError as failure:
+            raise _upstream_failure(failure, request) from None
+        if isinstance(answer, Reply):
+            return _response(answer, request)
+        return httpx2.Response(
+            answer.status, headers=list(answer.headers), stream=_AsyncBody(answer.chunks), request=request
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections of this guard's egress."""
+        await self.guard.egress.aclose()
+
+
+class _SyncBody(httpx2.SyncByteStream):
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._chunks
+
+    def close(self) -> None:
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+
+
+class SyncGuardTransport(httpx2.BaseTransport):
+    """The transport of a guarded blocking client."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Run one model call under the policy."""
+        call = new_call(self.guard, request)
+        moderation = self.guard.moderation(*_judge(call), sync=True) if judges(self.guard.policy) else None
+        doors = SyncCallDoors(self.guard, moderation, call.parent)
+        try:
+            return self._run(call, request, doors)
+        except (Refused, BadRequest) as refusal:
+            return _response(own(refuse(refusal), call), request)
+        except UpstreamError as failure:
+            raise _upstream_failure(failure, request) from None
+
+    def _run(self, call: Call, request: httpx2.Request, doors: SyncCallDoors) -> httpx2.Response:
+        headers = request.headers.raw
+        prepared = drive_sync(call.open(headers, request.read()), doors)
+        call.start_model(prepared, request.url.host, request.url.port)
+        try:
+            answer = self._forward(request, prepared, headers)
+        except BaseException as failure:
+            call.finish(None, error=_left(failure))
+            raise
+        raw = answer.headers.raw
+        if _is_stream(raw) and 200 <= answer.status_code < 300:
+            body = _SyncBody(_stream_sync(call, answer, doors))
+            return httpx2.Response(
+                answer.status_code, headers=list(incoming(raw, call)), stream=body, request=request
+            )
+        return self._whole(call, answer, doors, request)
+
+    def _forward(self, request: httpx2.Request, prepared: Prepared, headers: Headers) -> httpx2.Response:
+        out = httpx2.Request(
+            request.method,
+            request.url,
+            headers=[*outgoing(headers), (b"content-length", str(len(prepared.body)).encode())],
+            content=prepared.body,
+            extensions=request.extensions,
+        )
+        return self.guard.blocking.handle_request(out)
+
+    def _whole(
+        self, call: Call, answer: httpx2.Response, doors: SyncCallDoors, request: httpx2.Request
+    ) -> httpx2.Response:
+        raw = answer.headers.raw
+        try:
+            body = bodies.bounded(answer.stream, ANSWER_BYTES)  # type: ignore[arg-type]
+            reply = drive_sync(call.answer(answer.status_code, raw, body), doors)
+        except BaseException as failure:
+            call.finish(None, error=_left(failure))
+            raise
+        finally:
+            answer.close()
+        kept = [(k, v) for k, v in raw if k.lower() != b"content-type"]
+        headers = incoming([*kept, (b"content-type", b"application/json")], call)
+        return _response(Reply(reply.status, reply.body, headers), request)
+
+    def close(self) -> None:
+        """Close the connections of this guard's egress."""
+        self.guard.blocking.close()
+
+
+def _stream_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> Iterator[bytes]:
+    gate = call.gate()
+    error = ""
+    try:
+        yield from drive_stream_sync(gate, iter(answer.stream), doors)  # type: ignore[arg-type]
+        error = "" if gate.complete else "truncated"
+    except BaseException as failure:
+        error = _left(failure)
+        raise
+    finally:
+        call.finish_stream(gate, error)
+        answer.close()
+
+
+@overload
+def guarded_client(
+    policy: str | Path | Policy = ...,
+    *,
+    sync: Literal[False] = ...,
+    base_url: str | None = ...,
+    guard: Guard | None = ...,
+) -> httpx2.AsyncClient: ...
+
+
+@overload
+def guarded_client(
+    policy: str | Path | Policy = ...,
+    *,
+    sync: Literal[True],
+    base_url: str | None = ...,
+    guard: Guard | None = ...,
+) -> httpx2.Client: ...
+
+
+def guarded_client(
+    policy: str | Path | Policy = "default",
+    *,
+    sync: bool = False,
+    base_url: str | None = None,
+    guard: Guard | None = None,
+) -> httpx2.AsyncClient | httpx2.Client:
+    """Make the HTTP client to hand to `openai.AsyncOpenAI(http_client=…)`, or with `sync=True` to `OpenAI`.
+
+    `base_url` names a host beside the shipped table (a private endpoint, a local server). Redirects are
+    refused, environment proxies are ignored. Raises PolicyError, or SetupError where `OPENAI_BASE_URL` points to a
+    host that the policy does not admit.
+    """
+    guard = guard or Guard.from_policy(policy)
+    if base_url is not None:
+        guard.name(base_url)
+    _check_environment(guard)
+    timeout = httpx2.Timeout(guard.settings.read_timeout_s, connect=10.0)
+    if sync:
+        return httpx2.Client(
+            transport=SyncGuardTransport(guard), timeout=timeout, follow_redirects=False, trust_env=False
+        )
+    return httpx2.AsyncClient(
+        transport=GuardTransport(guard), timeout=timeout, follow_redirects=False, trust_env=False
+    )
+
+
+def _check_environment(guard: Guard) -> None:
+    """Say at start what would otherwise fail at every call (case C26)."""
+    for name in ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AWS_BEDROCK_BASE_URL"):
+        value = os.environ.get(name)
+        if value and not (admission := guard.admit(value)).allowed:
+            raise SetupError(f"{name} is set, but its host may not be reached: {admission.reason}")
+
+
+def is_guarded(client: object) -> bool:
+    """Whether an HTTP client was made by `guarded_client`."""
+    return isinstance(getattr(client, "_transport", None), GuardTransport | SyncGuardTransport)
+
+
+def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes:
+    """The first value of a header, or nothing."""
+    return next((v for k, v in headers if k.lower() == name), b"")

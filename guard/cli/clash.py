@@ -26,7 +26,7 @@ def others(installed: Iterable[Distribution] | None = None) -> list[str]:
 def sentence(names: list[str]) -> str:
     """Say in one sentence who else owns the name, and what to do."""
     return (
-        f"guard: the import package 'guard' also belongs to {' and '.join(names)}, so one overwrites the other:"
+        f"guard: the import package 'guard' also belongs to {' and '.join(names)}, one overwrites the other:"
         f" uninstall the other, then reinstall {OURS}"
     )
 

@@ -1,0 +1,119 @@
+"""Positions of legacy completions, embeddings, moderations and models."""
+
+from __future__ import annotations
+
+from guard.wire.nodes import (
+    DERIVED,
+    FIXED,
+    ID,
+    IMAGE,
+    TEXT,
+    VALUE,
+    VECTOR,
+    WORD,
+    Keyed,
+    Many,
+    Object,
+    Prompt,
+    Tagged,
+)
+from guard.wire.positions.chat import USAGE
+
+COMPLETIONS_REQUEST = Object(
+    {
+        "model": FIXED,
+        "prompt": Prompt(),
+        "best_of": VALUE,
+        "echo": VALUE,
+        "frequency_penalty": VALUE,
+        "logit_bias": Keyed(VALUE),
+        "logprobs": VALUE,
+        "max_tokens": VALUE,
+        "n": VALUE,
+        "presence_penalty": VALUE,
+        "seed": VALUE,
+        "stop": (TEXT, [TEXT]),
+        "stream": VALUE,
+        "stream_options": {"include_obfuscation": VALUE, "include_usage": VALUE},
+        "suffix": TEXT,
+        "temperature": VALUE,
+        "top_p": VALUE,
+        "user": TEXT,
+        "top_k": VALUE,
+        "min_p": VALUE,
+        "repetition_penalty": VALUE,
+    }
+)
+
+_COMPLETION = {
+    "id": ID,
+    "created": VALUE,
+    "model": FIXED,
+    "object": WORD,
+    "system_fingerprint": ID,
+    "usage": USAGE,
+}
+
+COMPLETIONS_RESPONSE = Object(
+    {
+        **_COMPLETION,
+        "choices": [{"finish_reason": WORD, "index": VALUE, "logprobs": DERIVED, "text": TEXT}],
+    }
+)
+
+COMPLETIONS_CHUNK = Object({**_COMPLETION, "obfuscation": TEXT})
+"""A chunk without its choices, which `streams` reads as lanes."""
+
+EMBEDDINGS_REQUEST = Object(
+    {"input": Prompt(), "model": FIXED, "dimensions": VALUE, "encoding_format": WORD, "user": TEXT}
+)
+
+# A vector is no text; as base64 it is the same numbers in another form.
+EMBEDDINGS_RESPONSE = Object(
+    {
+        "object": WORD,
+        "data": [{"object": WORD, "index": VALUE, "embedding": VECTOR}],
+        "model": FIXED,
+        "id": ID,
+        "usage": USAGE,
+    }
+)
+
+MODERATIONS_REQUEST = Object(
+    {
+        "model": FIXED,
+        "input": (
+            TEXT,
+            Many(
+                (
+                    TEXT,
+                    Tagged("type", {"text": {"text": TEXT}, "image_url": {"image_url": {"url": IMAGE}}}),
+                ),
+                limit="messages",
+            ),
+        ),
+    }
+)
+
+MODERATIONS_RESPONSE = Object(
+    {
+        "id": ID,
+        "model": FIXED,
+        "results": [
+            {
+                "categories": Keyed(VALUE),
+                "category_applied_input_types": Keyed([WORD]),
+                "category_scores": Keyed(VALUE),
+                "flagged": VALUE,
+            }
+        ],
+    }
+)
+
+NOTHING = Object({})
+"""The body of a request that has none: whatever stands there is unmapped."""
+
+_MODEL = {"id": FIXED, "created": VALUE, "object": WORD, "owned_by": FIXED, "shutdown_date": FIXED}
+
+MODELS_RESPONSE = Object({**_MODEL, "data": [_MODEL], "has_more": VALUE, "first_id": FIXED, "last_id": FIXED})
+"""One model, or the list of them."""

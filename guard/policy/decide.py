@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from guard.kinds import KINDS
+from guard.kinds import KINDS, MODERATION
 from guard.policy.model import Policy
 from guard.policy.names import most_exact
 from guard.policy.rules import Rule, Step, observed
@@ -14,6 +14,7 @@ from guard.types import Action, Decision, Finding, Redaction, Stage, Verdict
 
 _CACHED = 4096
 _ALLOW = Rule((), "*", BUILT_IN)
+_JUDGED = frozenset(f"moderation.{category}" for category in MODERATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,16 @@ def _observes(policy: Policy, stage: Stage) -> bool:
 
 def wanted(policy: Policy, stage: Stage) -> frozenset[str]:
     """Name the known kinds for which some score leads to more than allow at a stage."""
-    known = KINDS | {custom.kind for custom in policy.recognizers.custom}
-    return frozenset(kind for kind in known if rule_for(policy, stage, kind).action is not Action.ALLOW)
+    found = policy._wanted.get(stage)
+    if found is None:
+        known = KINDS | {custom.kind for custom in policy.recognizers.custom}
+        found = frozenset(kind for kind in known if rule_for(policy, stage, kind).action is not Action.ALLOW)
+        policy._wanted[stage] = found
+    return found
 
 
 def judges(policy: Policy) -> bool:
     """Whether answers must be judged: some output rule acts on moderation scores and a judge is named."""
     if policy.moderation.by == "off":
         return False
-    return any(kind.startswith("moderation.") for kind in wanted(policy, Stage.OUTPUT))
+    return not _JUDGED.isdisjoint(wanted(policy, Stage.OUTPUT))

@@ -46,6 +46,15 @@ def _one_of(known: Collection[str], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _enum(known: Collection[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": sorted(known)})
+
+
+def _list_or(word: str, known: Collection[str]) -> WithJsonSchema:
+    items = {"type": "array", "minItems": 1, "items": {"enum": sorted(known)}}
+    return WithJsonSchema({"oneOf": [{"const": word}, items]})
+
+
 def _shaped(pattern: re.Pattern[str], hint: str) -> AfterValidator:
     def check(text: str) -> str:
         if not pattern.fullmatch(text):
@@ -104,16 +113,22 @@ BaseUrl = Annotated[
     _shaped(_URL, "write a base URL such as https://eu.api.openai.com/v1, without user, query or fragment"),
 ]
 RouteKey = Annotated[str, _shaped(_ROUTE, 'write method and path, such as "POST /ask"')]
-Jurisdiction = Annotated[str, _one_of(names.JURISDICTIONS, "country or group of countries")]
+Jurisdiction = Annotated[
+    str, _one_of(names.JURISDICTIONS, "country or group of countries"), _enum(names.JURISDICTIONS)
+]
 Jurisdictions = Annotated[
-    tuple[Jurisdiction, ...] | None, _or_word("any", "write any, or places such as [EEA, CH]")
+    tuple[Jurisdiction, ...] | None,
+    _or_word("any", "write any, or places such as [EEA, CH]"),
+    _list_or("any", names.JURISDICTIONS),
 ]
+Country = Annotated[str, _one_of(names.RECOGNIZER_COUNTRIES, "country code")]
 Countries = Annotated[
-    tuple[Annotated[str, _one_of(names.RECOGNIZER_COUNTRIES, "country code")], ...] | None,
+    tuple[Country, ...] | None,
     _or_word("all", "write all, or codes such as [CN, US]"),
+    _list_or("all", names.RECOGNIZER_COUNTRIES),
 ]
-Locale = Annotated[str, _one_of(names.LOCALES, "locale of fakes")]
-Endpoint = Annotated[str, _one_of(names.ENDPOINTS, "endpoint that can be allowed")]
+Locale = Annotated[str, _one_of(names.LOCALES, "locale of fakes"), _enum(names.LOCALES)]
+Endpoint = Annotated[str, _one_of(names.ENDPOINTS, "endpoint that can be allowed"), _enum(names.ENDPOINTS)]
 NamesBy = Annotated[Literal["off"], not_yet("gazetteer")]
 Engine = Annotated[Literal["none"], not_yet("spacy", "stanza", "transformers", "gliner")]
 Judge = Annotated[Literal["openai", "off"], not_yet("guard-model")]
@@ -153,7 +168,7 @@ def _recognizer(name: str) -> str:
     return name
 
 
-PresidioRecognizer = Annotated[str, AfterValidator(_recognizer)]
+PresidioRecognizer = Annotated[str, AfterValidator(_recognizer), _enum(names.PRESIDIO_RECOGNIZERS)]
 
 
 def _message(value: Any) -> Any:

@@ -12,6 +12,7 @@ from guard.kinds import KINDS, ON_REQUEST, matches
 from guard.policy import names
 from guard.policy.model import Policy
 from guard.policy.rules import Rule
+from guard.policy.schema import follow, json_schema
 from guard.policy.source import Path_, Source, shown
 from guard.types import Action
 
@@ -40,10 +41,15 @@ def _validate(source: Source) -> Policy | None:
     try:
         return Policy.model_validate(source.data)
     except ValidationError as error:
-        for details in error.errors(include_url=False):
-            path = _path(details["loc"])
-            source.problem(path, _translate(details, path))
+        note(source, error)
         return None
+
+
+def note(source: Source, error: ValidationError) -> None:
+    """Note each error of the tree with its line, in words."""
+    for details in error.errors(include_url=False):
+        path = _path(details["loc"])
+        source.problem(path, _translate(details, path))
 
 
 def _path(loc: tuple[str | int, ...]) -> Path_:
@@ -174,20 +180,13 @@ def _not_one_of(value: Any, expected: str) -> str:
 
 def _siblings(path: Path_) -> list[str]:
     """The keys that are known where an unknown one stands."""
-    node: Any = Policy.model_json_schema(by_alias=True)
+    node: dict[str, Any] = json_schema()
     defs = node["$defs"]
     for part in path:
-        node = _child(_follow(node, defs), part)
-    return list(_follow(node, defs).get("properties", {}))
+        node = _child(follow(node, defs), part)
+    return list(follow(node, defs).get("properties", {}))
 
 
-def _follow(node: Any, defs: Mapping[str, Any]) -> Any:
-    while "$ref" in node or "anyOf" in node:
-        node = defs[node["$ref"].rpartition("/")[2]] if "$ref" in node else node["anyOf"][-1]
-    return node
-
-
-def _child(node: Any, part: str | int) -> Any:
-    if isinstance(part, int):
-        return node.get("items", {})
-    return node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
+def _child(node: dict[str, Any], part: str | int) -> dict[str, Any]:
+    child = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items")
+    return child if isinstance(child, dict) else {}

@@ -112,6 +112,14 @@ class Recognizers(Node):
     )
     custom: tuple[Custom, ...] = Field(default=(), description="own recognizers, with their own test strings")
 
+    @model_validator(mode="after")
+    def _has_one_of_each_name(self) -> Recognizers:
+        seen = [custom.name for custom in self.custom]
+        twice = next((name for name in seen if seen.count(name) > 1), "")
+        if twice:
+            raise wrong(f"custom has two recognizers of the name {twice}: rename one")
+        return self
+
 
 class Moderation(Node):
     """Who judges answers."""
@@ -195,6 +203,7 @@ class Policy(Node):
     tests: fields.Unbuilt = ()
 
     _tables: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
+    _wanted: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
     _sha256: str = PrivateAttr(default="")
 
     @property
@@ -210,5 +219,5 @@ class Policy(Node):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Policy:
         """Copy the policy with changed values; what was compiled and digested is not copied."""
         copied = super().model_copy(update=update, deep=deep)
-        copied._tables, copied._sha256 = {}, ""
+        copied._tables, copied._wanted, copied._sha256 = {}, {}, ""
         return copied

@@ -87,11 +87,11 @@ def resolved(table: Table) -> dict[str, Rule]:
     return {pattern: combine(share.rule for share in table[pattern]) for pattern in sorted(table)}
 
 
-def loosened(base: Table, own: Table) -> Iterator[tuple[Rule, str]]:
+def loosened(base: Table, own: Table) -> Iterator[tuple[str, str]]:
     """Name each rule of a file that loosens its packs, with what it was and what it is."""
     table = extend(base, own)
     for pattern in sorted(table):
         before = combine(share.rule for share in shares(base, pattern))
         after = combine(share.rule for share in table[pattern])
         if is_looser(after, before):
-            yield shares(own, pattern)[0].rule, f"{after} is looser than {before} of {before.origin}"
+            yield shares(own, pattern)[0].rule.rule, f"{after} is looser than {before} ({before.origin})"

@@ -59,7 +59,7 @@ class Source:
     def problem_at(self, line: int, key: str, text: str) -> None:
         """Note a problem at a line; at most 50 are kept, so that the list stays readable."""
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append((line, f"{self.path}:{line}:{key}: {text}"))
+            self.problems.append((line, f"{self.path}:{line}:{key or '(file)'}: {text}"))
 
     def error(self, *more: str) -> PolicyError:
         """The one error that holds all problems of the file, in the order of its lines."""

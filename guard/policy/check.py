@@ -1,0 +1,88 @@
+"""What an officer should look at before a policy goes live: choices that fail open, and rules without effect."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+
+from guard.kinds import OPAQUE, UNAVAILABLE
+from guard.policy.decide import judges, rule_for, wanted
+from guard.policy.model import Policy
+from guard.policy.names import PRESIDIO_RECOGNIZERS, countries
+from guard.policy.resolve import Loaded
+from guard.types import Action, Stage
+
+# Where OpenAI's moderation endpoint both processes and stores inside: eu. and us.api.openai.com.
+_MODERATED = (countries("US"), countries("EEA") | countries("CH"))
+
+
+def warnings(loaded: Loaded, today: datetime.date) -> list[str]:
+    """List what fails open, is only observed, cannot be judged in place, or finds what no rule acts on."""
+    policy = loaded.policy
+    found = [
+        *_observed(policy),
+        *_failing_open(policy),
+        *_unjudged(policy),
+        *_idle(policy),
+        *_dates(policy, today),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _observed(policy: Policy) -> Iterator[str]:
+    if policy.mode == "observe":
+        yield "mode: observe: nothing is changed or refused, verdicts are only recorded"
+    if policy.egress.mode == "observe":
+        yield "egress.mode: observe: destinations outside the jurisdictions are reached all the same"
+    for stage in (Stage.INPUT, Stage.OUTPUT):
+        for pattern, rule in getattr(policy, stage).rules.items():
+            if any(step.enforced is not step.action for step in rule.steps):
+                yield f"{stage}.rules.{pattern} ({rule.origin}): mode: observe: what it finds passes"
+
+
+def _failing_open(policy: Policy) -> Iterator[str]:
+    for stage in (Stage.INPUT, Stage.OUTPUT, Stage.LOGS):
+        for kind in (
+            *(f"guard.unavailable.{w}" for w in UNAVAILABLE),
+            *(f"guard.opaque.{w}" for w in OPAQUE),
+        ):
+            step = rule_for(policy, stage, kind).step(1.0)
+            if step.action is not Action.BLOCK:
+                yield f"{stage}.rules.{step.rule} ({step.origin}): {step.action.word}: {kind} fails open"
+    if policy.output.stream.hold == "none":
+        yield "output.stream.hold: none: a stream is released before it is judged"
+    for endpoint in policy.endpoints.allow:
+        yield f"endpoints.allow: {endpoint} passes unscreened"
+
+
+def _unjudged(policy: Policy) -> Iterator[str]:
+    acting = any(kind.startswith("moderation.") for kind in wanted(policy, Stage.OUTPUT))
+    if acting and not judges(policy):
+        yield "moderation.by: off: the moderation rules of the output are never asked for"
+    places = policy.egress.jurisdictions
+    if places is None or policy.moderation.url or not judges(policy):
+        return
+    inside = frozenset[str]().union(*map(countries, places))
+    if not any(whole <= inside for whole in _MODERATED):
+        where = ", ".join(places)
+        yield f"egress.jurisdictions: no host of OpenAI moderates inside {where}: set moderation.url, or by: off"
+
+
+def _idle(policy: Policy) -> Iterator[str]:
+    acted = frozenset[str]().union(
+        *(wanted(policy, stage) for stage in (Stage.INPUT, Stage.OUTPUT, Stage.LOGS))
+    )
+    for name in policy.recognizers.presidio.recognizers:
+        kind = PRESIDIO_RECOGNIZERS[name]
+        if kind not in acted:
+            yield f"recognizers.presidio: {name} finds {kind}, on which no rule acts: name the kind in a rule"
+    for custom in policy.recognizers.custom:
+        if custom.kind not in acted:
+            yield f"recognizers.custom: {custom.name} finds {custom.kind}, on which no rule acts"
+
+
+def _dates(policy: Policy, today: datetime.date) -> Iterator[str]:
+    if policy.review_by and datetime.date.fromisoformat(policy.review_by) < today:
+        yield f"review_by: {policy.review_by} has passed"
+    if policy.effective and datetime.date.fromisoformat(policy.effective) > today:
+        yield f"effective: {policy.effective} is still to come, but the policy holds from the moment it is loaded"

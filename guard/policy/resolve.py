@@ -1,0 +1,156 @@
+"""Lay one file over what it extends: the resolved policy, the origin of each value, every loosening."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from guard.policy.lint import note
+from guard.policy.model import Policy
+from guard.policy.ruleset import BUILT_IN, Table, built_in, extend, loosened, own_table, resolved, union
+from guard.policy.source import Path_, Source, dotted
+from guard.policy.values import VALUES
+from guard.types import Stage
+
+STAGES = (Stage.INPUT, Stage.OUTPUT, Stage.LOGS)
+_OWN = ("policy", "version", "owner", "approved_by", "effective", "review_by")
+_JURISDICTIONS = ("egress", "jurisdictions")
+
+
+@dataclass(frozen=True)
+class Loosening:
+    """One place where a file allows more than what it extends."""
+
+    origin: str
+    key: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}:{self.key}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A policy with how it came to be: the origin of each value, the table of each stage, every loosening."""
+
+    policy: Policy
+    values: Mapping[Path_, tuple[Any, str]]
+    tables: Mapping[Stage, Table]
+    loosenings: tuple[Loosening, ...]
+    files: tuple[Path, ...]
+
+
+def resolve(source: Source, own: Policy, packs: Sequence[Loaded]) -> Loaded:
+    """Resolve a file's own policy over its packs; raises PolicyError where nothing is left of both."""
+    return _Resolution(source, own, packs).finish()
+
+
+@dataclass
+class _Resolution:
+    source: Source
+    own: Policy
+    packs: Sequence[Loaded]
+    loosenings: list[Loosening] = field(default_factory=list)
+
+    def finish(self) -> Loaded:
+        values = {path: self._value(path) for path in VALUES}
+        tables = {stage: self._table(stage) for stage in STAGES}
+        policy = self._build(values, tables)
+        earlier = [loosening for pack in self.packs for loosening in pack.loosenings]
+        files = [file for pack in self.packs for file in pack.files]
+        return Loaded(
+            policy, values, tables, _unique([*earlier, *self.loosenings]), _unique([*files, self.source.path])
+        )
+
+    def _value(self, path: Path_) -> tuple[Any, str]:
+        if not self.packs:
+            return self._own_value(path)
+        base = self._of_packs(path)
+        return self._over(path, base) if path in self.source.lines else base
+
+    def _own_value(self, path: Path_) -> tuple[Any, str]:
+        return _get(self.own, path), self.source.origin(path) if path in self.source.lines else BUILT_IN
+
+    def _over(self, path: Path_, base: tuple[Any, str]) -> tuple[Any, str]:
+        own, origin = self._own_value(path)
+        value = VALUES[path].extend(base[0], own)
+        if path == _JURISDICTIONS and value == ():
+            self.source.problem(
+                path, f"leaves no place of those in {base[1]}: name places inside {_words(base[0])}"
+            )
+        if VALUES[path].is_looser(value, base[0]):
+            self._loosened(path, f"{_words(value)} is looser than {_words(base[0])} ({base[1]})")
+        return value, origin
+
+    def _of_packs(self, path: Path_) -> tuple[Any, str]:
+        value, origin = self.packs[0].values[path]
+        for other, where in (pack.values[path] for pack in self.packs[1:]):
+            combined = VALUES[path].stricter(value, other)
+            if path == _JURISDICTIONS and combined == ():
+                what = f"{_words(value)} ({origin}) and {_words(other)} ({where})"
+                self.source.problem(("extends",), f"no place is in both {what}: extend one of them")
+            value, origin = combined, origin if combined == value else where
+        return value, origin
+
+    def _loosened(self, path: Path_, what: str) -> None:
+        self.loosenings.append(Loosening(self.source.origin(path), dotted(path), what))
+
+    def _table(self, stage: Stage) -> Table:
+        base = union(pack.tables[stage] for pack in self.packs) if self.packs else built_in(stage)
+        rules = getattr(self.own, stage).rules
+        own = own_table(stage, rules, lambda pattern: self.source.origin((str(stage), "rules", pattern)))
+        for pattern, what in loosened(base, own) if self.packs else ():
+            self._loosened((str(stage), "rules", pattern), what)
+        return extend(base, own)
+
+    def _build(self, values: Mapping[Path_, tuple[Any, str]], tables: Mapping[Stage, Table]) -> Policy:
+        data: dict[str, Any] = {key: getattr(self.own, key) for key in _OWN}
+        data |= {"policy": data["policy"] or _name(self.source.path), "extends": self.own.extends}
+        for path, (value, _) in values.items():
+            _set(data, path, value)
+        for stage in STAGES:
+            _set(data, (str(stage), "rules"), resolved(tables[stage]))
+        return self._validated(data)
+
+    def _validated(self, data: dict[str, Any]) -> Policy:
+        if self.source.problems:
+            raise self.source.error()
+        try:
+            return Policy.model_validate(data)
+        except ValidationError as error:
+            # What the file and its packs say is well written, but does not go together (first over step).
+            note(self.source, error)
+            raise self.source.error() from None
+
+
+def _unique(items: list[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(items))
+
+
+def _name(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-._")[:64] or "policy"
+
+
+def _get(node: Any, path: Path_) -> Any:
+    for key in path:
+        node = getattr(node, {"except": "except_", "self-harm": "self_harm"}.get(str(key), str(key)))
+    return node
+
+
+def _set(data: dict[str, Any], path: Path_, value: Any) -> None:
+    for key in path[:-1]:
+        data = data.setdefault(str(key), {})
+    data[str(path[-1])] = value
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "any"
+    if isinstance(value, (tuple, dict)):
+        return "[" + ", ".join(str(getattr(item, "name", item)) for item in value) + "]"
+    return str(value)

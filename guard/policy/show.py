@@ -1,0 +1,137 @@
+"""Write a resolved policy as YAML, with the file and line behind each line where wanted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from guard.policy.model import Policy
+from guard.policy.resolve import STAGES, Loaded
+from guard.policy.rules import Rule, Step, observed
+from guard.policy.source import Path_, dotted
+from guard.policy.values import VALUES
+from guard.types import Action, Place
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./*-]*")
+_HEAD = ("policy", "version", "owner", "approved_by", "effective", "review_by")
+
+Entry = tuple[Path_, str, str]
+
+
+def to_yaml(loaded: Loaded, *, why: bool = False) -> str:
+    """Write the resolved policy as YAML; `why` adds to each line the file and line that it comes from.
+
+    The text loads again with the same digest, but for rules of several files whose steps differ in how they
+    redact or observe: those are written as a list of steps.
+    """
+    lines = list(_lay_out(_entries(loaded)))
+    width = max(len(text) for text, _ in lines if len(text) <= 90)
+    return "".join(f"{text:<{width}}  # {who}\n" if why and who else f"{text}\n" for text, who in lines)
+
+
+def _entries(loaded: Loaded) -> Iterator[Entry]:
+    for key in Policy.model_fields:
+        if key in _HEAD and getattr(loaded.policy, key):
+            yield (key,), _flow(getattr(loaded.policy, key)), ""
+        if key in STAGES:
+            yield from _rules(getattr(loaded.policy, key).rules, key)
+        for path in (path for path in VALUES if path[0] == key):
+            value, origin = loaded.values[path]
+            yield path, _flow(value, everything="all" if path[-1] == "countries" else "any"), origin
+
+
+def _rules(rules: Mapping[str, Rule], stage: str) -> Iterator[Entry]:
+    for pattern, rule in rules.items():
+        who = dict.fromkeys(
+            (step.origin, step.rule) for step in (*rule.steps, *(() if rule.steps else (rule,)))
+        )
+        yield (stage, "rules", pattern), rule_text(rule), ", ".join(f"{o} {r}" for o, r in who)
+
+
+def origins(loaded: Loaded) -> dict[str, str]:
+    """Name the file and line behind every rule and value, by its dotted key."""
+    return {dotted(path): origin for path, _, origin in _entries(loaded) if origin}
+
+
+def _lay_out(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
+    above: Path_ = ()
+    for path, text, origin in entries:
+        for depth in range(len(path) - 1):
+            if above[: depth + 1] != path[: depth + 1]:
+                yield f"{'  ' * depth}{path[depth]}:", ""
+        yield f"{'  ' * (len(path) - 1)}{_flow(path[-1])}: {text}", origin
+        above = path
+
+
+def _flow(value: Any, everything: str = "any") -> str:
+    if isinstance(value, str):
+        return (
+            value
+            if _PLAIN.fullmatch(value) and value.lower() not in ("true", "false", "null")
+            else _quoted(value)
+        )
+    if value is None:
+        return everything
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    return _flow_mapping(value)
+
+
+def _flow_mapping(value: Any) -> str:
+    if isinstance(value, Place):
+        value = {"processing": value.processing, "storage": value.storage}
+    elif isinstance(value, BaseModel):
+        value = {key: getattr(value, key) for key in type(value).model_fields}
+    return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def rule_text(rule: Rule) -> str:
+    """Write a rule as a file would."""
+    words = [_step(step) for step in rule.steps]
+    if not words:
+        return "allow"
+    if len(words) == 1:
+        return _flow_mapping(words[0])
+    return (
+        _flow_mapping(_ladder(rule.steps))
+        if _is_ladder(rule.steps)
+        else f"[{', '.join(map(_flow_mapping, words))}]"
+    )
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {"action": step.action.word, "at": step.at, **_details(step)}
+
+
+def _details(step: Step) -> dict[str, Any]:
+    words: dict[str, Any] = {}
+    if Action.REDACT in (step.action, step.enforced):
+        words["as"] = step.redaction.form
+    if step.redaction.restore:
+        words["restore"] = True
+    if step.enforced is not step.action:
+        words["mode"] = "observe"
+    return words
+
+
+def _is_ladder(steps: tuple[Step, ...]) -> bool:
+    """Whether one rule of a file can say it: each action once, and all of it observed or none."""
+    seen = {step.enforced is observed(step.action) for step in steps if step.action is not Action.FLAG}
+    return len({step.action for step in steps}) == len(steps) and len(seen) < 2
+
+
+def _ladder(steps: tuple[Step, ...]) -> dict[str, Any]:
+    words: dict[str, Any] = {step.action.word: step.at for step in steps}
+    for step in steps:
+        words |= _details(step)
+    return words

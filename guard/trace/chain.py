@@ -1,7 +1,8 @@
 """The chain beside every export file, as bytes (docs/chain.md specifies them; no I/O here).
 
-A `.chain` file is text: a JSON header, then `record SEQ HASH` for every line of the export, now and then
-`head SEQ HASH SIGNATURE`, and `close SEQ HASH SIGNATURE` at the end of a file that was ended well.
+A `.chain` file is text: a JSON header, a `head SEQ HASH SIGNATURE` that signs it, then `record SEQ HASH` for
+every line of the export, a further `head` now and then, and `close SEQ HASH SIGNATURE` at the end of a file
+that was ended well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from guard.trace.signing import Signer, Verifier
 
 VERSION = 1
+MAX_SEQ = 2**63
 RECORD, HEAD, CLOSE = "record", "head", "close"
 
 _DOMAIN = b"guard-chain/1 "
@@ -117,11 +119,13 @@ def read_header(line: bytes) -> Header:
         data = json.loads(line)
         if data["guard-chain"] != VERSION:
             raise ValueError("unknown version of the chain")
-        previous = data["previous"]
+        previous, first = data["previous"], int(data["first"])
+        if not 0 < first < MAX_SEQ:
+            raise ValueError("no sequence number")
         return Header(
             file=str(data["file"]),
             writer=str(data["writer"]),
-            first=int(data["first"]),
+            first=first,
             key_id=str(data["key"]),
             sign_every=int(data["sign_every"]),
             created=str(data["created"]),
@@ -137,6 +141,8 @@ def read_entry(line: bytes) -> Entry:
     word, seq, digest, *rest = line.decode("ascii").split(" ")
     if (word, len(rest)) not in {(RECORD, 0), (HEAD, 1), (CLOSE, 1)} or len(digest) != 64:
         raise ValueError("no line of a chain")
+    if not (seq.isdigit() and int(seq) < MAX_SEQ):
+        raise ValueError("no sequence number")
     try:
         signature = base64.b64decode(rest[0], validate=True) if rest else b""
     except binascii.Error as error:

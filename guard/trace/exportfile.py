@@ -106,9 +106,8 @@ class ExportFile:
         # The chain comes first: an export without a chain is what verify reports as foreign.
         self._chainfile = self._create(self.path.with_suffix(".chain"))
         self._chain_size = len(header) + 1
-        self._signed, self._signed_at = self.end.seq, time.monotonic()
         self._write(self._chainfile, header + b"\n")
-        self._origin.disk.sync(self._chainfile)
+        self._sign(chain.HEAD)
         self._file = self._create(self.path)
         self._inode = os.fstat(self._file).st_ino
         folder = os.open(self._origin.folder, os.O_RDONLY)
@@ -151,8 +150,8 @@ class ExportFile:
     def _sign(self, word: str) -> None:
         entry = chain.signed_entry(word, self.end.seq, self.end.digest, self._origin.signer)
         self._write(self._chainfile, entry)
-        self._chain_size += len(entry)
         self._origin.disk.sync(self._chainfile)
+        self._chain_size += len(entry)
         self._signed, self._signed_at = self.end.seq, time.monotonic()
 
     def _write(self, descriptor: int, data: bytes) -> None:
@@ -179,11 +178,13 @@ def _neighbours(folder: Path, writer: str) -> list[chain.Link]:
 
 
 def _end_of(path: Path) -> chain.Link | None:
+    """The last record that a chain file names; None for one without records, which may yet be removed."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
-            tail = file.read()
-        entry = chain.read_entry(tail[: tail.rindex(b"\n")].rpartition(b"\n")[2])
-    except (OSError, ValueError):
+            whole, _, _ = file.read().rpartition(b"\n")
+        line = next(line for line in reversed(whole.split(b"\n")) if line.startswith(b"record "))
+        entry = chain.read_entry(line)
+    except (OSError, ValueError, StopIteration):
         return None
     return chain.Link(path.with_suffix(".jsonl").name, entry.seq, entry.digest)

@@ -12,6 +12,7 @@ import atexit
 import concurrent.futures
 import contextlib
 import errno
+import math
 import os
 import re
 import secrets
@@ -125,9 +126,10 @@ class Ledger:
     def close(self) -> None:
         """Write what is pending, sign the end of the file, stop the thread; bounded by twice the deadline.
 
-        Raises Unavailable where appended records could not be written.
+        Raises Unavailable where appended records could not be written within one deadline.
         """
         with self._wake:
+            self._close_by = min(self._close_by, time.monotonic() + self._timeout_s)
             self._closed = True
             self._wake.notify()
         if self._thread is not None:
@@ -153,7 +155,7 @@ class Ledger:
         self._pending: list[_Entry] = []
         self._pending_bytes, self._pending_since = 0, 0.0
         self._urgent = self._failing = False
-        self._retry_at = 0.0
+        self._retry_at, self._close_by = 0.0, math.inf
         self._file: ExportFile | None = None
         self._end: Link | None = None
 
@@ -196,8 +198,8 @@ class Ledger:
 
     def _run(self) -> None:
         while (batch := self._take()) is not None:
-            if not self._write(batch) and self._closed:
-                break  # that was the last attempt; close() says what is left
+            if not self._write(batch) and time.monotonic() >= self._close_by:
+                break  # close() says what is left
         if self._file is not None:
             _end(self._file)
 
@@ -212,10 +214,10 @@ class Ledger:
             return batch
 
     def _due(self) -> bool:
+        if self._failing:
+            return self._urgent or time.monotonic() >= self._retry_at
         if self._closed or self._urgent:
             return True
-        if self._failing:
-            return time.monotonic() >= self._retry_at
         return len(self._pending) >= _RIDERS or (bool(self._pending) and self._lingered() <= 0)
 
     def _patience(self) -> float | None:

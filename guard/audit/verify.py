@@ -1,0 +1,244 @@
+"""Verify exports: nothing changed, removed, inserted, reordered or cut, by the folder and the public key alone.
+
+What cannot be known from them is said in `notes`: records after the last signed head, whether the end of a
+file that was not ended well (its process was killed, or still writes) is its real end, and whether files newer
+than the newest were removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from guard.audit.chainfile import ChainFile, Problem, hash_line, read_chain
+from guard.audit.damage import Damage, records_named
+from guard.trace import chain
+from guard.trace.signing import Verifier, load_verifiers
+
+_BLOCK = 1024 * 1024
+
+_NEWEST = "no outside copy of a head was given: whether newer files were removed cannot be known"
+_ALONE = "one file alone: its links to other files were not checked"
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was checked and what was found: `signed` of the `records` are proved by a signature.
+
+    Notes are no problems: they say what cannot be known.
+    """
+
+    files: int
+    records: int
+    signed: int
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every record is as it was written, as far as the folder and the key can tell."""
+        return not self.problems
+
+
+@dataclass(slots=True)
+class _Checked:
+    """One export after its own check, kept for the links between files."""
+
+    chain: ChainFile
+    problems: list[Problem]
+    records: int = 0
+    signed: int = 0
+    beyond: dict[int, bytes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def digest(self, seq: int) -> bytes | None:
+        """The hash of a record, also of a whole line after the last one that the chain file has."""
+        return self.chain.digest(seq) or self.beyond.get(seq)
+
+
+def verify(exports: Path, public_key: bytes, progress: Progress | None = None) -> Report:
+    """Check a folder of exports, or one export file, against the chain and the public key (PEM; one or more).
+
+    Memory grows by about 32 bytes a record of one file, never with a line. `progress` is told the bytes read.
+    Raises SetupError for a key that is none, OSError where the folder cannot be read.
+    """
+    verifiers = {verifier.key_id: verifier for verifier in load_verifiers(public_key)}
+    alone = exports.is_file()
+    paths = [exports] if alone else sorted(path for path in exports.iterdir() if path.suffix == ".jsonl")
+    checked, problems = _check_all(paths, verifiers, progress or (lambda size: None))
+    if not alone:
+        problems += [*_orphans(exports), *_links(checked)]
+    found = list(checked.values())
+    return Report(
+        files=len(paths),
+        records=sum(one.records for one in found),
+        signed=sum(one.signed for one in found),
+        problems=tuple(sorted([*problems, *(p for one in found for p in one.problems)], key=_place)),
+        notes=(*(note for one in found for note in one.notes), _ALONE if alone else _NEWEST),
+    )
+
+
+def _place(problem: Problem) -> tuple[str, int]:
+    return problem.file, problem.line or 0
+
+
+def _check_all(
+    paths: list[Path], verifiers: dict[str, Verifier], progress: Progress
+) -> tuple[dict[str, _Checked], list[Problem]]:
+    checked: dict[str, _Checked] = {}
+    problems = []
+    for path in paths:
+        try:
+            checked[path.name] = _check(path, verifiers, progress)
+        except FileNotFoundError:
+            text = "it has no .chain file: guard did not write it, or its chain was removed"
+            problems.append(Problem("foreign", path.name, text))
+        except ValueError:
+            problems.append(Problem("chain", path.name, "the header of its .chain file cannot be read"))
+    return checked, problems
+
+
+def _check(path: Path, verifiers: dict[str, Verifier], progress: Progress) -> _Checked:
+    held = read_chain(path.with_suffix(".chain"))
+    found = _Checked(held, held.problems)
+    if held.header.file != path.name:
+        text = f"it was written as {held.header.file}: renamed, or a copy"
+        found.problems.append(Problem("link", path.name, text))
+    _check_heads(found, verifiers.get(held.header.key_id))
+    _check_lines(path, found, progress)
+    return found
+
+
+def _check_heads(found: _Checked, verifier: Verifier | None) -> None:
+    """Check the signatures: each binds the header and all records before it."""
+    held = found.chain
+    start = at = held.header.first - 1
+    if verifier is None:
+        return held.says("key", f"it is signed with the key {held.header.key_id}, which was not given")
+    if not held.heads or held.heads[0].seq != start:
+        held.says("signature", "the signature of its header is missing")
+    for head in held.heads:
+        if head.seq - at > held.header.sign_every:
+            held.says("signature", f"a signed head is missing between records {at} and {head.seq}", head.seq)
+        if _check_head(held, head, at, verifier):
+            found.signed = head.seq - start
+        at = max(at, head.seq)
+    if held.last - at > held.header.sign_every:
+        held.says("signature", f"signed heads are missing after record {at}", at)
+
+
+def _check_head(held: ChainFile, head: chain.Entry, at: int, verifier: Verifier) -> bool:
+    proved = records_named(at + 1, head.seq) if head.seq > at else "its header is"
+    if not chain.holds(head, verifier):
+        held.says("signature", f"the signature at record {head.seq} is wrong: {proved} not proved", head.seq)
+    elif held.digest(head.seq) != head.digest:
+        held.says("signature", f"the chain was rewritten: {proved} not what was signed", head.seq)
+    else:
+        return True
+    return False
+
+
+def _check_lines(path: Path, found: _Checked, progress: Progress) -> None:
+    """Hash every line; at the first one that does not fit, find out what happened."""
+    held = found.chain
+    seq, before, read = held.header.first, held.before, 0
+    found.records = held.last - held.header.first + 1
+    with path.open("rb", buffering=_BLOCK) as file:
+        while seq <= held.last:
+            digest, size, whole = hash_line(file, before, seq)
+            if not whole or digest != held.digest(seq):
+                found.problems += Damage(file, path.name, held).explain(seq - held.header.first, seq)
+                return
+            before, seq, read = digest, seq + 1, read + size
+            if read >= _BLOCK:
+                progress(read)
+                read = 0
+        progress(read)
+        _check_tail(path.name, file, found, before)
+
+
+def _check_tail(name: str, file: BinaryIO, found: _Checked, before: bytes) -> None:
+    """Look at what follows the last chained record: in a killed process's file, what nobody was told of."""
+    held = found.chain
+    seq, torn = held.last + 1, 0
+    while (read := hash_line(file, before, seq))[1]:
+        if not read[2]:
+            torn = read[1]
+            break
+        before = found.beyond[seq] = read[0]
+        seq += 1
+    if not held.closed:
+        found.notes += _notes(name, found, torn)
+    elif found.beyond or torn:
+        line = held.last - held.header.first + 2
+        found.problems.append(Problem("inserted", name, "the file goes on after its signed end", line))
+
+
+def _notes(name: str, found: _Checked, torn: int) -> list[str]:
+    last, unsigned = found.chain.last, found.records - found.signed
+    state = "not ended: its process was killed or still writes"
+    notes = [f"{name}: {state}; a cut after record {last} would not show"]
+    if unsigned:
+        notes.append(f"{name}: the last {unsigned} records come after the last signature and are not proved")
+    if found.beyond or torn:
+        tail = f"{len(found.beyond)} whole lines and {torn} bytes of a torn one"
+        notes.append(f"{name}: {tail} follow the last chained record, as a process leaves them that dies")
+    return notes
+
+
+def _orphans(folder: Path) -> list[Problem]:
+    """Chains whose export is gone; one that never had a record is what a crash at the start leaves."""
+    problems = []
+    for path in sorted(folder.glob("*.chain")):
+        export = path.with_suffix(".jsonl")
+        if not export.exists() and (lost := _last_record(path)):
+            text = f"the export is missing, its chain goes up to record {lost}"
+            problems.append(Problem("missing", export.name, text))
+    return problems
+
+
+def _last_record(path: Path) -> int:
+    try:
+        held = read_chain(path)
+    except ValueError:
+        return 0
+    return held.last if held.last >= held.header.first else 0
+
+
+def _links(checked: dict[str, _Checked]) -> list[Problem]:
+    """Check what each header says about other files: its writer's previous one, and neighbours it saw."""
+    problems = []
+    for name, found in checked.items():
+        header = found.chain.header
+        for link in filter(None, (header.previous, *header.seen)):
+            problems += _link(name, link, checked.get(link.file))
+        problems += _order(name, header, checked)
+    return problems
+
+
+def _link(name: str, link: chain.Link, target: _Checked | None) -> list[Problem]:
+    if target is None:
+        what, text = "missing", f"the file is missing: {name} names it, with record {link.seq}"
+    elif (digest := target.digest(link.seq)) is None:
+        what, text = "cut", f"record {link.seq} is missing, which {name} names"
+    elif digest != link.digest:
+        what, text = "link", f"it was rewritten: {name} names another hash of record {link.seq}"
+    else:
+        return []
+    return [Problem(what, link.file, text, record=link.seq)]
+
+
+def _order(name: str, header: chain.Header, checked: dict[str, _Checked]) -> list[Problem]:
+    """A writer's file goes on where its previous one ended, without a gap and without an overlap."""
+    previous = header.previous
+    if previous is None:
+        text = f"it begins with record {header.first} and names no previous file"
+        return [] if header.first == 1 else [Problem("link", name, text)]
+    target = checked.get(previous.file)
+    if header.first == previous.seq + 1 and (target is None or target.chain.last <= previous.seq):
+        return []
+    return [Problem("link", name, f"it does not go on where {previous.file} ends")]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from guard.types import Finding, Limits, Segment
-from guard.wire.nodes import Node, Reader
 from guard.wire.positions import chat, others, responses
+from guard.wire.reading import Node, Reader
 from guard.wire.urlpath import spellings
 
 
@@ -159,26 +159,3 @@ def _read(place: Node, body: Any, out: Reader) -> Reading:
 def reading(out: Reader) -> Reading:
     """The finished reading of a filled reader."""
     return Reading(tuple(out.segments), tuple(out.opaque), tuple(out.derived))
-
-
-class Row(NamedTuple):
-    """One line of the coverage table: a place of an endpoint's bodies and what becomes of it."""
-
-    endpoint: str
-    direction: str
-    path: str
-    treatment: str
-
-
-UNMAPPED = {"request": "refused: guard.opaque.field", "answer": "screened, rewritten"}
-"""What becomes of a field that the map does not name, by direction."""
-
-
-def coverage() -> list[Row]:
-    """List every mapped place, endpoint by endpoint, and what becomes of all others."""
-    rows: list[Row] = []
-    for direction, maps in (("request", REQUESTS), ("answer", ANSWERS)):
-        for name, place in maps.items():
-            rows += [Row(name, direction, path, treatment) for path, treatment in place.rows("")]
-            rows.append(Row(name, direction, "any other field", UNMAPPED[direction]))
-    return sorted(rows, key=lambda row: row[:2])

@@ -10,23 +10,12 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
-from guard.wire.nodes import (
-    AUDIO,
-    DERIVED,
-    FIXED,
-    ID,
-    JSON_TEXT,
-    TEXT,
-    VALUE,
-    WORD,
-    Hold,
-    Node,
-    Object,
-    Reader,
-)
+from guard.wire.leaves import AUDIO, FIXED, ID, JSON_TEXT, TEXT, VALUE, WORD
+from guard.wire.nodes import Object
 from guard.wire.openai import Endpoint, Reading, reading
 from guard.wire.positions import chat, others
 from guard.wire.positions.events import EVENTS, Kind
+from guard.wire.reading import Hold, Node, Reader
 
 _NOTHING = Reading()
 ALL_LANES = "*"
@@ -92,12 +81,9 @@ def _free(value: Any) -> Reading:
 # Chat and legacy completions: an envelope and choices, each choice with its own lanes.
 
 _CHUNKS: dict[str, Object] = {"chat": chat.CHUNK, "completions": others.COMPLETIONS_CHUNK}
-_PROSE = ("content", "refusal", "reasoning_content", "reasoning")
-_CHOICE = Object(
-    {"index": VALUE, "finish_reason": WORD, "logprobs": DERIVED, **chat.COMPATIBLE_CHOICE}
-).fields
 _DELTA: dict[str, Node] = {"role": WORD}
 _AUDIO: dict[str, Node] = {"id": ID, "data": AUDIO, "expires_at": VALUE}
+_NAME: dict[str, Node] = {"name": FIXED}
 _CALL: dict[str, Node] = {"id": ID, "index": VALUE, "type": WORD}
 
 
@@ -156,7 +142,7 @@ def _choice(choice: Any, path: str, position: int, pieces: _Pieces) -> None:
     if isinstance(delta, dict):
         _chat_delta(delta, f"{path}.delta", lane, pieces)
         rest["delta"] = None
-    pieces.rest(rest, path, lane, _CHOICE)
+    pieces.rest(rest, path, lane, chat.CHOICE.fields)
     if choice.get("finish_reason"):
         pieces.closes.append(lane)
 
@@ -168,7 +154,7 @@ def _index(value: dict[str, Any], position: int) -> int:
 
 def _chat_delta(delta: dict[str, Any], path: str, lane: str, pieces: _Pieces) -> None:
     rest = dict(delta)
-    for name in _PROSE:
+    for name in chat.PROSE:
         if isinstance(rest.get(name), str):
             pieces.delta(f"{lane}.{name}", f"{path}.{name}", rest[name], "window")
             rest[name] = None
@@ -183,9 +169,6 @@ def _chat_delta(delta: dict[str, Any], path: str, lane: str, pieces: _Pieces) ->
             _tool_call(call, f"{path}.tool_calls[{position}]", lane, position, pieces)
         rest["tool_calls"] = None
     pieces.rest(rest, path, lane, _DELTA)
-
-
-_NAME: dict[str, Node] = {"name": FIXED}
 
 
 def _call_text(
@@ -207,7 +190,7 @@ def _tool_call(call: Any, path: str, lane: str, position: int, pieces: _Pieces) 
         return
     lane = f"{lane}.tool_calls[{_index(call, position)}]"
     rest = dict(call)
-    for kind, name in (("function", "arguments"), ("custom", "input")):
+    for kind, name in chat.CALLS.items():
         if isinstance(rest.get(kind), dict):
             _call_text(rest[kind], f"{path}.{kind}", lane, name, "full", _NAME, pieces)
             rest[kind] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guard.wire.nodes import (
+from guard.wire.leaves import (
     AUDIO,
     DERIVED,
     FILE,
@@ -11,15 +11,15 @@ from guard.wire.nodes import (
     ID,
     IMAGE,
     JSON_TEXT,
+    MODEL,
+    PADDING,
     SCHEMA,
     TEXT,
     VALUE,
     WORD,
-    Keyed,
-    Many,
-    Object,
-    Tagged,
 )
+from guard.wire.nodes import Keyed, Many, Object, Tagged
+from guard.wire.reading import Hold
 
 BREAKPOINT = {"mode": WORD, "ttl": WORD}
 
@@ -42,6 +42,7 @@ PARTS = Many(
                 "prompt_cache_breakpoint": BREAKPOINT,
             },
         },
+        name="part",
     ),
     limit="parts",
     grouped=True,
@@ -135,7 +136,7 @@ MODERATION_POLICY = {"input": {"mode": WORD}, "output": {"mode": WORD}}
 REQUEST = Object(
     {
         "messages": Many(MESSAGE, limit="messages"),
-        "model": FIXED,
+        "model": MODEL,
         "audio": {"format": WORD, "voice": (WORD, {"id": ID})},
         "frequency_penalty": VALUE,
         "function_call": (WORD, {"name": FIXED}),
@@ -146,7 +147,7 @@ REQUEST = Object(
         "max_tokens": VALUE,
         "metadata": FREE,
         "modalities": [WORD],
-        "moderation": {"model": FIXED, "policy": MODERATION_POLICY},
+        "moderation": {"model": MODEL, "policy": MODERATION_POLICY},
         "n": VALUE,
         "parallel_tool_calls": VALUE,
         "prediction": {"type": WORD, "content": (TEXT, PARTS)},
@@ -213,7 +214,7 @@ _VERDICT = {
     "category_applied_input_types": Keyed([WORD]),
     "category_scores": Keyed(VALUE),
     "flagged": VALUE,
-    "model": FIXED,
+    "model": MODEL,
     "type": WORD,
 }
 
@@ -223,7 +224,7 @@ MODERATED = Object({**_VERDICT, "results": [_VERDICT], "code": WORD, "message": 
 _ENVELOPE = {
     "id": ID,
     "created": VALUE,
-    "model": FIXED,
+    "model": MODEL,
     "object": WORD,
     "metadata": FREE,
     "moderation": {"input": MODERATED, "output": MODERATED},
@@ -260,5 +261,22 @@ RESPONSE = Object(
     }
 )
 
-CHUNK = Object({**_ENVELOPE, "obfuscation": TEXT})
-"""A chunk without its choices, which `streams` reads as lanes."""
+CHUNK = Object({**_ENVELOPE, "obfuscation": PADDING})
+"""A chunk without its choices."""
+
+CHOICE = Object({"index": VALUE, "finish_reason": WORD, "logprobs": DERIVED, **COMPATIBLE_CHOICE})
+"""A choice of a chunk without its lanes."""
+
+PROSE = ("content", "refusal", "reasoning_content", "reasoning")
+"""Strings of a delta that are the next piece of a text."""
+
+CALLS = {"function": "arguments", "custom": "input"}
+"""Where each kind of tool call carries its text."""
+
+LANES: dict[str, Hold] = {
+    **{f"delta.{name}": "window" for name in PROSE},
+    "delta.audio.transcript": "window",
+    "delta.function_call.arguments": "full",
+    **{f"delta.tool_calls[*].{kind}.{name}": "full" for kind, name in CALLS.items()},
+}
+"""Every text of a choice that comes in pieces, and what is held back of it."""

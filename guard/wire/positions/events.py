@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from guard.wire.nodes import (
+from guard.wire.leaves import (
     AUDIO,
     DERIVED,
     FIXED,
@@ -14,12 +14,12 @@ from guard.wire.nodes import (
     IMAGE,
     LANE_JSON,
     LANE_TEXT,
+    PADDING,
     TEXT,
     VALUE,
     WORD,
-    Object,
-    Shape,
 )
+from guard.wire.nodes import Object, Shape
 from guard.wire.positions.responses import ANNOTATION, ITEM, PART, RESPONSE
 
 Closes = Literal["", "lane", "all"]
@@ -34,9 +34,10 @@ _COMMON: dict[str, Shape] = {
     "summary_index": VALUE,
     "command_index": VALUE,
     "annotation_index": VALUE,
-    "obfuscation": TEXT,
-    "agent": {"agent_name": FIXED},
+    "obfuscation": PADDING,
 }
+
+COMMON = Object(_COMMON)
 
 _ITEM = "output[{output_index}]"
 _CONTENT = _ITEM + ".content[{content_index}]"

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from guard.wire.nodes import (
-    DERIVED,
-    FIXED,
-    ID,
-    IMAGE,
-    TEXT,
-    VALUE,
-    VECTOR,
-    WORD,
-    Keyed,
-    Many,
-    Object,
-    Prompt,
-    Tagged,
-)
+from guard.wire.leaves import DERIVED, FIXED, ID, IMAGE, MODEL, PADDING, TEXT, VALUE, VECTOR, WORD, Prompt
+from guard.wire.nodes import Keyed, Many, Object, Tagged
 from guard.wire.positions.chat import USAGE
+from guard.wire.reading import Hold
 
 COMPLETIONS_REQUEST = Object(
     {
-        "model": FIXED,
+        "model": MODEL,
         "prompt": Prompt(),
         "best_of": VALUE,
         "echo": VALUE,
@@ -48,7 +36,7 @@ COMPLETIONS_REQUEST = Object(
 _COMPLETION = {
     "id": ID,
     "created": VALUE,
-    "model": FIXED,
+    "model": MODEL,
     "object": WORD,
     "system_fingerprint": ID,
     "usage": USAGE,
@@ -61,11 +49,14 @@ COMPLETIONS_RESPONSE = Object(
     }
 )
 
-COMPLETIONS_CHUNK = Object({**_COMPLETION, "obfuscation": TEXT})
-"""A chunk without its choices, which `streams` reads as lanes."""
+COMPLETIONS_CHUNK = Object({**_COMPLETION, "obfuscation": PADDING})
+"""A chunk without its choices."""
+
+COMPLETIONS_LANES: dict[str, Hold] = {"text": "window"}
+"""Every text of a choice that comes in pieces, and what is held back of it."""
 
 EMBEDDINGS_REQUEST = Object(
-    {"input": Prompt(), "model": FIXED, "dimensions": VALUE, "encoding_format": WORD, "user": TEXT}
+    {"input": Prompt(), "model": MODEL, "dimensions": VALUE, "encoding_format": WORD, "user": TEXT}
 )
 
 # A vector is no text; as base64 it is the same numbers in another form.
@@ -73,7 +64,7 @@ EMBEDDINGS_RESPONSE = Object(
     {
         "object": WORD,
         "data": [{"object": WORD, "index": VALUE, "embedding": VECTOR}],
-        "model": FIXED,
+        "model": MODEL,
         "id": ID,
         "usage": USAGE,
     }
@@ -81,7 +72,7 @@ EMBEDDINGS_RESPONSE = Object(
 
 MODERATIONS_REQUEST = Object(
     {
-        "model": FIXED,
+        "model": MODEL,
         "input": (
             TEXT,
             Many(
@@ -98,7 +89,7 @@ MODERATIONS_REQUEST = Object(
 MODERATIONS_RESPONSE = Object(
     {
         "id": ID,
-        "model": FIXED,
+        "model": MODEL,
         "results": [
             {
                 "categories": Keyed(VALUE),

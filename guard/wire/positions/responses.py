@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guard.wire.nodes import (
+from guard.wire.leaves import (
     AUDIO,
     DERIVED,
     FILE,
@@ -15,16 +15,14 @@ from guard.wire.nodes import (
     JSON_TEXT,
     LANE_JSON,
     LANE_TEXT,
+    MODEL,
     SCHEMA,
     SEALED,
     TEXT,
     VALUE,
     WORD,
-    Keyed,
-    Many,
-    Object,
-    Tagged,
 )
+from guard.wire.nodes import Keyed, Many, Object, Tagged
 from guard.wire.positions.chat import BREAKPOINT, MODERATED, MODERATION_POLICY
 
 ANNOTATION = Tagged(
@@ -67,6 +65,7 @@ PART = Tagged(
         "reasoning_text": {"text": LANE_TEXT},
         "summary_text": {"text": LANE_TEXT},
     },
+    name="part",
 )
 PARTS = Many(PART, limit="parts", grouped=True)
 
@@ -197,19 +196,20 @@ TOOL = Tagged(
             "frame_duration_ms": VALUE,
             "input_fidelity": WORD,
             "input_image_mask": {"file_id": IMAGE, "image_url": IMAGE},
-            "model": FIXED,
+            "model": MODEL,
             "moderation": WORD,
             "output_compression": VALUE,
             "output_format": WORD,
             "partial_images": VALUE,
             "quality": WORD,
             "size": WORD,
-            "svg": {"model": FIXED, "reasoning": {"effort": WORD}},
+            "svg": {"model": MODEL, "reasoning": {"effort": WORD}},
         },
         "shell": {**_CALLERS, "environment": ENVIRONMENT_FIELDS},
         "tool_search": {"description": FIXED, "execution": WORD, "parameters": SCHEMA},
         "apply_patch": {**_CALLERS},
     },
+    name="tool",
 )
 TOOLS = Many(TOOL, limit="tools")
 
@@ -275,7 +275,7 @@ ITEM = Tagged(
             },
             "svg_usage": {
                 "input_tokens": VALUE,
-                "model": FIXED,
+                "model": MODEL,
                 "output_tokens": VALUE,
                 "reasoning_tokens": VALUE,
                 "total_tokens": VALUE,
@@ -343,6 +343,7 @@ ITEM = Tagged(
         "program_output": {**_CALL, "result": JSON_TEXT},
     },
     default="message",
+    name="item",
 )
 ITEMS = Many(ITEM, limit="messages")
 
@@ -358,7 +359,7 @@ _SHARED = {
     "max_output_tokens": VALUE,
     "max_tool_calls": VALUE,
     "metadata": FREE,
-    "model": FIXED,
+    "model": MODEL,
     "parallel_tool_calls": VALUE,
     "previous_response_id": ID,
     "prompt": PROMPT,
@@ -386,7 +387,7 @@ REQUEST = Object(
         "context_management": [{"type": WORD, "compact_threshold": VALUE}],
         "include": [WORD],
         "input": (TEXT, ITEMS),
-        "moderation": {"model": FIXED, "policy": MODERATION_POLICY},
+        "moderation": {"model": MODEL, "policy": MODERATION_POLICY},
         "stream": VALUE,
         "stream_options": {"include_obfuscation": VALUE},
     }
@@ -452,7 +453,6 @@ RESPONSE = Object(
         "frequency_penalty": VALUE,
         "presence_penalty": VALUE,
         "billing": {"payer": WORD},
-        "max_tokens": VALUE,
         "content_filters": FREE,
     }
 )

@@ -1,0 +1,86 @@
+"""The coverage table: endpoint, direction, place, and what becomes of what stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from guard.wire.nodes import Tagged
+from guard.wire.openai import ANSWERS, REQUESTS
+from guard.wire.positions import chat, others
+from guard.wire.positions.events import COMMON, EVENTS
+from guard.wire.reading import Row as Place
+
+
+class Row(NamedTuple):
+    """One line: a place of an endpoint's bodies in one direction (request, answer or stream)."""
+
+    endpoint: str
+    direction: str
+    path: str
+    treatment: str
+
+
+OTHER = "any other field"
+_UNMAPPED = {
+    "request": "refused: guard.opaque.field",
+    "answer": "screened, rewritten",
+    "stream": "screened, rewritten",
+}
+
+
+def coverage() -> list[Row]:
+    """List every mapped place, endpoint by endpoint, and what becomes of all others."""
+    rows: list[Row] = []
+    for name in REQUESTS:
+        places = {
+            "request": REQUESTS[name].rows(""),
+            "answer": ANSWERS[name].rows(""),
+            "stream": _stream(name),
+        }
+        for direction, found in places.items():
+            listed = [Row(name, direction, path, treatment) for path, treatment in _with_tables(found)]
+            rows += [*listed, Row(name, direction, OTHER, _UNMAPPED[direction])] if listed else []
+    return rows
+
+
+def _with_tables(places: Iterable[Place]) -> Iterator[tuple[str, str]]:
+    """The lines, and after them each table of kinds that a line refers to, once."""
+    tables: dict[str, Tagged] = {}
+    waiting = list(places)
+    done: set[str] = set()
+    while waiting:
+        for path, treatment, table in waiting:
+            yield path, treatment
+            if table is not None:
+                tables.setdefault(table.name, table)
+        new = [table for name, table in tables.items() if name not in done]
+        done.update(tables)
+        waiting = [place for table in new for place in table.table(table.name)]
+
+
+def _stream(name: str) -> Iterator[Place]:
+    """The places of an endpoint's stream events; a text in pieces says what its lane holds back."""
+    if name == "responses":
+        yield from _events()
+    elif name in ("chat", "completions"):
+        chunk = chat.CHUNK if name == "chat" else others.COMPLETIONS_CHUNK
+        lanes = chat.LANES if name == "chat" else others.COMPLETIONS_LANES
+        yield from chunk.rows("")
+        yield from (
+            Place(f"choices[*].{path}", f"screened on its lane ({hold})") for path, hold in lanes.items()
+        )
+        yield from (
+            row for field, node in chat.CHOICE.fields.items() for row in node.rows(f"choices[*].{field}")
+        )
+
+
+def _events() -> Iterator[Place]:
+    for field, node in COMMON.fields.items():
+        yield from node.rows(f"(any event).{field}")
+    for kind, event in EVENTS.items():
+        for field in event.fields:
+            if field == "response":
+                yield Place(f"{kind}.response", "as the answer")
+            else:
+                yield from event.shape.fields[field].rows(f"{kind}.{field}")

@@ -1,0 +1,90 @@
+"""What the walk along a map of positions gathers: texts to screen, what cannot be read, and how strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from guard.errors import BadRequest
+from guard.types import Change, Finding, Limits, Segment
+from guard.wire.jsonbody import strings
+from guard.wire.positions.words import WORDS
+
+if TYPE_CHECKING:
+    from guard.wire.nodes import Tagged
+
+_MOST_FINDINGS = 256
+
+Hold = Literal["window", "full"]
+
+
+class Row(NamedTuple):
+    """One line of a coverage table; `table` holds the kinds that the line only refers to."""
+
+    path: str
+    treatment: str
+    table: Tagged | None = None
+
+
+@dataclass(slots=True)
+class Reader:
+    """What was found so far in one body, and how strict the reading is.
+
+    `strict`: what the map does not name is refused (requests); else all its strings are screened (answers).
+    `streams`: texts that a stream sends in pieces go to `streamed` as (path, text, hold), not to `segments`.
+    """
+
+    strict: bool
+    limits: Limits = field(default_factory=Limits)
+    segments: list[Segment] = field(default_factory=list)
+    opaque: list[Finding] = field(default_factory=list)
+    derived: list[str] = field(default_factory=list)
+    streamed: list[tuple[str, str, Hold]] = field(default_factory=list)
+    streams: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def text(self, path: str, text: str, change: Change = Change.TEXT, group: str = "") -> None:
+        """Note a text to be screened; an empty one needs no screening."""
+        if text:
+            self.segments.append(Segment(path, text, change, group))
+
+    def refuse(self, what: str, path: str) -> None:
+        """Note what cannot be read as a finding of kind `guard.opaque.<what>`."""
+        if len(self.opaque) < _MOST_FINDINGS:
+            self.opaque.append(Finding(f"guard.opaque.{what}", 0, 0, 1.0, "guard", path))
+
+    def unmapped(self, path: str, value: Any) -> None:
+        """Note a place that the map does not name; its strings are screened wherever it is let pass."""
+        if value is None:
+            return
+        if self.strict:
+            self.refuse("field", path)
+        self.free(value, path, Change.TEXT)
+
+    def free(self, value: Any, path: str, change: Change) -> None:
+        """Note every string, key and long number below a place, but for words of the closed vocabulary."""
+        for segment in strings(value, path):
+            if segment.text not in WORDS:
+                self.text(segment.path, segment.text, change)
+
+    def count(self, what: str, number: int, path: str) -> None:
+        """Hold the number of messages, tools or parts to its limit; raises BadRequest 413."""
+        self.counts[what] = self.counts.get(what, 0) + number
+        most = getattr(self.limits, what)
+        if self.strict and self.counts[what] > most:
+            raise BadRequest(413, f"too_many_{what}", f"the body holds more than {most} {what}", param=path)
+
+
+class Node:
+    """One place of a map; `treatment` is its word in the coverage table."""
+
+    treatment = ""
+
+    def read(self, value: Any, path: str, out: Reader, group: str = "") -> None:
+        """Note what stands at this place."""
+        raise NotImplementedError
+
+    def rows(self, path: str) -> Iterator[Row]:
+        """List this place and all below it."""
+        yield Row(path, self.treatment)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from guard.kinds import KINDS, ON_REQUEST, matches
+from guard.kinds import KINDS, ON_REQUEST, PRESIDIO, matches
 from guard.policy import names
 from guard.policy.model import Policy
 from guard.policy.rules import Rule
@@ -96,10 +97,11 @@ def _unknown_kind(pattern: str, known: frozenset[str]) -> str:
         asked = sorted(kind for kind in ON_REQUEST if kind.startswith(pattern[:-1]))
         if asked:
             return (
-                f"names no known kind, since {', '.join(asked)} answer only to their full name: write it out"
+                f"names no known kind, since {', '.join(asked)} is found only by its full name: write it out"
             )
         return f"names no known kind: {names.did_you_mean(pattern, {f'{f}.*' for f in names.FAMILIES})}"
-    return f"names no known kind: {names.did_you_mean(pattern, known)}"
+    entity = next(iter(difflib.get_close_matches(pattern, PRESIDIO, 1, 0.8)), pattern)
+    return f"names no known kind: {names.did_you_mean(PRESIDIO.get(entity, pattern.lower()), known)}"
 
 
 def _misplaced(stage: str, family: str) -> str:

@@ -203,9 +203,15 @@ def default_at(pattern: str) -> float:
     return 0.8 if pattern.startswith("moderation.") else 0.0
 
 
+_SAID_OTHERWISE = {"UK": "GB", "EL": "GR"}
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest what to write instead of an unknown word: the nearest known one, or the list if it is short."""
     names = sorted(known)
+    word = _SAID_OTHERWISE.get(word, word)
+    if word in names:
+        return f"did you mean {word}?"
     near = difflib.get_close_matches(word, names, 1, 0.6) or [n for n in names if n.lower() == word.lower()]
     if near:
         return f"did you mean {near[0]}?"

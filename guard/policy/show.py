@@ -17,6 +17,8 @@ from guard.policy.values import VALUES
 from guard.types import Action, Place
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./*-]*")
+# Words that some YAML readers take for true, false or nothing: Norway's code among them.
+_READ_OTHERWISE = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _HEAD = ("policy", "version", "owner", "approved_by", "effective", "review_by")
 
 Entry = tuple[Path_, str, str]
@@ -69,11 +71,7 @@ def _lay_out(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
 
 def _flow(value: Any, everything: str = "any") -> str:
     if isinstance(value, str):
-        return (
-            value
-            if _PLAIN.fullmatch(value) and value.lower() not in ("true", "false", "null")
-            else _quoted(value)
-        )
+        return value if _PLAIN.fullmatch(value) and value.lower() not in _READ_OTHERWISE else _quoted(value)
     if value is None:
         return everything
     if isinstance(value, tuple):

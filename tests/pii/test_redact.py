@@ -20,9 +20,15 @@ EMAIL = re.compile(r"[a-z0-9.]+@[a-z0-9.]+[a-z0-9]")
 
 
 def decision(
-    start: int, end: int, kind: str = "pii.email", redaction: Redaction = TOKEN, enforced: Action = Action.REDACT
+    start: int,
+    end: int,
+    kind: str = "pii.email",
+    redaction: Redaction = TOKEN,
+    enforced: Action = Action.REDACT,
 ) -> Decision:
-    return Decision(Finding(kind, start, end, 1.0, "test"), Action.REDACT, enforced, kind, redaction=redaction)
+    return Decision(
+        Finding(kind, start, end, 1.0, "test"), Action.REDACT, enforced, kind, redaction=redaction
+    )
 
 
 def found(text: str, redaction: Redaction = TOKEN) -> list[Decision]:
@@ -63,8 +69,12 @@ def test_numbering_is_left_to_right_and_skips_what_the_caller_typed() -> None:
 
 
 words = st.one_of(
-    st.sampled_from(["a@x.com", "bob@y.org", "<EMAIL_1>", "<email_2>", "\\", "<", ">", "&lt;EMAIL_3&gt;", "_1>", "<EM"]),
-    st.sampled_from(["\\<EMAIL_1\\>", "< EMAIL_1 >", "＜EMAIL_2＞", "<EMAIL~x>", " ", "\\>", "&gt;", "EMAIL_1"]),
+    st.sampled_from(
+        ["a@x.com", "bob@y.org", "<EMAIL_1>", "<email_2>", "\\", "<", ">", "&lt;EMAIL_3&gt;", "_1>", "<EM"]
+    ),
+    st.sampled_from(
+        ["\\<EMAIL_1\\>", "< EMAIL_1 >", "＜EMAIL_2＞", "<EMAIL~x>", " ", "\\>", "&gt;", "EMAIL_1"]
+    ),
     st.text(max_size=6),
 )
 

@@ -179,7 +179,7 @@ def test_every_requirement_is_pinned_by_hash() -> None:
 
 
 def test_the_map_of_the_house_is_complete() -> None:
-    """docs/architecture.md names every module, and none that is gone."""
+    """docs/architecture.md names every module, and none that is gone; a folder is said by its files."""
     page = (ROOT / "docs" / "architecture.md").read_text()
-    named = set(re.findall(r"`(guard/[a-z0-9_/]+\.py)`", page))
-    assert named == {name(file) for file in MODULES}
+    named = set(re.findall(r"`(guard/[a-z0-9_/]+\.py)`", page)) - {"guard/__init__.py"}
+    assert named == {name(file) for file in MODULES if file.name != "__init__.py"}

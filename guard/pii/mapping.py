@@ -97,6 +97,10 @@ class Mapping:
         """Where placeholders of this exchange stand in a text: (start, end, placeholder), in order."""
         return _disjoint([*self._token_spans(text), *self._fixed.spans(text)])
 
+    def original_spans(self, text: str) -> list[Span]:
+        """Where originals of this exchange stand in a text: (start, end, original), in order, not overlapping."""
+        return list(self._originals.spans(text))
+
     def partial(self, text: str) -> int:
         """Where a restorable placeholder that the text's end cuts off may begin; len(text) if nowhere."""
         if not self._restorable:

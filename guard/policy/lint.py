@@ -155,7 +155,7 @@ _SENTENCES = {
     "string_too_long": "is too long: write at most {max_length} characters",
     "string_too_short": "is empty: write at least {min_length} character",
     "too_short": "is an empty list: name at least {min_length}",
-    "too_long": "is too long: name at most {max_length}",
+    "too_long": "is too long: write at most {max_length} characters",
 }
 
 

@@ -210,7 +210,11 @@ class _Reader:
                 )
             else:
                 self._source.lines[child] = line
-            items[key] = self._value(next(self._events), child)
+            value = self._value(next(self._events), child)
+            if value is None:
+                self._source.problem_at(line, dotted(child), "has no value: write one, or take the key out")
+            else:
+                items[key] = value
         return items
 
     def _key(self, event: Any, path: Path_) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -103,6 +103,7 @@ def plainly(tree: Tree, kind: str) -> list[tuple[tuple[int, int], Rule]]:
     return [*(share for share in below if share[0] > exactness(named)), (exactness(named), own)]
 
 
+@settings(max_examples=60)
 @given(trees, st.sampled_from(KINDS))
 def test_tables_mean_what_the_design_says(tree: Tree, kind: str) -> None:
     """The compiled tables decide as the plain reading of the design does, for every kind and score."""
@@ -112,6 +113,7 @@ def test_tables_mean_what_the_design_says(tree: Tree, kind: str) -> None:
     ]
 
 
+@settings(max_examples=40)
 @given(trees, files())
 def test_extending_never_loosens_what_is_not_named_as_exactly(base: Tree, own: dict[str, Rule]) -> None:
     """A kind that the file does not name, or names less exactly than the packs, is never treated more loosely."""
@@ -124,6 +126,7 @@ def test_extending_never_loosens_what_is_not_named_as_exactly(base: Tree, own: d
             assert at(after, kind).meaning() == at(before, kind).meaning()
 
 
+@settings(max_examples=40)
 @given(trees, files())
 def test_extending_always_tightens(base: Tree, own: dict[str, Rule]) -> None:
     """What a file asks for holds at least, whatever its packs say."""
@@ -131,6 +134,7 @@ def test_extending_always_tightens(base: Tree, own: dict[str, Rule]) -> None:
     assert not any(is_looser(at(over, kind), at(alone, kind)) for kind in KINDS)
 
 
+@settings(max_examples=30)
 @given(st.lists(trees, min_size=1, max_size=3))
 def test_together_packs_are_never_looser_than_one_of_them(packs: list[Tree]) -> None:
     """Adding a pack never loosens what another says, guard.* by default included."""
@@ -139,6 +143,7 @@ def test_together_packs_are_never_looser_than_one_of_them(packs: list[Tree]) -> 
         assert not any(is_looser(at(joined, kind), at(table(pack), kind)) for pack in packs)
 
 
+@settings(max_examples=30)
 @given(st.permutations(range(3)), st.tuples(trees, trees, trees))
 def test_the_order_of_packs_does_not_matter(order: list[int], packs: tuple[Tree, Tree, Tree]) -> None:
     """Packs combine as a set: in any order, and grouped in any way."""

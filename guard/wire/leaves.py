@@ -171,7 +171,7 @@ class JsonText(Text):
         for segment in strings(document, f"{path}#"):
             if levels > 1 and segment.text[:1] in "{[" and not segment.path.endswith("}"):
                 self._document(segment.text, segment.path, out, levels - 1)
-            else:
+            elif segment.text not in WORDS:
                 out.text(segment.path, segment.text)
 
 

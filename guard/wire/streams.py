@@ -10,11 +10,13 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
+from guard.wire.jsonbody import strings
 from guard.wire.leaves import AUDIO, FIXED, ID, JSON_TEXT, TEXT, VALUE, WORD
 from guard.wire.nodes import Object
 from guard.wire.openai import Endpoint, Reading, reading
 from guard.wire.positions import chat, others
 from guard.wire.positions.events import EVENTS, Kind
+from guard.wire.positions.words import WORDS
 from guard.wire.reading import Hold, Node, Reader
 
 _NOTHING = Reading()
@@ -107,10 +109,16 @@ class _Pieces:
         for position, (name, item) in enumerate(value.items()):
             if name in known:
                 known[name].read(item, f"{path}.{name}", self.out)
-            elif isinstance(item, str):
-                self.delta(f"{lane}.{_lane_name(name)}", f"{path}<{position}>", item, "window")
             else:
-                self.out.unmapped(f"{path}<{position}>", item)
+                self.unknown(item, f"{path}<{position}>", f"{lane}.{_lane_name(name)}")
+
+    def unknown(self, item: Any, path: str, lane: str) -> None:
+        """Give every string of an unknown field a lane of its own; keys and words are whole as they are."""
+        for segment in strings(item, path):
+            if segment.path.endswith("}"):
+                self.out.text(segment.path, segment.text)
+            elif segment.text not in WORDS:
+                self.delta(lane + segment.path.removeprefix(path), segment.path, segment.text, "window")
 
 
 def _lane_name(name: str) -> str:

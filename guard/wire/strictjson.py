@@ -15,6 +15,8 @@ from guard.types import Limits
 
 _BOM = b"\xef\xbb\xbf"
 _MOST_DIGITS = 1000
+# What the writer can write: orjson stops at 254 levels.
+_DEEPEST = 250
 # How numbers and brackets are seen outside of strings: digits and points as 9, brackets as steps.
 _NUMBERS = bytes.maketrans(b"012345678.E+", b"9999999999e-")
 _LONG_NUMBER = b"9" * 16
@@ -39,7 +41,7 @@ def parse(data: bytes, limits: Limits) -> Any:
     """Read one JSON document from UTF-8 bytes.
 
     Refused with 413: more than `limits.body_bytes`. Refused with 400: what RFC 8259 does not allow,
-    repeated keys, nesting beyond `limits.depth`, invalid UTF-8, lone surrogates, NaN and infinities,
+    repeated keys, nesting beyond `limits.depth` (at most 250), invalid UTF-8, lone surrogates, NaN and infinities,
     numbers of more than 1000 digits. Numbers keep every digit (`ExactInt`, `ExactFloat`).
     """
     if len(data) > limits.body_bytes:
@@ -49,8 +51,9 @@ def parse(data: bytes, limits: Limits) -> Any:
     skeleton = _outside_strings(data)
     if skeleton.count(b":") != _count_keys(value):
         raise BadRequest(400, "invalid_json", "the body repeats a key in one JSON object")
-    if _deeper_than(skeleton, limits.depth):
-        raise BadRequest(400, "invalid_json", f"the body is nested deeper than {limits.depth} levels")
+    depth = min(limits.depth, _DEEPEST)
+    if _deeper_than(skeleton, depth):
+        raise BadRequest(400, "invalid_json", f"the body is nested deeper than {depth} levels")
     return _exact(data) if _needs_exact_numbers(skeleton) else value
 
 

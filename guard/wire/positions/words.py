@@ -77,7 +77,7 @@ end_turn max_output_reached model_length tool_use eos abort safe list unknown te
 protected_material_code protected_material_text jailbreak indirect_attack profanity custom_blocklists
 prompt severity filtered detected offset check_offset start_offset end_offset content_filter_results
 content_filter_offsets prompt_filter_results prompt_index enabled disabled adaptive vllm
-library openai openai-internal organization-owner
+reasoning.text reasoning.summary reasoning.encrypted library openai openai-internal organization-owner
 """)
 
 _MODERATION = _words("""

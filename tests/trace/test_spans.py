@@ -1,0 +1,388 @@
+"""Spans: OTLP JSON as the protocol's own decoder reads it, recorded whatever the environment says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from guard.trace import otlpjson, spans
+from guard.trace.spans import Recorder, finding_events, prepare, remote_parent
+from guard.types import Action, Decision, Finding, Stage, Verdict
+
+REMOTE = SpanContext(2**127 + 5, 2**63 + 1, is_remote=True, trace_flags=TraceFlags(0))
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    return Recorder()
+
+
+def decode(line: bytes) -> ExportTraceServiceRequest:
+    """Decode a line with protobuf's own JSON reader, after OTLP's one exception (ids are hex, not base64)."""
+
+    def ids(value: Any) -> Any:
+        if isinstance(value, list):
+            return [ids(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: base64.b64encode(bytes.fromhex(item)).decode()
+            if key in ("traceId", "spanId", "parentSpanId")
+            else ids(item)
+            for key, item in value.items()
+        }
+
+    return json_format.ParseDict(ids(json.loads(line)), ExportTraceServiceRequest())
+
+
+def only(line: bytes) -> dict[str, Any]:
+    """The one span of a line."""
+    [resource] = json.loads(line)["resourceSpans"]
+    [scope] = resource["scopeSpans"]
+    [span] = scope["spans"]
+    return span
+
+
+def attributes(encoded: list[dict[str, Any]]) -> dict[str, Any]:
+    """Attributes as a plain mapping of key to AnyValue."""
+    return {item["key"]: item["value"] for item in encoded}
+
+
+SCALARS = (
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+)
+VALUES = SCALARS | st.lists(st.text(max_size=4)) | st.lists(st.integers(0, 9)) | st.lists(st.floats(0, 1))
+ATTRIBUTES = st.dictionaries(st.text(min_size=1, max_size=10), VALUES, max_size=6)
+
+
+@given(
+    given_=ATTRIBUTES, prepared=ATTRIBUTES, on_event=ATTRIBUTES, failed=st.booleans(), linked=st.booleans()
+)
+def test_a_line_is_what_the_sdk_would_have_exported(
+    recorder: Recorder,
+    given_: dict[str, Any],
+    prepared: dict[str, Any],
+    on_event: dict[str, Any],
+    failed: bool,
+    linked: bool,
+) -> None:
+    """Decoded officially, a line equals, field by field, the official encoding of the same SDK span."""
+    own = {f"a.{key}": value for key, value in given_.items()}
+    fixed = {f"p.{key}": value for key, value in prepared.items()}
+    parent = None if linked else REMOTE
+    span = recorder.start(
+        "chat gpt-x",
+        kind="client",
+        parent=parent,
+        links=[REMOTE] if linked else [],
+        attributes=own,
+        prepared=prepare(fixed) if fixed else None,
+    )
+    span.event("guard.finding", on_event)
+    if failed:
+        span.error("pii.email")
+    line = span.end()
+    written = only(line)
+    expected = ReadableSpan(
+        name="chat gpt-x",
+        context=span.context,
+        parent=parent,
+        resource=Resource({"service.name": "guard", "service.version": spans._version()}),
+        attributes={**own, **({"error.type": "pii.email"} if failed else {}), **fixed},
+        events=[Event("guard.finding", on_event, int(written["events"][0]["timeUnixNano"]))],
+        links=[Link(REMOTE)] if linked else [],
+        kind=SpanKind.CLIENT,
+        status=Status(StatusCode.ERROR if failed else StatusCode.UNSET),
+        start_time=int(written["startTimeUnixNano"]),
+        end_time=int(written["endTimeUnixNano"]),
+        instrumentation_scope=InstrumentationScope("guard", spans._version()),
+    )
+    assert decode(line) == encode_spans([expected])
+
+
+@given(st.text(), ATTRIBUTES)
+def test_a_line_is_one_line_for_every_reader(recorder: Recorder, text: str, given_: dict[str, Any]) -> None:
+    """D05: CR, LF, ANSI, U+2028 and the like in a value leave one line of JSON, for any notion of a line."""
+    hostile = text + '\r\n\x1b[31m\x85\u2028\u2029\x9b{"fake":1}'
+    span = recorder.start("x", attributes={"model": hostile, **given_})
+    span.event("e", {"list": [hostile]})
+    line = span.end()
+    assert len(line.decode().splitlines()) == 1
+    assert "\x9b" not in line.decode()
+    found = attributes(only(line)["attributes"])["model"]["stringValue"]
+    assert found == hostile or "model" in given_
+
+
+class Digits(float):
+    """A number as the body reader gives it: a subclass that remembers how it was written."""
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        (2**63, {"stringValue": str(2**63)}),
+        (float("nan"), {"doubleValue": "NaN"}),
+        (float("-inf"), {"doubleValue": "-Infinity"}),
+        (True, {"boolValue": True}),
+        (Stage.INPUT, {"stringValue": "input"}),
+        (Action.BLOCK, {"intValue": "3"}),
+        (Digits("0.30"), {"doubleValue": 0.3}),
+        ("\ud800", {"stringValue": "?"}),
+        ("x" * 9000, {"stringValue": "x" * 8192 + "…"}),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_no_value_makes_a_line_unreadable(recorder: Recorder, value: object, encoded: object) -> None:
+    """What int64, JSON or UTF-8 cannot hold is written as something they can; None is absent."""
+    line = recorder.start("x", attributes={"v": value}).end()
+    assert attributes(only(line)["attributes"]).get("v") == encoded
+    decode(line)
+
+
+def test_an_object_is_no_attribute(recorder: Recorder) -> None:
+    """What has no place in OTLP is a programming error, and its text is not quoted."""
+    with pytest.raises(TypeError, match="can hold a dict"):
+        recorder.start("x", attributes={"v": {"secret": "text"}}).end()
+
+
+CHILD = """
+import json, random
+random.seed(7)
+from opentelemetry.trace import SpanContext, TraceFlags
+from guard.trace.spans import Recorder, remote_parent
+caller = remote_parent({"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-00"})
+recorder = Recorder()
+span = recorder.start("guard.screen", parent=caller, links=[caller] * 3,
+                      attributes={f"k{n}": "value" * 100 for n in range(500)})
+for n in range(300):
+    span.event("guard.finding", {f"e{n}": "text" for n in range(200)})
+print(span.end().decode())
+print(recorder.start("guard.screen").end().decode())
+"""
+
+SWITCHES = {
+    "OTEL_SDK_DISABLED": "true",
+    "OTEL_TRACES_SAMPLER": "always_off",
+    "OTEL_TRACES_EXPORTER": "none",
+    "OTEL_PYTHON_TRACER_PROVIDER": "none",
+    "OTEL_RESOURCE_ATTRIBUTES": "service.name=other,leak=1",
+    "OTEL_SERVICE_NAME": "other",
+    **{
+        f"OTEL_{what}_LIMIT": "1"
+        for what in (
+            "ATTRIBUTE_COUNT",
+            "ATTRIBUTE_VALUE_LENGTH",
+            "SPAN_ATTRIBUTE_COUNT",
+            "SPAN_ATTRIBUTE_VALUE_LENGTH",
+            "SPAN_EVENT_COUNT",
+            "SPAN_LINK_COUNT",
+            "EVENT_ATTRIBUTE_COUNT",
+            "LINK_ATTRIBUTE_COUNT",
+        )
+    },
+}
+
+
+def test_no_environment_variable_silences_or_cuts_the_record() -> None:
+    """Law 5: kill switch, sampler, limits and a caller's `traceparent …-00` change nothing of what is recorded."""
+    environment = {**os.environ, **SWITCHES}
+    run = subprocess.run([sys.executable, "-c", CHILD], env=environment, capture_output=True, check=True)
+    first, second = map(only, run.stdout.splitlines())
+    assert first["traceId"] == "a" * 32
+    assert first["parentSpanId"] == "b" * 16
+    assert len(attributes(first["attributes"])) == 500
+    assert attributes(first["attributes"])["k0"] == {"stringValue": "value" * 100}
+    assert len(first["events"]) == 300
+    assert len(first["events"][0]["attributes"]) == 200
+    assert len(first["links"]) == 3
+    assert second["traceId"] not in ("0" * 32, "a" * 32)
+    assert b"other" not in run.stdout
+    assert b"leak" not in run.stdout
+
+
+def test_the_sdk_itself_records(recorder: Recorder) -> None:
+    """The ids and the kinship come from a recording span of opentelemetry-sdk, not of the global provider."""
+    span = recorder.start("x")
+    assert span._span.is_recording()
+    assert span.context.trace_flags.sampled
+    assert type(trace.get_tracer_provider()).__name__ == "ProxyTracerProvider"
+    span.end()
+
+
+def test_ids_do_not_come_from_the_random_module(recorder: Recorder) -> None:
+    """An application that seeds `random` gets no trace id twice."""
+    import random
+
+    seen = set()
+    for _ in range(2):
+        random.seed(1)
+        seen.add(recorder.start("x").trace_id)
+    assert len(seen) == 2
+
+
+def test_kinship(recorder: Recorder) -> None:
+    """In-process the current span is the parent, else the one given; an invalid context makes a root."""
+    outer = recorder.start("outer")
+    with outer.current():
+        inner = recorder.start("inner")
+        root = recorder.start("root", parent=trace.INVALID_SPAN_CONTEXT)
+        assert spans.current_parent() == outer.context
+    given_ = recorder.start("given", parent=outer)
+    assert spans.current_parent() is None
+    assert only(inner.end())["parentSpanId"] == only(given_.end())["parentSpanId"] == outer.span_id
+    assert inner.trace_id == outer.trace_id != root.trace_id
+    assert "parentSpanId" not in only(root.end())
+
+
+def test_an_exception_leaves_its_class_and_no_word(recorder: Recorder) -> None:
+    """C31: neither `error` nor a span that was current when it passed records the text of an exception."""
+    span = recorder.start("x")
+
+    def fail() -> None:
+        with span.current():
+            raise ConnectionError("sk-CANARY zhang.san@example.com")
+
+    with pytest.raises(ConnectionError) as caught:
+        fail()
+    span.error(caught.value)
+    line = span.end()
+    assert b"CANARY" not in line
+    assert only(line)["status"] == {"code": 2}
+    assert attributes(only(line)["attributes"])["error.type"] == {"stringValue": "ConnectionError"}
+
+
+def test_an_error_code_with_spaces_is_not_recorded(recorder: Recorder) -> None:
+    """C31: a sentence given as an error type may quote someone; it becomes `_OTHER`."""
+    span = recorder.start("x")
+    span.error("cannot reach zhang.san@example.com")
+    assert attributes(only(span.end())["attributes"])["error.type"] == {"stringValue": "_OTHER"}
+
+
+def test_a_span_ends_once(recorder: Recorder) -> None:
+    """A second end gives the same bytes; what is set in between changes nothing."""
+    span = recorder.start("x")
+    line = span.end()
+    span.set("late", 1)
+    assert span.end() == line
+
+
+def test_a_clock_that_jumps_back_makes_no_negative_span(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C36: the length of a span comes from a monotonic clock."""
+    span = recorder.start("x")
+    monkeypatch.setattr("time.time_ns", lambda: 0)
+    span.event("e")
+    written = only(span.end())
+    times = [written["startTimeUnixNano"], written["events"][0]["timeUnixNano"], written["endTimeUnixNano"]]
+    assert times == sorted(times, key=int)
+
+
+@pytest.mark.parametrize(
+    ("value", "trace_id"),
+    [
+        ("00-" + "a" * 32 + "-" + "b" * 16 + "-01", "a" * 32),
+        ("00-" + "a" * 32 + "-" + "b" * 16 + "-00", "a" * 32),
+        ("cc-" + "a" * 32 + "-" + "b" * 16 + "-01-what the future will be like", "a" * 32),
+        ("ff-" + "a" * 32 + "-" + "b" * 16 + "-01", None),
+        ("00-" + "0" * 32 + "-" + "b" * 16 + "-01", None),
+        ("00-" + "a" * 32 + "-" + "0" * 16 + "-01", None),
+        ("00-" + "A" * 32 + "-" + "b" * 16 + "-01", None),
+        ("00-" + "a" * 31 + "-" + "b" * 16 + "-01", None),
+        ("", None),
+        ("中" * 9, None),
+    ],
+)
+def test_traceparent(value: str, trace_id: str | None) -> None:
+    """W3C Trace Context: a valid header gives a remote context, anything else none."""
+    found = remote_parent({"TraceParent": value, "tracestate": "a=b"})
+    assert (found and f"{found.trace_id:032x}") == trace_id
+    assert found is None or found.is_remote
+    assert remote_parent([(b"traceparent", value.encode()), (b"x", b"")]) == found
+    assert remote_parent([(b"traceparent", value.encode()), (b"traceparent", value.encode())]) is None
+
+
+def test_tracestate_of_the_caller_is_not_exported(recorder: Recorder) -> None:
+    """Law 3: `tracestate` is free text; a context that carries it leaves none of it in the line."""
+    state = trace.TraceState([("vendor", "zhang.san@example.com")])
+    parent = SpanContext(1, 2, is_remote=True, trace_state=state)
+    assert b"zhang" not in recorder.start("x", parent=parent, links=[parent]).end()
+
+
+def verdict(count: int) -> Verdict:
+    """Findings of one rule in one path, the last of which blocks, and one of another kind."""
+    found = [
+        Decision(
+            Finding("pii.email", n, n + 5, 0.4 + 0.001 * n, f"source{n % 2}", "messages[0].content"),
+            Action.BLOCK if n == count - 1 else Action.FLAG,
+            Action.FLAG,
+            "pii.*",
+            "strict.yaml:7",
+        )
+        for n in range(count)
+    ]
+    other = Decision(
+        Finding("pii.phone", 1, 9, 1.0, "pattern", "messages[1].content"), Action.ALLOW, Action.ALLOW, ""
+    )
+    return Verdict(Stage.INPUT, Action.BLOCK, Action.FLAG, (*found, other))
+
+
+def test_findings_are_grouped_and_allowed_ones_are_told_too() -> None:
+    """One event for each kind, rule and path, with the highest action and every place."""
+    events = finding_events(verdict(3), lambda finding: f"hash{finding.start}")
+    assert [(name, attributes["kind"], attributes["action"]) for name, attributes in events] == [
+        ("guard.finding", "pii.email", "block"),
+        ("guard.finding", "pii.phone", "allow"),
+    ]
+    assert events[0][1] == {
+        "kind": "pii.email",
+        "source": "source0,source1",
+        "rule": "pii.*",
+        "origin": "strict.yaml:7",
+        "action": "block",
+        "enforced": "flag",
+        "path": "messages[0].content",
+        "count": 3,
+        "scores": [0.4, 0.401, 0.402],
+        "starts": [0, 1, 2],
+        "ends": [5, 6, 7],
+        "subjects": ["hash0", "hash1", "hash2"],
+        "truncated": None,
+    }
+
+
+def test_arrays_of_a_finding_are_capped_and_say_so() -> None:
+    """A hostile text with thousands of values makes no gigabyte line; the count is kept."""
+    _, attributes_ = finding_events(verdict(5000), lambda finding: "")[0]
+    assert attributes_["count"] == 5000
+    assert attributes_["truncated"] is True
+    assert {len(attributes_[name]) for name in ("scores", "starts", "ends", "subjects")} == {64}
+
+
+@given(st.lists(st.text(max_size=30), min_size=1, max_size=5))
+def test_lines_join_into_one_request(texts: list[str]) -> None:
+    """The copy for a Collector holds exactly the spans of the lines."""
+    recorder = Recorder()
+    lines = [recorder.start("x", attributes={"t": text}).end() for text in texts]
+    joined = decode(otlpjson.request(lines))
+    assert list(joined.resource_spans) == [decode(line).resource_spans[0] for line in lines]

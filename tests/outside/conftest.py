@@ -93,8 +93,3 @@ def other() -> Iterator[Upstream]:
     server = Upstream()
     yield server
     server.close()
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"

@@ -1,0 +1,87 @@
+"""The catalogue and a policy's own patterns in a worker process: for long texts, and for patterns not ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import re2
+
+from guard.pii.evasion import project
+from guard.pii.scan import Scanner
+from guard.services.gate import options
+from guard.types import Finding
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Own(NamedTuple):
+    """One recognizer of a policy's own: its name, RE2 pattern, kind and score."""
+
+    name: str
+    pattern: str
+    kind: str
+    score: float
+
+
+class Wanted(NamedTuple):
+    """A text, whether to scan it by the catalogue, and the places of the own recognizers to run."""
+
+    text: str
+    catalogue: bool
+    own: tuple[int, ...]
+
+
+class Detection:
+    """A scanner and the compiled own recognizers; called with what is wanted, text by text."""
+
+    def __init__(self, scanner_args: Mapping[str, Any], own: Sequence[Own]) -> None:
+        self._scanner = Scanner(**scanner_args)
+        self._own = [(row, compiled(row.pattern)) for row in own]
+
+    def __call__(self, request: Sequence[Wanted]) -> list[list[Finding]]:
+        """Find in each text; nothing is resolved yet."""
+        return [self._text(wanted) for wanted in request]
+
+    def _text(self, wanted: Wanted) -> list[Finding]:
+        found = self._scanner.candidates(wanted.text) if wanted.catalogue else []
+        for index in wanted.own:
+            row, pattern = self._own[index]
+            found += (
+                Finding(row.kind, *span, row.score, f"custom:{row.name}")
+                for span in spans(pattern, wanted.text)
+            )
+        return found
+
+
+def compiled(pattern: str) -> Any:
+    """Compile a pattern of the policy's own."""
+    return re2.compile(pattern, options=options())
+
+
+def spans(pattern: Any, text: str) -> list[tuple[int, int]]:
+    """Where a pattern matches, in the text as it is and in its projection without disguises."""
+    found = {match.span() for match in pattern.finditer(readable(text))}
+    if not text.isascii():
+        found.update(_projected(pattern, text))
+    return sorted(span for span in found if span[0] < span[1])
+
+
+def _projected(pattern: Any, text: str) -> Iterator[tuple[int, int]]:
+    projection = project(text)
+    for match in pattern.finditer(projection.text.decode("ascii")):
+        if match.start() < match.end():
+            yield projection.to_original(*match.span())
+
+
+def readable(text: str) -> str:
+    """The text with a question mark for each lone surrogate, which RE2 cannot be given; offsets stay."""
+    return text if text.isascii() else _LONE_SURROGATE.sub("?", text)
+
+
+def build(scanner_args: Mapping[str, Any], own: Sequence[tuple[str, str, str, float]]) -> Detection:
+    """Build the scanner in a worker process, and warm it."""
+    detection = Detection(scanner_args, [Own(*row) for row in own])
+    detection([Wanted("warm-up é 1", True, tuple(range(len(own))))])
+    return detection

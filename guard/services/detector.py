@@ -1,0 +1,251 @@
+"""Find in texts with everything that a policy names: the catalogue, own patterns, and Presidio.
+
+A failure of any of them is a finding (`guard.unavailable.detect`, `guard.unavailable.presidio`) in the list of
+each text that it concerned, never a shorter list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from importlib.resources import files
+from typing import Any, Protocol
+
+from guard.errors import Unavailable
+from guard.kinds import presidio_kind
+from guard.outside.workers import WorkerPool
+from guard.pii.evasion import project
+from guard.pii.nobody import NOBODY
+from guard.pii.resolve import resolve
+from guard.pii.scan import Scanner
+from guard.services.detection import Own, Wanted, readable
+from guard.services.gate import Gate
+from guard.services.seams import Seams
+from guard.types import Finding
+
+_CONTEXT_WORDS = 96  # five words before a match, which Presidio looks at
+
+
+class OwnRecognizer(Protocol):
+    """What a policy says about one recognizer of its own (`recognizers.custom`)."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def pattern(self) -> str:
+        """Its RE2 pattern."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of its findings."""
+
+    @property
+    def score(self) -> float:
+        """Their score."""
+
+
+@dataclass(slots=True)
+class _Job:
+    """Work for one pool: a request, the numbers of the texts in it, and how to read the answer for one text."""
+
+    pool: WorkerPool
+    request: list[Any]
+    numbers: list[int]
+    read: Callable[[str, list[Any]], list[Finding]]
+
+
+class Detector:
+    """Detects in lists of texts, from any thread or event loop.
+
+    Up to `inline_chars` in one call are scanned at once; more, own patterns that could match, and Presidio
+    recognizers that could match go to worker processes, each kind of work under its own deadline (seconds).
+    """
+
+    def __init__(
+        self,
+        *,
+        scanner_args: Mapping[str, Any],
+        presidio: Sequence[str] = (),
+        presidio_deadline_s: float = 1.0,
+        custom: Sequence[OwnRecognizer] = (),
+        workers: int = 1,
+        deadline_s: float = 2.0,
+        inline_chars: int = 32_768,
+    ) -> None:
+        self._scanner = Scanner(**scanner_args)
+        self._skip = frozenset(scanner_args.get("skip", ()))
+        self._inline = inline_chars
+        self._own = [Own(row.name, row.pattern, row.kind, row.score) for row in custom]
+        self._own_gate = Gate([[row.pattern] for row in self._own])
+        self._names = tuple(presidio)
+        shipped = shipped_patterns(self._names)
+        patterns = shipped or (None,) * len(self._names)
+        self._gate = Gate(patterns)
+        self._gate_is_theirs = shipped is not None
+        own = [tuple(row) for row in self._own]
+        self._pool = WorkerPool(
+            "guard.services.detection:build",
+            (dict(scanner_args), own),
+            workers=workers,
+            deadline_s=deadline_s,
+        )
+        self._presidio = WorkerPool(
+            "guard.services.presidio:build",
+            (self._names, shipped),
+            what="presidio",
+            workers=workers,
+            deadline_s=presidio_deadline_s,
+        )
+        spanning = [row.pattern for row in self._own] + [p for row in patterns for p in row or ()]
+        self.cuts = Seams(self._scanner.cuts, spanning).cuts
+        self.context = max(self._scanner.context, _CONTEXT_WORDS if self._names else 0)
+
+    def start(self) -> None:
+        """Start the worker processes and warm what is lazy, without waiting for either."""
+        self._pool.start()
+        if self._names:
+            self._presidio.start()
+        threading.Thread(target=project, args=("é",), name="guard-warm-up", daemon=True).start()
+
+    def wait(self) -> None:
+        """Wait until all workers are ready; raises SetupError if one cannot be built."""
+        self._pool.hello()
+        if self._names:
+            self._presidio.hello()
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._pool.close()
+        self._presidio.close()
+
+    async def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """Find in each text: one list a text, in its order, no two overlapping; paths are empty."""
+        found, jobs = self._plan(texts)
+        answers = await asyncio.gather(*(_asked(job) for job in jobs))
+        return _settled(texts, found, jobs, answers)
+
+    def detect_sync(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """Find in each text as `detect` does, blocking this thread where a worker is needed."""
+        found, jobs = self._plan(texts)
+        return _settled(texts, found, jobs, [_asked_sync(job) for job in jobs])
+
+    def _plan(self, texts: Sequence[str]) -> tuple[list[list[Finding]], list[_Job]]:
+        short = sum(map(len, texts)) <= self._inline
+        found = [self._scan(text) if short else [] for text in texts]
+        jobs = [self._detection(texts, short)]
+        if self._names:
+            jobs.append(self._analysis(texts, short))
+        return found, [job for job in jobs if job.numbers]
+
+    def _scan(self, text: str) -> list[Finding]:
+        try:
+            return self._scanner.candidates(text)
+        except Exception:
+            return [_unavailable("detect")]
+
+    def _detection(self, texts: Sequence[str], short: bool) -> _Job:
+        job = _Job(self._pool, [], [], lambda _, answer: answer)
+        everything = tuple(range(len(self._own)))
+        for number, text in enumerate(texts):
+            own = self._own_hits(text) if short else everything
+            if text and (own or not short):
+                job.request.append(Wanted(text, not short, own))
+                job.numbers.append(number)
+        return job
+
+    def _own_hits(self, text: str) -> tuple[int, ...]:
+        if not self._own:
+            return ()
+        hits = self._own_gate.open(readable(text))
+        if not text.isascii():
+            hits = tuple({*hits, *self._own_gate.open(project(text).text)})
+        return hits
+
+    def _analysis(self, texts: Sequence[str], short: bool) -> _Job:
+        job = _Job(self._presidio, [], [], self._analysed)
+        if not self._gate_is_theirs and self._presidio.ready:
+            self._gate, self._gate_is_theirs = Gate(self._presidio.hello()), True
+        for number, text in enumerate(texts):
+            chosen = self._gate.open(project(text).text) if short else None
+            if text and chosen != ():
+                job.request.append((text, chosen))
+                job.numbers.append(number)
+        return job
+
+    def _analysed(self, text: str, answer: list[tuple[int, str, int, int, float]]) -> list[Finding]:
+        findings = [
+            Finding(presidio_kind(entity), start, end, score, f"presidio:{self._names[index]}")
+            for index, entity, start, end, score in answer
+        ]
+        return [finding for finding in findings if not self._nobodys(text, finding)]
+
+    def _nobodys(self, text: str, finding: Finding) -> bool:
+        judge = NOBODY.get(finding.kind.removeprefix("pii."))
+        value = text[finding.start : finding.end]
+        return judge is not None and bool(self._skip) and judge(project(value).text) in self._skip
+
+
+async def _asked(job: _Job) -> list[Any] | Unavailable:
+    try:
+        return list(await job.pool.submit(job.request))
+    except Unavailable as failure:
+        return failure
+
+
+def _asked_sync(job: _Job) -> list[Any] | Unavailable:
+    try:
+        return list(job.pool.submit_sync(job.request))
+    except Unavailable as failure:
+        return failure
+
+
+def _settled(
+    texts: Sequence[str],
+    found: list[list[Finding]],
+    jobs: list[_Job],
+    answers: Sequence[list[Any] | Unavailable],
+) -> list[list[Finding]]:
+    for job, answer in zip(jobs, answers, strict=True):
+        for place, number in enumerate(job.numbers):
+            if isinstance(answer, Unavailable):
+                found[number].append(_unavailable(answer.what))
+            else:
+                found[number] += job.read(texts[number], answer[place])
+    return [resolve(findings) if findings else [] for findings in found]
+
+
+def _unavailable(what: str) -> Finding:
+    return Finding(f"guard.unavailable.{what}", 0, 0, 1.0, "guard")
+
+
+@cache
+def _shipped() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(files("guard").joinpath("data/presidio.json").read_text("utf-8"))
+    return table
+
+
+def shipped_patterns(names: Sequence[str]) -> tuple[tuple[str, ...] | None, ...] | None:
+    """The gate's patterns of Presidio's recognizers, without the seconds that its import takes.
+
+    The shipped table holds for one version of Presidio. With another one there is None: all texts are sent to
+    the worker until that has said which patterns it has.
+    """
+    table = _shipped()
+    if table["version"] != _installed() or not table["patterns"].keys() >= set(names):
+        return None
+    rows = [table["patterns"][name] for name in names]
+    return tuple(None if row is None else tuple(row) for row in rows)
+
+
+def _installed() -> str:
+    try:
+        return metadata.version("presidio-analyzer")
+    except metadata.PackageNotFoundError:
+        return ""

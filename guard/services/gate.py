@@ -1,0 +1,72 @@
+"""One pass of RE2 over a text that says which recognizers could find anything in it, and hides nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import re2
+
+_MAX_MEM = 64 << 20
+
+# What RE2 reads otherwise than Python's `re` and `regex` do, and does not refuse.
+_UNLIKE = re.compile(r"\{,|\\[CQEzZGKXRhHvNmML]|\[\[|&&|--|\|\|~~")
+
+# `\s` has these in Python, not in RE2: where one occurs, everything is let through.
+_BLANKS = r"[\x0b\x1c-\x1f]"
+
+
+class Gate:
+    """Which of several recognizers to run on a text; one without patterns (None) always runs."""
+
+    def __init__(self, recognizers: Sequence[Sequence[str] | None]) -> None:
+        self._all = tuple(range(len(recognizers)))
+        self._always = tuple(i for i, patterns in enumerate(recognizers) if patterns is None)
+        self._owners: list[int] = []
+        self._set = re2.Set.SearchSet(options())
+        for index, patterns in enumerate(recognizers):
+            for pattern in patterns or ():
+                self._set.Add(pattern)
+                self._owners.append(index)
+        self._set.Add(_BLANKS)
+        self._set.Compile()
+
+    def open(self, text: bytes | str) -> tuple[int, ...]:
+        """The recognizers that must see this text."""
+        hits = self._set.Match(text)
+        if not hits:
+            return self._always
+        if len(self._owners) in hits:
+            return self._all
+        return tuple(sorted({self._owners[hit] for hit in hits} | set(self._always)))
+
+    @staticmethod
+    def translated(patterns: Sequence[str], flags: int) -> tuple[str, ...] | None:
+        """Patterns of `re` or `regex` for this gate, over ASCII text; None if one cannot be had in RE2."""
+        if not flags & re.MULTILINE and any("$" in pattern for pattern in patterns):
+            return None
+        letters = "".join(letter for letter, flag in _FLAGS if flags & flag)
+        translated = tuple(f"(?{letters}:{pattern})" if letters else pattern for pattern in patterns)
+        return translated if all(map(_same_in_re2, translated)) else None
+
+
+_FLAGS = (("i", re.IGNORECASE), ("m", re.MULTILINE), ("s", re.DOTALL))
+
+
+def _same_in_re2(pattern: str) -> bool:
+    if _UNLIKE.search(pattern):
+        return False
+    try:
+        re2.compile(pattern, options=options())
+    except re2.error:
+        return False
+    return True
+
+
+def options() -> Any:
+    """RE2's options here: quiet, and with room for the largest of Presidio's lists."""
+    chosen = re2.Options()
+    chosen.log_errors = False
+    chosen.max_mem = _MAX_MEM
+    return chosen

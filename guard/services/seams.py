@@ -1,0 +1,62 @@
+"""Where a streamed text may be cut when others than the catalogue look at it too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from guard.pii.evasion import project
+from guard.services.detection import compiled, readable
+
+Cuts = Callable[[str, int, bool], list[int]]
+
+REACH = 256
+"""The longest match of an own or Presidio pattern that is never cut, in characters."""
+
+_SPANS_BLANKS = re.compile(r"\\[sSWDBpPnrtx]|\[\^|(?<!\\)\.|[ \t\n]|\[:|[^\x00-\x7f]")
+
+
+def may_span(pattern: str) -> bool:
+    """Whether a match could run over a blank or a character outside ASCII, where the catalogue's cuts are."""
+    return _SPANS_BLANKS.search(pattern) is not None
+
+
+class Seams:
+    """The catalogue's cuts, without those that a match of another pattern spans or could still span."""
+
+    def __init__(self, cuts: Cuts, patterns: Sequence[str]) -> None:
+        self._cuts = cuts
+        self._patterns: list[Any] = [compiled(pattern) for pattern in patterns if may_span(pattern)]
+
+    def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
+        """Ascending positions after the cut `start` that no match spans, whatever follows (without `final`)."""
+        positions = self._cuts(text, start, final)
+        if not self._patterns:
+            return positions
+        known = len(text) if final else len(text) - REACH
+        return [
+            p for p in positions if p == len(text) == known or (p <= known and not self._spanned(text, p))
+        ]
+
+    def _spanned(self, text: str, position: int) -> bool:
+        low = max(0, position - REACH)
+        window = text[low : position + REACH]
+        if self._crossed(readable(window), position - low):
+            return True
+        if window.isascii():
+            return False
+        projection = project(window)
+        return self._crossed(projection.text.decode("ascii"), projection.position(position - low))
+
+    def _crossed(self, window: str, at: int) -> bool:
+        return any(_crosses(pattern, window, at) for pattern in self._patterns)
+
+
+def _crosses(pattern: Any, window: str, at: int) -> bool:
+    start = 0
+    while (match := pattern.search(window, start)) is not None and match.start() < at:
+        if match.end() > at:
+            return True
+        start = match.start() + 1
+    return False

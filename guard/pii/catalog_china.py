@@ -1,0 +1,64 @@
+# ruff: noqa: E501
+"""The catalogue: mainland China, Hong Kong, Macau, Taiwan."""
+
+from __future__ import annotations
+
+from guard.pii.rows import SEP, Edge, Road, Row
+
+_S = SEP + "{0,3}"
+_CN18 = rf"[1-8](?:{_S}[0-9]){{5}}{_S}[12]{_S}[089](?:{_S}[0-9]){{2}}{_S}[01](?:{_S}[0-9]){{6}}{_S}[0-9Xx]"
+_PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使"
+_USCC = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
+
+CHINA = (
+    Row(
+        "pii.cn.resident_id", _CN18, Road.DIGITS, 0.95, 0.99, check="cn_resident_id", cue="cn_id", edge=Edge.DIGIT, country="CN",
+        longest=69, laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.resident_id", _CN18, Road.DIGITS, 0.4, 0.75, check="cn_resident_id_shape", cue="cn_id", edge=Edge.DIGIT,
+        country="CN", longest=69, laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.resident_id", r"[1-8][0-9]{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}",
+        Road.DIGITS, 0.35, 0.85, check="cn_resident_id_15", cue="cn_id", country="CN", longest=15, laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.passport", r"(?:[EeGgDdSsPpHh][0-9]{8}|[Ee][A-HJ-NP-Za-hj-np-z][0-9]{7}|(?:[DdSsPp][Ee]|[Kk][Jj]|[Mm][Aa])[0-9]{7})",
+        Road.DIGITS, 0.4, 0.9, cue="passport", country="CN", longest=9, laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.passport", r"1[45][0-9]{7}", Road.DIGITS, 0.0, 0.8, cue="passport", country="CN", longest=9, laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.hm_permit", r"[HMhm][0-9]{8}(?:[0-9]{2})?", Road.DIGITS, 0.0, 0.85, cue="hm_permit", country="CN", longest=11,
+        laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.tw_permit", r"[0-9]{8}(?:[0-9]{2})?", Road.DIGITS, 0.0, 0.7, cue="tw_permit", country="CN", longest=10,
+        laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.plate", r"\x1a[A-Za-z][ .-]?(?:[DFdf][A-HJ-NP-Za-hj-np-z0-9][0-9]{4}|[0-9]{5}[DFdf])",
+        Road.WHOLE, 0.8, 0.9, lead=_PROVINCES, country="CN", longest=9, alphabet="hanzi", laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.plate", r"\x1a[A-Za-z][ .-]?[A-HJ-NP-Za-hj-np-z0-9]{4}(?:[A-HJ-NP-Za-hj-np-z0-9]|\x1a)",
+        Road.WHOLE, 0.75, 0.9, check="plate", lead=_PROVINCES, tail="挂学警港澳领使", country="CN", longest=8, alphabet="hanzi",
+        laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.uscc", rf"[159ANYany][1239]{SEP}?[0-9]{{6}}{SEP}?{_USCC}{{10}}",
+        Road.WHOLE, 0.6, 0.9, check="cn_uscc", cue="uscc", country="CN", longest=20,
+    ),
+    Row(
+        "pii.hk.id", r"[A-Za-z]{1,2}[0-9]{6} ?[(][0-9Aa][)]", Road.DIGITS, 0.7, 0.95, check="hk_id", cue="hk_id", country="HK",
+        edge=Edge.FREE, longest=12,
+    ),
+    Row(
+        "pii.hk.id", r"[A-Za-z]{1,2}[0-9]{6}[0-9Aa]", Road.DIGITS, 0.35, 0.9, check="hk_id", cue="hk_id", country="HK", longest=9,
+    ),
+    Row(
+        "pii.tw.id", r"[A-Za-z][ -]?[1289][ -]?[0-9]{8}", Road.DIGITS, 0.45, 0.9, check="tw_id", cue="tw_id", country="TW", longest=12,
+    ),
+)  # fmt: skip

@@ -1,0 +1,158 @@
+"""Where a text may be cut: places that no match of any row can span, whatever text follows.
+
+A match is one of three things (`Row.alphabet`): *ink*, a run without blanks; *groups* of digits or short letters
+with up to three blanks between them; a PEM *block*. So a cut is possible after a blank unless groups stand on both
+sides, and beside a character outside ASCII unless it belongs to a plate or to the host of an address. A stretch
+without one is cut after `BOUND` characters, here and in whole texts alike, so a hold is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from guard.pii.evasion import Projection
+from guard.pii.rows import BLOCK_LONGEST
+
+BOUND = 4096
+"""The longest stretch without a cut, in characters of the original (a PEM block is held whole)."""
+
+_OTHER = 0x1A
+_BLANKS = b" \t\r\n\x0b\x0c"
+_CANDIDATE = re.compile(rb"(?<=[ \t\r\n\x0b\x0c])|(?<=\x1a)|(?=\x1a)")
+_MAX_BLANKS = 3
+
+_HOST = re.compile(rb"@[\x1aA-Za-z0-9.-]{0,64}\Z")
+_PLATE = re.compile(rb"\x1a[A-Za-z][ .-]?[A-Za-z0-9]{4,6}\Z")
+_PLATE_HEAD = re.compile(rb"\x1a\Z")
+_OPENING = re.compile(rb"-----BEGIN[A-Z0-9 ]{0,60}\Z")
+
+_LEFT_DIGIT = re.compile(rb"[0-9][^0-9 \t\r\n\x0b\x0c\x1a]{0,3}\Z")
+_LEFT_SHORT = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}\Z")
+_LEFT_CAPITALS = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{1,4}\Z")
+_LEFT_SIGN = re.compile(rb"[-+./_()]\Z")
+_RIGHT_DIGIT = re.compile(rb"[^0-9 \t\r\n\x0b\x0c\x1a]{0,3}[0-9]")
+_RIGHT_SHORT = re.compile(rb"[A-Za-z]{1,4}(?![A-Za-z0-9])")
+_RIGHT_CAPITALS = re.compile(rb"[A-Z]{1,4}(?![A-Za-z0-9])")
+_RIGHT_SIGN = re.compile(rb"[-+./_()]")
+_REACH = 5
+
+HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_BODY = re.compile(rb"(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash): [^\r\n]{0,100}|[A-Za-z0-9+/=\s\\])*")
+_FOOTER = re.compile(rb"-----END[A-Z0-9 ]{0,60}-----")
+_FOOTER_LONGEST = 80
+
+
+def block_end(text: bytes, header_end: int) -> tuple[int, bool]:
+    """Where the PEM block after a header ends, and whether more text could still move that end (RFC 7468)."""
+    limit = header_end + BLOCK_LONGEST
+    body = _BODY.match(text, header_end, limit)
+    end = body.end() if body else header_end
+    footer = _FOOTER.match(text, end, end + _FOOTER_LONGEST)
+    if footer:
+        return footer.end(), False
+    open_end = len(text) < min(limit, end + _FOOTER_LONGEST) + 1
+    return header_end + len(text[header_end:end].rstrip()), open_end
+
+
+def _grouped(text: bytes, position: int, final: bool) -> bool | None:
+    """Whether groups of one number may stand on both sides of the blanks before a position; None: not yet known."""
+    window = text[max(0, position - 16) : position]
+    left = window.rstrip(_BLANKS)
+    if len(window) - len(left) > _MAX_BLANKS:
+        return False
+    left_digit = _LEFT_DIGIT.search(left)
+    left_other = _LEFT_SHORT.search(left) or _LEFT_SIGN.search(left)
+    if not left_digit and not left_other:
+        return False
+    right = text[position : position + _REACH]
+    if right[:1] and right[0] in _BLANKS:
+        return True
+    capitals = _LEFT_CAPITALS.search(left) and _RIGHT_CAPITALS.match(right)
+    if _RIGHT_DIGIT.match(right) or (left_digit and _RIGHT_SIGN.match(right)):
+        return True
+    if len(right) < _REACH and not final and not re.search(rb"[\s\x1a]", right):
+        return None
+    return bool(capitals or (left_digit and _RIGHT_SHORT.match(right)))
+
+
+def _splits(text: bytes, position: int, final: bool) -> bool | None:
+    """Whether no match spans a position beside a blank or a foreign character; None: not yet known."""
+    before = text[position - 1]
+    after = text[position] if position < len(text) else None
+    if after is None and not final and before == _OTHER:
+        return None
+    if before == _OTHER or after == _OTHER:
+        return not _foreign_match(text, position, before, after)
+    if _OPENING.search(text, max(0, position - 72), position):
+        return False
+    grouped = _grouped(text, position, final)
+    return None if grouped is None else not grouped
+
+
+def _foreign_match(text: bytes, position: int, before: int, after: int | None) -> bool:
+    """Whether a plate or the host of an address may go on here."""
+    if before == _OTHER and after is not None and chr(after).isalpha() and after < 0x80:
+        return True
+    if after == _OTHER and _PLATE.search(text, max(0, position - 9), position):
+        return True
+    goes_on = after is not None and (after == _OTHER or chr(after).isalnum() or after in b".-")
+    return goes_on and _HOST.search(text, max(0, position - 65), position) is not None
+
+
+def _blocks(text: bytes, start: int, final: bool) -> list[tuple[int, int]]:
+    """The PEM blocks from a position on; one whose end is still open reaches beyond the text."""
+    blocks = []
+    at = start
+    while header := HEADER.search(text, at):
+        end, still_open = block_end(text, header.end())
+        at = max(end, header.end())
+        blocks.append((header.start(), len(text) + 1 if still_open and not final else at))
+    return blocks
+
+
+def cut_positions(projection: Projection, start: int, final: bool) -> Iterator[tuple[int, bool]]:
+    """The cuts after a cut at `start` (projection positions), each with whether it is forced by the bound."""
+    blocks = _blocks(projection.text, start, final)
+    last = start
+    for position, known in _natural(projection.text, start, final, blocks):
+        while (forced := _forced(projection, last, position, blocks)) is not None:
+            yield forced, True
+            last = forced
+        if known and position > last:
+            yield position, False
+            last = position
+
+
+def _natural(text: bytes, start: int, final: bool, blocks: list[tuple[int, int]]) -> Iterator[tuple[int, bool]]:
+    """The natural cuts in order; the last item is the end of what is known, a cut only if the text ends there."""
+    ahead = iter([*blocks, (len(text) + 1, len(text) + 1)])
+    low, high = next(ahead)
+    at = start + 1
+    while at <= len(text) and (candidate := _CANDIDATE.search(text, at)):
+        position = candidate.start()
+        at = position + 1
+        while position >= high:
+            low, high = next(ahead)
+        if low < position:
+            continue
+        verdict = _splits(text, position, final)
+        if verdict is None:
+            yield position, False
+            return
+        if verdict:
+            yield position, True
+    yield len(text), final
+
+
+def _forced(projection: Projection, last: int, limit: int, blocks: list[tuple[int, int]]) -> int | None:
+    """The cut that the bound forces between the last cut and a limit, never inside a PEM block."""
+    origin = projection.place(last)
+    if projection.place(limit) - origin <= BOUND:
+        return None
+    position = max(last + 1, projection.position(origin + BOUND))
+    index = bisect_right(blocks, position, key=lambda block: block[0]) - 1
+    if index >= 0 and blocks[index][0] < position < blocks[index][1]:
+        position = blocks[index][1]
+    return position if position < limit else None

@@ -1,0 +1,77 @@
+"""One finding a stretch, over all sources: the longest, surest and most specific of those that overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from guard.types import Finding
+
+STRONG = 0.5
+"""A finding with less is a guess: it yields to any surer one it overlaps, however short."""
+
+
+def _rank(finding: Finding) -> tuple[bool, int, float, int, str, int, str]:
+    """Order for choosing: sure before guessed, then longer, surer, more specific, and by name to settle ties."""
+    return (
+        finding.score < STRONG,
+        finding.start - finding.end,
+        -finding.score,
+        -finding.kind.count("."),
+        finding.kind,
+        finding.start,
+        finding.source,
+    )
+
+
+def _overlap(one: Finding, other: Finding) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _within(inner: Finding, outer: Finding) -> bool:
+    return outer.start <= inner.start and inner.end <= outer.end
+
+
+def _joined(one: Finding, other: Finding) -> Finding:
+    """The better of two overlapping findings, over the stretch of both."""
+    best = min(one, other, key=_rank)
+    start, end = min(one.start, other.start), max(one.end, other.end)
+    return Finding(best.kind, start, end, best.score, best.source, best.path)
+
+
+def _settle(cluster: list[Finding]) -> list[Finding]:
+    """Choose among findings that overlap each other, directly or through a third."""
+    kept: list[Finding] = []
+    for finding in sorted(cluster, key=_rank):
+        rivals = [other for other in kept if _overlap(finding, other)]
+        if not rivals:
+            kept.append(finding)
+        elif finding.score >= STRONG and not any(_within(finding, other) for other in rivals):
+            kept = [other for other in kept if other not in rivals]
+            for other in rivals:
+                finding = _joined(finding, other)
+            kept.append(finding)
+    return sorted(kept, key=lambda finding: finding.start)
+
+
+def resolve(findings: Iterable[Finding]) -> list[Finding]:
+    """Settle overlaps: no two results overlap, in order of the text; a partial overlap of sure ones becomes one.
+
+    Findings about a whole field (0, 0) stay as they are.
+    """
+    whole: list[Finding] = []
+    spans: list[Finding] = []
+    for finding in findings:
+        (spans if finding.end > finding.start else whole).append(finding)
+    spans.sort(key=lambda finding: (finding.start, finding.end))
+    result = whole
+    cluster: list[Finding] = []
+    reach = -1
+    for finding in spans:
+        if finding.start >= reach and cluster:
+            result.extend(cluster if len(cluster) == 1 else _settle(cluster))
+            cluster = []
+        cluster.append(finding)
+        reach = max(reach, finding.end) if len(cluster) > 1 else finding.end
+    if cluster:
+        result.extend(cluster if len(cluster) == 1 else _settle(cluster))
+    return result

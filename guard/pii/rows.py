@@ -1,0 +1,76 @@
+"""What one row of the catalogue says; the catalogue is data, this is its form."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+BLOCK_LONGEST = 8192
+"""The longest body of a PEM block that is taken (an 8192-bit RSA key has 6.5 KB)."""
+
+CUE_REACH = 40
+"""How many characters before a value a cue word may begin; cues never act forwards."""
+
+BLANK = r"[ \t\r\n]"
+SEP = r"[ \t\r\n./_-]"
+"""What may stand between the digits of a number (ASCII; the projection folds the rest to these)."""
+
+
+class Road(enum.Enum):
+    """How the matches of a row are found fast; what is found is the same on every road."""
+
+    LITERAL = "literal"  # the core begins with a fixed string
+    DIGITS = "digits"  # within a region of digit groups, 8 characters before and 6 after included
+    WHOLE = "whole"  # anywhere
+    MAIL = "mail"  # around an @
+    BLOCK = "block"  # a PEM block from its opening line
+    AFTER = "after"  # directly after one of the row's heads (words outside ASCII)
+
+
+class Edge(enum.Enum):
+    """What may not touch a match: letters and digits, digits, or also a stop with a digit beyond."""
+
+    WORD = "word"
+    DIGIT = "digit"
+    DOTTED = "dotted"
+    FREE = "free"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One shape of one kind. A kind may have several rows, from the surest shape to the loosest.
+
+    `core` is in RE2 syntax over the projection (ASCII bytes, 0x1A for what is not), without edges; of a
+    core with a group, the group is the value. `check` names a function of `validators` (its docstring
+    names the standard) that may also shorten the match. `score` holds without a cue word, `cued` with one
+    (0: dropped). `unless` names cue words that rule the row out where `cue` is not nearer. `alphabet`,
+    `longest` and `ahead` (characters looked at after the end) bound a match for streams. `lead` and `tail`
+    are the letters outside ASCII that the first and last byte may stand for. `nobody` names the test for
+    reserved and private values. `gate` replaces the core in the gate where RE2 cannot hold it.
+    """
+
+    kind: str
+    core: str
+    road: Road
+    score: float
+    cued: float = 0.0
+    check: str = ""
+    cue: str = ""
+    unless: str = ""
+    edge: Edge = Edge.WORD
+    trim: bool = False
+    heads: tuple[str, ...] = ()
+    lead: str = ""
+    tail: str = ""
+    nobody: str = ""
+    country: str = ""
+    laws: tuple[str, ...] = ()
+    alphabet: str = "ink"
+    longest: int = 64
+    ahead: int = 1
+    gate: str = ""
+
+
+def digits(count: str, separator: str = SEP + "{0,3}") -> str:
+    """The core of a number of `count` digits (`8` or `12,18` more than one), freely grouped."""
+    return rf"[0-9](?:{separator}[0-9]){{{count}}}"

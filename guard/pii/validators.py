@@ -1,0 +1,374 @@
+"""Checks on candidates: how much of a match is a real number, by the standard that each one names.
+
+A check takes the matched bytes of the projection and returns how many of them, from the start, are the value
+(0: not one). Every check is linear in its input, which no row lets grow beyond its longest match.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Iterator
+from datetime import date
+from operator import mul
+
+Check = Callable[[bytes], int]
+
+_DELETE = bytes(set(range(256)) - set(b"0123456789"))
+_TO_INT = bytes(code - 48 if 48 <= code <= 57 else 0 for code in range(256))
+_DOUBLED = bytes((n * 2 if n < 5 else n * 2 - 9) if n < 10 else 0 for n in range(256))
+_NOT_ALNUM = bytes(code for code in range(256) if not (48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122))
+
+
+def digits_of(view: bytes) -> bytes:
+    """The digits of a view as small integers, everything else left out."""
+    return view.translate(_TO_INT, _DELETE)
+
+
+def luhn(digits: bytes) -> bool:
+    """ISO/IEC 7812-1 annex B, on integers."""
+    return (sum(digits[-1::-2]) + sum(digits[-2::-2].translate(_DOUBLED))) % 10 == 0
+
+
+def weighted(digits: bytes, weights: tuple[int, ...]) -> int:
+    """The weighted sum of the digits."""
+    return sum(map(mul, weights, digits))
+
+
+def groups_of(view: bytes) -> tuple[list[int], set[bytes]]:
+    """The lengths of the groups of letters and digits, and the different separators between them."""
+    sizes = [len(group) for group in _GROUP.findall(view)]
+    return sizes, set(_BETWEEN.findall(view))
+
+
+_GROUP = re.compile(rb"[0-9A-Za-z]+")
+_BETWEEN = re.compile(rb"(?<=[0-9A-Za-z])[^0-9A-Za-z]+(?=[0-9A-Za-z])")
+
+
+def even(sizes: list[int], separators: set[bytes]) -> bool:
+    """Whether groups are written as one scheme: one separator, equal groups but for a shorter last one."""
+    if len(sizes) == 1:
+        return True
+    return len(separators) == 1 and len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0]
+
+
+# --------------------------------------------------------------------------- bank cards and accounts
+
+_CARD_LAYOUTS = ([4, 6, 5], [4, 6, 4], [6, 13], [8, 8], [6, 4, 4, 5])
+
+
+def card_length_fits(number: bytes) -> bool:
+    """Whether issuer and length go together (ISO/IEC 7812; issuers' published ranges, 2026)."""
+    size, first = len(number), number[0]
+    two = first * 10 + number[1]
+    four = two * 100 + number[2] * 10 + number[3]
+    if first == 4:
+        return size in (13, 16, 18, 19)
+    if 51 <= two <= 55 or 2221 <= four <= 2720:
+        return size == 16
+    if two in (34, 37):
+        return size == 15
+    if two in (36, 38, 39) or 3000 <= four <= 3059 or four == 3095:
+        return 14 <= size <= 19
+    if 3528 <= four <= 3589:
+        return 16 <= size <= 19
+    if four in (2131, 1800):
+        return size == 15
+    if four == 6011 or two == 65 or 6440 <= four <= 6499:
+        return 16 <= size <= 19
+    if two in (62, 81):
+        return 16 <= size <= 19
+    if 2200 <= four <= 2205 or two in (50, 56, 57, 58, 60, 61, 63, 66, 67, 68, 69):
+        return 16 <= size <= 19 if first == 2 else 12 < size <= 19
+    return four // 10 in (900, 940) and 16 <= size <= 19
+
+
+def card(view: bytes) -> int:
+    """Accept a card number of 13 to 19 digits: issuer, length, Luhn (ISO/IEC 7812-1), written in a usual layout."""
+    for end in _ends(view, range(19, 12, -1)):
+        digits = digits_of(view[:end])
+        if card_length_fits(digits) and luhn(digits) and _card_layout(view[:end]):
+            return end
+    return 0
+
+
+def _card_layout(view: bytes) -> bool:
+    sizes, separators = groups_of(view)
+    return len(sizes) == 1 or sizes in _CARD_LAYOUTS or even(sizes, separators)
+
+
+def _ends(view: bytes, counts: Collection[int]) -> Iterator[int]:
+    """Where a group ends after one of the numbers of characters, the longest first."""
+    found = []
+    count = 0
+    for group in _GROUP.finditer(view):
+        count += group.end() - group.start()
+        if count in counts:
+            found.append(group.end())
+    return reversed(found)
+
+
+IBAN_LENGTHS = {
+    pair[:2]: int(pair[3:])
+    for pair in """
+AD:24 AE:23 AL:28 AT:20 AZ:28 BA:20 BE:16 BG:22 BH:22 BI:27 BR:29 BY:28 CH:21 CR:22 CY:28 CZ:24 DE:22 DJ:27 DK:18
+DO:28 EE:20 EG:29 ES:24 FI:18 FK:18 FO:18 FR:27 GB:22 GE:22 GI:23 GL:18 GR:27 GT:28 HN:28 HR:21 HU:28 IE:22 IL:23
+IQ:23 IS:26 IT:27 JO:30 KW:30 KZ:20 LB:28 LC:32 LI:21 LT:20 LU:20 LV:21 LY:25 MC:27 MD:24 ME:22 MK:19 MN:20 MR:27
+MT:31 MU:30 NI:28 NL:18 NO:15 OM:23 PK:24 PL:28 PS:29 PT:25 QA:29 RO:24 RS:22 RU:33 SA:24 SC:31 SD:18 SE:24 SI:19
+SK:24 SM:27 SO:23 ST:25 SV:28 TL:23 TN:24 TR:26 UA:29 VA:22 VG:24 XK:20 YE:30
+""".split()  # noqa: SIM905
+}
+"""Length by country (SWIFT IBAN registry, release 99)."""
+
+_IBAN_NUMBER = {ord(c): str(i) for i, c in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+
+
+def iban(view: bytes) -> int:
+    """Accept an IBAN of its country's length whose remainder is 1 (ISO 13616, ISO 7064 MOD 97-10)."""
+    size = IBAN_LENGTHS.get(view[:2].decode("ascii").upper(), 0)
+    end = _end_after(view, size)
+    if not end:
+        return 0
+    compact = view[:end].translate(None, _NOT_ALNUM).decode("ascii").upper()
+    return end if int((compact[4:] + compact[:4]).translate(_IBAN_NUMBER)) % 97 == 1 else 0
+
+
+def _end_after(view: bytes, count: int) -> int:
+    """The offset just after the given number of letters and digits, 0 where there are fewer."""
+    if len(view) >= count > 0 and view[:count].isalnum():
+        return count
+    for group in _GROUP.finditer(view):
+        size = group.end() - group.start()
+        if count <= size:
+            return group.start() + count if count else 0
+        count -= size
+    return 0
+
+
+# --------------------------------------------------------------------------- China, Hong Kong, Taiwan
+
+CN_REGIONS = frozenset(
+    [*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55), *range(61, 66), 71, 81, 82, 83]
+)
+"""First two digits of a region code (GB/T 2260; 81 to 83: residence permits of HK, Macau, Taiwan)."""
+
+_CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CN_CHECK = b"10X98765432"
+
+
+def _is_date(year: int, month: int, day: int) -> bool:
+    try:
+        return date(year, month, day).year >= 1850
+    except ValueError:
+        return False
+
+
+def _cn_parts(view: bytes) -> bytes:
+    """The 18 characters of a resident id whose region and birth date can be, else nothing."""
+    compact = view.translate(None, _NOT_ALNUM).upper()
+    if len(compact) != 18 or int(compact[:2]) not in CN_REGIONS:
+        return b""
+    return compact if _is_date(int(compact[6:10]), int(compact[10:12]), int(compact[12:14])) else b""
+
+
+def cn_resident_id(view: bytes) -> int:
+    """Accept 18 characters: region (GB/T 2260), date, check character (GB 11643, ISO 7064 MOD 11-2)."""
+    compact = _cn_parts(view)
+    if not compact or not _cn_layout(view):
+        return 0
+    return len(view) if _CN_CHECK[weighted(digits_of(compact[:17]), _CN_WEIGHTS) % 11] == compact[17] else 0
+
+
+def cn_resident_id_shape(view: bytes) -> int:
+    """Accept 18 characters with a possible region and date, whatever the check character (a mistyped id)."""
+    return len(view) if _cn_parts(view) and _cn_layout(view) else 0
+
+
+def cn_resident_id_15(view: bytes) -> int:
+    """Accept the 15 digits of the first generation: region, date of the 1900s (GB 11643-1989)."""
+    digits = view.translate(None, _NOT_ALNUM)
+    known = int(digits[:2]) in CN_REGIONS
+    return len(view) if known and _is_date(1900 + int(digits[6:8]), int(digits[8:10]), int(digits[10:12])) else 0
+
+
+_CN_LAYOUTS = ([6, 8, 4], [6, 4, 4, 4], [3, 3, 4, 4, 4], [6, 12], [17, 1], [14, 4], [6, 8, 3, 1])
+
+
+def _cn_layout(view: bytes) -> bool:
+    sizes, separators = groups_of(view)
+    return even(sizes, separators) or sizes in _CN_LAYOUTS
+
+
+_USCC = b"0123456789ABCDEFGHJKLMNPQRTUWXY"
+_USCC_WEIGHTS = tuple(pow(3, i, 31) for i in range(17))
+
+
+def cn_uscc(view: bytes) -> int:
+    """Accept a unified social credit code by its check character (GB 32100-2015, MOD 31)."""
+    values = [_USCC.find(char) for char in view.upper()]
+    if len(values) != 18 or min(values) < 0:
+        return 0
+    return 18 if (31 - sum(map(mul, _USCC_WEIGHTS, values)) % 31) % 31 == values[17] else 0
+
+
+_TW_LETTERS = b"ABCDEFGHJKLMNPQRSTUVXYWZIO"
+
+
+def tw_id(view: bytes) -> int:
+    """Accept a Taiwanese id (letter, 9 digits) by its weighted sum, MOD 10 (Household Registration rules)."""
+    code = 10 + _TW_LETTERS.index(view[:1].upper())
+    digits = digits_of(view[1:10])
+    total = code // 10 + code % 10 * 9 + weighted(digits, (8, 7, 6, 5, 4, 3, 2, 1, 1))
+    return len(view) if total % 10 == 0 else 0
+
+
+def hk_id(view: bytes) -> int:
+    """Accept a Hong Kong identity card number by its check character (MOD 11, blank counts as 36)."""
+    compact = view.translate(None, _NOT_ALNUM).upper()
+    values = [char - 55 if char >= 65 else char - 48 for char in compact]
+    if len(values) == 8:
+        values.insert(0, 36)
+    return len(view) if len(values) == 9 and sum(map(mul, range(9, 0, -1), values)) % 11 == 0 else 0
+
+
+# --------------------------------------------------------------------------- United States, United Kingdom
+
+
+def us_ssn(view: bytes) -> int:
+    """Accept a social security number: area, group and serial that are issued (SSA POMS RM 10201.030)."""
+    digits = view.translate(None, _NOT_ALNUM)
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    return len(view) if area not in (b"000", b"666") and group != b"00" and serial != b"0000" and area < b"900" else 0
+
+
+def us_ssn_said(view: bytes) -> int:
+    """Accept nine digits in one scheme that their text calls a social security number."""
+    sizes, separators = groups_of(view)
+    digits = view.translate(None, _NOT_ALNUM)
+    written = sizes == [3, 2, 4] or even(sizes, separators)
+    return len(view) if written and len(set(digits)) > 1 and digits[3:5] != b"00" and digits[5:] != b"0000" else 0
+
+
+def us_itin(view: bytes) -> int:
+    """Accept a taxpayer number: 9xx with the groups 50-65, 70-88, 90-92, 94-99 (IRM 3.21.263)."""
+    digits = view.translate(None, _NOT_ALNUM)
+    group = int(digits[3:5])
+    return len(view) if 50 <= group <= 65 or 70 <= group <= 88 or (90 <= group <= 99 and group != 93) else 0
+
+
+def uk_nhs(view: bytes) -> int:
+    """Accept an NHS number by its check digit (NHS Data Dictionary, MOD 11)."""
+    digits = digits_of(view)
+    rest = 11 - weighted(digits[:9], (10, 9, 8, 7, 6, 5, 4, 3, 2)) % 11
+    sizes, separators = groups_of(view)
+    written = sizes == [3, 3, 4] or even(sizes, separators)
+    return len(view) if written and len(set(digits)) > 1 and rest % 11 == digits[9] and rest != 10 else 0
+
+
+_NINO_NEVER = frozenset([b"BG", b"GB", b"KN", b"NK", b"NT", b"TN", b"ZZ"])
+
+
+def uk_nino(view: bytes) -> int:
+    """Accept a national insurance number whose prefix is issued (HMRC NIM39110)."""
+    return len(view) if view[:2].upper() not in _NINO_NEVER else 0
+
+
+# --------------------------------------------------------------------------- machines, money, things
+
+
+def ipv4(view: bytes) -> int:
+    """Accept four octets, a port or a prefix length in range (RFC 791, RFC 4632)."""
+    address, _, tail = view.replace(b"/", b":").partition(b":")
+    if any(int(part) > 255 for part in address.split(b".")):
+        return 0
+    limit = 32 if b"/" in view else 65535
+    return len(view) if not tail or int(tail) <= limit else len(address)
+
+
+def ipv6(view: bytes) -> int:
+    """Accept what RFC 4291 reads as an address, with a zone or a prefix length."""
+    address, _, prefix = view.partition(b"/")
+    address = address.partition(b"%")[0]
+    try:
+        ipaddress.IPv6Address(_plain_octets(address).decode("ascii"))
+    except ValueError:
+        return 0
+    if not re.search(rb"[0-9]", address) or (address.count(b":") < 3 and len(address) < 3):
+        return 0
+    return len(view) if not prefix or int(prefix) <= 128 else view.index(b"/")
+
+
+def _plain_octets(address: bytes) -> bytes:
+    """The address with leading zeros taken from a dotted tail, which ipaddress refuses."""
+    return _LEADING_ZEROS.sub(b"", address) if b"." in address else address
+
+
+_LEADING_ZEROS = re.compile(rb"(?<![0-9A-Fa-f:])0+(?=[0-9])|(?<=:)0+(?=[0-9]{1,3}\.)")
+
+
+def mac(view: bytes) -> int:
+    """Accept a MAC address with one separator throughout (IEEE 802)."""
+    return len(view) if len(set(_BETWEEN.findall(view))) == 1 else 0
+
+
+_BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE58_VALUE = {char: value for value, char in enumerate(_BASE58)}
+
+
+def base58check(view: bytes) -> int:
+    """Accept 25 bytes with a double SHA-256 checksum (Bitcoin's Base58Check; also Litecoin, Dogecoin, Tron)."""
+    number = 0
+    for char in view:
+        value = _BASE58_VALUE.get(char)
+        if value is None:
+            return 0
+        number = number * 58 + value
+    if number.bit_length() > 200:
+        return 0
+    raw = number.to_bytes(25, "big")
+    digest = hashlib.sha256(hashlib.sha256(raw[:21]).digest()).digest()
+    return len(view) if digest[:4] == raw[21:] else 0
+
+
+_BECH32 = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+
+
+def bech32(view: bytes) -> int:
+    """Accept a segregated witness address by its checksum (BIP 173 and BIP 350)."""
+    if view not in (view.lower(), view.upper()):
+        return 0
+    prefix, _, data = view.lower().rpartition(b"1")
+    values = [char >> 5 for char in prefix] + [0] + [char & 31 for char in prefix]
+    values += [_BECH32.find(char) for char in data]
+    return len(view) if min(values) >= 0 and _polymod(values) in (1, 0x2BC830A3) else 0
+
+
+def _polymod(values: list[int]) -> int:
+    state = 1
+    for value in values:
+        top = state >> 25
+        state = (state & 0x1FFFFFF) << 5 ^ value
+        for bit, generator in enumerate(_GENERATOR):
+            state ^= generator if top >> bit & 1 else 0
+    return state
+
+
+def imei(view: bytes) -> int:
+    """Accept 15 digits by Luhn (3GPP TS 23.003)."""
+    return len(view) if luhn(digits_of(view)) else 0
+
+
+_VIN_GROUPS = ("0", "1AJ", "2BKS", "3CLT", "4DMU", "5ENV", "6FW", "7GPX", "8HY", "9RZ")
+_VIN = {ord(char): value for value, chars in enumerate(_VIN_GROUPS) for char in chars}
+_VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+
+
+def vin(view: bytes) -> int:
+    """Accept 17 characters with letters and digits by the check digit (49 CFR 565.15)."""
+    upper = view.upper()
+    if upper.isdigit() or upper.isalpha():
+        return 0
+    rest = sum(map(mul, _VIN_WEIGHTS, map(_VIN.__getitem__, upper))) % 11
+    return len(view) if upper[8] == b"0123456789X"[rest] else 0

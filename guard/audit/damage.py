@@ -73,26 +73,26 @@ class Damage:
         """The next pair of line and record that fit and stand in order."""
         matches = self._matches(line, seq)
         ordered = _longest_rising(matches)
-        self._moved_lines |= {a for a, _ in set(matches) - set(ordered)}
-        self._moved_records |= {b for _, b in set(matches) - set(ordered)}
-        for moved, record in sorted(set(matches) - set(ordered)):
-            self._say("reordered", f"record {record} was moved to this line", moved, record)
+        lines, records = {at for at, _ in ordered}, {record for _, record in ordered}
+        for at, record in matches:
+            if (
+                at not in lines and record not in records
+            ):  # else it is a copy of a record that is in its place
+                self._moved_lines.add(at)
+                self._moved_records.add(record)
+                lines.add(at)
+                records.add(record)
+                self._say("reordered", f"record {record} was moved to this line", at, record)
         if ordered:
             return ordered[0]
         return self._far(line, seq) or (self._lines, self._chain.last + 1)
 
     def _matches(self, line: int, seq: int) -> list[tuple[int, int]]:
-        end = min(seq + _WINDOW, self._chain.last + 1)
-        records = [record for record in range(seq, end) if record not in self._moved_records]
-        found = []
-        for at in range(line, min(line + _WINDOW, self._lines)):
-            if at in self._moved_lines:
-                continue
-            fitting = next((s for s in records if self._fits(at, s)), None)
-            if fitting is not None:
-                records.remove(fitting)
-                found.append((at, fitting))
-        return found
+        """All lines and records of the window that fit; of one line, the later records first."""
+        lines = set(range(line, min(line + _WINDOW, self._lines))) - self._moved_lines
+        records = set(range(seq, min(seq + _WINDOW, self._chain.last + 1))) - self._moved_records
+        pairs = ((at, record) for at in sorted(lines) for record in sorted(records, reverse=True))
+        return [(at, record) for at, record in pairs if self._fits(at, record)]
 
     def _far(self, line: int, seq: int) -> tuple[int, int] | None:
         """Look past the window: many records were removed before this line, or many lines inserted."""
@@ -150,7 +150,10 @@ def _runs(numbers: list[int]) -> list[tuple[int, int]]:
 
 
 def _longest_rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The longest part of pairs, in order of lines, whose records rise too (patience sorting)."""
+    """The longest part of pairs in which lines and records both rise (patience sorting).
+
+    Pairs are in order of lines, those of one line by falling record, so that no line is taken twice.
+    """
     tails: list[int] = []
     chains: list[list[tuple[int, int]]] = []
     for pair in pairs:

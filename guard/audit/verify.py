@@ -108,8 +108,11 @@ def _check(path: Path, verifiers: dict[str, Verifier], progress: Progress) -> _C
     if held.header.file != path.name:
         text = f"it was written as {held.header.file}: renamed, or a copy"
         found.problems.append(Problem("link", path.name, text))
+    torn = _check_lines(path, found, progress)
+    # After the lines: an entry that was changed, and not its record, is put right by then.
     _check_heads(found, verifiers.get(held.header.key_id))
-    _check_lines(path, found, progress)
+    if not held.closed:
+        found.notes += _notes(path.name, found, torn)
     return found
 
 
@@ -142,8 +145,8 @@ def _check_head(held: ChainFile, head: chain.Entry, at: int, verifier: Verifier)
     return False
 
 
-def _check_lines(path: Path, found: _Checked, progress: Progress) -> None:
-    """Hash every line; at the first one that does not fit, find out what happened."""
+def _check_lines(path: Path, found: _Checked, progress: Progress) -> int:
+    """Hash every line; at the first one that does not fit, find out what happened. Gives the torn bytes."""
     held = found.chain
     seq, before, read = held.header.first, held.before, 0
     found.records = held.last - held.header.first + 1
@@ -152,16 +155,16 @@ def _check_lines(path: Path, found: _Checked, progress: Progress) -> None:
             digest, size, whole = hash_line(file, before, seq)
             if not whole or digest != held.digest(seq):
                 found.problems += Damage(file, path.name, held).explain(seq - held.header.first, seq)
-                return
+                return 0
             before, seq, read = digest, seq + 1, read + size
             if read >= _BLOCK:
                 progress(read)
                 read = 0
         progress(read)
-        _check_tail(path.name, file, found, before)
+        return _check_tail(path.name, file, found, before)
 
 
-def _check_tail(name: str, file: BinaryIO, found: _Checked, before: bytes) -> None:
+def _check_tail(name: str, file: BinaryIO, found: _Checked, before: bytes) -> int:
     """Look at what follows the last chained record: in a killed process's file, what nobody was told of."""
     held = found.chain
     seq, torn = held.last + 1, 0
@@ -171,11 +174,10 @@ def _check_tail(name: str, file: BinaryIO, found: _Checked, before: bytes) -> No
             break
         before = found.beyond[seq] = read[0]
         seq += 1
-    if not held.closed:
-        found.notes += _notes(name, found, torn)
-    elif found.beyond or torn:
+    if held.closed and (found.beyond or torn):
         line = held.last - held.header.first + 2
         found.problems.append(Problem("inserted", name, "the file goes on after its signed end", line))
+    return torn
 
 
 def _notes(name: str, found: _Checked, torn: int) -> list[str]:
@@ -239,6 +241,6 @@ def _order(name: str, header: chain.Header, checked: dict[str, _Checked]) -> lis
         text = f"it begins with record {header.first} and names no previous file"
         return [] if header.first == 1 else [Problem("link", name, text)]
     target = checked.get(previous.file)
-    if header.first == previous.seq + 1 and (target is None or target.chain.last <= previous.seq):
+    if header.first == previous.seq + 1 and (target is None or target.chain.last == previous.seq):
         return []
     return [Problem("link", name, f"it does not go on where {previous.file} ends")]

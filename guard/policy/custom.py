@@ -14,6 +14,7 @@ from guard.policy.rules import wrong
 
 _KIND = re.compile(r"(?:pii|secret)(?:\.[a-z][a-z0-9_]*)+")
 _MAX_MEM = 8 << 20
+_PROBES = ("", "a", " 0-0 ", "\n", "中")  # where a pattern that needs no character shows it
 
 
 def _options() -> Any:
@@ -31,13 +32,13 @@ def compiled(pattern: str) -> Any:
 
 def _pattern(text: str) -> str:
     try:
-        empty = compiled(text).search("")
+        found = [compiled(text).search(probe) for probe in _PROBES]
     except re2.error as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error.args[0])
         raise wrong(
             f"is no RE2 pattern ({reason[:80]}): write one without look-around and back-references"
         ) from None
-    if empty is not None:
+    if any(match is not None and match.start() == match.end() for match in found):
         raise wrong("matches the empty text: let it need at least one character")
     return text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,10 +14,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetPydanticSchema,
     WithJsonSchema,
 )
-from pydantic_core import core_schema
+from pydantic_core import CoreSchema, core_schema
 
 from guard.policy import names
 from guard.policy.rules import Rule, wrong
@@ -24,7 +26,7 @@ from guard.types import Place
 
 _HOST = re.compile(r"(?:https?://)?(?:\*\.)?(?:[^\s/?#@:*\[\]A-Z]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 _NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
-_ROUTE = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE) /[^\s?#]*")
+_ROUTE = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE|\*) (?:/[^\s?#]*|\*)|\*")
 _SELECTOR = re.compile(r"\$(?:\.\.\w+|\.\w+|\[\d+\]|\[\*\]|\.\*)+")
 _URL = re.compile(r"(?:https?://[^\s/?#@]+(?:/[^\s?#]*)?)?")
 
@@ -112,7 +114,7 @@ BaseUrl = Annotated[
     str,
     _shaped(_URL, "write a base URL such as https://eu.api.openai.com/v1, without user, query or fragment"),
 ]
-RouteKey = Annotated[str, _shaped(_ROUTE, 'write method and path, such as "POST /ask"')]
+RouteKey = Annotated[str, _shaped(_ROUTE, 'write method and path, such as "POST /ask", or "*" to mean all')]
 Jurisdiction = Annotated[
     str, _one_of(names.JURISDICTIONS, "country or group of countries"), _enum(names.JURISDICTIONS)
 ]
@@ -149,14 +151,14 @@ def _place(value: Any, read: Callable[[Any], PlaceForm]) -> Place:
     return Place(form.processing, form.storage)
 
 
-DeclaredPlace = Annotated[
-    Place,
-    GetPydanticSchema(
-        lambda _, handler: core_schema.no_info_wrap_validator_function(
-            _place, handler.generate_schema(PlaceForm)
-        )
-    ),
-]
+def _place_schema(_: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    write = core_schema.plain_serializer_function_ser_schema(asdict)
+    return core_schema.no_info_wrap_validator_function(
+        _place, handler.generate_schema(PlaceForm), serialization=write
+    )
+
+
+DeclaredPlace = Annotated[Place, GetPydanticSchema(_place_schema)]
 
 
 def _recognizer(name: str) -> str:

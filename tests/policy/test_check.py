@@ -1,0 +1,81 @@
+"""What `guard policy check` wants looked at: choices that fail open, and findings on which no rule acts."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from guard.policy.check import warnings
+from guard.policy.load import load, pack_names
+
+TODAY = datetime.date(2026, 12, 1)
+JUDGED = "output: {rules: {moderation.*: block}}"
+
+WARNED = [
+    ("mode: observe", "mode: observe: nothing is changed or refused"),
+    ("egress: {mode: observe}", "egress.mode: observe: destinations outside"),
+    (
+        "input:\n  rules:\n    pii.*: {action: block, mode: observe}",
+        "input.rules.pii.* (p.yaml:3): mode: observe: what it finds passes",
+    ),
+    (
+        "output:\n  rules:\n    guard.unavailable.*: flag",
+        "output.rules.guard.unavailable.* (p.yaml:3): flag: guard.unavailable.moderation fails open",
+    ),
+    ("input: {rules: {'*': flag}}", "input.rules.* (p.yaml:1): flag: guard.unavailable.record fails open"),
+    ("input: {rules: {guard.opaque.image: allow}}", "allow: guard.opaque.image fails open"),
+    (
+        "logs: {rules: {guard.*: flag}}",
+        "logs.rules.guard.* (p.yaml:1): flag: guard.unavailable.detect fails open",
+    ),
+    ("output: {stream: {hold: none}}", "output.stream.hold: none: a stream is released before it is judged"),
+    ("endpoints: {allow: [files]}", "endpoints.allow: files passes unscreened"),
+    (
+        "extends: [default]\nmoderation: {by: off}",
+        "moderation.by: off: the moderation rules of the output are never asked",
+    ),
+    (f"{JUDGED}\negress: {{jurisdictions: [AE]}}", "no host of OpenAI moderates inside AE"),
+    (f"{JUDGED}\negress: {{jurisdictions: [DE]}}", "no host of OpenAI moderates inside DE"),
+    (f"{JUDGED}\negress: {{jurisdictions: [CN, HK]}}", "no host of OpenAI moderates inside CN, HK"),
+    (
+        "recognizers: {presidio: {recognizers: [UrlRecognizer]}}\ninput: {rules: {pii.*: block}}",
+        "UrlRecognizer finds pii.url, on which no rule acts: name the kind in a rule",
+    ),
+    ("recognizers: {custom: [{name: b, pattern: x, kind: pii.x}]}", "b finds pii.x, on which no rule acts"),
+    ("review_by: 2026-11-30", "review_by: 2026-11-30 has passed"),
+    ("effective: 2027-01-01", "effective: 2027-01-01 is still to come"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), WARNED)
+def test_a_doubtful_choice_is_named(write: Callable[[str, str], Path], text: str, expected: str) -> None:
+    """Every choice that fails open, is only observed or finds for nobody is one line that says where."""
+    found = warnings(load(write("p.yaml", text)), TODAY)
+    assert any(expected in warning for warning in found), found
+
+
+QUIET = [
+    "input: {rules: {guard.*: block}}",
+    f"{JUDGED}\negress: {{jurisdictions: [EEA, CH]}}",
+    f"{JUDGED}\negress: {{jurisdictions: [EEA, CH, GB]}}",
+    f"{JUDGED}\negress: {{jurisdictions: [US]}}",
+    f"{JUDGED}\negress: {{jurisdictions: [AE]}}\nmoderation: {{url: 'https://judge.example'}}",
+    "egress: {jurisdictions: [AE]}",
+    "recognizers: {presidio: {recognizers: [UrlRecognizer]}}\nlogs: {rules: {pii.url: redact}}",
+    "review_by: 2026-12-01\neffective: 2026-12-01",
+]
+
+
+@pytest.mark.parametrize("text", QUIET)
+def test_what_is_sound_is_not_warned_of(write: Callable[[str, str], Path], text: str) -> None:
+    """A policy that blocks what it cannot check, and judges in place, has no warnings."""
+    assert warnings(load(write("p.yaml", text)), TODAY) == []
+
+
+@pytest.mark.parametrize("pack", pack_names())
+def test_the_packs_are_sound(pack: str) -> None:
+    """No shipped pack but `observe` has anything to warn of."""
+    assert bool(warnings(load(pack), TODAY)) is (pack == "observe")

@@ -18,6 +18,7 @@ from guard.policy.model import Policy
 from guard.sentences import message_for
 from guard.stream import StreamGate
 from guard.trace import records, spans
+from guard.trace.spans import Span
 from guard.types import Action, Admission, Commit, Decision, Finding, Flow, Receipt, Segment, Stage, Verdict
 from guard.wire import bodies, jsonbody, refusal
 from guard.wire.openai import Endpoint, Reading, endpoint, request_reading, response_reading
@@ -149,8 +150,8 @@ class Call:
 
     def _commit(self, screened: Screened, out: bytes, refusal_: Refused | None) -> Flow[None]:
         span = self._span
-        span.set(self._common())
-        span.set(
+        span.set_all(self._common())
+        span.set_all(
             records.screen_attributes(
                 screened.verdict,
                 endpoint=self.endpoint.name if self.endpoint else self.method,
@@ -160,7 +161,7 @@ class Call:
                 admission=self.admission,
             )
         )
-        span.events(spans.finding_events(screened.verdict, self.exchange.subject))
+        self._events(span, screened.verdict)
         if refusal_ is not None:
             span.error(refusal_.code)
         try:
@@ -168,6 +169,10 @@ class Call:
             self.exchange.receipts.note("record", Receipt.RAN)
         except Unavailable as failure:
             self._unrecorded(failure)
+
+    def _events(self, span: Span, verdict: Verdict) -> None:
+        for name, attributes in spans.finding_events(verdict, self.exchange.subject):
+            span.event(name, attributes)
 
     def _unrecorded(self, failure: Unavailable) -> None:
         finding = Finding(failure.kind, 0, 0, 1.0, "guard", "")
@@ -179,8 +184,8 @@ class Call:
 
     def _commit_bad(self, bad: BadRequest) -> Flow[None]:
         span = self._span
-        span.set(self._common())
-        span.set({spans.STAGE: str(Stage.INPUT)})
+        span.set_all(self._common())
+        span.set(spans.STAGE, str(Stage.INPUT))
         span.error(bad.code)
         try:
             yield Commit(span.end())
@@ -292,7 +297,7 @@ class Call:
     def finish_stream(self, gate: StreamGate, error: str = "") -> None:
         """Write the outcome of a streamed answer."""
         self.action = max(self.action, gate.verdict().enforced)
-        body = {"id": gate.seen.id, "model": gate.seen.model, "usage": gate.seen.usage}
+        body: dict[str, Any] = {"id": gate.seen.id, "model": gate.seen.model, "usage": gate.seen.usage}
         body["choices"] = [{"finish_reason": reason} for reason in gate.seen.finish_reasons]
         self.finish(gate.verdict(), usage=body, error=error or gate.code, screened=gate.screened_bytes)
 
@@ -312,9 +317,9 @@ class Call:
         span = self._model_span
         if span is None:
             span = self.guard.recorder.start(spans.SCREEN, parent=self.parent, attributes=self._common())
-        span.set(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
+        span.set_all(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
         if verdict is not None:
-            span.events(spans.finding_events(verdict, self.exchange.subject))
+            self._events(span, verdict)
         if error or status >= 400:
             span.error(error or str(status))
         self.guard.ledger.append(span.end())

@@ -39,7 +39,7 @@ class _Span:
     def end(self, scores: _Scores | None, error: str = "") -> None:
         """Write the outcome; the scores of several texts are arrays, in the order of the texts."""
         if scores:
-            self._span.set(records.score_attributes(scores))
+            self._span.set_all(records.score_attributes(scores))
         if error:
             self._span.error(error)
         self._guard.ledger.append(self._span.end())

@@ -397,12 +397,14 @@ class StreamGate:
         if not job.segments:
             window.released, judged, _ = answer(window.text, verdict.decisions, placeholders)
             return judged
-        released, judged = {}, {}
+        released: dict[str, str] = {}
+        parts: list[str] = []
         for segment in job.segments:
             rows = [d for d in verdict.decisions if d.finding.path == segment.path]
-            released[segment.path], judged[segment.path], _ = answer(segment.text, rows, placeholders)
+            released[segment.path], judged, _ = answer(segment.text, rows, placeholders)
+            parts.append(judged)
         window.released = rewritten(window.text, released)
-        return "\n".join(judged.values())
+        return "\n".join(parts)
 
     def _placed(self, segments: Sequence[Segment], lists: Sequence[Sequence[Finding]]) -> list[Finding]:
         found: list[Finding] = []

@@ -109,7 +109,7 @@ def _table(text: str, decisions: Sequence[Decision]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from guard.pii.placeholders import is_fake
+    from guard.pii.fakes import is_fake
 
     console = Console()
     if not decisions:

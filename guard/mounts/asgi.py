@@ -226,7 +226,7 @@ class _Responder:
         await send_reply(self.send, own(refuse(refusal), self.call))
 
     def _rewritten(self, body: bytes) -> Scope:
-        dropped = (b"content-length", b"transfer-encoding", b"content-encoding", b"accept-encoding")
+        dropped: tuple[bytes, ...] = (b"content-length", b"transfer-encoding", b"content-encoding", b"accept-encoding")
         if self._body == body and not header(self.scope["headers"], b"transfer-encoding"):
             dropped = (b"accept-encoding",)
         headers = [(k, v) for k, v in self.scope["headers"] if k.lower() not in dropped]

@@ -54,10 +54,14 @@ class ClientKeys:
 
 
 class Gateway:
-    """One upstream, one policy. `upstream=None` is the OpenAI API at the host that the policy's residency asks for."""
+    """One upstream, one policy. `upstream=None` is the OpenAI API at the host that the policy's residency asks for.
 
-    def __init__(self, guard: Guard, *, upstream: str | None = None) -> None:
+    With `owns=True` the guard is closed when the server shuts down.
+    """
+
+    def __init__(self, guard: Guard, *, upstream: str | None = None, owns: bool = False) -> None:
         self.guard = guard
+        self._owns = owns
         settings = guard.settings
         self.upstream = (upstream or default_upstream(guard)).rstrip("/")
         guard.name(self.upstream)
@@ -104,7 +108,8 @@ class Gateway:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.guard.egress.aclose()
-                self.guard.close()
+                if self._owns:
+                    self.guard.close()
                 return await send({"type": "lifespan.shutdown.complete"})
 
     async def start(self) -> None:
@@ -228,7 +233,7 @@ def from_environment() -> Gateway:
 
     settings = Settings()
     guard = Guard.from_policy(os.environ.get("GUARD_SERVE_POLICY") or settings.policy, settings)
-    return Gateway(guard, upstream=os.environ.get("GUARD_SERVE_UPSTREAM") or None)
+    return Gateway(guard, upstream=os.environ.get("GUARD_SERVE_UPSTREAM") or None, owns=True)
 
 
 def describe(gateway: Gateway) -> Mapping[str, str]:

@@ -150,11 +150,11 @@ async def drive_stream(gate: StreamGate, chunks: AsyncIterator[bytes], doors: Do
             for data in stream.drain():
                 yield data
     finally:
-        tasks = [*judging, *([reading] if reading else [])]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.gather(*tasks, return_exceptions=True)
+        left: list[asyncio.Task[Any]] = [*judging, *([reading] if reading else [])]
+        for waiter in left:
+            waiter.cancel()
+        if left:
+            await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:

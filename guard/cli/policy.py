@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 from typing import Annotated, Any
 
 import typer
@@ -20,8 +19,6 @@ Source = Annotated[
     str, typer.Argument(metavar="FILE|PACK", help="a policy file, or the name of a shipped pack")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="write one JSON object, for machines")]
-
-_PROBLEM = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<key>\S*): (?P<message>.*)", re.DOTALL)
 
 
 @app.command(epilog="Example: guard policy check policies/acme.yaml")
@@ -87,9 +84,7 @@ def _fail(error: PolicyError, as_json: bool) -> Any:
 
 
 def _parts(problem: str) -> dict[str, Any]:
-    found = _PROBLEM.fullmatch(problem)
-    assert found is not None
-    return {**found.groupdict(), "line": int(found["line"])}
+    return {key: getattr(problem, key) for key in ("file", "line", "key", "message")}
 
 
 def _print_list(title: str, lines: list[str]) -> None:

@@ -10,7 +10,7 @@ from guard.policy import names
 from guard.policy.lint import lint
 from guard.policy.model import Policy
 from guard.policy.resolve import Loaded, resolve
-from guard.policy.source import Path_, Source, read_source
+from guard.policy.source import Path_, Problem, Source, read_source
 
 _PACK = re.compile(r"[a-z][a-z0-9-]*")
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -34,7 +34,7 @@ def pack_names() -> list[str]:
 def pack_path(name: str) -> Path:
     """Return the file of a pack; raises PolicyError for an unknown name."""
     if name not in pack_names():
-        raise PolicyError([f"{name[:60]}:1:(file): {_no_pack(name)}"])
+        raise PolicyError([Problem.at(name[:60], 1, "", _no_pack(name))])
     return _packs() / f"{name}.yaml"
 
 

@@ -33,6 +33,22 @@ _WORDS: dict[str, bool | None] = {
 }
 
 
+class Problem(str):
+    """One mistake: the line `file:line:key: what is wrong: what to write instead`, which also knows its parts."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    @classmethod
+    def at(cls, file: str, line: int, key: str, message: str) -> Problem:
+        """Make the line of its parts; a mistake of the whole file has the key `(file)`."""
+        problem = cls(f"{file}:{line}:{key or '(file)'}: {message}")
+        problem.file, problem.line, problem.key, problem.message = file, line, key, message
+        return problem
+
+
 @dataclass
 class Source:
     """One policy file as plain data, and where each of its keys stands."""
@@ -40,7 +56,7 @@ class Source:
     path: Path
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[Path_, int] = field(default_factory=dict)
-    problems: list[tuple[int, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
     def line(self, path: Path_) -> int:
         """The line of a key, or of the nearest key above it."""
@@ -59,11 +75,12 @@ class Source:
     def problem_at(self, line: int, key: str, text: str) -> None:
         """Note a problem at a line; at most 50 are kept, so that the list stays readable."""
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append((line, f"{self.path}:{line}:{key or '(file)'}: {text}"))
+            self.problems.append(Problem.at(str(self.path), line, key, text))
 
     def error(self, *more: str) -> PolicyError:
         """The one error that holds all problems of the file, in the order of its lines."""
-        return PolicyError([*dict.fromkeys(text for _, text in sorted(self.problems)), *more])
+        mine = sorted(dict.fromkeys(self.problems), key=lambda problem: (problem.line, problem))
+        return PolicyError([*mine, *more])
 
 
 def dotted(path: Path_) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +17,10 @@ from guard.types import Stage
 
 if TYPE_CHECKING:
     from guard.guard import Guard
+    from guard.outside.admission import Admit
     from guard.services.detector import Detector
     from guard.trace.ledger import Ledger
-
-_ledgers: dict[tuple[str, int], Ledger] = {}
-_lock = threading.Lock()
+    from guard.trace.otlp import OtlpCopy
 
 
 def build(source: str | Path | Policy, settings: Settings | None = None) -> Guard:
@@ -33,7 +31,7 @@ def build(source: str | Path | Policy, settings: Settings | None = None) -> Guar
     policy = load_policy(source)
     keys = load_keys(settings)
     detector = open_detector(policy, settings)
-    named = [url for url in (settings.moderation_url, policy.moderation.url) if url]
+    named = [url for url in (settings.moderation_url, policy.moderation.url, settings.otlp_endpoint) if url]
     guard = Guard(policy, settings, keys, detector, open_ledger)
     for url in named:
         guard.name(url)
@@ -88,26 +86,41 @@ def _made_once(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def open_ledger(settings: Settings) -> Ledger:
-    """The ledger of this process for the exports folder: guards in one process share it."""
+def open_ledger(settings: Settings, admit: Admit) -> Ledger:
+    """Open the ledger of one guard in the exports folder, with its copy for a Collector where one is named."""
     from guard.trace.ledger import Ledger
     from guard.trace.signing import load_signer
 
-    folder = settings.exports.expanduser().resolve()
-    with _lock:
-        key = (str(folder), os.getpid())
-        ledger = _ledgers.get(key)
-        if ledger is None or ledger.closed:
-            signer = load_signer(home_of(settings))
-            ledger = Ledger(
-                folder,
-                signer=signer,
-                rotate_bytes=settings.rotate_bytes,
-                sign_every=settings.sign_every,
-                timeout_s=settings.commit_timeout_s,
-            )
-            _ledgers[key] = ledger
-        return ledger
+    copy = _otlp_copy(settings, admit).offer if settings.otlp_endpoint else None
+    return Ledger(
+        settings.exports.expanduser().resolve(),
+        signer=load_signer(home_of(settings)),
+        rotate_bytes=settings.rotate_bytes,
+        sign_every=settings.sign_every,
+        timeout_s=settings.commit_timeout_s,
+        copy=copy,
+    )
+
+
+def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
+    """The copy leaves through the same gate as everything else: a Collector outside the residency is refused."""
+    import httpx2
+
+    from guard.outside.egress import SyncAdmittingTransport
+    from guard.trace.otlp import OtlpCopy
+
+    transport = SyncAdmittingTransport(admit)
+
+    def post(url: str, body: bytes) -> int:
+        headers = {"content-type": "application/json", "content-length": str(len(body))}
+        answer = transport.handle_request(httpx2.Request("POST", url, headers=headers, content=body))
+        try:
+            answer.read()
+            return answer.status_code
+        finally:
+            answer.close()
+
+    return OtlpCopy(settings.otlp_endpoint, post)
 
 
 def open_detector(policy: Policy, settings: Settings) -> Detector:

@@ -24,13 +24,13 @@ from guard.policy.decide import judges
 from guard.policy.model import Policy
 from guard.services.drivers import drive, drive_sync
 from guard.settings import Settings
+from guard.trace import records, spans
 from guard.types import Admission, Finding, Identity, Limits, Segment, Verdict
 
 if TYPE_CHECKING:
     from guard.outside.egress import Egress, SyncAdmittingTransport
     from guard.services.detector import Detector
     from guard.trace.ledger import Ledger
-    from guard.trace.spans import Recorder
 
 current_identity: ContextVar[Identity | None] = ContextVar("guard_identity", default=None)
 current_exchange: ContextVar[Exchange | None] = ContextVar("guard_exchange", default=None)
@@ -59,7 +59,7 @@ class Guard:
         settings: Settings,
         keys: Keys,
         detector: Detector,
-        open_ledger: Callable[[Settings], Ledger],
+        open_ledger: Callable[[Settings, Callable[[httpx2.URL], Admission]], Ledger],
     ) -> None:
         self.policy = policy
         self.settings = settings
@@ -88,25 +88,25 @@ class Guard:
         """Stop the worker processes and make the ledger durable."""
         self.detector.close()
         if "ledger" in self.__dict__:
+            self.ledger.append(records.lifecycle(self.recorder, spans.STOP, self.policy_attributes))
             self.ledger.close()
 
     @cached_property
     def ledger(self) -> Ledger:
         """The durable record, opened at the first exchange that is recorded."""
-        return self._open_ledger(self.settings)
+        ledger = self._open_ledger(self.settings, self.admit)
+        for name in (spans.START, spans.POLICY_LOADED):
+            ledger.append(records.lifecycle(self.recorder, name, self.policy_attributes))
+        return ledger
 
     @cached_property
-    def recorder(self) -> Recorder:
+    def recorder(self) -> spans.Recorder:
         """guard's own tracer."""
-        from guard.trace.spans import Recorder
-
-        return Recorder()
+        return spans.Recorder()
 
     @cached_property
     def policy_attributes(self) -> Mapping[str, Any]:
         """The span attributes that name the policy version."""
-        from guard.trace import records
-
         return records.policy_attributes(self.policy)
 
     # text

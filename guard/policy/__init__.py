@@ -1,1 +1,1 @@
-"""Floor 1, what is allowed: the only place where an action is chosen. Pure; imports floor 0 only."""
+"""Floor 1, what is allowed: the only place where an action is chosen. Reads policy files; imports floor 0 only."""

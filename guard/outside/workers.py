@@ -58,6 +58,7 @@ class _Template:
 
     def __init__(self, target: str, arguments: tuple[Any, ...]) -> None:
         self._lock = threading.Lock()
+        self._built = False
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -81,6 +82,7 @@ class _Template:
         if not built:
             raise SetupError(f"a worker process could not be started: {hello}")
         self._control.settimeout(_FORK_S)
+        self._built = True
         return hello
 
     def fork(self) -> _Worker:
@@ -110,6 +112,8 @@ class _Template:
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits on it, as close would not
         self._control.close()
+        if not self._built:
+            self._process.kill()  # it has no workers yet, and would not look up before it is built
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import re2
 
-from guard.pii.evasion import project
+from guard.pii.evasion import Projection, project
 from guard.pii.scan import Scanner
 from guard.services.gate import options
 from guard.types import Finding
 
+_OTHER = 0x1A
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -61,23 +62,31 @@ def compiled(pattern: str) -> Any:
 
 
 def spans(pattern: Any, text: str) -> list[tuple[int, int]]:
-    """Where a pattern matches, in the text as it is and in its projection without disguises."""
+    """Where a pattern matches, in the text as it is and without its disguises."""
     found = {match.span() for match in pattern.finditer(readable(text))}
     if not text.isascii():
-        found.update(_projected(pattern, text))
+        plain, projection = undisguised(text)
+        found.update(
+            projection.to_original(*m.span()) for m in pattern.finditer(plain) if m.start() < m.end()
+        )
     return sorted(span for span in found if span[0] < span[1])
-
-
-def _projected(pattern: Any, text: str) -> Iterator[tuple[int, int]]:
-    projection = project(text)
-    for match in pattern.finditer(projection.text.decode("ascii")):
-        if match.start() < match.end():
-            yield projection.to_original(*match.span())
 
 
 def readable(text: str) -> str:
     """The text with a question mark for each lone surrogate, which RE2 cannot be given; offsets stay."""
     return text if text.isascii() else _LONE_SURROGATE.sub("?", text)
+
+
+def undisguised(text: str) -> tuple[str, Projection]:
+    """The projection with the characters back for which nothing ASCII stands: own patterns may name Hanzi."""
+    import numpy as np
+
+    projection = project(text)
+    points = np.frombuffer(readable(text).encode("utf-32-le"), dtype="<u4")
+    kept = points if projection.kept is None else points[projection.kept]
+    folded = np.frombuffer(projection.text, dtype=np.uint8)
+    mixed = np.where(folded == _OTHER, kept, folded).astype("<u4")
+    return mixed.tobytes().decode("utf-32-le"), projection
 
 
 def build(scanner_args: Mapping[str, Any], own: Sequence[tuple[str, str, str, float]]) -> Detection:

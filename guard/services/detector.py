@@ -23,7 +23,7 @@ from guard.pii.evasion import project
 from guard.pii.nobody import NOBODY
 from guard.pii.resolve import resolve
 from guard.pii.scan import Scanner
-from guard.services.detection import Own, Wanted, readable
+from guard.services.detection import Own, Wanted, readable, undisguised
 from guard.services.gate import Gate
 from guard.services.seams import Seams
 from guard.types import Finding
@@ -165,7 +165,7 @@ class Detector:
             return ()
         hits = self._own_gate.open(readable(text))
         if not text.isascii():
-            hits = tuple({*hits, *self._own_gate.open(project(text).text)})
+            hits = tuple(sorted({*hits, *self._own_gate.open(undisguised(text)[0])}))
         return hits
 
     def _analysis(self, texts: Sequence[str], short: bool) -> _Job:

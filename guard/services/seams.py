@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from guard.pii.evasion import project
-from guard.services.detection import compiled, readable
+from guard.services.detection import compiled, readable, undisguised
 
 Cuts = Callable[[str, int, bool], list[int]]
 
@@ -46,8 +45,8 @@ class Seams:
             return True
         if window.isascii():
             return False
-        projection = project(window)
-        return self._crossed(projection.text.decode("ascii"), projection.position(position - low))
+        plain, projection = undisguised(window)
+        return self._crossed(plain, projection.position(position - low))
 
     def _crossed(self, window: str, at: int) -> bool:
         return any(_crosses(pattern, window, at) for pattern in self._patterns)

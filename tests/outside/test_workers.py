@@ -45,6 +45,7 @@ class Echo:
 def build(suffix="!"): return Echo(suffix)
 def broken(): raise RuntimeError("no model")
 def slow(): time.sleep(0.5); return Echo("?")
+def endless(): time.sleep(3600)
 """
 
 
@@ -276,6 +277,18 @@ def test_closing_ends_work_that_still_runs(pools: Callable[..., WorkerPool]) -> 
         pool.close()
         with pytest.raises(Unavailable):
             call.result(10)
+
+
+def test_closing_does_not_wait_for_a_target_that_is_still_being_built(
+    pools: Callable[..., WorkerPool],
+) -> None:
+    before = children()
+    pool = pools("endless")
+    pool.start()
+    started = children() - before
+    assert started
+    pool.close()
+    assert gone(started)
 
 
 def test_a_forgotten_pool_ends_itself(pools: Callable[..., WorkerPool]) -> None:

@@ -1,0 +1,288 @@
+"""The detector: one answer from all sources, at any length, and a finding where a source failed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import guard.services.detector
+from guard.errors import SetupError
+from guard.services.detector import Detector, shipped_patterns
+from guard.types import Finding
+
+pytestmark = pytest.mark.anyio
+ROOT = Path(guard.services.detector.__file__).parents[2]
+ARGS: dict[str, Any] = {"kinds": None, "countries": None, "skip": ("reserved", "private")}
+FILLER = "the quick brown fox jumps over the lazy dog, and again it does. "
+CARD = "4111 1111 1111 1111"
+
+
+class Own(NamedTuple):
+    name: str
+    pattern: str
+    kind: str
+    score: float
+
+
+BADGE = Own("badge", r"工号\d{6}", "pii.acme.badge", 0.8)
+TICKET = Own("ticket", r"\bACME-[0-9]{4}\b", "pii.acme.ticket", 0.7)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Iterator[Detector]:
+    """Everything at once, with deadlines that a busy machine keeps."""
+    made = Detector(
+        scanner_args=ARGS,
+        presidio=("UsBankRecognizer", "MedicalLicenseRecognizer", "EmailRecognizer", "UrlRecognizer"),
+        presidio_deadline_s=30,
+        custom=(BADGE, TICKET),
+        deadline_s=30,
+    )
+    made.start()
+    made.wait()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def hurried() -> Iterator[Detector]:
+    """Presidio under a short deadline."""
+    made = Detector(scanner_args=ARGS, presidio=("UrlRecognizer",), presidio_deadline_s=0.5)
+    made.start()
+    made.wait()
+    yield made
+    made.close()
+
+
+def named(text: str, findings: list[Finding]) -> list[tuple[str, str, str]]:
+    return [(f.kind, text[f.start : f.end], f.source) for f in findings]
+
+
+async def test_all_sources_are_settled_together(detector: Detector) -> None:
+    """Law 7: find together; the longest and surest finding of a stretch stays."""
+    text = f"card {CARD}, mail li@corp.internal, licence AB1234563, 工号123456, ACME-1234."
+    found = named(text, (await detector.detect([text]))[0])
+    assert ("pii.card", CARD, "pattern") in found
+    assert ("pii.medical_license", "AB1234563", "presidio:MedicalLicenseRecognizer") in found
+    assert ("pii.acme.badge", "工号123456", "custom:badge") in found
+    assert ("pii.acme.ticket", "ACME-1234", "custom:ticket") in found
+    assert [value for _, value, _ in found].count("li@corp.internal") == 1
+    starts = [text.index(value) for _, value, _ in found]
+    assert starts == sorted(starts)
+
+
+async def test_each_text_gets_its_own_list(detector: Detector) -> None:
+    texts = ["", "nothing here", f"one {CARD}", "", "ACME-1234", "account 945456787654"]
+    found = await detector.detect(texts)
+    kinds = [[finding.kind for finding in findings] for findings in found]
+    assert kinds == [[], [], ["pii.card"], [], ["pii.acme.ticket"], ["pii.us.bank_number"]]
+    assert all(finding.path == "" for findings in found for finding in findings)
+    assert await detector.detect([]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("工号１２３４５６。", "工号１２３４５６"),
+        ("ＡＣＭＥ－１２３４", "ＡＣＭＥ－１２３４"),
+        ("AC\u200bME-12\u200b34", "AC\u200bME-12\u200b34"),
+        ("单ACME-1234号", "ACME-1234"),
+    ],
+)
+async def test_own_patterns_see_the_text_and_its_projection(
+    detector: Detector, text: str, value: str
+) -> None:
+    """B01, B02: a pattern may name Hanzi, and disguised digits are digits to it."""
+    found = [
+        v for kind, v, _ in named(text, (await detector.detect([text]))[0]) if kind.startswith("pii.acme")
+    ]
+    assert found == [value]
+
+
+async def test_a_lone_surrogate_disturbs_no_source(detector: Detector) -> None:
+    """A36: text from Python may hold one; nothing fails, offsets stay."""
+    text = f"\ud83d ACME-1234 \udc00 {CARD} 945456787654"
+    values = [value for _, value, _ in named(text, (await detector.detect([text]))[0])]
+    assert values == ["ACME-1234", CARD, "945456787654"]
+
+
+async def test_the_synchronous_and_the_asynchronous_way_agree(detector: Detector) -> None:
+    texts = [f"x {CARD}", "ACME-1234", FILLER * 600 + " 945456787654", "li@corp.internal"]
+    assert detector.detect_sync(texts) == await detector.detect(texts)
+
+
+def test_many_threads_get_what_one_gets(detector: Detector) -> None:
+    """B39: the same answers as in a row."""
+    texts = [f"{'x' * n} ACME-{1000 + n} and 94545678{7000 + n}" for n in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda t: detector.detect_sync([t]), texts)) == [
+            detector.detect_sync([text]) for text in texts
+        ]
+
+
+async def test_a_text_of_a_million_characters_is_searched_to_its_end(detector: Detector) -> None:
+    """B37: 1,000,001 characters, values at the start, on every seam of the slices, and at the end."""
+    text = list((FILLER * 16_000)[:1_000_001])
+    places = [0, *range(16_384 - 10, 1_000_000, 49_152), 1_000_001 - 20]
+    for place in places:
+        text[place : place + 20] = f" {CARD}"
+    whole = "".join(text)
+    assert len(whole) == 1_000_001
+    (found,) = await detector.detect([whole])
+    cards = [finding.start for finding in found if finding.kind == "pii.card"]
+    assert cards == [place + 1 for place in places]
+
+
+@pytest.mark.parametrize("over", [0, 1])
+async def test_the_way_a_text_takes_does_not_change_what_is_found(over: int, detector: Detector) -> None:
+    """Inline and in the workers: the same findings on both sides of the limit."""
+    parts = f"{CARD}, ACME-1234, 945456787654, 工号123456, li@corp.internal "
+    text = (FILLER * 600)[: 32_768 - len(parts) + over - 1] + " " + parts
+    assert len(text) == 32_768 + over
+    short = (await detector.detect([parts]))[0]
+    long = (await detector.detect([text]))[0]
+    offset = len(text) - len(parts)
+    assert [(f.kind, f.start - offset, f.end - offset, f.score, f.source) for f in long] == [
+        (f.kind, f.start, f.end, f.score, f.source) for f in short
+    ]
+
+
+async def test_many_short_texts_are_one_piece_of_work(detector: Detector) -> None:
+    """B38: ten thousand messages cost no dispatch each."""
+    texts = [f"message {n} from ACME-{1000 + n % 9000}" for n in range(10_000)]
+    found = await detector.detect(texts)
+    assert all([f.kind for f in findings] == ["pii.acme.ticket"] for findings in found)
+
+
+async def test_a_hostile_text_ends_at_the_deadline_and_nobody_waits_for_it(hurried: Detector) -> None:
+    """B34: Presidio's URL pattern needs seconds for this; it is killed, the text is unavailable, others go on."""
+    hostile = "a." * 5000 + " www.corp.internal/x http://a.io"
+    quiet = await longest_pause(asyncio.sleep(0.5))
+    slow = asyncio.ensure_future(hurried.detect([hostile]))
+    pause = asyncio.ensure_future(longest_pause(slow))
+    others = [await hurried.detect([f"see https://host.io/{n}"]) for n in range(5)]
+    (found,) = await slow
+    assert [f.kind for f in found if f.kind.startswith("guard.")] == ["guard.unavailable.presidio"]
+    assert all(f.source == "presidio:UrlRecognizer" for findings in others for f in findings[0])
+    assert all(findings[0] for findings in others)
+    assert await pause < quiet + 0.05
+    assert (await hurried.detect(["see https://host.io"]))[0]
+
+
+async def longest_pause(work: Any) -> float:
+    task, longest, last = asyncio.ensure_future(work), 0.0, time.perf_counter()
+    while not task.done():
+        await asyncio.sleep(0.005)
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+    return longest
+
+
+async def test_a_text_that_holds_no_url_is_not_sent_at_all(hurried: Detector) -> None:
+    """B34: the gate is linear, and sees that there is nothing for the slow pattern."""
+    assert await hurried.detect(["a." * 5000]) == [[]]
+
+
+def test_a_timeout_of_presidios_own_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """B35: set to nothing, it would skip every pattern and log a line."""
+    monkeypatch.setenv("REGEX_TIMEOUT_SECONDS", "0")
+    made = Detector(scanner_args=ARGS, presidio=("UsBankRecognizer",), presidio_deadline_s=30)
+    text = "account 945456787654 " + "x" * 16_000
+    assert [f.kind for f in made.detect_sync([text])[0]] == ["pii.us.bank_number"]
+    made.close()
+
+
+def test_work_that_overruns_is_unavailable_in_each_of_its_texts() -> None:
+    made = Detector(scanner_args=ARGS, custom=(TICKET,), deadline_s=0.000_001, inline_chars=100)
+    made.start()
+    made.wait()
+    long = [FILLER * 2000, f"{CARD}", ""]
+    kinds = [[f.kind for f in findings] for findings in made.detect_sync(long)]
+    assert kinds == [["guard.unavailable.detect"], ["guard.unavailable.detect"], []]
+    short = made.detect_sync([f"{CARD} ACME-1234", f"{CARD}"])
+    assert [sorted(f.kind for f in findings) for findings in short] == [
+        ["guard.unavailable.detect", "pii.card"],
+        ["pii.card"],
+    ]
+    made.close()
+
+
+async def test_a_scanner_that_fails_is_a_finding(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A20: whatever goes wrong in a check, the text is not taken for clean, and nothing is quoted."""
+
+    def broken(_: str) -> list[Finding]:
+        raise ValueError(CARD)
+
+    monkeypatch.setattr(detector._scanner, "candidates", broken)
+    (found,) = await detector.detect([f"text {CARD}"])
+    assert [(f.kind, f.start, f.end, f.score) for f in found] == [("guard.unavailable.detect", 0, 0, 1.0)]
+
+
+def test_a_recognizer_that_cannot_be_built_is_said_at_start() -> None:
+    made = Detector(scanner_args=ARGS, presidio=("NoSuchRecognizer",))
+    made.start()
+    with pytest.raises(SetupError, match="NoSuchRecognizer"):
+        made.wait()
+    assert [f.kind for f in made.detect_sync(["any text"])[0]] == ["guard.unavailable.presidio"]
+    made.close()
+
+
+@pytest.mark.parametrize(("skip", "count"), [(("reserved", "private"), 0), ((), 1)])
+def test_what_is_nobodys_is_nobodys_for_presidio_too(skip: tuple[str, ...], count: int) -> None:
+    args = {"kinds": frozenset(), "countries": None, "skip": skip}
+    made = Detector(scanner_args=args, presidio=("EmailRecognizer",), presidio_deadline_s=30)
+    assert len(made.detect_sync(["write to jo@example.com"])[0]) == count
+    made.close()
+
+
+def test_the_gate_is_known_without_presidio_and_only_for_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("UsBankRecognizer", "IbanRecognizer")
+    rows = shipped_patterns(names)
+    assert rows is not None
+    assert rows[0] is not None
+    assert rows[1] is None
+    assert shipped_patterns(("Unknown",)) is None
+    monkeypatch.setattr(guard.services.detector, "_installed", lambda: "0.0.1")
+    assert shipped_patterns(names) is None
+
+
+def test_with_another_presidio_every_text_is_sent_until_it_has_said_its_patterns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard.services.detector, "_installed", lambda: "0.0.1")
+    made = Detector(scanner_args=ARGS, presidio=("UsBankRecognizer",), presidio_deadline_s=30)
+    text = "account 945456787654"
+    assert made._analysis(["hello"], True).numbers == [0]
+    assert [f.kind for f in made.detect_sync([text])[0]] == ["pii.us.bank_number"]
+    assert made._analysis(["hello"], True).numbers == []
+    assert made._analysis([text], True).numbers == [0]
+    made.close()
+
+
+def test_clean_text_needs_neither_presidio_nor_a_worker() -> None:
+    """The common case: nothing is imported, started or sent for it."""
+    script = (
+        "import sys\n"
+        "from guard.services.detector import Detector\n"
+        f"d = Detector(scanner_args={ARGS!r}, presidio=('UsBankRecognizer',))\n"
+        f"print(len(d.detect_sync(['hello', '{CARD}'])[1]))\n"
+        "print([m for m in ('presidio_analyzer', 'spacy', 'tldextract') if m in sys.modules])\n"
+        "print(d._pool.ready, d._presidio.ready, d._presidio._state)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+    )
+    assert done.stdout.split("\n")[:3] == ["1", "[]", "False False None"]

@@ -20,7 +20,7 @@ from guard.wire.leaves import (
     WORD,
 )
 from guard.wire.nodes import Object, Shape
-from guard.wire.positions.responses import ANNOTATION, ITEM, PART, RESPONSE
+from guard.wire.positions.responses import AGENT, ANNOTATION, ITEM, PART, RESPONSE
 
 Closes = Literal["", "lane", "all"]
 
@@ -35,6 +35,7 @@ _COMMON: dict[str, Shape] = {
     "command_index": VALUE,
     "annotation_index": VALUE,
     "obfuscation": PADDING,
+    "agent": AGENT,
 }
 
 COMMON = Object(_COMMON)

@@ -44,8 +44,9 @@ ANNOTATION = Tagged(
 PART = Tagged(
     "type",
     {
+        "text": {"text": TEXT},
         "input_text": {"text": TEXT, "prompt_cache_breakpoint": BREAKPOINT},
-        "input_image": {
+        "input_image|computer_screenshot": {
             "detail": WORD,
             "file_id": IMAGE,
             "image_url": IMAGE,
@@ -64,6 +65,7 @@ PART = Tagged(
         "refusal": {"refusal": LANE_TEXT},
         "reasoning_text": {"text": LANE_TEXT},
         "summary_text": {"text": LANE_TEXT},
+        "encrypted_content": {"encrypted_content": SEALED},
     },
     name="part",
 )
@@ -107,8 +109,11 @@ _ACTION = {
     "text": TEXT,
 }
 
+# The beta of the same endpoint (`?beta=true`): which agent of several an item or event comes from.
+AGENT = {"agent_name": FIXED}
+
 # What every item may carry beside its own fields.
-_ITEM = {"id": ID, "status": WORD, "created_by": FIXED}
+_ITEM = {"id": ID, "status": WORD, "created_by": FIXED, "agent": AGENT}
 
 REASONING = {"context": WORD, "effort": WORD, "generate_summary": WORD, "mode": WORD, "summary": WORD}
 
@@ -231,8 +236,8 @@ ITEM = Tagged(
         "custom_tool_call_output": {**_CALL, "output": (JSON_TEXT, PARTS)},
         "reasoning": {**_ITEM, "summary": PARTS, "content": PARTS, "encrypted_content": SEALED},
         "compaction": {**_ITEM, "encrypted_content": SEALED},
-        "compaction_trigger": {"id": ID},
-        "item_reference": {"id": ID},
+        "compaction_trigger": {"id": ID, "agent": AGENT},
+        "item_reference": {"id": ID, "agent": AGENT},
         "file_search_call": {
             **_ITEM,
             "queries": [TEXT],
@@ -338,7 +343,10 @@ ITEM = Tagged(
         "tool_search_call": {**_CALL, "arguments": FREE, "execution": WORD},
         "tool_search_output": {**_CALL, "tools": TOOLS, "execution": WORD},
         "additional_tools": {**_ITEM, "role": WORD, "tools": TOOLS},
-        "configuration_update": {"id": ID, "reasoning": REASONING, "text": TEXT_CONFIG},
+        "configuration_update": {**_ITEM, "reasoning": REASONING, "text": TEXT_CONFIG},
+        "agent_message": {**_ITEM, "author": FIXED, "recipient": FIXED, "content": (TEXT, PARTS)},
+        "multi_agent_call": {**_CALL, "action": WORD, "arguments": JSON_TEXT},
+        "multi_agent_call_output": {**_CALL, "action": WORD, "output": PARTS},
         "program": {**_CALL, "code": TEXT, "fingerprint": ID},
         "program_output": {**_CALL, "result": JSON_TEXT},
     },
@@ -387,6 +395,7 @@ REQUEST = Object(
         "context_management": [{"type": WORD, "compact_threshold": VALUE}],
         "include": [WORD],
         "input": (TEXT, ITEMS),
+        "multi_agent": {"enabled": VALUE, "max_concurrent_subagents": VALUE},
         "moderation": {"model": MODEL, "policy": MODERATION_POLICY},
         "stream": VALUE,
         "stream_options": {"include_obfuscation": VALUE},

@@ -71,9 +71,14 @@ web_search_call web_search_call.action.sources web_search_call.results web_searc
 web_search_preview_2025_03_11 webp wheel windows xhigh
 """)
 
+_BETA = _words("""
+agent_message multi_agent_call multi_agent_call_output encrypted_content
+spawn_agent interrupt_agent list_agents send_message followup_task wait_agent
+""")
+
 # Roles, finish reasons and filter results of compatible providers (Azure OpenAI, Mistral, vLLM, Ollama).
 _COMPATIBLE = _words("""
-end_turn max_output_reached model_length tool_use eos abort safe list unknown text_offset
+keepalive response.cancelled end_turn max_output_reached model_length tool_use eos abort safe list unknown text_offset
 protected_material_code protected_material_text jailbreak indirect_attack profanity custom_blocklists
 prompt severity filtered detected offset check_offset start_offset end_offset content_filter_results
 content_filter_offsets prompt_filter_results prompt_index enabled disabled adaptive vllm
@@ -96,7 +101,7 @@ object array string number integer boolean null date date-time time email uri uu
 #/$defs http://json-schema.org/draft-07/schema# https://json-schema.org/draft/2020-12/schema
 """)
 
-WORDS: frozenset[str] = frozenset(_SDK + _COMPATIBLE + _MODERATION + _JSON_SCHEMA)
+WORDS: frozenset[str] = frozenset(_SDK + _BETA + _COMPATIBLE + _MODERATION + _JSON_SCHEMA)
 """Strings that are never screened, in the places that hold words of the API."""
 
 ROUTING: frozenset[str] = frozenset(

@@ -16,8 +16,6 @@ import orjson
 TEXT_LIMIT = 8192
 """Longest text of one attribute, in code points; what is longer is cut and ends in an ellipsis."""
 
-_INT64 = range(-(2**63), 2**63)
-
 # A line must stay one line for every reader, also for those that split at U+0085, U+2028 and U+2029,
 # and must not steer a terminal (C1 controls). orjson escapes only what is below U+0020.
 _UNSAFE = re.compile(rb"\xc2([\x80-\x9f])|\xe2\x80([\xa8\xa9])")
@@ -33,7 +31,8 @@ def _text(value: str) -> Json:
 
 def _int(value: int) -> Json:
     # An integer that int64 cannot hold would make the whole line unreadable for a decoder.
-    return {"intValue": str(value)} if value in _INT64 else {"stringValue": str(value)[:TEXT_LIMIT]}
+    fits = -(2**63) <= value < 2**63
+    return {"intValue": str(value)} if fits else {"stringValue": str(value)[:TEXT_LIMIT]}
 
 
 def _float(value: float) -> Json:
@@ -48,10 +47,10 @@ def _array(value: Sequence[Any]) -> Json:
 
 
 def _other(value: Any) -> Json:
-    """Encode a subclass (an enum) as its base."""
+    """Encode a subclass (an enum, a number that keeps its digits) as its base."""
     for base in type(value).__mro__:
         if base in _ENCODERS:
-            return _ENCODERS[base](value)
+            return _ENCODERS[base](base(value))
     raise TypeError(f"no span attribute can hold a {type(value).__name__}")
 
 

@@ -102,9 +102,13 @@ STARTS = "starts"
 ENDS = "ends"
 SUBJECTS = "subjects"
 TRUNCATED = "truncated"
+MANY_PATHS = "*"
 
 ARRAY_LIMIT = 64
 """Longest array on an event; `count` says how many there were, `truncated` that some are not listed."""
+
+EVENT_LIMIT = 1000
+"""Most findings events of one span with a path of their own; those beyond are told once a kind and rule."""
 
 _KINDS = {"internal": (1, "INTERNAL"), "server": (2, "SERVER"), "client": (3, "CLIENT")}
 _ERROR_TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}")
@@ -268,16 +272,19 @@ class Span:
 def finding_events(verdict: Verdict, subjects: Callable[[Finding], str]) -> list[tuple[str, dict[str, Any]]]:
     """Describe a verdict's findings: one event for each (kind, rule, path), allowed ones too.
 
-    `subjects` gives the keyed hash of a finding's value, or "" where there is none. Arrays are capped.
+    `subjects` gives the keyed hash of a finding's value, or "" where there is none. Arrays and events are
+    capped, counts and actions are not; an event that stands for several paths has the path `*`.
     """
     groups: dict[tuple[str, str, str], list[Decision]] = {}
     for decision in verdict.decisions:
         key = (decision.finding.kind, decision.rule, decision.finding.path)
+        if key not in groups and len(groups) >= EVENT_LIMIT:
+            key = (*key[:2], MANY_PATHS)
         groups.setdefault(key, []).append(decision)
-    return [(FINDING, _finding(group, subjects)) for group in groups.values()]
+    return [(FINDING, _finding(path, group, subjects)) for (_, _, path), group in groups.items()]
 
 
-def _finding(group: list[Decision], subjects: Callable[[Finding], str]) -> dict[str, Any]:
+def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str]) -> dict[str, Any]:
     listed = [decision.finding for decision in group[:ARRAY_LIMIT]]
     first = group[0]
     return {
@@ -287,13 +294,13 @@ def _finding(group: list[Decision], subjects: Callable[[Finding], str]) -> dict[
         ORIGIN: first.origin,
         FINDING_ACTION: max(decision.action for decision in group).word,
         FINDING_ENFORCED: max(decision.enforced for decision in group).word,
-        PATH: first.finding.path,
+        PATH: path,
         COUNT: len(group),
         SCORES: [float(finding.score) for finding in listed],
         STARTS: [finding.start for finding in listed],
         ENDS: [finding.end for finding in listed],
         SUBJECTS: [subjects(finding) for finding in listed],
-        TRUNCATED: True if len(group) > ARRAY_LIMIT else None,
+        TRUNCATED: True if len(group) > ARRAY_LIMIT or path == MANY_PATHS else None,
     }
 
 

@@ -379,6 +379,21 @@ def test_arrays_of_a_finding_are_capped_and_say_so() -> None:
     assert {len(attributes_[name]) for name in ("scores", "starts", "ends", "subjects")} == {64}
 
 
+def test_a_body_of_thousands_of_paths_makes_no_gigabyte_line() -> None:
+    """Beyond the limit findings are told once a kind and rule; none is uncounted, no action is lost."""
+    allow = Action.ALLOW
+    found = [
+        Decision(Finding("pii.email", 0, 5, 1.0, "pattern", f"input[{n}]"), allow, allow, "pii.*")
+        for n in range(5000)
+    ]
+    last = Decision(Finding("pii.email", 0, 5, 1.0, "pattern", "x"), Action.BLOCK, Action.BLOCK, "pii.*")
+    events = finding_events(Verdict(Stage.INPUT, Action.BLOCK, Action.BLOCK, (*found, last)), lambda _: "")
+    assert len(events) == spans.EVENT_LIMIT + 1
+    assert sum(attributes["count"] for _, attributes in events) == 5001
+    rest = events[-1][1]
+    assert (rest["path"], rest["action"], rest["truncated"]) == ("*", "block", True)
+
+
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=5))
 def test_lines_join_into_one_request(texts: list[str]) -> None:
     """The copy for a Collector holds exactly the spans of the lines."""

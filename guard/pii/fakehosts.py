@@ -17,7 +17,7 @@ _RESERVED = [ipaddress.ip_network(net) for net in (*(f"{net}0/24" for net in _TE
 
 def ip(value: str, draw: Draw) -> str:
     """An address of the documentation ranges (RFC 5737, RFC 3849)."""
-    if match := _IPV4.fullmatch(value.partition("/")[0]):
+    if match := _IPV4.match(value):
         return _TEST_NETS[draw.below(3)] + str(draw.below(256)) + value[match.end() :]
     match = _IPV6.search(value)
     if match is None:
@@ -30,10 +30,15 @@ def ip(value: str, draw: Draw) -> str:
 def is_ip(value: str) -> bool:
     """Whether an address is of the documentation ranges."""
     try:
-        address = ipaddress.ip_address(value.partition("/")[0].partition("%")[0].strip("[]"))
+        address = ipaddress.ip_address(_bare(value))
     except ValueError:
         return is_generic(value)
     return any(address in net for net in _RESERVED if net.version == address.version)
+
+
+def _bare(value: str) -> str:
+    text = value.partition("/")[0].partition("%")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text.strip("[]")
 
 
 def mac(value: str, draw: Draw) -> str:

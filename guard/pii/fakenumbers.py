@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from guard.pii import validators
 from guard.pii.draw import Draw
-from guard.pii.shapes import alike, alnums, digits, fill, fill_digits, padded
+from guard.pii.shapes import alike, alnums, check, digits, fill, fill_digits, generic, is_generic, padded
 
 
 def card(value: str, draw: Draw) -> str:
-    """The issuer's first digit, five zeros, and a last digit that fails Luhn (ISO/IEC 7812-1)."""
+    """The issuer's first digit, five zeros, and a last digit that misses Luhn's (ISO/IEC 7812-1) by five."""
     places = digits(value)
     body = (places[:1] + "00000" + draw.digits(len(places)))[: max(1, len(places) - 1)]
-    right = next(d for d in "0123456789" if _luhn(body + d))
-    return fill_digits(value, body + str((int(right) + 1 + draw.below(9)) % 10))
+    right = next(d for d in range(10) if _luhn(f"{body}{d}"))
+    return fill_digits(value, f"{body}{(right + 5) % 10}")
 
 
 def is_card(value: str) -> bool:
-    """Whether a number starts like `card`'s and fails Luhn."""
+    """Whether a number of a card's length starts like `card`'s and misses Luhn by five."""
     places = digits(value)
-    return len(places) >= 8 and places[1:6] == "00000" and not _luhn(places)
+    if not 12 <= len(places) <= 19 or places[1:6] != "00000":
+        return False
+    return _luhn(f"{places[:-1]}{(int(places[-1]) + 5) % 10}")
 
 
 def iban(value: str, draw: Draw) -> str:
     """The same country with the check digits 00, which ISO 13616 never assigns, and which fail here."""
     places = alnums(value)
-    body = "".join(alike(c, draw) for c in places[4:])
-    while mod97(places[:2] + "00" + body) == 1:
-        body = "".join(alike(c, draw) for c in places[4:])
-    return fill(value, places[:2] + "00" + body)
+    for _ in range(8):
+        made = places[:2] + "00" + "".join(alike(c, draw) for c in places[4:])
+        if mod97(made) != 1:
+            return fill(value, made)
+    return generic(value, draw)
 
 
 def is_iban(value: str) -> bool:
     """Whether the check digits are 00 and fail."""
     places = alnums(value)
-    return places[2:4] == "00" and mod97(places) != 1
+    return (places[2:4] == "00" and mod97(places) != 1) or is_generic(value)
 
 
 def mod97(places: str) -> int:
@@ -49,8 +53,8 @@ def ssn(value: str, draw: Draw) -> str:
 
 
 def is_ssn(value: str) -> bool:
-    """Whether the area is 000."""
-    return digits(value).startswith("000")
+    """Whether it is a number of area 000."""
+    return len(digits(value)) == 9 and digits(value).startswith("000")
 
 
 def itin(value: str, draw: Draw) -> str:
@@ -61,12 +65,15 @@ def itin(value: str, draw: Draw) -> str:
 def is_itin(value: str) -> bool:
     """Whether the group is 00."""
     places = digits(value)
-    return places[:1] == "9" and places[3:5] == "00"
+    return len(places) == 9 and places[0] == "9" and places[3:5] == "00"
 
 
 def nhs(value: str, draw: Draw) -> str:
-    """999, the range the NHS keeps for tests, with a failing check digit."""
-    body = "999" + draw.digits(6)
+    """000, which the NHS never issues, with a failing check digit.
+
+    Its test range 999 would not do: as a telephone number it may be an Indian's.
+    """
+    body = "000" + draw.digits(6)
     right = 11 - sum(int(d) * (10 - i) for i, d in enumerate(body)) % 11
     wrong = next(d for d in _digits_from(draw.below(10)) if d != right % 11)
     return fill_digits(value, padded(f"{body}{wrong}", len(digits(value)), draw))
@@ -78,10 +85,10 @@ def _digits_from(start: int) -> Iterator[int]:
 
 
 def is_nhs(value: str) -> bool:
-    """Whether a number is of the NHS's test range and fails its check digit."""
+    """Whether a number begins with 000 and fails its check digit."""
     places = digits(value)
     total = sum(int(d) * (10 - i) for i, d in enumerate(places[:10]))
-    return places.startswith("999") and total % 11 != 0
+    return len(places) == 10 and places.startswith("000") and total % 11 != 0
 
 
 def nino(value: str, draw: Draw) -> str:
@@ -100,15 +107,27 @@ def resident_id(value: str, draw: Draw) -> str:
     places = alnums(value)
     born = f"{1950 + draw.below(50)}{1 + draw.below(12):02}{1 + draw.below(28):02}"
     if len(places) != 18:
-        return fill(value, padded("99" + draw.digits(4) + born[2:], len(places), draw))
+        head = "99" + draw.digits(4) + born[2:]
+        return fill(value, head + check(head, "000"))
     body = "99" + draw.digits(4) + born + draw.digits(3)
-    right = "10X98765432"[sum(int(d) * pow(2, 17 - i, 11) for i, d in enumerate(body)) % 11]
+    right = _resident_check(body)
     return fill(value, body + str(next(d for d in _digits_from(draw.below(10)) if str(d) != right)))
 
 
 def is_resident_id(value: str) -> bool:
-    """Whether the region is 99."""
-    return alnums(value).startswith("99")
+    """Whether the region is 99, the day of birth is one, and the last of 18 characters fails."""
+    match = _RESIDENT.fullmatch(alnums(value).upper())
+    if match is None or len(match.group()) not in (15, 18):
+        return False
+    body, last = match.group()[:-1], match.group()[-1]
+    return last != _resident_check(body) if len(body) == 17 else check(body[:12], "000") == body[12:] + last
+
+
+_RESIDENT = re.compile(r"99\d{4}(?:19)?[5-9]\d(?:0[1-9]|1[0-2])(?:0[1-9]|1\d|2[0-8])\d{2,3}[\dX]")
+
+
+def _resident_check(body: str) -> str:
+    return "10X98765432"[sum(int(d) * pow(2, 17 - i, 11) for i, d in enumerate(body)) % 11]
 
 
 def plate(value: str, draw: Draw) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from guard.pii import fakehosts, fakenumbers, fakephones, fakewords, shapes
+from guard.pii import fakehosts, fakemarks, fakenumbers, fakephones, fakewords, shapes
 from guard.pii.draw import Draw
 
 _SUFFIX = re.compile(r"#\d+\Z")
@@ -26,24 +26,43 @@ class Family:
 
 
 GENERIC = Family(shapes.generic, shapes.is_generic)
+
+
+def _sized(sizes: Collection[int], family: Family, letters: bool = False) -> Family:
+    """The family for numbers of these lengths, the generic one for what else bears the kind's name."""
+
+    def chosen(value: str) -> Family:
+        places = shapes.alnums(value)
+        return family if len(places) in sizes and (letters or places.isdigit()) else GENERIC
+
+    return Family(
+        lambda value, draw: chosen(value).make(value, draw), lambda value: chosen(value).known(value)
+    )
+
+
+_PHONE = Family(fakephones.phone, fakephones.is_phone)
+_CARD = _sized(range(12, 20), Family(fakenumbers.card, fakenumbers.is_card))
+_URL = Family(fakehosts.url, fakehosts.is_url)
 FAMILIES: dict[str, Family] = {
     "pii.email": Family(fakewords.email, fakewords.is_email),
-    "pii.phone": Family(fakephones.phone, fakephones.is_phone),
-    "pii.za.mobile_number": Family(fakephones.phone, fakephones.is_phone),
-    "pii.za.telephone_number": Family(fakephones.phone, fakephones.is_phone),
-    "pii.card": Family(fakenumbers.card, fakenumbers.is_card),
-    "pii.cn.bank_account": Family(fakenumbers.card, fakenumbers.is_card),
-    "pii.iban": Family(fakenumbers.iban, fakenumbers.is_iban),
+    "pii.phone": _PHONE,
+    "pii.za.mobile_number": _PHONE,
+    "pii.za.telephone_number": _PHONE,
+    "pii.card": _CARD,
+    "pii.cn.bank_account": _CARD,
+    "pii.iban": _sized(range(15, 35), Family(fakenumbers.iban, fakenumbers.is_iban), True),
     "pii.ip": Family(fakehosts.ip, fakehosts.is_ip),
     "pii.mac": Family(fakehosts.mac, fakehosts.is_mac),
-    "pii.uuid": Family(fakehosts.uuid, fakehosts.is_uuid),
-    "pii.url": Family(fakehosts.url, fakehosts.is_url),
-    "pii.url_credentials": Family(fakehosts.url, fakehosts.is_url),
-    "pii.us.ssn": Family(fakenumbers.ssn, fakenumbers.is_ssn),
-    "pii.us.itin": Family(fakenumbers.itin, fakenumbers.is_itin),
-    "pii.uk.nhs": Family(fakenumbers.nhs, fakenumbers.is_nhs),
-    "pii.uk.nino": Family(fakenumbers.nino, fakenumbers.is_nino),
-    "pii.cn.resident_id": Family(fakenumbers.resident_id, fakenumbers.is_resident_id),
+    "pii.uuid": _sized((32,), Family(fakehosts.uuid, fakehosts.is_uuid), True),
+    "pii.url": _URL,
+    "pii.url_credentials": _URL,
+    "secret.connection_string": _URL,
+    "secret.slack_webhook": _URL,
+    "pii.us.ssn": _sized((9,), Family(fakenumbers.ssn, fakenumbers.is_ssn)),
+    "pii.us.itin": _sized((9,), Family(fakenumbers.itin, fakenumbers.is_itin)),
+    "pii.uk.nhs": _sized((10,), Family(fakenumbers.nhs, fakenumbers.is_nhs)),
+    "pii.uk.nino": _sized((9,), Family(fakenumbers.nino, fakenumbers.is_nino), True),
+    "pii.cn.resident_id": _sized((15, 18), Family(fakenumbers.resident_id, fakenumbers.is_resident_id), True),
     "pii.cn.plate": Family(fakenumbers.plate, fakenumbers.is_plate),
 }
 _WORDS = {
@@ -81,11 +100,11 @@ def is_fake_at(kind: str, text: str, start: int, end: int) -> bool:
     """Whether text[start:end] is a fake, or lies inside one that a recognizer saw only a part of."""
     if is_fake(kind, text[start:end]):
         return True
-    low = max(0, start - _NEAR)
-    near = text[low : end + _NEAR]
-    if kind not in _WORDS or end - start > _NEAR or not fakewords.may_hold_mark(near):
+    if end - start > _NEAR:
         return False
-    return any(s <= start - low and end - low <= e for s, e in fakewords.marked_spans(near))
+    low = max(0, start - _NEAR)
+    near = fakemarks.spans(text[low : end + _NEAR])
+    return any(s <= start - low and end - low <= e for s, e in near)
 
 
 def canonical(kind: str, value: str) -> str:

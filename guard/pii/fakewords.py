@@ -81,11 +81,6 @@ def is_marked(value: str) -> bool:
     return any(span == (0, len(value)) for span in marked_spans(value))
 
 
-def may_hold_mark(text: str) -> bool:
-    """Whether looking for marks is worth while."""
-    return HAN_MARK in text or MARK.lower() in text.lower()
-
-
 def marked_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield where fakes of words stand in a text."""
     if MARK.lower() in text.lower():

@@ -20,7 +20,7 @@ SLACK = len("&lt;  &gt;")
 """How many characters the tolerated brackets may take; each `_` may take one more."""
 
 _OPEN_END = re.compile(
-    r"(?:[<＜] ?|\\<|&lt; ?)(?:[A-Za-z](?:\\?_|[A-Za-z0-9 -])*(?:\\|&(?:g(?:t)?)?)?)?\Z"
+    r"(?:[<＜] ?|\\<|&lt; ?)(?:([A-Za-z](?:\\?_|[A-Za-z0-9 -])*)(?:\\|&(?:g(?:t)?)?)?)?\Z"
     r"|(?:\\|&(?:l(?:t)?)?)\Z"
 )
 _HASH_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
@@ -44,7 +44,10 @@ def token(name: str, number: int) -> str:
 
 def token_key(match: re.Match[str]) -> str:
     """What a tolerated spelling stands for: `EMAIL_1` for `<email 1>`."""
-    body = next(group for group in match.groups() if group is not None)
+    return _key(next(group for group in match.groups() if group is not None))
+
+
+def _key(body: str) -> str:
     return body.replace("\\", "").replace(" ", "_").replace("-", "_").upper()
 
 
@@ -53,8 +56,7 @@ def open_end(text: str) -> tuple[int, str]:
     match = _OPEN_END.search(text, max(0, len(text) - _TAIL))
     if match is None:
         return len(text), ""
-    body = re.sub(r"&l?t?;?|&g?t?|[<＜\\]", "", match.group()).strip(" ")
-    return match.start(), body.replace(" ", "_").replace("-", "_").upper()
+    return match.start(), _key((match.group(1) or "").strip(" "))
 
 
 def hashed(key: bytes, name: str, value: str) -> str:

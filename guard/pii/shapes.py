@@ -58,10 +58,12 @@ def generic(value: str, draw: Draw) -> str:
     """Letters for letters and digits for digits, marked at the front and checked at the end."""
     shown = "".join(_other(c) for c in value)
     places = alnums(shown)
+    if not places and "某" not in shown:
+        return "x" * max(1, len(value))
     front, back = _mark_lengths(len(places))
     middle = (alike(c, draw) for c in places[front : len(places) - back])
     head = "".join(_blank(c) for c in places[:front]) + "".join(middle)
-    return fill(shown, head + _check(head, places[len(places) - back :] if back else ""))
+    return fill(shown, head + check(head, places[len(places) - back :] if back else ""))
 
 
 def is_generic(value: str) -> bool:
@@ -72,13 +74,19 @@ def is_generic(value: str) -> bool:
     front, back = _mark_lengths(len(places))
     head, tail = places[: len(places) - back], places[len(places) - back :]
     marked = all(c == _blank(c) for c in places[:front])
-    return marked and tail == _check(head, tail)
+    return marked and tail == check(head, tail)
+
+
+def is_long_generic(value: str) -> bool:
+    """Whether `is_generic` holds beyond doubt: 12 letters and digits, 6 of which had to fit."""
+    return len(alnums(value)) >= 12 and is_generic(value)
 
 
 def _mark_lengths(count: int) -> tuple[int, int]:
-    if count < 6:
-        return count, 0
-    return 2, 2 if count < 10 else 3
+    for least, lengths in ((20, (3, 5)), (12, (3, 3)), (10, (2, 3)), (6, (2, 2))):
+        if count >= least:
+            return lengths
+    return count, 0
 
 
 def _other(c: str) -> str:
@@ -98,7 +106,8 @@ def alike(c: str, draw: Draw) -> str:
     return draw.digits(1) if c.isdigit() else cased(draw.letter(), c)
 
 
-def _check(head: str, places: str) -> str:
+def check(head: str, places: str) -> str:
+    """What must stand at `places` after `head` in a fake: a digit for a digit, a letter for a letter."""
     digest = hashlib.sha256(b"guard fake " + head.upper().encode()).digest()
     return "".join(
         str(byte % 10) if c.isdigit() else cased(_ALPHABET[byte % 26], c)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from guard.kinds import KINDS, MODERATION
 from guard.policy.model import Policy
 from guard.policy.names import most_exact
-from guard.policy.rules import Rule, Step, observed
+from guard.policy.rules import TOKEN, Rule, Step, observed
 from guard.policy.ruleset import BUILT_IN, built_in, extend, own_table, resolved
 from guard.types import Action, Decision, Finding, Redaction, Stage, Verdict
 
-_CACHED = 4096
+_REMEMBERED = 4096
 _ALLOW = Rule((), "*", BUILT_IN)
 _JUDGED = frozenset(f"moderation.{category}" for category in MODERATION)
 
@@ -55,17 +55,25 @@ class EffectiveRule:
         return (self.steps[0] if self.steps else self.below).redaction
 
 
+@dataclass(slots=True)
+class _Table:
+    """What is compiled of a policy for one stage: its rules, and each kind's rule once it was asked for."""
+
+    rules: dict[str, Rule]
+    kinds: dict[str, EffectiveRule] = field(default_factory=dict)
+    wanted: frozenset[str] | None = None
+
+
 def decide(policy: Policy, stage: Stage, findings: Iterable[Finding]) -> Verdict:
     """Decide what becomes of the findings of a stage; the verdict is the maximum over them."""
-    table = policy._tables.setdefault(stage, {})
+    kinds = _table(policy, stage).kinds
     decisions: list[Decision] = []
     action = enforced = Action.ALLOW
     for finding in findings:
-        rule = table.get(finding.kind) or rule_for(policy, stage, finding.kind)
+        rule = kinds.get(finding.kind) or rule_for(policy, stage, finding.kind)
         step = rule.step(finding.score)
-        decisions.append(
-            Decision(finding, step.action, step.enforced, step.rule, step.origin, step.redaction)
-        )
+        decision = Decision(finding, step.action, step.enforced, step.rule, step.origin, step.redaction)
+        decisions.append(decision)
         if step.action > action:
             action = step.action
         if step.enforced > enforced:
@@ -75,33 +83,41 @@ def decide(policy: Policy, stage: Stage, findings: Iterable[Finding]) -> Verdict
 
 def rule_for(policy: Policy, stage: Stage, kind: str) -> EffectiveRule:
     """Find what a kind meets at a stage: the most specific rule, as the policy's mode enforces it."""
-    table: dict[str, EffectiveRule] = policy._tables.setdefault(stage, {})
-    found = table.get(kind)
+    table = _table(policy, stage)
+    found = table.kinds.get(kind)
     if found is None:
-        found = _compile(policy, stage, kind)
-        if len(table) < _CACHED:  # kinds of an unknown moderation model come from outside
-            table[kind] = found
+        found = _effective(table.rules, kind)
+        if len(table.kinds) < _REMEMBERED:  # kinds of an unknown moderation model come from outside
+            table.kinds[kind] = found
     return found
 
 
-def _compile(policy: Policy, stage: Stage, kind: str) -> EffectiveRule:
-    rules = _rules(policy, stage)
+def _effective(rules: dict[str, Rule], kind: str) -> EffectiveRule:
     pattern = most_exact(rules, kind)
     rule = rules[pattern] if pattern is not None else _ALLOW
-    steps = tuple(_under(policy, stage, step) for step in reversed(rule.steps))
-    return EffectiveRule(steps, Step(0.0, Action.ALLOW, Action.ALLOW, Redaction(), rule.rule, rule.origin))
+    return EffectiveRule(
+        rule.steps[::-1], Step(0.0, Action.ALLOW, Action.ALLOW, TOKEN, rule.rule, rule.origin)
+    )
 
 
-def _rules(policy: Policy, stage: Stage) -> dict[str, Rule]:
+def _table(policy: Policy, stage: Stage) -> _Table:
+    found: _Table | None = policy._compiled.get(stage)
+    if found is None:
+        found = policy._compiled[stage] = _compile(policy, stage)
+    return found
+
+
+def _compile(policy: Policy, stage: Stage) -> _Table:
     written = {} if stage is Stage.EGRESS else getattr(policy, stage).rules
     own = own_table(stage, written, lambda pattern: "")
-    return resolved(extend(built_in(stage), own))
+    rules = resolved(extend(built_in(stage), own))
+    if _observes(policy, stage):
+        rules = {pattern: _observed(rule) for pattern, rule in rules.items()}
+    return _Table(rules)
 
 
-def _under(policy: Policy, stage: Stage, step: Step) -> Step:
-    if not _observes(policy, stage):
-        return step
-    return Step(step.at, step.action, observed(step.enforced), step.redaction, step.rule, step.origin)
+def _observed(rule: Rule) -> Rule:
+    return replace(rule, steps=tuple(replace(step, enforced=observed(step.enforced)) for step in rule.steps))
 
 
 def _observes(policy: Policy, stage: Stage) -> bool:
@@ -113,16 +129,14 @@ def _observes(policy: Policy, stage: Stage) -> bool:
 
 def wanted(policy: Policy, stage: Stage) -> frozenset[str]:
     """Name the known kinds for which some score leads to more than allow at a stage."""
-    found = policy._wanted.get(stage)
-    if found is None:
+    table = _table(policy, stage)
+    if table.wanted is None:
         known = KINDS | {custom.kind for custom in policy.recognizers.custom}
-        found = frozenset(kind for kind in known if rule_for(policy, stage, kind).action is not Action.ALLOW)
-        policy._wanted[stage] = found
-    return found
+        acted = (kind for kind in known if rule_for(policy, stage, kind).action is not Action.ALLOW)
+        table.wanted = frozenset(acted)
+    return table.wanted
 
 
 def judges(policy: Policy) -> bool:
     """Whether answers must be judged: some output rule acts on moderation scores and a judge is named."""
-    if policy.moderation.by == "off":
-        return False
-    return not _JUDGED.isdisjoint(wanted(policy, Stage.OUTPUT))
+    return policy.moderation.by != "off" and not _JUDGED.isdisjoint(wanted(policy, Stage.OUTPUT))

@@ -14,7 +14,7 @@ from guard.policy import names
 from guard.policy.model import Policy
 from guard.policy.rules import Rule
 from guard.policy.schema import follow, json_schema
-from guard.policy.source import Path_, Source, shown
+from guard.policy.source import KeyPath, Source, shown
 from guard.types import Action
 
 _RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
@@ -28,14 +28,21 @@ def lint(source: Source, more_kinds: frozenset[str], *, complete: bool = True) -
     """
     known = KINDS | more_kinds | _own_kinds(source.data)
     for stage in _STAGES:
-        for pattern, raw in _raw_rules(source.data, stage).items():
-            text = _rule_problem(stage, pattern, raw, known)
-            if text and (complete or "no known kind" not in text):
-                source.problem((stage, "rules", pattern), text)
+        _check_rules(source, stage, known, complete)
     policy = _validate(source)
     if policy is not None:
         _check_judge(source, policy)
     return policy
+
+
+def _check_rules(source: Source, stage: str, known: frozenset[str], complete: bool) -> None:
+    for pattern, raw in _raw_rules(source.data, stage).items():
+        covered = [kind for kind in known if matches(pattern, kind)]
+        text = _rule_problem(stage, raw, covered)
+        if not covered and complete and not source.full:
+            text = _unknown_kind(pattern, known)
+        if text:
+            source.problem((stage, "rules", pattern), text)
 
 
 def _validate(source: Source) -> Policy | None:
@@ -49,11 +56,13 @@ def _validate(source: Source) -> Policy | None:
 def note(source: Source, error: ValidationError) -> None:
     """Note each error of the tree with its line, in words."""
     for details in error.errors(include_url=False):
+        if source.full:
+            return
         path = _path(details["loc"])
         source.problem(path, _translate(details, path))
 
 
-def _path(loc: tuple[str | int, ...]) -> Path_:
+def _path(loc: tuple[str | int, ...]) -> KeyPath:
     return tuple(part for part in loc if part != "[key]")
 
 
@@ -73,17 +82,14 @@ def _raw_rules(data: Mapping[str, Any], stage: str) -> dict[str, Any]:
 # Rules.
 
 
-def _rule_problem(stage: str, pattern: str, raw: Any, known: frozenset[str]) -> str:
-    covered = [kind for kind in known if matches(pattern, kind)]
-    if not covered:
-        return _unknown_kind(pattern, known)
-    if not any(_family(kind) in names.STAGE_FAMILIES[stage] for kind in covered):
+def _rule_problem(stage: str, raw: Any, covered: list[str]) -> str:
+    if covered and not any(_family(kind) in names.STAGE_FAMILIES[stage] for kind in covered):
         return _misplaced(stage, _family(covered[0]))
     try:
         rule = _RULE.validate_python(raw)
     except ValidationError:
-        return ""
-    return _illegal(stage, pattern, rule, covered)
+        return ""  # the tree says so
+    return _illegal(stage, rule, covered)
 
 
 def _family(kind: str) -> str:
@@ -101,7 +107,7 @@ def _unknown_kind(pattern: str, known: frozenset[str]) -> str:
             )
         near = f"{_family(pattern)}.*" if _family(pattern) in names.FAMILIES else pattern
         return f"names no known kind: {names.did_you_mean(near, {f'{f}.*' for f in names.FAMILIES})}"
-    entity = next(iter(difflib.get_close_matches(pattern, PRESIDIO, 1, 0.8)), pattern)
+    entity = next(iter(difflib.get_close_matches(pattern[:60], PRESIDIO, 1, 0.8)), pattern)
     return f"names no known kind: {names.did_you_mean(PRESIDIO.get(entity, pattern.lower()), known)}"
 
 
@@ -113,7 +119,7 @@ def _misplaced(stage: str, family: str) -> str:
     return f"{family}.* kinds are never found in {stage}: take the rule out"
 
 
-def _illegal(stage: str, pattern: str, rule: Rule, covered: Iterable[str]) -> str:
+def _illegal(stage: str, rule: Rule, covered: Iterable[str]) -> str:
     actions = {step.action for step in rule.steps}
     spanless = sorted({_family(kind) for kind in covered} - {"pii", "secret"})
     if Action.REDACT in actions and spanless:
@@ -160,7 +166,7 @@ _SENTENCES = {
 }
 
 
-def _translate(details: ErrorDetails, path: Path_) -> str:
+def _translate(details: ErrorDetails, path: KeyPath) -> str:
     context = details.get("ctx", {})
     match details["type"]:
         case "policy":
@@ -181,7 +187,7 @@ def _not_one_of(value: Any, expected: str) -> str:
     return f"is not one word: write one of {', '.join(words)}"
 
 
-def _siblings(path: Path_) -> list[str]:
+def _siblings(path: KeyPath) -> list[str]:
     """The keys that are known where an unknown one stands."""
     node: dict[str, Any] = json_schema()
     defs = node["$defs"]

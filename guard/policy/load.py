@@ -10,7 +10,7 @@ from guard.policy import names
 from guard.policy.lint import lint
 from guard.policy.model import Policy
 from guard.policy.resolve import Loaded, resolve
-from guard.policy.source import Path_, Problem, Source, read_source
+from guard.policy.source import KeyPath, Problem, Source, read_source
 
 _PACK = re.compile(r"[a-z][a-z0-9-]*")
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -94,7 +94,7 @@ class _Loader:
                 problems += error.problems
         return packs, list(dict.fromkeys(problems))
 
-    def _extend(self, source: Source, key: Path_, name: object) -> list[Loaded]:
+    def _extend(self, source: Source, key: KeyPath, name: object) -> list[Loaded]:
         if not isinstance(name, str):
             return []  # the tree says so
         path = _locate(name, source.path.parent)

@@ -202,8 +202,7 @@ class Policy(Node):
     exceptions: fields.Unbuilt = ()
     tests: fields.Unbuilt = ()
 
-    _tables: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
-    _wanted: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
+    _compiled: dict[str, Any] = PrivateAttr(default_factory=dict)
     _sha256: str = PrivateAttr(default="")
 
     @property
@@ -219,5 +218,5 @@ class Policy(Node):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Policy:
         """Copy the policy with changed values; what was compiled and digested is not copied."""
         copied = super().model_copy(update=update, deep=deep)
-        copied._tables, copied._wanted, copied._sha256 = {}, {}, ""
+        copied._compiled, copied._sha256 = {}, ""
         return copied

@@ -208,7 +208,7 @@ _SAID_OTHERWISE = {"UK": "GB", "EL": "GR"}
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest what to write instead of an unknown word: the nearest known one, or the list if it is short."""
-    names = sorted(known)
+    names, word = sorted(known), word[:60]
     word = _SAID_OTHERWISE.get(word, word)
     if word in names:
         return f"did you mean {word}?"

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from guard.policy.lint import note
 from guard.policy.model import Policy
 from guard.policy.ruleset import BUILT_IN, Table, built_in, extend, loosened, own_table, resolved, union
-from guard.policy.source import Path_, Source, dotted
+from guard.policy.source import KeyPath, Source, dotted
 from guard.policy.values import VALUES
 from guard.types import Stage
 
@@ -39,7 +39,7 @@ class Loaded:
     """A policy with how it came to be: the origin of each value, the table of each stage, every loosening."""
 
     policy: Policy
-    values: Mapping[Path_, tuple[Any, str]]
+    values: Mapping[KeyPath, tuple[Any, str]]
     tables: Mapping[Stage, Table]
     loosenings: tuple[Loosening, ...]
     files: tuple[Path, ...]
@@ -67,16 +67,16 @@ class _Resolution:
             policy, values, tables, _unique([*earlier, *self.loosenings]), _unique([*files, self.source.path])
         )
 
-    def _value(self, path: Path_) -> tuple[Any, str]:
+    def _value(self, path: KeyPath) -> tuple[Any, str]:
         if not self.packs:
             return self._own_value(path)
         base = self._of_packs(path)
         return self._over(path, base) if path in self.source.lines else base
 
-    def _own_value(self, path: Path_) -> tuple[Any, str]:
+    def _own_value(self, path: KeyPath) -> tuple[Any, str]:
         return _get(self.own, path), self.source.origin(path) if path in self.source.lines else BUILT_IN
 
-    def _over(self, path: Path_, base: tuple[Any, str]) -> tuple[Any, str]:
+    def _over(self, path: KeyPath, base: tuple[Any, str]) -> tuple[Any, str]:
         own, origin = self._own_value(path)
         value = VALUES[path].extend(base[0], own)
         if path == _JURISDICTIONS and value == ():
@@ -87,9 +87,11 @@ class _Resolution:
             self._loosened(path, f"{_words(value)} is looser than {_words(base[0])} ({base[1]})")
         return value, origin
 
-    def _of_packs(self, path: Path_) -> tuple[Any, str]:
+    def _of_packs(self, path: KeyPath) -> tuple[Any, str]:
         value, origin = self.packs[0].values[path]
         for other, where in (pack.values[path] for pack in self.packs[1:]):
+            if where == BUILT_IN and not VALUES[path].ordered:
+                continue
             combined = VALUES[path].stricter(value, other)
             if path == _JURISDICTIONS and combined == ():
                 what = f"{_words(value)} ({origin}) and {_words(other)} ({where})"
@@ -97,7 +99,7 @@ class _Resolution:
             value, origin = combined, origin if combined == value else where
         return value, origin
 
-    def _loosened(self, path: Path_, what: str) -> None:
+    def _loosened(self, path: KeyPath, what: str) -> None:
         self.loosenings.append(Loosening(self.source.origin(path), dotted(path), what))
 
     def _table(self, stage: Stage) -> Table:
@@ -108,7 +110,7 @@ class _Resolution:
             self._loosened((str(stage), "rules", pattern), what)
         return extend(base, own)
 
-    def _build(self, values: Mapping[Path_, tuple[Any, str]], tables: Mapping[Stage, Table]) -> Policy:
+    def _build(self, values: Mapping[KeyPath, tuple[Any, str]], tables: Mapping[Stage, Table]) -> Policy:
         data: dict[str, Any] = {key: getattr(self.own, key) for key in _OWN}
         data |= {"policy": data["policy"] or _name(self.source.path), "extends": self.own.extends}
         for path, (value, _) in values.items():
@@ -136,13 +138,13 @@ def _name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-._")[:64] or "policy"
 
 
-def _get(node: Any, path: Path_) -> Any:
+def _get(node: Any, path: KeyPath) -> Any:
     for key in path:
         node = getattr(node, {"except": "except_", "self-harm": "self_harm"}.get(str(key), str(key)))
     return node
 
 
-def _set(data: dict[str, Any], path: Path_, value: Any) -> None:
+def _set(data: dict[str, Any], path: KeyPath, value: Any) -> None:
     for key in path[:-1]:
         data = data.setdefault(str(key), {})
     data[str(path[-1])] = value

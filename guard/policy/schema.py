@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from guard.policy.model import Policy
 
 
+@cache
 def json_schema() -> dict[str, Any]:
     """Describe policy files as JSON Schema (draft 2020-12)."""
     schema = Policy.model_json_schema(by_alias=True)

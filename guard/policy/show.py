@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from guard.policy.model import Policy
 from guard.policy.resolve import STAGES, Loaded
 from guard.policy.rules import Rule, Step, observed
-from guard.policy.source import Path_, dotted
+from guard.policy.source import KeyPath, dotted
 from guard.policy.values import VALUES
 from guard.types import Action, Place
 
@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./*-]*")
 _READ_OTHERWISE = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _HEAD = ("policy", "version", "owner", "approved_by", "effective", "review_by")
 
-Entry = tuple[Path_, str, str]
+Entry = tuple[KeyPath, str, str]
 
 
 def to_yaml(loaded: Loaded, *, why: bool = False) -> str:
@@ -60,7 +60,7 @@ def origins(loaded: Loaded) -> dict[str, str]:
 
 
 def _lay_out(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
-    above: Path_ = ()
+    above: KeyPath = ()
     for path, text, origin in entries:
         for depth in range(len(path) - 1):
             if above[: depth + 1] != path[: depth + 1]:

@@ -18,9 +18,10 @@ from guard.errors import PolicyError
 MAX_BYTES = 1 << 20
 """A policy of a thousand rules has 60 KB; nothing near a megabyte is a policy."""
 MAX_DEPTH = 16
+MAX_VALUES = 5_000
 MAX_PROBLEMS = 50
 
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(
@@ -55,26 +56,31 @@ class Source:
 
     path: Path
     data: dict[str, Any] = field(default_factory=dict)
-    lines: dict[Path_, int] = field(default_factory=dict)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def line(self, path: Path_) -> int:
+    def line(self, path: KeyPath) -> int:
         """The line of a key, or of the nearest key above it."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
-    def origin(self, path: Path_) -> str:
+    def origin(self, path: KeyPath) -> str:
         """Say where a key stands as `file:line`, without the folder."""
         return f"{self.path.name}:{self.line(path)}"
 
-    def problem(self, path: Path_, text: str) -> None:
+    @property
+    def full(self) -> bool:
+        """Whether enough problems are noted: looking for more would only cost time."""
+        return len(self.problems) >= MAX_PROBLEMS
+
+    def problem(self, path: KeyPath, text: str) -> None:
         """Note what is wrong with a key and what to write instead."""
         self.problem_at(self.line(path), dotted(path), text)
 
     def problem_at(self, line: int, key: str, text: str) -> None:
         """Note a problem at a line; at most 50 are kept, so that the list stays readable."""
-        if len(self.problems) < MAX_PROBLEMS:
+        if not self.full:
             self.problems.append(Problem.at(str(self.path), line, key, text))
 
     def error(self, *more: str) -> PolicyError:
@@ -83,7 +89,7 @@ class Source:
         return PolicyError([*mine, *more])
 
 
-def dotted(path: Path_) -> str:
+def dotted(path: KeyPath) -> str:
     """Write a path as an officer reads it: `input.rules.pii.*.at`, `extends[0]`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in path)
     return text.removeprefix(".")
@@ -158,11 +164,12 @@ def _note_syntax(source: Source, error: yaml.YAMLError) -> None:
 
 
 class _Reader:
-    """Turns parser events into data: recursion is bounded by MAX_DEPTH, size by MAX_BYTES."""
+    """Turns parser events into data, bounded in size, depth and number of values."""
 
     def __init__(self, source: Source, text: str) -> None:
         self._source = source
-        self._seen: set[Path_] = set()
+        self._seen: set[KeyPath] = set()
+        self._values = 0
         self._events: Iterator[Any] = yaml.parse(text, Loader=yaml.CSafeLoader)
 
     def read(self) -> None:
@@ -180,13 +187,16 @@ class _Reader:
             self._stop(1, (), "the file is not a mapping: write `key: value` lines, such as `policy: NAME`")
         self._source.data = value
 
-    def _stop(self, line: int, path: Path_, text: str) -> None:
+    def _stop(self, line: int, path: KeyPath, text: str) -> None:
         self._source.problem_at(line, dotted(path), text)
         raise _Unreadable
 
-    def _value(self, event: Any, path: Path_) -> Any:
+    def _value(self, event: Any, path: KeyPath) -> Any:
         line = event.start_mark.line + 1
         self._refuse_magic(event, line, path)
+        self._values += 1
+        if self._values > MAX_VALUES:
+            self._stop(line, path, f"is the value after {MAX_VALUES}: a policy needs hundreds")
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event)
         if len(path) >= MAX_DEPTH:
@@ -195,7 +205,7 @@ class _Reader:
             return self._sequence(path)
         return self._mapping(path)
 
-    def _refuse_magic(self, event: Any, line: int, path: Path_) -> None:
+    def _refuse_magic(self, event: Any, line: int, path: KeyPath) -> None:
         if isinstance(event, yaml.AliasEvent):
             self._stop(line, path, f"the alias *{shown(event.anchor)} is not read: write the value out")
         if event.anchor is not None:
@@ -207,7 +217,7 @@ class _Reader:
                 f"the tag {shown(event.tag)} is not read: write a plain value, in quotes if it is text",
             )
 
-    def _sequence(self, path: Path_) -> tuple[Any, ...]:
+    def _sequence(self, path: KeyPath) -> tuple[Any, ...]:
         items: list[Any] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             item = (*path, len(items))
@@ -215,7 +225,7 @@ class _Reader:
             items.append(self._value(event, item))
         return tuple(items)
 
-    def _mapping(self, path: Path_) -> dict[str, Any]:
+    def _mapping(self, path: KeyPath) -> dict[str, Any]:
         items: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             child = (*path, self._key(event, path))
@@ -227,13 +237,13 @@ class _Reader:
                 items.setdefault(str(child[-1]), value)
         return items
 
-    def _place(self, key: Path_, line: int) -> None:
+    def _place(self, key: KeyPath, line: int) -> None:
         first = self._source.lines.setdefault(key, line)
         if key in self._seen:
             self._source.problem_at(line, dotted(key), f"stands twice (first in line {first}): keep one")
         self._seen.add(key)
 
-    def _key(self, event: Any, path: Path_) -> str:
+    def _key(self, event: Any, path: KeyPath) -> str:
         line = event.start_mark.line + 1
         self._refuse_magic(event, line, path)
         if not isinstance(event, yaml.ScalarEvent):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guard.policy import names
-from guard.policy.source import Path_
+from guard.policy.source import KeyPath
 from guard.types import Place
 
 Combine = Callable[[Any, Any], Any]
@@ -94,7 +94,7 @@ def _plain(value: Any) -> Any:
 _MODE = Value(_ranked("enforce", "observe"))
 _ANY = Value(_last, ordered=False)
 
-VALUES: Mapping[Path_, Value] = {
+VALUES: Mapping[KeyPath, Value] = {
     ("mode",): _MODE,
     ("output", "stream", "first"): Value(min),
     ("output", "stream", "step"): Value(min),

@@ -255,4 +255,4 @@ def test_kinds_from_outside_do_not_fill_the_memory(load_text: Load) -> None:
     policy = load_text("output: {rules: {moderation.*: block}}")
     for number in range(5000):
         assert action(policy, Stage.OUTPUT, f"moderation.new-{number}") is B
-    assert len(policy._tables[Stage.OUTPUT]) <= 4096
+    assert len(policy._compiled[Stage.OUTPUT].kinds) <= 4096

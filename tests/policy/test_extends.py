@@ -256,6 +256,18 @@ def test_a_value_that_a_file_does_not_write_comes_from_its_packs(load_files: Loa
     assert (policy.policy, policy.owner, policy.approved_by, policy.version) == ("b", "", "", "")
 
 
+def test_of_values_without_an_order_the_later_that_was_written_holds(load_files: Load) -> None:
+    """Texts and names come from the last pack that writes them; a pack that does not is not asked."""
+    one, two = (
+        "moderation: {model: a}\nmessages: {input: one}",
+        "moderation: {model: b}\nmessages: {input: ''}",
+    )
+    loaded = load_files(a=one, b=two, c="mode: enforce", d="extends: [./a.yaml, ./b.yaml, ./c.yaml]")
+    assert (loaded.policy.moderation.model, loaded.policy.messages.input) == ("b", "one")
+    assert loaded.values[("moderation", "model")][1] == "b.yaml:1"
+    assert loaded.values[("messages", "input")][1] == "a.yaml:2"
+
+
 def test_jurisdictions_always_intersect(load_files: Load) -> None:
     """A file narrows the places of its packs and never widens them."""
     pack = "egress: {jurisdictions: [EEA, CH]}"

@@ -52,6 +52,7 @@ class _Name(NamedTuple):
     port: int | None
 
 
+@lru_cache(maxsize=1024)
 def canonical(host: str) -> str | None:
     """Return a host as DNS sees it, or None for what is no host.
 
@@ -167,6 +168,11 @@ def countries(code: str) -> frozenset[str]:
 
 def inside(place: Place, jurisdictions: Iterable[str]) -> bool:
     """Whether all places of processing and storage lie inside; GLOBAL and UNKNOWN never do."""
+    return _inside(place, tuple(jurisdictions))
+
+
+@lru_cache(maxsize=1024)
+def _inside(place: Place, jurisdictions: tuple[str, ...]) -> bool:
     allowed: frozenset[str] = frozenset().union(*map(countries, jurisdictions)) - _NOWHERE
     return _within(place.processing, allowed) and _within(place.storage, allowed)
 

@@ -34,7 +34,7 @@ def admitted(admit: Admit, url: httpx2.URL) -> Admission:
     if url.userinfo:
         raise Refused("egress.host", "guard connects to no URL that carries credentials", status=451)
     admission = admit(url)
-    if not admission.allowed:
+    if not admission.allowed or not admission.host:  # what is no host is not reached, whatever was decided
         raise Refused(admission.code or "egress.host", admission.reason, status=451)
     return admission
 

@@ -143,9 +143,11 @@ class _State:
         self._target, self._arguments = target, arguments
         self._template = _Template(target, arguments)
         self._lock = threading.Lock()
+        self._first: list[_Worker | None] = [None] * lanes
         self._threads = [threading.Thread(target=self._greet, name=f"guard-{what}-start", daemon=True)]
         self._threads += [
-            threading.Thread(target=self._lane, name=f"guard-{what}-{i}", daemon=True) for i in range(lanes)
+            threading.Thread(target=self._lane, args=(i,), name=f"guard-{what}-{i}", daemon=True)
+            for i in range(lanes)
         ]
         for thread in self._threads:
             thread.start()
@@ -153,13 +155,14 @@ class _State:
     def _greet(self) -> None:
         try:
             self.hello = self._template.hello()
+            self._first = [self._fork() for _ in self._first]
         except SetupError as error:
             self.failure = str(error)
         self.ready.set()
 
-    def _lane(self) -> None:
+    def _lane(self, number: int) -> None:
         self.ready.wait()
-        worker = self._fork()
+        worker = self._first[number]
         while (job := self.queue.get()) is not None:
             if job.future.set_running_or_notify_cancel():
                 worker = self._run(job, worker)

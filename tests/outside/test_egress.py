@@ -9,6 +9,7 @@ import ssl
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,15 @@ async def test_what_is_not_admitted_is_neither_looked_up_nor_connected_to(
     with pytest.raises(Refused) as refused:
         await post(kind, naming(jurisdictions=EU), url)
     assert (refused.value.code, refused.value.status, looked_up) == (code, 451, [])
+
+
+@both
+async def test_what_is_no_host_is_refused_even_where_refusals_are_only_observed(kind: str) -> None:
+    def observing(url: httpx2.URL) -> Any:
+        return replace(naming()(url), allowed=True)
+
+    with pytest.raises(Refused):
+        await post(kind, observing, "wss://api.openai.com/v1")
 
 
 async def test_the_refusal_names_the_resident_host() -> None:

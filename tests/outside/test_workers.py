@@ -110,7 +110,7 @@ async def test_work_that_overruns_its_deadline_is_killed_and_the_next_call_is_se
 ) -> None:
     """B36: a runaway regular expression holds the interpreter lock of its own process only."""
     pool = pools(deadline_s=0.3)
-    assert await pool.submit(("echo", "warm")) == "warm!"
+    pool.hello()
     before = children()
     with pytest.raises(Unavailable) as late:
         await pool.submit(("spin",))

@@ -37,13 +37,12 @@ class Object(Node):
                 out.unmapped(path, value)
             return
         for position, (name, item) in enumerate(value.items()):
-            if item is None:
-                continue
             place = self.fields.get(name)
-            if place is not None:
-                place.read(item, f"{path}.{name}" if path else name, out, group)
-            else:
+            if place is None:
+                out.name(f"{path}{{{position}}}", name)
                 out.unmapped(f"{path}{_safe(name, position, path)}", item)
+            elif item is not None:
+                place.read(item, f"{path}.{name}" if path else name, out, group)
 
     def rows(self, path: str) -> Iterator[Row]:
         """List every field below."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from guard.wire.nodes import Tagged
 
 _MOST_FINDINGS = 256
+_IDENTIFIER = re.compile(r"(?!.*\d{5})[A-Za-z_][A-Za-z0-9_]{0,40}")
 
 Hold = Literal["window", "full"]
 
@@ -61,6 +63,11 @@ class Reader:
         if self.strict:
             self.refuse("field", path)
         self.free(value, path, Change.TEXT)
+
+    def name(self, path: str, name: str) -> None:
+        """Note the name of an unmapped field as a text; in an answer, a plain identifier is the provider's own."""
+        if name not in WORDS and (self.strict or _IDENTIFIER.fullmatch(name) is None):
+            self.text(path, name, Change.FIXED)
 
     def free(self, value: Any, path: str, change: Change) -> None:
         """Note every string, key and long number below a place, but for words of the closed vocabulary."""

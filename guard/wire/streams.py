@@ -110,6 +110,7 @@ class _Pieces:
             if name in known:
                 known[name].read(item, f"{path}.{name}", self.out)
             else:
+                self.out.name(f"{path}{{{position}}}", name)
                 self.unknown(item, f"{path}<{position}>", f"{lane}.{_lane_name(name)}")
 
     def unknown(self, item: Any, path: str, lane: str) -> None:

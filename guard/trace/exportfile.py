@@ -52,6 +52,7 @@ class ExportFile:
         header = self._header(first, previous, now).line()
         self.end = chain.Link(self.path.name, first - 1, chain.start(header))
         self.size = 0
+        self._signed, self._signed_at = self.end.seq, time.monotonic()
         try:
             self._open(header)
         except OSError:

@@ -83,6 +83,20 @@ class Ledger:
         self._reset()
         _LEDGERS.add(self)
 
+    def _reset(self) -> None:
+        token = secrets.token_hex(4)
+        name = "-".join(filter(None, (self._label, str(os.getpid()), token)))
+        self._origin = self._origin._replace(writer=name)
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._pending: list[_Entry] = []
+        self._pending_bytes, self._pending_since = 0, 0.0
+        self._urgent = self._failing = False
+        self._retry_at: float = 0.0
+        self._close_by: float = math.inf
+        self._file: ExportFile | None = None
+        self._end: Link | None = None
+
     @property
     def ready(self) -> bool:
         """Whether the last write succeeded (or none was tried yet), so that new calls may start."""
@@ -145,19 +159,6 @@ class Ledger:
         if self._file is not None:
             self._file.forget()
         self._reset()
-
-    def _reset(self) -> None:
-        token = secrets.token_hex(4)
-        name = "-".join(filter(None, (self._label, str(os.getpid()), token)))
-        self._origin = self._origin._replace(writer=name)
-        self._wake = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._pending: list[_Entry] = []
-        self._pending_bytes, self._pending_since = 0, 0.0
-        self._urgent = self._failing = False
-        self._retry_at, self._close_by = 0.0, math.inf
-        self._file: ExportFile | None = None
-        self._end: Link | None = None
 
     def _put(self, entry: _Entry) -> None:
         if b"\n" in entry.line:

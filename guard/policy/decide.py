@@ -101,9 +101,9 @@ def _effective(rules: dict[str, Rule], kind: str) -> EffectiveRule:
 
 
 def _table(policy: Policy, stage: Stage) -> _Table:
-    found: _Table | None = policy._compiled.get(stage)
+    found: _Table | None = policy.compiled.get(stage)
     if found is None:
-        found = policy._compiled[stage] = _compile(policy, stage)
+        found = policy.compiled[stage] = _compile(policy, stage)
     return found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from guard.policy import fields
 from guard.policy.custom import Custom
@@ -202,15 +203,15 @@ class Policy(Node):
     exceptions: fields.Unbuilt = ()
     tests: fields.Unbuilt = ()
 
-    _compiled: dict[str, Any] = PrivateAttr(default_factory=dict)
-    _sha256: str = PrivateAttr(default="")
-
-    @property
+    @cached_property
     def sha256(self) -> str:
         """SHA-256 of what the policy means, as hex: the same for every layout of the same meaning."""
-        if not self._sha256:
-            self._sha256 = digest(self)
-        return self._sha256
+        return digest(self)
+
+    @cached_property
+    def compiled(self) -> dict[str, Any]:
+        """What `decide` compiled of the policy, by stage."""
+        return {}
 
     def __hash__(self) -> int:
         return hash(self.sha256)
@@ -218,5 +219,6 @@ class Policy(Node):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Policy:
         """Copy the policy with changed values; what was compiled and digested is not copied."""
         copied = super().model_copy(update=update, deep=deep)
-        copied._compiled, copied._sha256 = {}, ""
+        for derived in ("sha256", "compiled"):
+            copied.__dict__.pop(derived, None)
         return copied

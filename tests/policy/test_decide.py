@@ -140,6 +140,8 @@ def test_a_decision_names_its_rule_and_line(load_text: Load) -> None:
         ("pii.card", "p.yaml:4"),
         ("*", "built-in"),
     ]
+    assert rule_for(policy, Stage.INPUT, "pii.card").rule == "pii.card"
+    assert rule_for(policy, Stage.INPUT, "pii.url").origin == "built-in"
     [unread] = decide(policy, Stage.INPUT, [finding("guard.opaque.image")]).decisions
     assert (unread.rule, unread.origin) == ("guard.*", "built-in")
 
@@ -255,4 +257,4 @@ def test_kinds_from_outside_do_not_fill_the_memory(load_text: Load) -> None:
     policy = load_text("output: {rules: {moderation.*: block}}")
     for number in range(5000):
         assert action(policy, Stage.OUTPUT, f"moderation.new-{number}") is B
-    assert len(policy._compiled[Stage.OUTPUT].kinds) <= 4096
+    assert len(policy.compiled[Stage.OUTPUT].kinds) <= 4096

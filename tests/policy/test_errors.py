@@ -151,6 +151,7 @@ KEYS = [
     ("input: {rules: [pii.card]}", "1:input.rules: is not a mapping"),
     ("version: 2026.1", "1:version: is not text: write text, in quotes"),
     ("extends: default", "1:extends: is not a list: write it in brackets"),
+    ("extends: [5]", "1:extends[0]: is not text"),
     ("policy: my policy", "1:policy: cannot be read: write a short name"),
     ("review_by: next year", "1:review_by: is no date: write one such as 2026-12-31"),
     (

@@ -25,7 +25,8 @@ IN_FLIGHT = 2
 LIMIT = 512 * 1024
 """Characters that may wait for one window: the longest answer of today's models (128 K tokens of English)."""
 
-_TRIM = 1024
+LOOK_BACK = 1024
+"""Characters before a cut that `cuts` may look at; what it says may not depend on text before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,25 +180,28 @@ class Windows:
                 break
             self._head, self._behind = cut, weight
             self._next_head += 1
-        if self._head > max(_TRIM, len(self._text) - self._head):
-            self._trim()
+        spare = min(self._head, self._start - LOOK_BACK)
+        if spare > max(LOOK_BACK, len(self._text) - spare):
+            self._trim(spare)
 
-    def _trim(self) -> None:
-        self._text = self._text[self._head :]
-        self._cuts = [cut - self._head for cut in self._cuts[self._next_head :]]
+    def _trim(self, spare: int) -> None:
+        self._text = self._text[spare:]
+        self._cuts = [cut - spare for cut in self._cuts[self._next_head :]]
         self._seen -= self._next_head
-        self._start -= self._head
-        self._seen_to -= self._head
-        self._asked -= self._head
-        self._head = self._next_head = 0
+        self._next_head = 0
+        self._head -= spare
+        self._start -= spare
+        self._seen_to -= spare
+        self._asked -= spare
 
 
 class HoldBack:
     """Hold one lane's text back until its windows are checked; make one a lane, feed it, obey its events.
 
     `first`, `step` and `context` are in estimated tokens; `first=0, step=0` makes a window of every safe cut.
-    `reach` is the least left context in characters. `hold`: `window`; `full`, one window when all is there;
-    `none`, windows as in `window` (the owner answers before the judge does). `limit` is in characters.
+    `reach` is the least left context in characters, for a detector's cue words. `hold`: `window`; `full`, one
+    window when all is there; `none`, windows as in `window` (the owner answers before the judge does). `limit`
+    is in characters.
     """
 
     def __init__(
@@ -208,7 +212,7 @@ class HoldBack:
         step: int,
         context: int,
         hold: Hold = "window",
-        reach: int = 0,
+        reach: int = 64,
         limit: int = LIMIT,
         keep_provider: bool = False,
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guard.holdback import LIMIT, Check, Event, HoldBack, Release, Stop
+from guard.holdback import LIMIT, LOOK_BACK, Check, Event, HoldBack, Release, Stop
 from guard.text import tokens
 
 
@@ -18,7 +18,7 @@ def nowhere(text: str, start: int, final: bool) -> list[int]:
 
 
 def lane(**changes: object) -> HoldBack:
-    return HoldBack(**{"cuts": every, "first": 0, "step": 0, "context": 0, **changes})  # type: ignore[arg-type]
+    return HoldBack(**{"cuts": every, "first": 0, "step": 0, "context": 0, "reach": 0, **changes})  # type: ignore[arg-type]
 
 
 def drain(hold: HoldBack, events: list[Event]) -> list[Event]:
@@ -287,3 +287,18 @@ def test_prose_flows_at_once_behind_a_long_word() -> None:
     while not drain(hold, hold.feed("a ")):
         pass
     assert windows(drain(hold, hold.feed("b "))) == ["b "]
+
+
+def test_cuts_see_enough_text_before_them() -> None:
+    """However little context a check needs, what decides a cut keeps the text that it may look at."""
+    seen = []
+
+    def looking(text: str, start: int, final: bool) -> list[int]:
+        seen.append(start >= LOOK_BACK or text.startswith("^"))
+        return every(text, start, final)
+
+    hold = lane(cuts=looking)
+    for piece in ["^", *["word "] * 4000]:
+        drain(hold, hold.feed(piece))
+    assert len(hold._windows._text) < 8 * 1024
+    assert all(seen)

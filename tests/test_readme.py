@@ -6,6 +6,7 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,13 @@ README = (ROOT / "README.md").read_text()
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def verbs() -> set[tuple[str, ...]]:
+    """Every `guard …` that the page shows, cut before its first argument."""
+    shown = "\n".join([*blocks("bash"), *re.findall(r"`guard [^`]+`", README)])
+    groups = re.findall(r"\bguard (policy|audit) ([a-z]+)", shown)
+    return {*groups, *((verb,) for verb in re.findall(r"\bguard ([a-z]+)", shown))}
 
 
 def printed(name: str) -> str:
@@ -37,6 +45,13 @@ def test_ci_runs_the_commands_as_they_are_printed(name: str, last: str) -> None:
     assert "--require-hashes" in command
     assert last in command.split("&&")[-1]
     assert command in blocks("bash")
+
+
+@pytest.mark.parametrize("verb", sorted(verbs()), ids=" ".join)
+def test_the_command_line_knows_every_verb_that_is_shown(verb: tuple[str, ...]) -> None:
+    """`guard VERB --help` is there for each."""
+    command = [sys.executable, "-m", "guard", *verb, "--help"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=60).returncode == 0
 
 
 @pytest.mark.parametrize("block", blocks("python"))

@@ -20,13 +20,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from guard.errors import Unavailable
 from guard.trace.chain import Link
 from guard.trace.exportfile import Disk, ExportFile, Origin
 from guard.trace.signing import Signer, load_signer
+from guard.trace.waiters import Entry, Waiter, resolve, settle
 
 __all__ = ["Ledger", "Signer", "load_signer"]
 
@@ -34,21 +34,6 @@ _RIDERS = 32
 """Records that nobody awaits wait for so many others, or for `linger_s`."""
 
 _BACKLOG_BYTES = 64 * 1024 * 1024
-
-
-_Waiter = asyncio.Future[None] | concurrent.futures.Future[None]
-
-
-@dataclass(slots=True)
-class _Entry:
-    line: bytes
-    loop: asyncio.AbstractEventLoop | None = None
-    waiter: _Waiter | None = None
-
-    @property
-    def given_up(self) -> bool:
-        """Whether its owner was told that it is not durable, or left: it must not be written afterwards."""
-        return self.waiter is not None and self.waiter.done()
 
 
 class Ledger:
@@ -89,7 +74,7 @@ class Ledger:
         self._origin = self._origin._replace(writer=name)
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._pending: list[_Entry] = []
+        self._pending: list[Entry] = []
         self._pending_bytes, self._pending_since = 0, 0.0
         self._urgent = self._failing = False
         self._retry_at: float = 0.0
@@ -116,7 +101,7 @@ class Ledger:
         """Make one record durable; raises Unavailable("record") where that fails or takes too long."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
-        self._put(_Entry(line, loop, waiter))
+        self._put(Entry(line, loop, waiter))
         timer = loop.call_later(self._timeout_s, self._expire, waiter)
         try:
             await waiter
@@ -126,7 +111,7 @@ class Ledger:
     def commit_sync(self, line: bytes) -> None:
         """Make one record durable from any thread, with or without a loop; raises as `commit` does."""
         waiter: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._put(_Entry(line, None, waiter))
+        self._put(Entry(line, None, waiter))
         try:
             waiter.result(self._timeout_s)
         except TimeoutError:
@@ -135,7 +120,7 @@ class Ledger:
 
     def append(self, line: bytes) -> None:
         """Hand over a record that nobody awaits: it rides with the next batch and is kept until written."""
-        self._put(_Entry(line))
+        self._put(Entry(line))
 
     def close(self) -> None:
         """Write what is pending, sign the end of the file, stop the thread; bounded by twice the deadline.
@@ -160,7 +145,7 @@ class Ledger:
             self._file.forget()
         self._reset()
 
-    def _put(self, entry: _Entry) -> None:
+    def _put(self, entry: Entry) -> None:
         if b"\n" in entry.line:
             raise ValueError("a record is one line")
         awaited = entry.waiter is not None
@@ -188,8 +173,8 @@ class Ledger:
             raise Unavailable("record", "no thread can be started") from error
         self._thread = thread
 
-    def _expire(self, waiter: _Waiter) -> None:
-        if not _resolve(waiter, Unavailable("record", "not durable within the deadline")):
+    def _expire(self, waiter: Waiter) -> None:
+        if not resolve(waiter, Unavailable("record", "not durable within the deadline")):
             return
         with self._wake:
             self._failing = True
@@ -204,7 +189,7 @@ class Ledger:
         if self._file is not None:
             _end(self._file)
 
-    def _take(self) -> list[_Entry] | None:
+    def _take(self) -> list[Entry] | None:
         with self._wake:
             while not self._due():
                 self._wake.wait(self._patience())
@@ -229,7 +214,7 @@ class Ledger:
     def _lingered(self) -> float:
         return self._pending_since + self._linger_s - time.monotonic()
 
-    def _write(self, batch: list[_Entry]) -> bool:
+    def _write(self, batch: list[Entry]) -> bool:
         try:
             self._file = self._file or ExportFile(self._origin, self._end)
             self._file.append([entry.line for entry in batch])
@@ -238,7 +223,7 @@ class Ledger:
             return False
         self._end = self._file.end
         self._failing = False
-        _settle(batch, None)
+        settle(batch, None)
         self._tend(self._file)
         self._offer(batch)
         return True
@@ -254,12 +239,12 @@ class Ledger:
             self._file = None
             file.abandon()
 
-    def _offer(self, batch: list[_Entry]) -> None:
+    def _offer(self, batch: list[Entry]) -> None:
         if self._copy is not None:
             for entry in batch:
                 self._copy(entry.line)
 
-    def _fail(self, batch: list[_Entry], error: Exception) -> None:
+    def _fail(self, batch: list[Entry], error: Exception) -> None:
         if self._file is not None:
             self._file.abandon()
             self._file = None
@@ -269,7 +254,7 @@ class Ledger:
             self._retry_at = time.monotonic() + self._retry_s
             self._pending[:0] = kept
             self._pending_bytes += sum(len(entry.line) for entry in kept)
-        _settle(batch, Unavailable("record", _reason(error)))
+        settle(batch, Unavailable("record", _reason(error)))
 
 
 def _end(file: ExportFile) -> None:
@@ -277,38 +262,6 @@ def _end(file: ExportFile) -> None:
         file.close()
     except OSError:
         file.abandon()
-
-
-def _resolve(waiter: _Waiter, error: Exception | None) -> bool:
-    """Tell a waiter how it ended; False where it knew already or had left."""
-    if waiter.done():
-        return False
-    try:
-        if error is None:
-            waiter.set_result(None)
-        else:
-            waiter.set_exception(error)
-    except concurrent.futures.InvalidStateError:
-        return False
-    return True
-
-
-def _resolve_all(waiters: list[_Waiter], error: Exception | None) -> None:
-    for waiter in waiters:
-        _resolve(waiter, error)
-
-
-def _settle(batch: list[_Entry], error: Exception | None) -> None:
-    """Tell all waiters of a batch, with one wake-up a loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Waiter]] = {}
-    for entry in batch:
-        if entry.waiter is not None and entry.loop is not None:
-            by_loop.setdefault(entry.loop, []).append(entry.waiter)
-        elif entry.waiter is not None:
-            _resolve(entry.waiter, error)
-    for loop, waiters in by_loop.items():
-        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
-            loop.call_soon_threadsafe(_resolve_all, waiters, error)
 
 
 def _reason(error: Exception) -> str:

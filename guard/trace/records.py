@@ -229,7 +229,7 @@ def score_attributes(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 
 def lifecycle(recorder: Recorder, name: str, attributes: Mapping[str, Any]) -> bytes:
     """The line of an event of guard's own life: `spans.START`, `spans.STOP`, `spans.POLICY_LOADED`."""
-    return recorder.start(name, attributes=attributes).end()
+    return recorder.start(name, attributes={spans.GUARD_VERSION: recorder.version, **attributes}).end()
 
 
 def provider(host: str) -> str:

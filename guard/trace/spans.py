@@ -7,7 +7,6 @@ ours is under `guard.*`. docs/trace.md explains each name.
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,10 +18,10 @@ import orjson
 from guard.errors import SetupError
 from guard.trace import otlpjson
 from guard.trace.otlpjson import prepare
+from guard.trace.provider import always_on
 from guard.types import Decision, Finding, Verdict
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import SpanContext
 
 __all__ = ["Recorder", "Span", "current_parent", "finding_events", "prepare", "remote_parent"]
@@ -123,10 +122,10 @@ class Recorder:
     """
 
     def __init__(self, *, service: str = "guard", instance: str = "") -> None:
-        version = _version()
+        self.version = version = _version()
         resource = {"service.name": service, "service.version": version, "service.instance.id": instance}
         resource = {key: value for key, value in resource.items() if value}
-        self._tracer = _provider(resource).get_tracer("guard", version)
+        self._tracer = always_on(resource).get_tracer("guard", version)
         if not self._tracer.start_span("guard.probe").is_recording():
             raise SetupError("OpenTelemetry's SDK does not record: its version is not one that guard knows")
         self._resource = orjson.Fragment(otlpjson.dumps({"attributes": otlpjson.key_values(resource)}))
@@ -369,29 +368,3 @@ def _version() -> str:
         return metadata.version("guard-middleware")
     except metadata.PackageNotFoundError:
         return "0"
-
-
-def _provider(resource: Mapping[str, str]) -> TracerProvider:
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-    from opentelemetry.sdk.trace.id_generator import IdGenerator
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-
-    class Ids(IdGenerator):
-        """Ids from the operating system: an app that seeds `random` must not make two traces alike."""
-
-        def generate_trace_id(self) -> int:
-            return secrets.randbits(128) or 1
-
-        def generate_span_id(self) -> int:
-            return secrets.randbits(64) or 1
-
-    class AlwaysOn(TracerProvider):
-        """The SDK's provider, deaf to OTEL_SDK_DISABLED, which it would read at construction."""
-
-        _disabled = property(lambda self: False, lambda self, value: None)
-
-    unset = SpanLimits.UNSET
-    limits = SpanLimits(10_000, 10_000, 10_000, 10_000, 10_000, 10_000, unset, unset)
-    # Resource(...) and not Resource.create(...): the latter adds OTEL_RESOURCE_ATTRIBUTES.
-    return AlwaysOn(ALWAYS_ON, Resource(resource), False, id_generator=Ids(), span_limits=limits)

@@ -225,4 +225,5 @@ def test_the_policy_version_and_guards_own_life_are_records_too() -> None:
     }
     line = records.lifecycle(spans.Recorder(), spans.START, attributes)
     assert b'"name":"guard.start"' in line
+    assert b'"guard.version"' in line
     assert b"ab" * 32 in line

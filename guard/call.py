@@ -81,9 +81,13 @@ class Call:
         self.body: Any = None
         self._change = change
         self._span = guard.recorder.start(spans.SCREEN, parent=parent, links=links, attributes={})
-        self.parent: Any = parent if parent is not None else self._span
         self._model_span: Any = None
         self._wire_bytes = 0
+
+    @property
+    def parent(self) -> Span:
+        """The span of intent: what belongs to the exchange stands below it."""
+        return self._span
 
     @property
     def trace_id(self) -> str:

@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,10 +21,10 @@ from guard.guard import Guard, identity
 from guard.logs import redactor
 from guard.mounts.gateway import Gateway
 from guard.mounts.transport import guarded_client
-from guard.policy.load import load_policy, pack_path
 from guard.settings import Settings
 from guard.simulator.app import create_app
 from guard.simulator.server import serve
+from guard.trace.signing import PUBLIC
 
 Step = dict[str, Any]
 MODEL = "gpt-demo"
@@ -59,7 +60,7 @@ class Demo:
     def settings(self, base: str = "") -> Settings:
         """The settings of the run: its own folder and keys; moderation by the simulated provider."""
         return Settings(
-            _env_file=None,  # type: ignore[call-arg]
+            _env_file=None,
             home=self.folder / "home",
             exports=self.exports,
             moderation_url=base,
@@ -145,7 +146,11 @@ class Demo:
         return _step("client", typed, self._seen(), got, ok=kept and self._clean())
 
     def _stream(self, guard: Guard) -> Step:
-        typed = f"Call me on +86 {self.person.mobile} and mail {self.person.email}."
+        typed = (
+            f"Call me on +86 {self.person.mobile} before noon. If nobody answers, write to {self.person.email}"
+            " and say which day suits you. We will then send the papers by post, and a colleague will come by"
+            " to collect them once they are signed."
+        )
         pieces = asyncio.run(self._streamed(guard, typed))
         got = "".join(pieces)
         kept = self.person.email in got and len(pieces) > 1
@@ -196,7 +201,7 @@ class Demo:
                 model=MODEL, messages=[{"role": "user", "content": typed}]
             )
         choice = answer.choices[0]
-        trace = _last_finding(self.exports)
+        trace = _last_block(self.exports)
         ok = choice.finish_reason == "content_filter" and trace.get("kind", "").startswith("moderation.")
         return _step(
             "blocked",
@@ -271,7 +276,8 @@ class Demo:
     def _auditor(self) -> Iterator[Step]:
         for question, words in (
             ("blocked", "What was blocked, and by which rule?"),
-            ("left-region", "Which calls left the EU, or tried to?"),
+            ("residency-refusals", "Which destinations were refused, and by which policy?"),
+            ("left-region", "Which calls cannot be shown to have stayed in the EEA?"),
             ("findings-by-kind", "What personal data was found, and what was done with it?"),
         ):
             table = query.run(self.exports, question, {"region": "EEA"} if question == "left-region" else {})
@@ -284,7 +290,7 @@ class Demo:
             }
 
     def _verified(self) -> Step:
-        public = home_of(self.settings()) / "signing.pub.pem"
+        public = (home_of(self.settings()) / PUBLIC).read_bytes()
         report = verify.verify(self.exports, public)
         leaked = [
             name for name, value in self._planted().items() if value.encode() in _bytes_of(self.exports)
@@ -307,11 +313,16 @@ def _bytes_of(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file())
 
 
-def _last_finding(exports: Path) -> dict[str, Any]:
-    """The last blocking finding in the ledger: its kind, score and rule."""
-    sql = "SELECT kind, max_score, rule FROM findings WHERE enforced = 'block' ORDER BY start_ts DESC LIMIT 1"
-    table = query.run(exports, sql, {})
-    return dict(zip(("kind", "score", "rule"), table.rows[0], strict=True)) if table.rows else {}
+def _last_block(exports: Path, patience_s: float = 5.0) -> dict[str, Any]:
+    """The finding that blocked an answer, as the ledger has it: its kind, score and rule."""
+    sql = "SELECT kind, list_max(scores), rule FROM findings WHERE enforced = 'block' ORDER BY start_ts DESC LIMIT 1"
+    until = time.monotonic() + patience_s  # an outcome is written after the answer has left
+    while time.monotonic() < until:
+        rows = query.run(exports, sql).rows
+        if rows:
+            return dict(zip(("kind", "score", "rule"), rows[0], strict=True))
+        time.sleep(0.05)
+    return {}
 
 
 @contextmanager
@@ -333,6 +344,3 @@ def _no_keys() -> Iterator[None]:
         yield
     finally:
         os.environ.update(kept)
-
-
-__all__ = ["Demo", "load_policy", "pack_path"]

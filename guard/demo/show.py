@@ -102,13 +102,35 @@ def _extra(step: Step) -> str:
     return ""
 
 
-def _table(step: Step) -> Table:
+# What of each answer fits a page; `guard audit query` prints every column.
+_SHOWN = {
+    "audit:blocked": ("stage", "kind", "rule", "origin", "count"),
+    "audit:residency-refusals": ("host", "jurisdiction", "code", "policy", "policy_version"),
+    "audit:left-region": ("purpose", "model", "host", "jurisdiction", "outcome"),
+    "audit:findings-by-kind": ("stage", "kind", "enforced", "values", "exchanges"),
+}
+_ROWS = 6
+
+
+def _table(step: Step) -> Group:
+    shown = [name for name in _SHOWN.get(step["step"], step["columns"]) if name in step["columns"]]
+    places = [step["columns"].index(name) for name in shown]
     table = Table(box=None, pad_edge=False, header_style="bold cyan")
-    for column in step["columns"]:
-        table.add_column(str(column), overflow="fold")
-    for row in step["rows"][:8]:
-        table.add_row(*(str(cell) if cell is not None else "" for cell in row))
-    return table
+    for name in shown:
+        table.add_column(name, overflow="fold")
+    rows = _telling(step)
+    for row in rows[:_ROWS]:
+        table.add_row(*("" if row[place] is None else str(row[place]) for place in places))
+    more = len(step["rows"]) - len(rows[:_ROWS])
+    return Group(table, Text(f"… and {more} more", style="dim")) if more > 0 else Group(table)
+
+
+def _telling(step: Step) -> list[list[Any]]:
+    """The rows that say most: what was enforced before what was only seen."""
+    if "enforced" not in step["columns"]:
+        return list(step["rows"])
+    place = step["columns"].index("enforced")
+    return sorted(step["rows"], key=lambda row: row[place] == "allow")
 
 
 def _outro(report: dict[str, Any]) -> Text:

@@ -208,7 +208,8 @@ class _Responder:
         self._body = prepared.body
         token = current_exchange.set(self.exchange)
         try:
-            await self.mount.app(self._rewritten(body), self._replay, self._take)
+            with self.call.parent.current():
+                await self.mount.app(self._rewritten(body), self._replay, self._take)
         except BaseException:
             self._abandon()
             raise

@@ -9,14 +9,13 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from guard.audit import query, verify
 from guard.build import home_of
 from guard.demo.values import Person, invent
-from guard.errors import Refused
 from guard.guard import Guard, identity
 from guard.logs import redactor
 from guard.mounts.gateway import Gateway
@@ -220,50 +219,20 @@ class Demo:
         ok = any(f.source.startswith("presidio:") for f in findings)
         return _step("presidio", typed, guard.redact(typed), "", ok=ok, findings=found)
 
-    def _strict(self, guard: Guard) -> Step:
+    def _strict(self, strict: Guard) -> Step:
         typed = f"Card {self.person.card}"
-        with suppress(Refused):
-            guard.redact(typed)
-            return _step("strict", typed, typed, "", ok=False)
-        try:
-            guard.redact(typed)
-        except Refused as refusal:
-            return _step(
-                "strict",
-                typed,
-                "",
-                refusal.message,
-                ok=refusal.code == "pii.card",
-                code=refusal.code,
-                status=refusal.status,
-            )
-        return _step("strict", typed, typed, "", ok=False)
+        strict.name(self.base)
+        before = len(self.provider.state.received)
+        refusal = _refusal_of(strict, self.base, typed)
+        ok = refusal.get("code") == "pii.card" and len(self.provider.state.received) == before
+        return _step("strict", typed, "", refusal.get("message", ""), ok=ok, **_code(refusal))
 
     def _residency(self, eu: Guard) -> Step:
-        import openai
-
-        with openai.OpenAI(
-            api_key="sk-demo",
-            base_url="https://api.openai.com/v1",
-            http_client=guarded_client(guard=eu, sync=True),
-            max_retries=0,
-        ) as client:
-            try:
-                client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}])
-            except openai.APIStatusError as refusal:
-                body = refusal.body if isinstance(refusal.body, dict) else {}
-                message = str(body.get("message", ""))
-                ok = refusal.status_code == 451 and "eu.api.openai.com" in message
-                return _step(
-                    "residency",
-                    "https://api.openai.com/v1",
-                    "",
-                    message,
-                    ok=ok,
-                    status=refusal.status_code,
-                    code=str(body.get("code", "")),
-                )
-        return _step("residency", "https://api.openai.com/v1", "", "", ok=False)
+        asked = "https://api.openai.com/v1"
+        refusal = _refusal_of(eu, asked, "Hello")
+        message = str(refusal.get("message", ""))
+        ok = refusal.get("status") == 451 and "eu.api.openai.com" in message
+        return _step("residency", asked, "", message, ok=ok, **_code(refusal))
 
     def _log(self) -> Step:
         before = f"order shipped to {self.person.email}, phone {self.person.mobile}"
@@ -303,6 +272,24 @@ class Demo:
             "problems": [str(p) for p in report.problems],
             "leaked": leaked,
         }
+
+
+def _refusal_of(guard: Guard, base: str, text: str) -> dict[str, Any]:
+    """What the SDK was answered, where guard refused: status, code and message."""
+    import openai
+
+    http = guarded_client(guard=guard, sync=True)
+    with openai.OpenAI(base_url=base, api_key="sk-demo", http_client=http, max_retries=0) as client:
+        try:
+            client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": text}])
+        except openai.APIStatusError as refusal:
+            body = refusal.body if isinstance(refusal.body, dict) else {}
+            return {"status": refusal.status_code, "code": body.get("code"), "message": body.get("message")}
+    return {}
+
+
+def _code(refusal: dict[str, Any]) -> dict[str, Any]:
+    return {"status": refusal.get("status"), "code": refusal.get("code")}
 
 
 def _step(name: str, typed: str, sent: str, got: str, *, ok: bool, **more: Any) -> Step:

@@ -33,7 +33,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 ANSWER_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Prepared:
     """A request that may go on: the body as it was screened, written out again."""
 
@@ -42,7 +42,7 @@ class Prepared:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Reply:
     """An answer for the caller."""
 

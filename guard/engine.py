@@ -37,7 +37,7 @@ from guard.types import (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Exchange:
     """One request and its answer: who, the placeholders in play, what was sent and what was released.
 
@@ -79,7 +79,7 @@ class Exchange:
         return self._subjects.get(finding, "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Screened:
     """What a screened body became: the verdict and the new text of each path that changes."""
 

@@ -33,7 +33,7 @@ class Find:
     """Detect in each of the texts and call `found(key, lists)`."""
 
     key: int
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ class Ask:
     """Judge each of the texts and call `scored(key, answers | Unavailable)`."""
 
     key: int
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Emit:
     """Send these bytes to the caller now."""
 
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class End:
 Op = Find | Ask | Emit | End
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Window:
     start: int
     end: int
@@ -71,7 +71,7 @@ class _Window:
     decisions: list[Decision] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Lane:
     name: str
     hold: HoldBack
@@ -108,7 +108,7 @@ class _Lane:
             del self.windows[key]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Item:
     event: sse.Event
     parsed: StreamEvent | None = None
@@ -119,7 +119,7 @@ class _Item:
     last: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Job:
     """One outstanding question: about a lane's window, or about the other texts of an event."""
 

@@ -85,7 +85,7 @@ class Segment:
     """
 
     path: str
-    text: str
+    text: str = field(repr=False)
     change: Change = Change.TEXT
     group: str = ""
 
@@ -146,21 +146,21 @@ class Identity:
 class Detect:
     """Find spans in each text; the answer is `list[list[Finding]]`, one list a text."""
 
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """Ask the moderation service; the answer is `list[dict[str, float]]`, category to score, one a text."""
 
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
     """Make one trace record durable; the answer is None, or Unavailable is thrown in."""
 
-    record: bytes
+    record: bytes = field(repr=False)
 
 
 Effect = Detect | Score | Commit

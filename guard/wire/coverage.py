@@ -64,15 +64,7 @@ def _stream(name: str) -> Iterator[Place]:
     if name == "responses":
         yield from _events()
     elif name in ("chat", "completions"):
-        chunk = chat.CHUNK if name == "chat" else others.COMPLETIONS_CHUNK
-        lanes = chat.LANES if name == "chat" else others.COMPLETIONS_LANES
-        yield from chunk.rows("")
-        yield from (
-            Place(f"choices[*].{path}", f"screened on its lane ({hold})") for path, hold in lanes.items()
-        )
-        yield from (
-            row for field, node in chat.CHOICE.fields.items() for row in node.rows(f"choices[*].{field}")
-        )
+        yield from (chat.CHUNK if name == "chat" else others.COMPLETIONS_CHUNK).rows("")
 
 
 def _events() -> Iterator[Place]:

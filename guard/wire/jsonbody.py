@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from guard.types import Segment
@@ -24,7 +25,8 @@ Step = tuple[str, str | int]
 _Trie = dict[Step, Any]
 
 
-def steps(path: str) -> list[Step]:
+@lru_cache(maxsize=4096)
+def steps(path: str) -> tuple[Step, ...]:
     """Take a path apart into (kind, name or number): name, item, value, key, and inside for `#`."""
     found: list[Step] = []
     end = 0
@@ -34,7 +36,7 @@ def steps(path: str) -> list[Step]:
             raise ValueError("not a path of a body")
         found.append(_step(match))
         end = match.end()
-    return found
+    return tuple(found)
 
 
 def _step(match: re.Match[str]) -> Step:

@@ -25,7 +25,7 @@ _RANDOM_ID = re.compile(
     r"|(?<=fp_)[0-9a-f]{8,16}"
     r"|(?=[a-zA-Z0-9]*[a-z])(?=[a-zA-Z0-9]*[A-Z])(?!\w*\d{7})[A-Za-z0-9]{20,64})"
 )
-_SHORT_ID = re.compile(r"(?!.*\d{7})[a-z]{2,12}[-_][A-Za-z0-9]{1,64}")
+_SHORT_ID = re.compile(r"[a-z]{2,12}[-_][A-Za-z0-9_-]{1,128}")
 _MODEL = re.compile(r"(?!.*\d{9})[A-Za-z][A-Za-z0-9._:/-]{0,95}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 _CIPHERTEXT = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)[A-Za-z0-9+/_=-]{64,}")
@@ -59,6 +59,10 @@ class Text(Scalar):
 
     def __init__(self, streamed: bool = False) -> None:
         self.streamed = streamed
+
+    def rows(self, path: str) -> Iterator[Row]:
+        """List the place; a text that comes in pieces says so."""
+        yield Row(path, f"{self.treatment}; in a stream on its lane" if self.streamed else self.treatment)
 
     def string(self, text: str, path: str, out: Reader, group: str) -> None:
         """Note the text, or that it belongs to a lane."""
@@ -128,6 +132,7 @@ class Value(Fixed):
     """A number, a truth value or null: no text; a string there is screened as Fixed."""
 
     treatment = "no text"
+    silent = frozenset({int, float, bool, ExactInt, ExactFloat})
 
     def read(self, value: Any, path: str, out: Reader, group: str = "") -> None:
         """Pass numbers and truth values."""

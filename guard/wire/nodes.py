@@ -36,18 +36,25 @@ class Object(Node):
             if value is not None:
                 out.unmapped(path, value)
             return
+        fields = self.fields
         for position, (name, item) in enumerate(value.items()):
-            place = self.fields.get(name)
+            place = fields.get(name)
             if place is None:
                 out.name(f"{path}{{{position}}}", name)
                 out.unmapped(f"{path}{_safe(name, position, path)}", item)
-            elif item is not None:
+            elif item is None or type(item) in place.silent or (place is WORD and _is_word(item)):
+                continue
+            else:
                 place.read(item, f"{path}.{name}" if path else name, out, group)
 
     def rows(self, path: str) -> Iterator[Row]:
         """List every field below."""
         for name, place in self.fields.items():
             yield from place.rows(f"{path}.{name}" if path else name)
+
+
+def _is_word(item: Any) -> bool:
+    return type(item) is str and item in WORDS
 
 
 def _safe(name: str, position: int, path: str) -> str:

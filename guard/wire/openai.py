@@ -30,6 +30,10 @@ class Reading:
         return [path for path in self.derived if any(text.startswith(_parent(path)) for text in changed)]
 
 
+NOTHING = Reading()
+"""The reading of a body without text."""
+
+
 def _parent(path: str) -> str:
     front, dot, _ = path.rpartition(".")
     return front + dot
@@ -158,4 +162,6 @@ def _read(place: Node, body: Any, out: Reader) -> Reading:
 
 def reading(out: Reader) -> Reading:
     """The finished reading of a filled reader."""
+    if not (out.segments or out.opaque or out.derived):
+        return NOTHING
     return Reading(tuple(out.segments), tuple(out.opaque), tuple(out.derived))

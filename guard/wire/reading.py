@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _MOST_FINDINGS = 256
 _IDENTIFIER = re.compile(r"(?!.*\d{5})[A-Za-z_][A-Za-z0-9_]{0,40}")
 
+_DEFAULT_LIMITS = Limits()
+
 Hold = Literal["window", "full"]
 
 
@@ -34,16 +36,18 @@ class Reader:
     """What was found so far in one body, and how strict the reading is.
 
     `strict`: what the map does not name is refused (requests); else all its strings are screened (answers).
-    `streams`: texts that a stream sends in pieces go to `streamed` as (path, text, hold), not to `segments`.
+    `streams`: texts that a stream sends in pieces go to `streamed` as (path, text, hold), not to `segments`;
+    `pieces`: so do the strings below `choices` that nobody knows, since they may be pieces too.
     """
 
     strict: bool
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = _DEFAULT_LIMITS
     segments: list[Segment] = field(default_factory=list)
     opaque: list[Finding] = field(default_factory=list)
     derived: list[str] = field(default_factory=list)
     streamed: list[tuple[str, str, Hold]] = field(default_factory=list)
     streams: bool = False
+    pieces: bool = False
     counts: dict[str, int] = field(default_factory=dict)
 
     def text(self, path: str, text: str, change: Change = Change.TEXT, group: str = "") -> None:
@@ -62,7 +66,17 @@ class Reader:
             return
         if self.strict:
             self.refuse("field", path)
-        self.free(value, path, Change.TEXT)
+        if self.pieces and path.startswith("choices["):
+            self._unknown_pieces(value, path)
+        else:
+            self.free(value, path, Change.TEXT)
+
+    def _unknown_pieces(self, value: Any, path: str) -> None:
+        for segment in strings(value, path):
+            if segment.path.endswith("}"):
+                self.text(segment.path, segment.text, Change.FIXED)
+            elif segment.text not in WORDS:
+                self.streamed.append((segment.path, segment.text, "window"))
 
     def name(self, path: str, name: str) -> None:
         """Note the name of an unmapped field as a text; in an answer, a plain identifier is the provider's own."""
@@ -87,6 +101,8 @@ class Node:
     """One place of a map; `treatment` is its word in the coverage table."""
 
     treatment = ""
+    # Types whose values at this place say nothing.
+    silent: frozenset[type] = frozenset()
 
     def read(self, value: Any, path: str, out: Reader, group: str = "") -> None:
         """Note what stands at this place."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from guard.errors import BadRequest
 
@@ -19,8 +19,7 @@ _FIELDS = (b"", b"data", b"event", b"id", b"retry")
 _LINE = re.compile(rb"\r\n|\n|\r")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event as it came: `raw` is every byte of it, the blank line included.
 
     `data` is None where the block has no data line: comments, `id`, `retry` or blank lines alone.
@@ -39,6 +38,8 @@ class Event:
 
     def with_data(self, data: str) -> bytes:
         """The event's bytes with other data; its name, id, retry and comments stay as they are."""
+        if self.raw.count(b"\n") == 2 and b"\r" not in self.raw:
+            return encode(data)
         lines = _LINE.split(self.raw.removeprefix(_BOM))
         kept = [line for line in lines if line and _field(line)[0] != b"data"]
         return b"".join(line + b"\n" for line in [*kept, *_data_lines(data)]) + b"\n"
@@ -51,7 +52,8 @@ def encode(data: str, event: str | None = None) -> bytes:
 
 
 def _data_lines(data: str) -> list[bytes]:
-    return [b"data: " + line for line in _LINE.split(data.encode())]
+    lines = _LINE.split(data.encode()) if "\n" in data or "\r" in data else [data.encode()]
+    return [b"data: " + line for line in lines]
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:
@@ -80,6 +82,8 @@ class Decoder:
         """Take the next bytes; return the events that they complete."""
         if self._head is not None:
             chunk = self._after_bom(self._head + chunk)
+        if _is_one_event(chunk) and self._fresh():
+            return [self._noted(Event(chunk, _text(chunk[6:-2])))]
         events = [event for line in self._whole_lines(chunk) if (event := self._take(line)) is not None]
         if len(self._pending) + len(self._raw) > self._limit:
             raise BadRequest(502, "guard.opaque.encoding", f"an event is larger than {self._limit} bytes")
@@ -127,8 +131,25 @@ class Decoder:
         event = _event(bytes(self._raw), self._lines)
         self._raw.clear()
         self._lines = []
+        return self._noted(event)
+
+    def _fresh(self) -> bool:
+        """Whether nothing of an earlier chunk is waiting."""
+        return not (self._pending or self._raw or self._after_cr)
+
+    def _noted(self, event: Event) -> Event:
         self.done = self.done or event.done
         return event
+
+
+def _is_one_event(chunk: bytes) -> bool:
+    """Whether a chunk is one event with one data line, as most are: the short road to the same result."""
+    return (
+        chunk.startswith(b"data: ")
+        and chunk.endswith(b"\n\n")
+        and chunk.count(b"\n") == 2
+        and b"\r" not in chunk
+    )
 
 
 def _event(raw: bytes, lines: list[bytes]) -> Event:

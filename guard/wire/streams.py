@@ -6,25 +6,22 @@ A lane is one text of the whole answer, named by its place there: `choices[0].co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from guard.wire.jsonbody import strings
-from guard.wire.leaves import AUDIO, FIXED, ID, JSON_TEXT, TEXT, VALUE, WORD
-from guard.wire.nodes import Object
-from guard.wire.openai import Endpoint, Reading, reading
+from guard.wire.jsonbody import at
+from guard.wire.leaves import JSON_TEXT, TEXT
+from guard.wire.openai import NOTHING, Endpoint, Reading, reading
 from guard.wire.positions import chat, others
 from guard.wire.positions.events import EVENTS, Kind
-from guard.wire.positions.words import WORDS
 from guard.wire.reading import Hold, Node, Reader
 
-_NOTHING = Reading()
 ALL_LANES = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """A piece of a lane's text, and where it stands in the event.
 
     `hold`: "window" for prose, "full" for texts that only make sense whole (tool arguments, JSON, commands).
@@ -36,8 +33,7 @@ class Delta:
     hold: Hold
 
 
-@dataclass(frozen=True, slots=True)
-class StreamEvent:
+class StreamEvent(NamedTuple):
     """What one stream event says.
 
     `closes` names the lanes that end with it: a lane, a stem that all its lanes share, or `*` for all.
@@ -48,7 +44,7 @@ class StreamEvent:
     deltas: tuple[Delta, ...] = ()
     closes: tuple[str, ...] = ()
     repeats: tuple[tuple[str, str], ...] = ()
-    other: Reading = _NOTHING
+    other: Reading = NOTHING
     error: bool = False
     last: bool = False
 
@@ -80,130 +76,67 @@ def _free(value: Any) -> Reading:
     return reading(out)
 
 
-# Chat and legacy completions: an envelope and choices, each choice with its own lanes.
+# Chat and legacy completions: chunks of choices, each choice and tool call with an index of its own.
 
-_CHUNKS: dict[str, Object] = {"chat": chat.CHUNK, "completions": others.COMPLETIONS_CHUNK}
-_DELTA: dict[str, Node] = {"role": WORD}
-_AUDIO: dict[str, Node] = {"id": ID, "data": AUDIO, "expires_at": VALUE}
-_NAME: dict[str, Node] = {"name": FIXED}
-_CALL: dict[str, Node] = {"id": ID, "index": VALUE, "type": WORD}
+_CHUNKS = {"chat": chat.CHUNK, "completions": others.COMPLETIONS_CHUNK}
+_PLACE = re.compile(
+    r"choices\[(\d+)\](?:\.delta)?(?:\.tool_calls\[(\d+)\](?:\.function|\.custom)?)?(<\d+>)?(.*)"
+)
 
 
-class _Pieces:
-    """The deltas and closed lanes gathered from one event."""
+def _choices_event(chunk: Node, data: dict[str, Any]) -> StreamEvent:
+    out = Reader(strict=False, streams=True, pieces=True)
+    chunk.read(data, "", out)
+    deltas = [Delta(_chunk_lane(path, data), path, text, hold) for path, text, hold in out.streamed if text]
+    choices = data.get("choices")
+    closes = [
+        f"choices[{_index(choice, position)}]"
+        for position, choice in enumerate(choices if isinstance(choices, list) else ())
+        if isinstance(choice, dict) and choice.get("finish_reason")
+    ]
+    return StreamEvent(tuple(deltas), tuple(closes), (), reading(out))
 
-    def __init__(self) -> None:
-        self.out = Reader(strict=False)
-        self.deltas: list[Delta] = []
-        self.closes: list[str] = []
 
-    def delta(self, lane: str, path: str, text: Any, hold: Hold) -> None:
-        """Note a piece of a lane; what is no string there is screened as it is."""
-        if isinstance(text, str):
-            self.deltas.extend([Delta(lane, path, text, hold)] if text else [])
-        else:
-            self.out.unmapped(path, text)
+def _chunk_lane(path: str, data: dict[str, Any]) -> str:
+    """The lane of a text in a chunk: by the indexes that choice and tool call give themselves."""
+    place = _place(path)
+    choice = data["choices"][place.choice]
+    lane = f"choices[{_index(choice, place.choice)}]"
+    if place.call is not None:
+        lane += f".tool_calls[{_index(choice['delta']['tool_calls'][place.call], place.call)}]"
+    if place.unknown is not None:
+        lane += f".{_lane_name(list(at(data, place.container))[place.unknown])}"
+    return lane + place.rest
 
-    def rest(self, value: dict[str, Any], path: str, lane: str, known: dict[str, Node]) -> None:
-        """Read the other fields; an unknown string may come in pieces, so it gets its own lane."""
-        for position, (name, item) in enumerate(value.items()):
-            if name in known:
-                known[name].read(item, f"{path}.{name}", self.out)
-            else:
-                self.out.name(f"{path}{{{position}}}", name)
-                self.unknown(item, f"{path}<{position}>", f"{lane}.{_lane_name(name)}")
 
-    def unknown(self, item: Any, path: str, lane: str) -> None:
-        """Give every string of an unknown field a lane of its own; keys and words are whole as they are."""
-        for segment in strings(item, path):
-            if segment.path.endswith("}"):
-                self.out.text(segment.path, segment.text)
-            elif segment.text not in WORDS:
-                self.delta(lane + segment.path.removeprefix(path), segment.path, segment.text, "window")
+class _Place(NamedTuple):
+    """The parts of a text's path in a chunk; `unknown` is the position of an unmapped field in `container`."""
+
+    choice: int
+    call: int | None
+    unknown: int | None
+    container: str
+    rest: str
+
+
+@lru_cache(maxsize=1024)
+def _place(path: str) -> _Place:
+    match = _PLACE.fullmatch(path)
+    assert match is not None
+    choice, call, unknown, rest = match.groups()
+    container = path[: match.start(3)] if unknown else ""
+    return _Place(
+        int(choice), int(call) if call else None, int(unknown[1:-1]) if unknown else None, container, rest
+    )
+
+
+def _index(value: Any, position: int) -> int:
+    index = value.get("index") if isinstance(value, dict) else None
+    return index if type(index) is int else position
 
 
 def _lane_name(name: str) -> str:
     return name if name.isascii() and name.isidentifier() else "other"
-
-
-def _choices_event(envelope: Object, data: dict[str, Any]) -> StreamEvent:
-    pieces = _Pieces()
-    choices = data.get("choices")
-    envelope.read({**data, "choices": None}, "", pieces.out)
-    if not isinstance(choices, list):
-        pieces.out.unmapped("choices", choices)
-        choices = []
-    for position, choice in enumerate(choices):
-        _choice(choice, f"choices[{position}]", position, pieces)
-    return StreamEvent(tuple(pieces.deltas), tuple(pieces.closes), (), reading(pieces.out))
-
-
-def _choice(choice: Any, path: str, position: int, pieces: _Pieces) -> None:
-    if not isinstance(choice, dict):
-        pieces.out.unmapped(path, choice)
-        return
-    lane = f"choices[{_index(choice, position)}]"
-    rest = dict(choice)
-    if "text" in rest:
-        pieces.delta(f"{lane}.text", f"{path}.text", rest["text"], "window")
-        rest["text"] = None
-    delta = rest.get("delta")
-    if isinstance(delta, dict):
-        _chat_delta(delta, f"{path}.delta", lane, pieces)
-        rest["delta"] = None
-    pieces.rest(rest, path, lane, chat.CHOICE.fields)
-    if choice.get("finish_reason"):
-        pieces.closes.append(lane)
-
-
-def _index(value: dict[str, Any], position: int) -> int:
-    index = value.get("index")
-    return index if type(index) is int else position
-
-
-def _chat_delta(delta: dict[str, Any], path: str, lane: str, pieces: _Pieces) -> None:
-    rest = dict(delta)
-    for name in chat.PROSE:
-        if isinstance(rest.get(name), str):
-            pieces.delta(f"{lane}.{name}", f"{path}.{name}", rest[name], "window")
-            rest[name] = None
-    if isinstance(audio := rest.get("audio"), dict):
-        _call_text(audio, f"{path}.audio", f"{lane}.audio", "transcript", "window", _AUDIO, pieces)
-        rest["audio"] = None
-    if isinstance(call := rest.get("function_call"), dict):
-        _call_text(call, f"{path}.function_call", f"{lane}.function_call", "arguments", "full", _NAME, pieces)
-        rest["function_call"] = None
-    if isinstance(calls := rest.get("tool_calls"), list):
-        for position, call in enumerate(calls):
-            _tool_call(call, f"{path}.tool_calls[{position}]", lane, position, pieces)
-        rest["tool_calls"] = None
-    pieces.rest(rest, path, lane, _DELTA)
-
-
-def _call_text(
-    value: dict[str, Any],
-    path: str,
-    lane: str,
-    name: str,
-    hold: Hold,
-    known: dict[str, Node],
-    pieces: _Pieces,
-) -> None:
-    pieces.delta(f"{lane}.{name}", f"{path}.{name}", value.get(name), hold)
-    pieces.rest({**value, name: None}, path, lane, known)
-
-
-def _tool_call(call: Any, path: str, lane: str, position: int, pieces: _Pieces) -> None:
-    if not isinstance(call, dict):
-        pieces.out.unmapped(path, call)
-        return
-    lane = f"{lane}.tool_calls[{_index(call, position)}]"
-    rest = dict(call)
-    for kind, name in chat.CALLS.items():
-        if isinstance(rest.get(kind), dict):
-            _call_text(rest[kind], f"{path}.{kind}", lane, name, "full", _NAME, pieces)
-            rest[kind] = None
-    pieces.rest(rest, path, lane, _CALL)
 
 
 # Responses: typed events, read after the table in positions/events.py.
@@ -216,13 +149,11 @@ def _responses_event(data: dict[str, Any], lanes: Container[str] | None) -> Stre
 
 def _unknown_event(data: dict[str, Any]) -> StreamEvent:
     """An event kind that the table lacks: a string `delta` may be a piece, so it gets its own lane."""
-    pieces = _Pieces()
     delta = data.get("delta")
-    if isinstance(delta, str):
-        pieces.delta(_unknown_lane(data), "delta", delta, "window")
-        data = {**data, "delta": None}
-    pieces.out.unmapped("", data)
-    return StreamEvent(tuple(pieces.deltas), (), (), reading(pieces.out))
+    if not isinstance(delta, str) or not delta:
+        return StreamEvent(other=_free(data))
+    piece = Delta(_unknown_lane(data), "delta", delta, "window")
+    return StreamEvent((piece,), other=_free({**data, "delta": None}))
 
 
 def _unknown_lane(data: dict[str, Any]) -> str:

@@ -31,6 +31,7 @@ from guard.types import Limits
 from guard.wire import leaves, nodes, openai, reading
 from guard.wire.jsonbody import at
 from guard.wire.openai import Reading, request_reading, response_reading
+from guard.wire.positions import chat, others
 from guard.wire.positions.events import EVENTS
 from guard.wire.positions.words import WORDS
 from guard.wire.streams import StreamEvent, read_event
@@ -159,6 +160,7 @@ WHOLE = (leaves.Free, leaves.Derived, leaves.Opaque, leaves.Prompt, leaves.Vecto
 _CASES = [(name, shape, openai.REQUESTS[name]) for name, shapes in REQUESTS.items() for shape in shapes]
 _CASES += [(name, shape, openai.ANSWERS[name]) for name, shapes in ANSWERS.items() for shape in shapes]
 _CASES += [(name, shape, EVENTS[name].shape) for name, shape in STREAM_EVENTS.items() if name in EVENTS]
+_CASES += [("chat", ChatCompletionChunk, chat.CHUNK), ("completions", Completion, others.COMPLETIONS_CHUNK)]
 # The beta of the Responses API stands at the same path, told apart only by the query.
 _CASES += [("responses", beta_params.ResponseCreateParamsNonStreaming, openai.REQUESTS["responses"])]
 _CASES += [("responses", BetaResponse, openai.ANSWERS["responses"])]

@@ -12,7 +12,6 @@ import pytest
 from guard.types import Limits
 from guard.wire.jsonbody import at, drop, parse, replace
 from guard.wire.openai import CHAT, COMPLETIONS, RESPONSES, Endpoint, endpoint
-from guard.wire.positions import chat
 from guard.wire.positions.events import EVENTS
 from guard.wire.sse import Decoder
 from guard.wire.streams import Delta, StreamEvent, read_event
@@ -431,16 +430,6 @@ def test_progress_events_hold_no_text() -> None:
         if not kind.fields:
             found = read_event(RESPONSES, event(name))
             assert (found.deltas, found.repeats, found.other.segments) == ((), (), ())
-
-
-def test_every_lane_of_the_table_is_one() -> None:
-    """The coverage table names the lanes of a chat chunk as data: each is read as one."""
-    for place, hold in chat.LANES.items():
-        value: Any = V
-        for name in reversed(place.split(".")):
-            value = {name.removesuffix("[*]"): [value] if name.endswith("[*]") else value}
-        (delta,) = read_event(CHAT, {"choices": [{"index": 0, **value}]}).deltas
-        assert (delta.text, delta.hold) == (V, hold)
 
 
 def _streams() -> list[tuple[Endpoint, str]]:

@@ -11,6 +11,8 @@ from guard.wire.leaves import (
     ID,
     IMAGE,
     JSON_TEXT,
+    LANE_JSON,
+    LANE_TEXT,
     MODEL,
     PADDING,
     SCHEMA,
@@ -19,7 +21,6 @@ from guard.wire.leaves import (
     WORD,
 )
 from guard.wire.nodes import Keyed, Many, Object, Tagged
-from guard.wire.reading import Hold
 
 BREAKPOINT = {"mode": WORD, "ttl": WORD}
 
@@ -261,22 +262,37 @@ RESPONSE = Object(
     }
 )
 
-CHUNK = Object({**_ENVELOPE, "obfuscation": PADDING})
-"""A chunk without its choices."""
+_FUNCTION_PIECE = {"name": FIXED, "arguments": LANE_JSON}
 
-CHOICE = Object({"index": VALUE, "finish_reason": WORD, "logprobs": DERIVED, **COMPATIBLE_CHOICE})
-"""A choice of a chunk without its lanes."""
-
-PROSE = ("content", "refusal", "reasoning_content", "reasoning")
-"""Strings of a delta that are the next piece of a text."""
-
-CALLS = {"function": "arguments", "custom": "input"}
-"""Where each kind of tool call carries its text."""
-
-LANES: dict[str, Hold] = {
-    **{f"delta.{name}": "window" for name in PROSE},
-    "delta.audio.transcript": "window",
-    "delta.function_call.arguments": "full",
-    **{f"delta.tool_calls[*].{kind}.{name}": "full" for kind, name in CALLS.items()},
-}
-"""Every text of a choice that comes in pieces, and what is held back of it."""
+CHUNK = Object(
+    {
+        **_ENVELOPE,
+        "obfuscation": PADDING,
+        "choices": [
+            {
+                "index": VALUE,
+                "finish_reason": WORD,
+                "logprobs": DERIVED,
+                "delta": {
+                    "role": WORD,
+                    "content": LANE_TEXT,
+                    "refusal": LANE_TEXT,
+                    "reasoning_content": LANE_TEXT,
+                    "reasoning": LANE_TEXT,
+                    "audio": {"id": ID, "data": AUDIO, "transcript": LANE_TEXT, "expires_at": VALUE},
+                    "function_call": _FUNCTION_PIECE,
+                    "tool_calls": [
+                        {
+                            "index": VALUE,
+                            "id": ID,
+                            "type": WORD,
+                            "function": _FUNCTION_PIECE,
+                            "custom": {"name": FIXED, "input": LANE_JSON},
+                        }
+                    ],
+                },
+                **COMPATIBLE_CHOICE,
+            }
+        ],
+    }
+)

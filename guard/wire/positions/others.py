@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from guard.wire.leaves import DERIVED, FIXED, ID, IMAGE, MODEL, PADDING, TEXT, VALUE, VECTOR, WORD, Prompt
+from guard.wire.leaves import (
+    DERIVED,
+    FIXED,
+    ID,
+    IMAGE,
+    LANE_TEXT,
+    MODEL,
+    PADDING,
+    TEXT,
+    VALUE,
+    VECTOR,
+    WORD,
+    Prompt,
+)
 from guard.wire.nodes import Keyed, Many, Object, Tagged
-from guard.wire.positions.chat import USAGE
-from guard.wire.reading import Hold
+from guard.wire.positions.chat import COMPATIBLE_CHOICE, USAGE
 
 COMPLETIONS_REQUEST = Object(
     {
@@ -45,15 +57,27 @@ _COMPLETION = {
 COMPLETIONS_RESPONSE = Object(
     {
         **_COMPLETION,
-        "choices": [{"finish_reason": WORD, "index": VALUE, "logprobs": DERIVED, "text": TEXT}],
+        "choices": [
+            {"finish_reason": WORD, "index": VALUE, "logprobs": DERIVED, "text": TEXT, **COMPATIBLE_CHOICE}
+        ],
     }
 )
 
-COMPLETIONS_CHUNK = Object({**_COMPLETION, "obfuscation": PADDING})
-"""A chunk without its choices."""
-
-COMPLETIONS_LANES: dict[str, Hold] = {"text": "window"}
-"""Every text of a choice that comes in pieces, and what is held back of it."""
+COMPLETIONS_CHUNK = Object(
+    {
+        **_COMPLETION,
+        "obfuscation": PADDING,
+        "choices": [
+            {
+                "finish_reason": WORD,
+                "index": VALUE,
+                "logprobs": DERIVED,
+                "text": LANE_TEXT,
+                **COMPATIBLE_CHOICE,
+            }
+        ],
+    }
+)
 
 EMBEDDINGS_REQUEST = Object(
     {"input": Prompt(), "model": MODEL, "dimensions": VALUE, "encoding_format": WORD, "user": TEXT}

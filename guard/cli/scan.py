@@ -116,19 +116,19 @@ def _table(text: str, decisions: Sequence[Decision]) -> None:
         console.print("nothing found")
         return
     lines = Lines(text)
-    table = Table("line", "column", "kind", "score", "action", "rule", "found by")
+    table = Table(box=None, pad_edge=False, header_style="bold cyan")
+    for name in ("place", "kind", "score", "action", "rule", "found by"):
+        table.add_column(name, no_wrap=name in ("place", "kind"), overflow="fold")
     for decision in decisions:
         finding = decision.finding
         line, column = lines.at(finding.start)
-        note = " (a fake of guard)" if is_fake(finding.kind, text[finding.start : finding.end]) else ""
-        rule = f"{decision.rule} {decision.origin}".strip()
+        fake = " (guard's fake)" if is_fake(finding.kind, text[finding.start : finding.end]) else ""
         table.add_row(
-            str(line + 1),
-            str(column + 1),
-            finding.kind + note,
+            f"{line + 1}:{column + 1}",
+            finding.kind + fake,
             f"{finding.score:.2f}",
             decision.action.word,
-            rule,
+            f"{decision.rule} {decision.origin}".strip(),
             finding.source,
         )
     console.print(table)

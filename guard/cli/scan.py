@@ -33,16 +33,24 @@ def _stage(word: str) -> Stage:
     return Stage(word)
 
 
-def verdict_of(text: str, policy: str, stage: Stage) -> Verdict:
-    """Scan a text whole and decide by the rules of one stage."""
+def verdict_of(text: str, policy: str, stage: Stage) -> tuple[Verdict, int]:
+    """Scan a text whole and decide by the rules of one stage; also the number of guard's own fakes in it."""
     from guard.guard import Guard
     from guard.policy.decide import decide
 
     guard = Guard.from_policy(policy)
     try:
-        return decide(guard.policy, stage, guard.detect(text))
+        return decide(guard.policy, stage, guard.detect(text)), fakes_in(text)
     finally:
         guard.close()
+
+
+def fakes_in(text: str) -> int:
+    """Count the values that lie in the reserved ranges from which guard draws its fakes."""
+    from guard.pii.fakes import is_fake
+    from guard.pii.scan import Scanner
+
+    return sum(is_fake(f.kind, text[f.start : f.end]) for f in Scanner(skip=()).scan(text))
 
 
 class Lines:
@@ -95,23 +103,23 @@ def scan(
     Example:  echo '我的手机号是13912345678' | guard scan -
     """
     text = read_text(file)
-    verdict = verdict_of(text, policy, _stage(stage))
+    verdict, fakes = verdict_of(text, policy, _stage(stage))
     if json:
         out = b"".join(orjson.dumps(row) + b"\n" for row in as_rows(text, verdict))
         sys.stdout.buffer.write(out)
         sys.stdout.flush()
     else:
-        _table(text, verdict.decisions)
-    raise typer.Exit(1 if verdict.decisions else 0)
+        _table(text, verdict.decisions, fakes)
+    raise typer.Exit(1 if verdict.action > Action.ALLOW else 0)
 
 
-def _table(text: str, decisions: Sequence[Decision]) -> None:
+def _table(text: str, decisions: Sequence[Decision], fakes: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from guard.pii.fakes import is_fake
-
     console = Console()
+    if fakes:
+        console.print(f"{fakes} value(s) lie in reserved ranges, as guard's own fakes do: nobody's")
     if not decisions:
         console.print("nothing found")
         return
@@ -122,10 +130,9 @@ def _table(text: str, decisions: Sequence[Decision]) -> None:
     for decision in decisions:
         finding = decision.finding
         line, column = lines.at(finding.start)
-        fake = " (guard's fake)" if is_fake(finding.kind, text[finding.start : finding.end]) else ""
         table.add_row(
             f"{line + 1}:{column + 1}",
-            finding.kind + fake,
+            finding.kind,
             f"{finding.score:.2f}",
             decision.action.word,
             f"{decision.rule} {decision.origin}".strip(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from guard.wire.leaves import ON_LANE
 from guard.wire.nodes import Tagged
 from guard.wire.openai import ANSWERS, REQUESTS
 from guard.wire.positions import chat, others
@@ -22,6 +23,7 @@ class Row(NamedTuple):
 
 
 OTHER = "any other field"
+_STREAMED = ("chat", "responses", "completions")
 _UNMAPPED = {
     "request": "refused: guard.opaque.field",
     "answer": "screened, rewritten",
@@ -39,9 +41,15 @@ def coverage() -> list[Row]:
             "stream": _stream(name),
         }
         for direction, found in places.items():
-            listed = [Row(name, direction, path, treatment) for path, treatment in _with_tables(found)]
-            rows += [*listed, Row(name, direction, OTHER, _UNMAPPED[direction])] if listed else []
-    return rows
+            rows += [Row(name, direction, path, treatment) for path, treatment in _with_tables(found)]
+            if direction != "stream" or name in _STREAMED:
+                rows.append(Row(name, direction, OTHER, _UNMAPPED[direction]))
+    return [_as_sent(row) if row.direction == "request" else row for row in rows]
+
+
+def _as_sent(row: Row) -> Row:
+    """A request's row: what an answer streams in pieces, a request sends whole."""
+    return row._replace(treatment=row.treatment.removesuffix(ON_LANE))
 
 
 def _with_tables(places: Iterable[Place]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from guard.wire.positions.words import WORDS
 from guard.wire.reading import Node, Reader, Row
 from guard.wire.strictjson import ExactFloat, ExactInt, embedded
 
+ON_LANE = "; in a stream on its lane"
 _MOST_LEVELS = 4
 _LONGEST_TOKEN = 32
 _LONGEST_URL = 4096
@@ -62,7 +63,7 @@ class Text(Scalar):
 
     def rows(self, path: str) -> Iterator[Row]:
         """List the place; a text that comes in pieces says so."""
-        yield Row(path, f"{self.treatment}; in a stream on its lane" if self.streamed else self.treatment)
+        yield Row(path, self.treatment + ON_LANE if self.streamed else self.treatment)
 
     def string(self, text: str, path: str, out: Reader, group: str) -> None:
         """Note the text, or that it belongs to a lane."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Mount = Literal["gateway", "client", "edge"]
 Headers = Sequence[tuple[bytes, bytes]]
+# Where a named route has its texts, in and out: paths, none at all, or None for every string.
+RoutePaths = tuple[tuple[str, ...] | None, tuple[str, ...] | None]
 
 # Answers are bounded too: an upstream may not fill the memory of the process (case A11).
 ANSWER_BYTES = 64 * 1024 * 1024
@@ -62,7 +64,7 @@ class Call:
         path: str,
         exchange: Exchange,
         *,
-        route: tuple[tuple[str, ...], tuple[str, ...]] | None = None,
+        route: RoutePaths | None = None,
         admission: Admission | None = None,
         parent: Any = None,
         links: Sequence[Any] = (),
@@ -83,6 +85,11 @@ class Call:
         self._span = guard.recorder.start(spans.SCREEN, parent=parent, links=links, attributes={})
         self._model_span: Any = None
         self._wire_bytes = 0
+
+    @property
+    def unscreened(self) -> bool:
+        """Whether this is an endpoint that guard does not read and the policy lets pass."""
+        return self.endpoint is None and self.route is None
 
     @property
     def parent(self) -> Span:
@@ -116,13 +123,15 @@ class Call:
     def _read(self, headers: Headers, body: bytes) -> tuple[Sequence[Segment], Sequence[Finding]]:
         if self.endpoint is None and self.route is None:
             return (), self._unknown()
+        if self.route is not None and self.route[0] == ():
+            return (), ()
         if not body and self.method in ("GET", "HEAD", "OPTIONS", "DELETE"):
             return (), ()
         limits = self.guard.limits
         plain = bodies.decode(body, bodies.json_form(headers).coding, limits.body_bytes)
         self.body = jsonbody.parse(plain, limits)
         if self.route is not None:
-            return jsonbody.select(self.body, self.route[0]), ()
+            return _texts(self.body, self.route[0]), ()
         assert self.endpoint is not None
         if not isinstance(self.body, dict):
             raise BadRequest(400, "invalid_body", "the body must be a JSON object")
@@ -279,7 +288,7 @@ class Call:
 
     def _answer_reading(self, status: int, data: Any) -> Reading:
         if self.route is not None:
-            return Reading(tuple(jsonbody.select(data, self.route[1])))
+            return Reading(tuple(_texts(data, self.route[1])))
         if not 200 <= status < 300 or self.endpoint is None or not isinstance(data, dict):
             return Reading(tuple(jsonbody.strings(data)))
         return response_reading(self.endpoint, data)
@@ -333,6 +342,10 @@ class Call:
         self.finish(None, error="client_left")
 
     _finished = False
+
+
+def _texts(body: Any, paths: tuple[str, ...] | None) -> Sequence[Segment]:
+    return jsonbody.strings(body) if paths is None else jsonbody.select(body, paths)
 
 
 def refused(policy: Policy, blocking: Decision, verdict: Verdict) -> Refused:

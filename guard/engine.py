@@ -68,11 +68,10 @@ class Exchange:
             return False
         return self.digest(text) in self.released or any(text in "".join(t) for t in self.streamed.values())
 
-    def note_subjects(self, text: str, findings: Iterable[Finding]) -> None:
-        """Remember whom each found value is about, as a keyed hash, while the text is at hand."""
-        for finding in findings:
-            if finding.start < finding.end:
-                self._subjects[finding] = subject(self.subject_key, text[finding.start : finding.end])
+    def note_subject(self, text: str, finding: Finding) -> None:
+        """Remember whom a found value is about, as a keyed hash, while the text is at hand."""
+        if finding.start < finding.end:
+            self._subjects[finding] = subject(self.subject_key, text[finding.start : finding.end])
 
     def subject(self, finding: Finding) -> str:
         """The keyed hash of the value of a finding; empty for a finding about no value."""
@@ -214,8 +213,9 @@ def _detect(exchange: Exchange, segments: Sequence[Segment]) -> Flow[list[Findin
         for f in found
         for piece in spread(f, parts)
     ]
-    for segment in segments:
-        exchange.note_subjects(segment.text, (f for f in (*findings, *pieces) if f.path == segment.path))
+    texts_by_path = {s.path: s.text for s in segments}
+    for finding in (*findings, *pieces):
+        exchange.note_subject(texts_by_path[finding.path], finding)
     return _once(findings + pieces) if pieces else findings
 
 
@@ -302,7 +302,8 @@ def _outside_placeholders(
     segments: Sequence[Segment], findings: list[Finding], placeholders: Placeholders
 ) -> list[Finding]:
     """Drop findings that touch this exchange's placeholders, or originals that an inner mount put back."""
-    spans = {s.path: own_spans(s.text, placeholders) for s in segments}
+    found_in = {f.path for f in findings}
+    spans = {s.path: own_spans(s.text, placeholders) for s in segments if s.path in found_in}
     return [f for f in findings if not touches(f, spans.get(f.path, ()))]
 
 

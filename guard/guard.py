@@ -25,7 +25,7 @@ from guard.policy.model import Policy
 from guard.services.drivers import drive, drive_sync
 from guard.settings import Settings
 from guard.trace import records, spans
-from guard.types import Admission, Finding, Identity, Limits, Segment, Verdict
+from guard.types import Admission, Finding, Flow, Identity, Limits, Segment, Verdict
 
 if TYPE_CHECKING:
     from guard.outside.egress import Egress, SyncAdmittingTransport
@@ -128,7 +128,7 @@ class Guard:
         """Judge a text as `judge` does, without blocking the event loop."""
         return await drive(self._judge(self.open_exchange(Identity()), text), self.local_doors().asynchronous)
 
-    def _judge(self, exchange: Exchange, text: str) -> Any:
+    def _judge(self, exchange: Exchange, text: str) -> Flow[Verdict]:
         from guard.engine import screen_output
 
         screened = yield from screen_output(self.policy, exchange, [Segment("", text)], ())

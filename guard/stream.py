@@ -386,7 +386,8 @@ class StreamGate:
             spans = own_spans(window.text, self._exchange.placeholders)
             placed = [shifted for f in lists[0] if (shifted := _shift(f, job.context, lane.name)) is not None]
             placed = [f for f in placed if not touches(f, spans)]
-            self._exchange.note_subjects(window.text, placed)
+            for finding in placed:
+                self._exchange.note_subject(window.text, finding)
             verdict = decide(self._policy, Stage.OUTPUT, placed)
         self.decisions += verdict.decisions
         return verdict
@@ -411,7 +412,8 @@ class StreamGate:
         for segment, hits in zip(segments, lists, strict=True):
             spans = own_spans(segment.text, self._exchange.placeholders)
             here = [replace(f, path=segment.path) for f in hits if not touches(f, spans)]
-            self._exchange.note_subjects(segment.text, here)
+            for finding in here:
+                self._exchange.note_subject(segment.text, finding)
             found += here
         return found
 

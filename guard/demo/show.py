@@ -113,7 +113,8 @@ _ROWS = 6
 
 
 def _table(step: Step) -> Group:
-    shown = [name for name in _SHOWN.get(step["step"], step["columns"]) if name in step["columns"]]
+    wanted = _SHOWN.get(step["step"]) or tuple(step["columns"])
+    shown = [name for name in wanted if name in step["columns"]]
     places = [step["columns"].index(name) for name in shown]
     table = Table(box=None, pad_edge=False, header_style="bold cyan")
     for name in shown:

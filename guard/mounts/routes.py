@@ -13,12 +13,15 @@ from guard.wire.urlpath import spellings
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One named route: its method (`*`: any), its path's segments (None: any one), and where its texts are."""
+    """One named route: its method (`*`: any), its path's segments (None: any one), and where its texts are.
+
+    A route that is named without paths has them everywhere (None); a direction without paths is not touched.
+    """
 
     method: str
     segments: tuple[str | None, ...] | None
-    input: tuple[str, ...]
-    output: tuple[str, ...]
+    input: tuple[str, ...] | None
+    output: tuple[str, ...] | None
 
     def covers(self, path: str) -> bool:
         """Whether a path, in any spelling that a server may understand, is this route's."""
@@ -39,7 +42,10 @@ def compile_routes(policy: Policy) -> tuple[Route, ...]:
 def _compile(name: str, route: Any) -> Route:
     method, _, path = name.rpartition(" ")
     segments = None if path == "*" else tuple(_segment(part) for part in path.split("/") if part)
-    return Route(method.upper() or "*", segments, tuple(route.input), tuple(route.output))
+    paths: tuple[Any, Any] = (tuple(route.input), tuple(route.output))
+    if paths == ((), ()):
+        paths = (None, None)
+    return Route(method.upper() or "*", segments, *paths)
 
 
 def _segment(part: str) -> str | None:

@@ -96,6 +96,8 @@ async def run(
     except BaseException as failure:
         call.finish(None, error=_left(failure))
         raise
+    if call.unscreened:
+        return Streaming(answer.status, incoming(answer.headers, call), _untouched(call, answer))
     if _is_stream(answer.headers) and 200 <= answer.status < 300:
         return Streaming(answer.status, incoming(answer.headers, call), _stream(call, answer, doors))
     return await _whole(call, answer, doors)
@@ -112,6 +114,21 @@ async def _whole(call: Call, answer: Any, doors: CallDoors) -> Reply:
         await answer.aclose()
     kept = [(k, v) for k, v in answer.headers if k.lower() != b"content-type"]
     return Reply(reply.status, reply.body, incoming([*kept, (b"content-type", b"application/json")], call))
+
+
+async def _untouched(call: Call, answer: Any) -> AsyncIterator[bytes]:
+    """Pass the answer of an endpoint that the policy lets pass unscreened."""
+    error = "truncated"
+    try:
+        async for chunk in answer.chunks:
+            yield chunk
+        error = ""
+    except BaseException as failure:
+        error = _left(failure)
+        raise
+    finally:
+        call.finish(None, error=error, status=answer.status)
+        await answer.aclose()
 
 
 async def _stream(call: Call, answer: Any, doors: CallDoors) -> AsyncIterator[bytes]:
@@ -258,6 +275,11 @@ class SyncGuardTransport(httpx2.BaseTransport):
             call.finish(None, error=_left(failure))
             raise
         raw = answer.headers.raw
+        if call.unscreened:
+            body = _SyncBody(_untouched_sync(call, answer))
+            return httpx2.Response(
+                answer.status_code, headers=list(incoming(raw, call)), stream=body, request=request
+            )
         if _is_stream(raw) and 200 <= answer.status_code < 300:
             body = _SyncBody(_stream_sync(call, answer, doors))
             return httpx2.Response(
@@ -294,6 +316,19 @@ class SyncGuardTransport(httpx2.BaseTransport):
     def close(self) -> None:
         """Close the connections of this guard's egress."""
         self.guard.blocking.close()
+
+
+def _untouched_sync(call: Call, answer: httpx2.Response) -> Iterator[bytes]:
+    error = "truncated"
+    try:
+        yield from iter(answer.stream)  # type: ignore[arg-type]
+        error = ""
+    except BaseException as failure:
+        error = _left(failure)
+        raise
+    finally:
+        call.finish(None, error=error, status=answer.status_code)
+        answer.close()
 
 
 def _stream_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> Iterator[bytes]:

@@ -28,6 +28,7 @@ _BOOT = (
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _START_S = 60.0
 _FORK_S = 10.0
+_END_S = 5.0
 _GRACE_S = 0.1  # the worker's own deadline answers first; this one is for work that is still queued
 
 
@@ -115,7 +116,7 @@ class _Template:
         if not self._built:
             self._process.kill()  # it has no workers yet, and would not look up before it is built
         try:
-            self._process.wait(5)
+            self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -220,7 +221,7 @@ class _State:
             self.queue.put(None)
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join(5)
+                thread.join(_END_S)
 
 
 class WorkerPool:

@@ -37,7 +37,11 @@ class Echo:
     def spin(self): re.match(r"(a+)+$", "a" * 60 + "b")
     def fail(self, text): raise ValueError(text)
     def die(self): os._exit(3)
-    def talk(self): print("noise"); sys.stdout.flush(); os.write(1, b"noise"); return "quiet"
+    def talk(self):
+        for stream in (sys.stdout, sys.stderr):
+            print("noise", file=stream, flush=True)
+            os.write(stream.fileno(), b"noise")
+        return "quiet"
     def connect(self): socket.create_connection(("127.0.0.1", 9))
     def look_up(self): socket.getaddrinfo("publicsuffix.org", 443)
     def argv(self): return sys.modules["__main__"].__dict__.get("__file__", "none")
@@ -204,16 +208,20 @@ async def test_waiting_work_is_bounded(pools: Callable[..., WorkerPool]) -> None
     assert [str(error) for error in done[3:]] == ["detect is unavailable: too much work is waiting"] * 2
 
 
+@pytest.mark.parametrize("nap", [0.25, 1])
 async def test_work_whose_deadline_passes_in_the_queue_costs_no_worker(
-    pools: Callable[..., WorkerPool],
+    pools: Callable[..., WorkerPool], nap: float
 ) -> None:
     pool = pools(workers=1)
     pool.hello()
-    naps = [asyncio.create_task(pool.submit(("nap", 1), 5)) for _ in range(2)]
-    await asyncio.sleep(0.1)
+    before = children()
+    naps = [asyncio.create_task(pool.submit(("nap", nap), 30)) for _ in range(2)]
+    await asyncio.sleep(0)
     with pytest.raises(Unavailable):
         await pool.submit(("echo", "x"), 0.2)
     assert await asyncio.gather(*naps) == ["awake"] * 2
+    assert await pool.submit(("echo", "x"), 30) == "x!"
+    assert children() == before
 
 
 async def test_a_caller_that_leaves_while_waiting_takes_its_work_along(
@@ -254,6 +262,20 @@ def test_a_process_that_dies_under_the_workers_is_started_again(pools: Callable[
     assert answers == ["x!"] * 4
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_work_does_not_outlive_the_process_that_forked_it(pools: Callable[..., WorkerPool]) -> None:
+    pool, before = pools(deadline_s=60), children()
+    template = pool.hello()["pid"]
+    workers = children() - before - {template}
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(pool.submit_sync, ("nap", 60))
+        time.sleep(0.2)
+        os.kill(template, 9)
+        with pytest.raises(Unavailable):
+            call.result(30)
+    assert gone(workers)
+
+
 def test_closing_leaves_no_process_thread_or_warning(pools: Callable[..., WorkerPool]) -> None:
     threads, before = threading.active_count(), children()
     pool = pools(workers=3)
@@ -280,8 +302,9 @@ def test_closing_ends_work_that_still_runs(pools: Callable[..., WorkerPool]) -> 
 
 
 def test_closing_does_not_wait_for_a_target_that_is_still_being_built(
-    pools: Callable[..., WorkerPool],
+    pools: Callable[..., WorkerPool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(guard.outside.workers, "_END_S", 3600)
     before = children()
     pool = pools("endless")
     pool.start()
@@ -306,6 +329,7 @@ import os, signal, sys, threading
 sys.path.insert(0, {folder!r})
 from guard.outside.workers import WorkerPool
 pool = WorkerPool("echo_target:build", deadline_s=60)
+pool.submit_sync(("talk",))
 print(pool.submit_sync(("echo", "x")), pool.submit_sync(("argv",)), pool.hello()["pid"], flush=True)
 {end}
 """
@@ -340,6 +364,7 @@ def test_workers_need_no_main_guard_and_die_with_their_parent(
     answer, main_file, template = done.stdout.split()
     assert (answer, main_file) == ("x!", "none")
     assert "Warning" not in done.stderr
+    assert "noise" not in done.stdout + done.stderr  # a library's own words might quote the text
     assert gone({int(template)})
 
 

@@ -12,7 +12,7 @@ _USCC = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
 
 CHINA = (
     Row(
-        "pii.cn.resident_id", _CN18, Road.DIGITS, 0.95, 0.99, check="cn_resident_id", cue="cn_id", edge=Edge.DIGIT, country="CN",
+        "pii.cn.resident_id", _CN18, Road.DIGITS, 0.97, 0.97, check="cn_resident_id", edge=Edge.DIGIT, country="CN",
         longest=69, laws=("pipl",),
     ),
     Row(
@@ -43,9 +43,12 @@ CHINA = (
         Road.WHOLE, 0.8, 0.9, lead=_PROVINCES, country="CN", longest=9, alphabet="hanzi", laws=("pipl",),
     ),
     Row(
-        "pii.cn.plate", r"\x1a[A-Za-z][ .-]?[A-HJ-NP-Za-hj-np-z0-9]{4}(?:[A-HJ-NP-Za-hj-np-z0-9]|\x1a)",
-        Road.WHOLE, 0.75, 0.9, check="plate", lead=_PROVINCES, tail="挂学警港澳领使", country="CN", longest=8, alphabet="hanzi",
-        laws=("pipl",),
+        "pii.cn.plate", r"\x1a[A-Za-z][ .-]?[A-HJ-NP-Za-hj-np-z0-9]{5}", Road.WHOLE, 0.75, 0.9, check="plate", lead=_PROVINCES,
+        country="CN", longest=8, alphabet="hanzi", laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.plate", r"\x1a[A-Za-z][ .-]?[A-HJ-NP-Za-hj-np-z0-9]{4}\x1a", Road.WHOLE, 0.75, 0.9, check="plate", lead=_PROVINCES,
+        tail="挂学警港澳领使", edge=Edge.FREE, country="CN", longest=8, alphabet="hanzi", laws=("pipl",),
     ),
     Row(
         "pii.cn.uscc", rf"[159ANYany][1239]{SEP}?[0-9]{{6}}{SEP}?{_USCC}{{10}}",

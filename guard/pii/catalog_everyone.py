@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from guard.pii.rows import SEP, Edge, Road, Row, digits
 
 _PHONE = r"[ ()./_-]{0,3}"
@@ -10,22 +12,26 @@ _EXT = r"(?:[ ,;]{0,3}(?:x|X|ext\.?|Ext\.?|extn|#)[ .:]{0,2}[0-9]{1,7})?"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}(?:[Xx][Nn]--[A-Za-z0-9-]{2,58}|[A-Za-z]{2,24})"
 _FOREIGN_HOST = r"(?:[A-Za-z0-9\x1a-]{1,20}\.){1,2}(?:\x1a{2,12}|[A-Za-z]{2,12})"
 _OCTET = r"[0-9]{1,3}"
+_MAIL_HOST = rf"{_HOST}|localhost|{_FOREIGN_HOST}|\[{_OCTET}(?:\.{_OCTET}){{3}}\]"
+HOST = re.compile(_MAIL_HOST.encode("ascii"))
+"""What stands after the @ of an address."""
+
 _HEX = "[0-9A-Fa-f]"
+_IBAN_LAND = (
+    "(?i:a[deltz]|b[aeghiry]|c[hryz]|d[ejko]|e[egs]|f[ikor]|g[beilrt]|h[nru]|i[elqst]|jo|k[wz]|l[bcituvy]|m[cdeknrtu]"
+    "|n[ilo]|om|p[klst]|qa|r[osu]|s[acdeikmotv]|t[lnr]|ua|v[ag]|xk|ye)"
+)
 
 EVERYONE = (
     Row(
         "pii.email",
-        rf"""(?:[A-Za-z0-9_+][A-Za-z0-9.!#$%&'*+/=^_`{{|}}~-]{{0,63}}|"[!#-~]{{1,62}}")@(?:{_HOST}|localhost|{_FOREIGN_HOST}|\[{_OCTET}(?:\.{_OCTET}){{3}}\])""",
+        rf"""(?:[A-Za-z0-9_+][A-Za-z0-9.!#$%&'*+/=^_`{{|}}~-]{{0,63}}|"[!#-~]{{1,62}}")@(?:{_MAIL_HOST})""",
         Road.MAIL, 0.95, 0.95, check="email", edge=Edge.FREE, nobody="email", longest=320, laws=("hipaa:6", "gdpr"),
     ),
     Row(
-        "pii.phone", rf"(?:\+|00) ?[(]?[1-9](?:[ ()./_-]{{0,4}}[0-9]){{6,14}}{_EXT}",
-        Road.DIGITS, 0.9, 0.95, check="phone_international", cue="phone", edge=Edge.DIGIT, trim=True, nobody="phone",
+        "pii.phone", rf"(?:\+|00) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
+        Road.DIGITS, 0.9, 0.9, check="phone_international", edge=Edge.DIGIT, trim=True, nobody="phone",
         longest=96, laws=("hipaa:4",),
-    ),
-    Row(
-        "pii.phone", rf"(?:\+|00) ?[(]?[1-9](?:[ ()./_-]{{0,4}}[0-9]){{6,14}}{_EXT}",
-        Road.DIGITS, 0.4, 0.8, check="phone_possible", cue="phone", edge=Edge.DIGIT, nobody="phone", longest=96, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone",
@@ -51,7 +57,11 @@ EVERYONE = (
         Road.DIGITS, 0.4, 0.85, cue="phone", unless="not_phone", longest=24, laws=("pipl",),
     ),
     Row(
-        "pii.phone", rf"[(]? ?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}",
+        "pii.phone", rf"(?:\+|00) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
+        Road.DIGITS, 0.4, 0.8, check="phone_possible", cue="phone", edge=Edge.DIGIT, trim=True, nobody="phone", longest=96, laws=("hipaa:4",),
+    ),
+    Row(
+        "pii.phone", rf"(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}",
         Road.DIGITS, 0.0, 0.7, check="phone_said", cue="phone", unless="not_phone", nobody="phone", longest=72, laws=("hipaa:4",),
     ),
     Row(
@@ -59,12 +69,12 @@ EVERYONE = (
         Road.DIGITS, 0.5, 0.7, check="phone_trunk", cue="phone", unless="not_phone", nobody="phone", longest=40, laws=("hipaa:4",),
     ),
     Row(
-        "pii.card", digits("12,18"), Road.DIGITS, 0.85, 0.97, check="card", cue="card", edge=Edge.DIGIT, trim=True, longest=73,
+        "pii.card", digits("12,18"), Road.DIGITS, 0.9, 0.9, check="card", edge=Edge.DIGIT, trim=True, longest=73,
         laws=("pci", "hipaa:10"),
     ),
     Row(
-        "pii.iban", rf"[A-Za-z]{{2}}{SEP}?[0-9]{SEP}?[0-9](?:{SEP}{{0,2}}[A-Za-z0-9]){{11,30}}",
-        Road.WHOLE, 0.95, 0.97, check="iban", cue="iban", trim=True, longest=96, laws=("gdpr", "hipaa:10"),
+        "pii.iban", rf"{_IBAN_LAND}{SEP}?[0-9]{SEP}?[0-9](?:{SEP}{{0,2}}[A-Za-z0-9]){{11,30}}",
+        Road.DIGITS, 0.95, 0.95, check="iban", trim=True, longest=96, laws=("gdpr", "hipaa:10"),
     ),
     Row(
         "pii.ip", rf"{_OCTET}(?:\.{_OCTET}){{3}}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?",

@@ -85,7 +85,7 @@ SECRETS = (
         Road.WHOLE, 0.6, 0.6, check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(
-        "pii.password", r"""(?:[ \t:=-]{0,3}["'`]?)([!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
-        heads=("密码", "密碼", "口令", "密码是", "密码为", "密碼是", "密码:", "口令是"), longest=128,
+        "pii.password", r"""\x1a?[ \t:=-]{0,3}["'`]?([!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
+        heads=("密码", "密碼", "口令"), tail="是为為", longest=128,
     ),
 )  # fmt: skip

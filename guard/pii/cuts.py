@@ -25,8 +25,6 @@ _MAX_BLANKS = 3
 
 _HOST = re.compile(rb"@[\x1aA-Za-z0-9.-]{0,64}\Z")
 _PLATE = re.compile(rb"\x1a[A-Za-z][ .-]?[A-Za-z0-9]{4,6}\Z")
-_PLATE_HEAD = re.compile(rb"\x1a\Z")
-_OPENING = re.compile(rb"-----BEGIN[A-Z0-9 ]{0,60}\Z")
 
 _LEFT_DIGIT = re.compile(rb"[0-9][^0-9 \t\r\n\x0b\x0c\x1a]{0,3}\Z")
 _LEFT_SHORT = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}\Z")
@@ -39,6 +37,7 @@ _RIGHT_SIGN = re.compile(rb"[-+./_()]")
 _REACH = 5
 
 HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_HEADER_BEGUN = re.compile(rb"(?:-{1,5}|-----B(?:E|EG|EGI|EGIN(?: [A-Z0-9 ]{0,57}-{0,4})?)?)\Z")
 _BODY = re.compile(rb"(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash): [^\r\n]{0,100}|[A-Za-z0-9+/=\s\\])*")
 _FOOTER = re.compile(rb"-----END[A-Z0-9 ]{0,60}-----")
 _FOOTER_LONGEST = 80
@@ -85,8 +84,6 @@ def _splits(text: bytes, position: int, final: bool) -> bool | None:
         return None
     if before == _OTHER or after == _OTHER:
         return not _foreign_match(text, position, before, after)
-    if _OPENING.search(text, max(0, position - 72), position):
-        return False
     grouped = _grouped(text, position, final)
     return None if grouped is None else not grouped
 
@@ -102,14 +99,17 @@ def _foreign_match(text: bytes, position: int, before: int, after: int | None) -
 
 
 def _blocks(text: bytes, start: int, final: bool) -> list[tuple[int, int]]:
-    """The PEM blocks from a position on; one whose end is still open reaches beyond the text."""
-    blocks = []
+    """The PEM blocks from a position on; one whose header or end is still open reaches beyond the text."""
+    blocks: list[tuple[int, int]] = []
     at = start
     while header := HEADER.search(text, at):
         end, still_open = block_end(text, header.end())
         at = max(end, header.end())
-        blocks.append((header.start(), len(text) + 1 if still_open and not final else at))
-    return blocks
+        if still_open and not final:
+            return [*blocks, (header.start(), len(text) + 1)]
+        blocks.append((header.start(), at))
+    begun = None if final else _HEADER_BEGUN.search(text, max(at, len(text) - 80))
+    return [*blocks, (begun.start(), len(text) + 1)] if begun else blocks
 
 
 def cut_positions(projection: Projection, start: int, final: bool) -> Iterator[tuple[int, bool]]:

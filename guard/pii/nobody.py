@@ -10,10 +10,7 @@ RESERVED = "reserved"
 PRIVATE = "private"
 
 _DOMAIN = re.compile(rb"(?:^|[@./])(?:example\.(?:com|net|org)|[a-z0-9-]+\.(?:example|invalid))$")
-_DOCUMENTATION = tuple(
-    ipaddress.ip_network(block)
-    for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "233.252.0.0/24", "2001:db8::/32", "3fff::/20")
-)
+_DOCUMENTATION = (ipaddress.ip_network("2001:db8::/32"), ipaddress.ip_network("3fff::/20"))
 _FICTION = re.compile(rb"^1?[2-9][0-9]{2}55501[0-9]{2}$")
 
 
@@ -32,32 +29,29 @@ def url(view: bytes) -> str:
 
 def ip(view: bytes) -> str:
     """Documentation blocks (RFC 5737, 3849, 9637); loopback, link-local and private ones (RFC 1918, 4193, 6890)."""
-    address = _address(view)
-    if address is None:
-        return ""
-    if any(address in block for block in _DOCUMENTATION if block.version == address.version):
-        return RESERVED
-    special = address.is_private or address.is_loopback or address.is_link_local or address.is_unspecified
-    return PRIVATE if special or address.is_multicast or address == _BROADCAST else ""
-
-
-_BROADCAST = ipaddress.ip_address("255.255.255.255")
-
-
-def _address(view: bytes) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    text = view.decode("ascii").partition("/")[0].partition("%")[0]
-    if text.count(":") == 1:
-        text = text.partition(":")[0]
-    if text.count(".") == 3 and ":" not in text:
-        text = ".".join(str(int(part)) for part in text.split("."))
+    if view.count(b".") == 3 and view.count(b":") < 2:
+        octets = re.split(rb"[:/]", view, maxsplit=1)[0].split(b".")
+        return _ipv4(int(octets[0]), int(octets[1]), int(octets[2]))
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.IPv6Address(re.split(rb"[/%]", view, maxsplit=1)[0].decode("ascii"))
     except ValueError:
-        return None
+        return ""
+    if any(address in block for block in _DOCUMENTATION):
+        return RESERVED
+    return PRIVATE if address.is_private or address.is_multicast else ""
+
+
+def _ipv4(first: int, second: int, third: int) -> str:
+    if (first, second, third) in ((192, 0, 2), (198, 51, 100), (203, 0, 113), (233, 252, 0)):
+        return RESERVED
+    near = first in (0, 10, 127) or (first, second) in ((192, 168), (169, 254)) or (first == 172 and 16 <= second < 32)
+    return PRIVATE if near or first >= 224 or (first == 100 and 64 <= second < 128) else ""
 
 
 def phone(view: bytes) -> str:
     """555-0100 to 555-0199 of every North American area (ATIS-0300115)."""
+    if b"555" not in view:
+        return ""
     number = re.split(rb"[xX#,;e]", view, maxsplit=1)[0]
     return RESERVED if _FICTION.match(re.sub(rb"[^0-9]", b"", number)) else ""
 

@@ -1,74 +1,56 @@
-"""Checks on telephone candidates; libphonenumber is asked only about what the catalogue's shapes found."""
+"""Checks on telephone candidates; libphonenumber's plans are asked only about what the catalogue found."""
 
 from __future__ import annotations
 
 import re
-from functools import cache
-from types import ModuleType
+from collections.abc import Callable
 
-from guard.pii.validators import digits_of, even, groups_of
+from guard.pii import plans
+from guard.pii.validators import DELETE_ALL_BUT_DIGITS, digits_of, even, groups_of
 
 _EXTENSION = re.compile(rb"[ ,;]{0,3}(?:x|ext\.?|extn|#)[ .:]{0,2}[0-9]{1,7}$", re.IGNORECASE)
+_EXTENSION_SIGN = re.compile(rb"[xXeE#]")
 _MAIN_GROUP = re.compile(rb"[0-9]+\)?")
-
-
-@cache
-def _library() -> ModuleType:
-    import phonenumbers
-
-    return phonenumbers
 
 
 def _split(view: bytes) -> bytes:
     """The number without its extension."""
-    return _EXTENSION.sub(b"", view)
+    return _EXTENSION.sub(b"", view) if _EXTENSION_SIGN.search(view) else view
 
 
-def _valid(number: bytes, region: str | None) -> bool:
-    library = _library()
-    try:
-        parsed = library.parse(number.decode("ascii"), region)
-    except library.NumberParseException:
-        return False
-    return bool(library.is_valid_number(parsed))
-
-
-def _possible(number: bytes) -> bool:
-    library = _library()
-    try:
-        parsed = library.parse(number.decode("ascii"), None)
-    except library.NumberParseException:
-        return False
-    return bool(library.is_possible_number(parsed))
+def _international(number: bytes) -> bytes:
+    """The digits of a number after its + or 00."""
+    digits = number.translate(None, DELETE_ALL_BUT_DIGITS)
+    return digits if number.startswith(b"+") else digits[2:]
 
 
 def _shortened(number: bytes) -> list[bytes]:
-    """The number, and the number without its last one or two groups."""
+    """The number without its last group, and without its last two."""
     ends = [match.end() for match in _MAIN_GROUP.finditer(number)]
-    return [number, *(number[:end] for end in reversed(ends[-3:-1]))]
+    return [number[:end] for end in reversed(ends[-3:-1])]
 
 
-def _plus(number: bytes) -> bytes:
-    return b"+" + number[2:] if number.startswith(b"00") else number
+def _accepted(view: bytes, accepts: Callable[[bytes], bool]) -> int:
+    """How much of a view is a number that a plan accepts: all, or without its last groups."""
+    number = _split(view)
+    if accepts(_international(number)):
+        return len(view)
+    return next((len(short) for short in _shortened(number) if accepts(_international(short))), 0)
 
 
 def phone_international(view: bytes) -> int:
-    """Accept a number with + or 00 that libphonenumber calls valid (ITU-T E.164), extension included."""
-    number = _split(view)
-    for candidate in _shortened(number):
-        if _valid(_plus(candidate), None):
-            return len(view) if candidate == number else len(candidate)
-    return 0
+    """Accept a number with + or 00 whose range is in use (ITU-T E.164; libphonenumber), extension included."""
+    return _accepted(view, plans.valid)
 
 
 def phone_possible(view: bytes) -> int:
     """Accept a number with + whose country and length can be, though no operator has the range."""
-    return len(view) if _possible(_plus(_split(view))) else 0
+    return _accepted(view, plans.possible)
 
 
 def phone_us_bare(view: bytes) -> int:
-    """Accept ten digits that libphonenumber calls valid in the North American plan."""
-    return len(view) if _valid(view, "US") else 0
+    """Accept ten digits that are valid in the North American plan."""
+    return len(view) if plans.valid_in(view, "US") or plans.valid_in(view, "CA") else 0
 
 
 _CN_CODE = re.compile(rb"^(?:\+|00)?86")
@@ -104,5 +86,5 @@ def phone_trunk(view: bytes) -> int:
     """Accept a grouped number with a trunk 0 that is valid in one of the larger 0-dialling countries."""
     if _DATE.fullmatch(view):
         return 0
-    number = _split(view)
-    return len(view) if any(_valid(number, region) for region in _TRUNK_REGIONS) else 0
+    number = _split(view).translate(None, DELETE_ALL_BUT_DIGITS)
+    return len(view) if any(plans.valid_in(number, region) for region in _TRUNK_REGIONS) else 0

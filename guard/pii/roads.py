@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from guard.pii.checks import CHECKS
 from guard.pii.cues import CUES, Cue
+from guard.pii.nobody import NOBODY
 from guard.pii.rows import Edge, Road, Row
 from guard.pii.validators import Check
 
@@ -29,34 +29,41 @@ _GATE_EDGE = {Edge.WORD: "[^A-Za-z0-9]", Edge.DIGIT: "[^0-9]", Edge.DOTTED: "[^A
 _LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
 
 
-@dataclass(frozen=True, slots=True)
 class Ready:
-    """A row with its compiled patterns, check and cues."""
+    """A row with its compiled patterns, check and cues, flattened for the search."""
 
-    row: Row
-    search: Any
-    left: Any
-    right: Any
-    check: Check | None
-    cue: Cue | None
-    unless: Cue | None
-    group: int
+    __slots__ = (
+        "check", "cue", "cued", "group", "kind", "lead", "left", "literal", "loose", "mail", "nobody", "number",
+        "right", "row", "score", "search", "shared", "trim", "unless", "yields",
+    )  # fmt: skip
+
+    def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
+        left, right = _LEFT[row.edge], "" if row.trim else _RIGHT[row.edge]
+        inside = "" if row.road is Road.LITERAL else left
+        pattern = re.compile(f"{inside}(?:{row.core}){right}".encode("ascii"))
+        self.row = row
+        self.kind, self.score, self.cued, self.trim, self.lead = row.kind, row.score, row.cued, row.trim, row.lead
+        self.search = pattern.match if row.road is Road.AFTER else pattern.search
+        self.left = re.compile(left.encode("ascii")).match
+        self.right = re.compile(_RIGHT[row.edge].encode("ascii")).match
+        self.check: Check | None = CHECKS[row.check] if row.check else None
+        self.cue: Cue | None = CUES[row.cue] if row.cue else None
+        self.unless: Cue | None = CUES[row.unless] if row.unless else None
+        self.nobody = NOBODY[row.nobody] if row.nobody else None
+        self.literal, self.mail, self.number = row.road is Road.LITERAL, row.road is Road.MAIL, row.road is Road.DIGITS
+        self.group = 1 if pattern.groups else 0
+        self.yields, self.shared, self.loose = yields, shared, row.edge is Edge.DIGIT
 
 
-def _ready(row: Row) -> Ready:
-    left, right = _LEFT[row.edge], "" if row.trim else _RIGHT[row.edge]
-    inside = "" if row.road is Road.LITERAL else left
-    pattern = re.compile(f"{inside}(?:{row.core}){right}".encode("ascii"))
-    return Ready(
-        row,
-        pattern.match if row.road is Road.AFTER else pattern.search,
-        re.compile(left.encode("ascii")).match,
-        re.compile(_RIGHT[row.edge].encode("ascii")).match,
-        CHECKS[row.check] if row.check else None,
-        CUES[row.cue] if row.cue else None,
-        CUES[row.unless] if row.unless else None,
-        1 if pattern.groups else 0,
-    )
+def _numbers(rows: list[Row]) -> dict[Row, bool]:
+    """The rows on the digits road, each with whether an earlier, surer row of its kind goes before it."""
+    seen: set[str] = set()
+    found = {}
+    for row in rows:
+        if row.road is Road.DIGITS:
+            found[row] = row.kind in seen
+            seen.add(row.kind)
+    return found
 
 
 def gate_pattern(row: Row) -> str:
@@ -87,10 +94,12 @@ class Roads:
 
     def __init__(self, rows: tuple[Row, ...]) -> None:
         gated = [row for row in rows if row.road not in (Road.MAIL, Road.AFTER)]
-        self.gated = [_ready(row) for row in gated]
+        numbers = _numbers(gated)
+        shared = {row.kind for row, yields in numbers.items() if yields}
+        self.gated = [Ready(row, numbers.get(row, False), row.kind in shared) for row in gated]
         self.numbers = [ready for ready in self.gated if ready.row.road is Road.DIGITS]
-        self.mail = [_ready(row) for row in rows if row.road is Road.MAIL]
-        self.after = [_ready(row) for row in rows if row.road is Road.AFTER]
+        self.mail = [Ready(row) for row in rows if row.road is Road.MAIL]
+        self.after = [Ready(row) for row in rows if row.road is Road.AFTER]
         self.gate = _gate([ready.row for ready in self.gated]) if self.gated else None
         self.number_gate = _gate([ready.row for ready in self.numbers])
 
@@ -111,9 +120,12 @@ for _code in range(256):
     elif _char in " \t\r\n./_()+,:;#~-":
         _CLASS[_code] = ord("-")
 _CLASSES = bytes(_CLASS)
-_REGION = re.compile(rb"9[9a]*(?:-{1,5}a{0,6}9[9a]*)*")
+_REGION = re.compile(rb"9[9a]*(?:-{1,5}(?:a{1,4}-{0,3})?9[9a]*)*")
 BEFORE, AFTER = 8, 20
 """How far a match of a row on the digits road may reach out of its region."""
+
+SHORTEST = 6
+"""The characters of the shortest region that can hold a match."""
 
 
 def regions(text: bytes) -> Iterator[tuple[int, int]]:

@@ -15,15 +15,16 @@ from operator import mul
 
 Check = Callable[[bytes], int]
 
-_DELETE = bytes(set(range(256)) - set(b"0123456789"))
+DELETE_ALL_BUT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 _TO_INT = bytes(code - 48 if 48 <= code <= 57 else 0 for code in range(256))
 _DOUBLED = bytes((n * 2 if n < 5 else n * 2 - 9) if n < 10 else 0 for n in range(256))
+_UPPER = bytes(code - 32 if 97 <= code <= 122 else code for code in range(256))
 _NOT_ALNUM = bytes(code for code in range(256) if not (48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122))
 
 
 def digits_of(view: bytes) -> bytes:
     """The digits of a view as small integers, everything else left out."""
-    return view.translate(_TO_INT, _DELETE)
+    return view.translate(_TO_INT, DELETE_ALL_BUT_DIGITS)
 
 
 def luhn(digits: bytes) -> bool:
@@ -86,7 +87,10 @@ def card_length_fits(number: bytes) -> bool:
 
 def card(view: bytes) -> int:
     """Accept a card number of 13 to 19 digits: issuer, length, Luhn (ISO/IEC 7812-1), written in a usual layout."""
-    for end in _ends(view, range(19, 12, -1)):
+    if view.isdigit():
+        digits = digits_of(view)
+        return len(view) if card_length_fits(digits) and luhn(digits) else 0
+    for end in _ends(view, range(13, 20)):
         digits = digits_of(view[:end])
         if card_length_fits(digits) and luhn(digits) and _card_layout(view[:end]):
             return end
@@ -110,7 +114,7 @@ def _ends(view: bytes, counts: Collection[int]) -> Iterator[int]:
 
 
 IBAN_LENGTHS = {
-    pair[:2]: int(pair[3:])
+    pair[:2].encode("ascii"): int(pair[3:])
     for pair in """
 AD:24 AE:23 AL:28 AT:20 AZ:28 BA:20 BE:16 BG:22 BH:22 BI:27 BR:29 BY:28 CH:21 CR:22 CY:28 CZ:24 DE:22 DJ:27 DK:18
 DO:28 EE:20 EG:29 ES:24 FI:18 FK:18 FO:18 FR:27 GB:22 GE:22 GI:23 GL:18 GR:27 GT:28 HN:28 HR:21 HU:28 IE:22 IL:23
@@ -126,11 +130,11 @@ _IBAN_NUMBER = {ord(c): str(i) for i, c in enumerate("0123456789ABCDEFGHIJKLMNOP
 
 def iban(view: bytes) -> int:
     """Accept an IBAN of its country's length whose remainder is 1 (ISO 13616, ISO 7064 MOD 97-10)."""
-    size = IBAN_LENGTHS.get(view[:2].decode("ascii").upper(), 0)
+    size = IBAN_LENGTHS.get(view[:2].upper(), 0)
     end = _end_after(view, size)
     if not end:
         return 0
-    compact = view[:end].translate(None, _NOT_ALNUM).decode("ascii").upper()
+    compact = view[:end].translate(_UPPER, _NOT_ALNUM).decode("ascii")
     return end if int((compact[4:] + compact[:4]).translate(_IBAN_NUMBER)) % 97 == 1 else 0
 
 

@@ -1,0 +1,82 @@
+"""The world's numbering plans, read from libphonenumber's metadata only when a candidate needs them."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+_TYPES = (
+    "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost",
+    "personal_number", "voip", "pager", "uan", "voicemail",
+)  # fmt: skip
+
+
+def _patterns(metadata: Any) -> list[str]:
+    """The national number patterns of every type of line in one region."""
+    found = [getattr(metadata, name) for name in _TYPES]
+    return [desc.national_number_pattern for desc in found if desc is not None and desc.national_number_pattern]
+
+
+@cache
+def national(region: str, code: int) -> re.Pattern[bytes]:
+    """What a valid national number of a region looks like (libphonenumber, all types of line)."""
+    from phonenumbers import PhoneMetadata
+
+    metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    return re.compile("|".join(_patterns(metadata) if metadata else []).encode("ascii") or rb"(?!)")
+
+
+@cache
+def _lengths(region: str, code: int) -> frozenset[int]:
+    from phonenumbers import PhoneMetadata
+
+    metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    general = metadata.general_desc if metadata else None
+    return frozenset(general.possible_length if general else ())
+
+
+@cache
+def _regions() -> dict[int, tuple[str, ...]]:
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    return dict(COUNTRY_CODE_TO_REGION_CODE)
+
+
+@cache
+def code_of(region: str) -> int:
+    """The calling code of a region."""
+    return next(code for code, regions in _regions().items() if region in regions)
+
+
+def country_code(number: bytes) -> int:
+    """How many digits of an international number are its calling code (ITU-T E.164), 0 where it has none."""
+    known = _regions()
+    return next((size for size in (1, 2, 3) if int(number[:size] or b"0") in known), 0)
+
+
+def valid(number: bytes) -> bool:
+    """Whether an international number (digits only) is in a range that some operator has."""
+    size = country_code(number)
+    code = int(number[:size] or b"0")
+    rest = number[size:]
+    forms = [form for form in (rest, _without_trunk(rest)) if form]
+    return any(national(region, code).fullmatch(form) for region in _regions().get(code, ()) for form in forms)
+
+
+def possible(number: bytes) -> bool:
+    """Whether an international number has a calling code and a length that its country uses."""
+    size = country_code(number)
+    code = int(number[:size] or b"0")
+    return any(len(number) - size in _lengths(region, code) for region in _regions().get(code, ())[:1])
+
+
+def _without_trunk(number: bytes) -> bytes:
+    """The number without the trunk 0 that people leave in after a calling code: +44 (0)20."""
+    return number[1:] if number[:1] == b"0" else b""
+
+
+def valid_in(number: bytes, region: str) -> bool:
+    """Whether a national number, written with its trunk prefix or without, is valid in a region."""
+    pattern = national(region, code_of(region))
+    return pattern.fullmatch(number) is not None or pattern.fullmatch(_without_trunk(number)) is not None

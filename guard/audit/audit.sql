@@ -10,33 +10,26 @@ FROM read_json_objects(
   maximum_object_size = 67108864
 );
 
-CREATE OR REPLACE MACRO otlp_scalar(v) AS
-  coalesce(v ->> 'stringValue', v ->> 'intValue', v ->> 'doubleValue', v ->> 'boolValue');
+-- The values of an OTLP array; each AnyValue has one member, whatever its type.
+CREATE OR REPLACE MACRO otlp_list(text) AS CAST(to_json(text ->> '$.values[*].*') AS VARCHAR);
 
-CREATE OR REPLACE MACRO otlp_list(v) AS
-  list_transform(TRY_CAST(v -> 'arrayValue' -> 'values' AS JSON[]), lambda item: otlp_scalar(item));
+CREATE OR REPLACE MACRO otlp_map(attributes) AS
+  TRY(map(
+    attributes ->> '$[*].key',
+    list_transform(attributes ->> '$[*].value.*', lambda v:
+      CASE WHEN starts_with(v, '{"values":') THEN otlp_list(v) ELSE v END)
+  ));
 
-CREATE OR REPLACE MACRO otlp_value(v) AS
-  coalesce(otlp_scalar(v), CAST(to_json(otlp_list(v)) AS VARCHAR), CAST(v -> 'kvlistValue' AS VARCHAR));
+CREATE OR REPLACE MACRO otlp_time(nanoseconds) AS make_timestamp(TRY_CAST(nanoseconds AS BIGINT) // 1000);
 
-CREATE OR REPLACE MACRO otlp_map(j) AS
-  TRY(map_from_entries(list_transform(
-    TRY_CAST(coalesce(j, '[]') AS JSON[]),
-    lambda item: struct_pack(k := item ->> 'key', v := otlp_value(item -> 'value'))
-  )));
-
-CREATE OR REPLACE MACRO otlp_time(nanoseconds) AS
-  make_timestamp(TRY_CAST(nanoseconds AS BIGINT) // 1000);
-
--- One row a span.
+-- One row a span. `events` are JSON as exported.
 CREATE OR REPLACE VIEW spans AS
 WITH
-  resources AS (SELECT unnest(TRY_CAST(json -> 'resourceSpans' AS JSON[])) AS r, filename FROM lines),
-  scopes AS (
-    SELECT r -> 'resource' -> 'attributes' AS res, unnest(TRY_CAST(r -> 'scopeSpans' AS JSON[])) AS s, filename
+  resources AS (SELECT unnest(json -> '$.resourceSpans[*]') AS r, filename FROM lines),
+  raw AS (
+    SELECT r -> '$.resource.attributes' AS res, unnest(r -> '$.scopeSpans[*].spans[*]') AS x, filename
     FROM resources
-  ),
-  raw AS (SELECT res, unnest(TRY_CAST(s -> 'spans' AS JSON[])) AS x, filename FROM scopes)
+  )
 SELECT
   x ->> 'traceId' AS trace_id,
   x ->> 'spanId' AS span_id,
@@ -49,8 +42,8 @@ SELECT
     AS duration_ms,
   otlp_map(x -> 'attributes') AS attrs,
   otlp_map(res) AS resource,
-  coalesce(TRY_CAST(x -> 'events' AS JSON[]), []) AS events,
-  coalesce(x -> 'status' ->> 'code', '0') = '2' AS failed,
+  x -> '$.events[*]' AS events,
+  coalesce(x ->> '$.status.code', '0') = '2' AS failed,
   parse_filename(filename) AS file
 FROM raw;
 
@@ -124,101 +117,114 @@ FROM (
 );
 
 -- One row a check: what became of it (ran, not_applicable, failed_closed, failed_open, skipped).
+-- MATERIALIZED, here and below: else a filter on an attribute parses all attributes a second time.
 CREATE OR REPLACE VIEW checks AS
+WITH parsed AS MATERIALIZED (SELECT trace_id, span_id, start_ts, attrs, file FROM spans)
 SELECT
   trace_id,
   span_id,
   start_ts,
-  stage,
-  tenant,
-  policy,
-  policy_version,
+  attrs['guard.stage'] AS stage,
+  attrs['guard.tenant'] AS tenant,
+  attrs['guard.policy.name'] AS policy,
+  attrs['guard.policy.version'] AS policy_version,
   substr(entry.key, length('guard.check.') + 1) AS "check",
   entry.value AS receipt,
   file
-FROM (SELECT *, unnest(map_entries(attrs)) AS entry FROM decisions)
+FROM (SELECT *, unnest(map_entries(attrs)) AS entry FROM parsed)
 WHERE starts_with(entry.key, 'guard.check.');
 
 -- One row a call to a model or to a moderation service.
 -- outcome: refused (before the call) | answered | blocked (the answer) | failed | unknown (no record of an end).
 CREATE OR REPLACE VIEW calls AS
 WITH
-  intents AS (SELECT * FROM decisions WHERE name = 'guard.screen' AND stage = 'input'),
-  ends AS (
+  flat AS MATERIALIZED (
     SELECT
-      trace_id, span_id, start_ts, end_ts, duration_ms, name, attrs, file,
-      coalesce(attrs['guard.exchange'], parent_span_id) AS exchange
+      trace_id, span_id, parent_span_id, name, start_ts, duration_ms, file,
+      attrs['guard.stage'] AS stage,
+      attrs['guard.exchange'] AS exchange,
+      attrs['guard.action'] AS action,
+      attrs['guard.enforced'] AS enforced,
+      attrs['error.type'] AS error_type,
+      attrs['guard.tenant'] AS tenant,
+      attrs['guard.user'] AS user_hash,
+      attrs['guard.mount'] AS mount,
+      attrs['guard.endpoint'] AS endpoint,
+      attrs['guard.policy.name'] AS policy,
+      attrs['guard.policy.version'] AS policy_version,
+      attrs['guard.residency.host'] AS host,
+      attrs['guard.residency.jurisdiction'] AS jurisdiction,
+      attrs['guard.residency.decision'] AS residency_decision,
+      attrs['guard.bytes.screened'] AS bytes_screened,
+      attrs['guard.bytes.forwarded'] AS bytes_forwarded,
+      attrs['gen_ai.operation.name'] AS operation,
+      attrs['gen_ai.provider.name'] AS provider,
+      attrs['gen_ai.request.model'] AS model,
+      attrs['gen_ai.response.model'] AS response_model,
+      attrs['gen_ai.response.id'] AS response_id,
+      attrs['gen_ai.usage.input_tokens'] AS input_tokens,
+      attrs['gen_ai.usage.output_tokens'] AS output_tokens,
+      attrs['server.address'] AS address
     FROM spans
-    WHERE (attrs['gen_ai.operation.name'] IS NOT NULL AND attrs['gen_ai.operation.name'] <> 'moderation')
-      OR (name = 'guard.screen' AND attrs['guard.stage'] = 'output')
   ),
-  pairs AS (
-    SELECT
-      coalesce(i.trace_id, e.trace_id) AS trace_id,
-      coalesce(i.exchange, e.exchange) AS exchange,
-      coalesce(e.start_ts, i.start_ts) AS start_ts,
-      e.duration_ms AS duration_ms,
-      i.span_id AS intent_span_id,
-      e.span_id AS call_span_id,
-      i.attrs AS i,
-      e.attrs AS e,
-      coalesce(i.file, e.file) AS file
-    FROM intents i FULL OUTER JOIN ends e ON i.trace_id = e.trace_id AND i.exchange = e.exchange
+  intents AS (
+    SELECT *, coalesce(exchange, span_id) AS id FROM flat WHERE name = 'guard.screen' AND stage = 'input'
+  ),
+  ends AS (
+    SELECT *, coalesce(exchange, parent_span_id) AS id FROM flat
+    WHERE operation <> 'moderation' OR (name = 'guard.screen' AND stage = 'output')
   )
 SELECT
-  trace_id,
-  exchange,
+  coalesce(i.trace_id, e.trace_id) AS trace_id,
+  coalesce(i.id, e.id) AS exchange,
   'model' AS purpose,
   CASE
-    WHEN i['error.type'] IS NOT NULL OR i['guard.enforced'] = 'block' OR i['guard.residency.decision'] = 'refused'
-      THEN 'refused'
-    WHEN call_span_id IS NULL THEN 'unknown'
-    WHEN e['guard.enforced'] = 'block' THEN 'blocked'
-    WHEN e['error.type'] IS NOT NULL THEN 'failed'
+    WHEN i.error_type IS NOT NULL OR i.enforced = 'block' OR i.residency_decision = 'refused' THEN 'refused'
+    WHEN e.span_id IS NULL THEN 'unknown'
+    WHEN e.enforced = 'block' THEN 'blocked'
+    WHEN e.error_type IS NOT NULL THEN 'failed'
     ELSE 'answered'
   END AS outcome,
-  coalesce(e['error.type'], i['error.type']) AS error_type,
-  start_ts,
-  duration_ms,
-  coalesce(i['guard.tenant'], e['guard.tenant']) AS tenant,
-  coalesce(i['guard.user'], e['guard.user']) AS user_hash,
-  coalesce(i['guard.mount'], e['guard.mount']) AS mount,
-  coalesce(i['guard.endpoint'], e['gen_ai.operation.name']) AS endpoint,
-  e['gen_ai.provider.name'] AS provider,
-  coalesce(e['gen_ai.request.model'], i['gen_ai.request.model']) AS model,
-  e['gen_ai.response.model'] AS response_model,
-  e['gen_ai.response.id'] AS response_id,
-  coalesce(e['server.address'], i['guard.residency.host']) AS host,
-  coalesce(i['guard.residency.jurisdiction'], e['guard.residency.jurisdiction']) AS jurisdiction,
-  coalesce(i['guard.residency.decision'], e['guard.residency.decision']) AS residency_decision,
-  i['guard.action'] AS input_action,
-  i['guard.enforced'] AS input_enforced,
-  e['guard.action'] AS output_action,
-  e['guard.enforced'] AS output_enforced,
-  coalesce(i['guard.policy.name'], e['guard.policy.name']) AS policy,
-  coalesce(i['guard.policy.version'], e['guard.policy.version']) AS policy_version,
-  TRY_CAST(i['guard.bytes.screened'] AS BIGINT) AS bytes_screened,
-  TRY_CAST(i['guard.bytes.forwarded'] AS BIGINT) AS bytes_forwarded,
-  TRY_CAST(e['gen_ai.usage.input_tokens'] AS BIGINT) AS input_tokens,
-  TRY_CAST(e['gen_ai.usage.output_tokens'] AS BIGINT) AS output_tokens,
-  intent_span_id IS NOT NULL AS intent,
-  intent_span_id,
-  call_span_id,
-  file
-FROM pairs
-WHERE i['guard.residency.host'] IS NOT NULL OR e['gen_ai.operation.name'] IS NOT NULL
+  coalesce(e.error_type, i.error_type) AS error_type,
+  coalesce(e.start_ts, i.start_ts) AS start_ts,
+  e.duration_ms AS duration_ms,
+  coalesce(i.tenant, e.tenant) AS tenant,
+  coalesce(i.user_hash, e.user_hash) AS user_hash,
+  coalesce(i.mount, e.mount) AS mount,
+  coalesce(i.endpoint, e.operation) AS endpoint,
+  e.provider AS provider,
+  coalesce(e.model, i.model) AS model,
+  e.response_model AS response_model,
+  e.response_id AS response_id,
+  coalesce(e.address, i.host) AS host,
+  coalesce(i.jurisdiction, e.jurisdiction) AS jurisdiction,
+  coalesce(i.residency_decision, e.residency_decision) AS residency_decision,
+  i.action AS input_action,
+  i.enforced AS input_enforced,
+  e.action AS output_action,
+  e.enforced AS output_enforced,
+  coalesce(i.policy, e.policy) AS policy,
+  coalesce(i.policy_version, e.policy_version) AS policy_version,
+  TRY_CAST(i.bytes_screened AS BIGINT) AS bytes_screened,
+  TRY_CAST(i.bytes_forwarded AS BIGINT) AS bytes_forwarded,
+  TRY_CAST(e.input_tokens AS BIGINT) AS input_tokens,
+  TRY_CAST(e.output_tokens AS BIGINT) AS output_tokens,
+  i.span_id IS NOT NULL AS intent,
+  i.span_id AS intent_span_id,
+  e.span_id AS call_span_id,
+  coalesce(i.file, e.file) AS file
+FROM intents i FULL OUTER JOIN ends e ON i.trace_id = e.trace_id AND i.id = e.id
+WHERE i.host IS NOT NULL OR e.operation IS NOT NULL
 UNION ALL
 SELECT
-  trace_id, attrs['guard.exchange'], 'moderation',
+  trace_id, exchange, 'moderation',
   CASE
-    WHEN attrs['guard.residency.decision'] = 'refused' THEN 'refused'
-    WHEN attrs['error.type'] IS NOT NULL THEN 'failed'
+    WHEN residency_decision = 'refused' THEN 'refused'
+    WHEN error_type IS NOT NULL THEN 'failed'
     ELSE 'answered'
   END,
-  attrs['error.type'], start_ts, duration_ms, attrs['guard.tenant'], attrs['guard.user'], attrs['guard.mount'],
-  'moderations', attrs['gen_ai.provider.name'], attrs['gen_ai.request.model'], attrs['gen_ai.response.model'],
-  attrs['gen_ai.response.id'], coalesce(attrs['server.address'], attrs['guard.residency.host']),
-  attrs['guard.residency.jurisdiction'], attrs['guard.residency.decision'], NULL, NULL, NULL, NULL,
-  attrs['guard.policy.name'], attrs['guard.policy.version'], NULL, NULL, NULL, NULL, true, NULL, span_id, file
-FROM spans
-WHERE attrs['gen_ai.operation.name'] = 'moderation';
+  error_type, start_ts, duration_ms, tenant, user_hash, mount, 'moderations', provider, model, response_model,
+  response_id, coalesce(address, host), jurisdiction, residency_decision, NULL, NULL, NULL, NULL, policy,
+  policy_version, NULL, NULL, NULL, NULL, true, NULL, span_id, file
+FROM flat
+WHERE operation = 'moderation';

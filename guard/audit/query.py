@@ -107,7 +107,10 @@ def _explain(connection: duckdb.DuckDBPyConnection, sql: str, error: duckdb.Erro
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:
-    return [str(row[0]) for row in connection.execute(f"DESCRIBE {view}").fetchall()]
+    try:
+        return [str(row[0]) for row in connection.execute(f"DESCRIBE {view}").fetchall()]
+    except duckdb.Error:  # the exports were removed meanwhile: the first sentence says so
+        return []
 
 
 def _source(paths: list[str]) -> str:

@@ -86,16 +86,24 @@ def _plain(words: Iterable[str]) -> list[str]:
     return [word for word in words if word.isalpha()]
 
 
+def _names(which: str, locale: str) -> Ring:
+    words = getattr(_provider("person", locale), which, ())
+    ring = Ring(_plain(words) if isinstance(words, Iterable) else ())
+    if not ring.words:
+        raise SetupError(f"faker's locale {locale!r} has no {which.replace('_', ' ')} that are single words")
+    return ring
+
+
 @lru_cache
 def first_names(locale: str) -> Ring:
     """Faker's first names of a locale; single words only. Raises SetupError for an unknown locale."""
-    return Ring(_plain(_provider("person", locale).first_names))
+    return _names("first_names", locale)
 
 
 @lru_cache
 def last_names(locale: str) -> Ring:
     """Faker's last names of a locale; single words only. Raises SetupError for an unknown locale."""
-    return Ring(_plain(_provider("person", locale).last_names))
+    return _names("last_names", locale)
 
 
 @lru_cache

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 
 from guard.pii import validators
 from guard.pii.draw import Draw
-from guard.pii.shapes import alike, alnums, check, digits, fill, fill_digits, generic, is_generic, padded
+from guard.pii.shapes import (
+    alike,
+    alnums,
+    check,
+    digits,
+    fill,
+    fill_digits,
+    generic,
+    is_generic,
+    padded,
+)
 
 
 def card(value: str, draw: Draw) -> str:
@@ -30,16 +40,18 @@ def iban(value: str, draw: Draw) -> str:
     """The same country with the check digits 00, which ISO 13616 never assigns, and which fail here."""
     places = alnums(value)
     for _ in range(8):
-        made = places[:2] + "00" + "".join(alike(c, draw) for c in places[4:])
+        head = places[:2] + "00" + "".join(alike(c, draw) for c in places[4:-2])
+        made = head + check(head, places[-2:])
         if mod97(made) != 1:
             return fill(value, made)
     return generic(value, draw)
 
 
 def is_iban(value: str) -> bool:
-    """Whether the check digits are 00 and fail."""
+    """Whether the check digits are 00 and fail, and the last two signs are `iban`'s."""
     places = alnums(value)
-    return (places[2:4] == "00" and mod97(places) != 1) or is_generic(value)
+    known = places[2:4] == "00" and places[-2:] == check(places[:-2], places[-2:]) and mod97(places) != 1
+    return known or is_generic(value)
 
 
 def mod97(places: str) -> int:

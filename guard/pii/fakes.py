@@ -50,7 +50,7 @@ FAMILIES: dict[str, Family] = {
     "pii.za.telephone_number": _PHONE,
     "pii.card": _CARD,
     "pii.cn.bank_account": _CARD,
-    "pii.iban": _sized(range(15, 35), Family(fakenumbers.iban, fakenumbers.is_iban), True),
+    "pii.iban": _sized(range(15, 65), Family(fakenumbers.iban, fakenumbers.is_iban), True),
     "pii.ip": Family(fakehosts.ip, fakehosts.is_ip),
     "pii.mac": Family(fakehosts.mac, fakehosts.is_mac),
     "pii.uuid": _sized((32,), Family(fakehosts.uuid, fakehosts.is_uuid), True),
@@ -103,8 +103,8 @@ def is_fake_at(kind: str, text: str, start: int, end: int) -> bool:
     if end - start > _NEAR:
         return False
     low = max(0, start - _NEAR)
-    near = fakemarks.spans(text[low : end + _NEAR])
-    return any(s <= start - low and end - low <= e for s, e in near)
+    blanks = len(text[start:end]) - len(text[start:end].lstrip())
+    return fakemarks.covers(text[low : end + _NEAR], start + blanks - low, end - low)
 
 
 def canonical(kind: str, value: str) -> str:
@@ -125,6 +125,8 @@ def warm(locale: Sequence[str]) -> None:
 
 
 def _plain(value: str) -> str:
+    if value.isascii():
+        return value
     seen = (c for c in unicodedata.normalize("NFKC", value) if unicodedata.category(c) != "Cf")
     return "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in seen)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 from guard.pii.draw import Draw
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_NO_ALNUM = re.compile(r"[^0-9A-Za-z]+")
+_NO_DIGIT = re.compile(r"[^0-9]+")
 _KEPT_HAN = frozenset("年月日号字第岁时分")
 
 
@@ -20,12 +23,12 @@ def fill(text: str, signs: Iterable[str]) -> str:
 
 def alnums(text: str) -> str:
     """The ASCII letters and digits of a text."""
-    return "".join(c for c in text if c.isascii() and c.isalnum())
+    return _NO_ALNUM.sub("", text)
 
 
 def digits(text: str) -> str:
-    """The digits of a text."""
-    return "".join(c for c in text if c.isdigit())
+    """The ASCII digits of a text."""
+    return _NO_DIGIT.sub("", text)
 
 
 def fill_digits(text: str, numbers: str) -> str:
@@ -62,7 +65,7 @@ def generic(value: str, draw: Draw) -> str:
         return "x" * max(1, len(value))
     front, back = _mark_lengths(len(places))
     middle = (alike(c, draw) for c in places[front : len(places) - back])
-    head = "".join(_blank(c) for c in places[:front]) + "".join(middle)
+    head = "".join(blank(c) for c in places[:front]) + "".join(middle)
     return fill(shown, head + check(head, places[len(places) - back :] if back else ""))
 
 
@@ -73,7 +76,7 @@ def is_generic(value: str) -> bool:
         return set(value) <= {"某"} and value != ""
     front, back = _mark_lengths(len(places))
     head, tail = places[: len(places) - back], places[len(places) - back :]
-    marked = all(c == _blank(c) for c in places[:front])
+    marked = all(c == blank(c) for c in places[:front])
     return marked and tail == check(head, tail)
 
 
@@ -97,7 +100,8 @@ def _other(c: str) -> str:
     return "某" if "\u3400" <= c <= "\u9fff" else ("X" if c.isupper() else "x")
 
 
-def _blank(c: str) -> str:
+def blank(c: str) -> str:
+    """0 for a digit, X for a letter."""
     return "0" if c.isdigit() else cased("X", c)
 
 

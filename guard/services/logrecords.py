@@ -159,4 +159,5 @@ def _event(event: dict[Any, Any], redactor: Redactor, walk: Walk) -> Any:
     if error is not None:
         event = {key: value for key, value in event.items() if key != "exc_info"}
         event.setdefault("exception", exception_text(error, redactor))
-    return walk.value(event)
+    shown = walk.value(event)
+    return shown if isinstance(shown, dict) else {"event": shown}

@@ -19,8 +19,11 @@ from guard.services.logwalk import WITHHELD, Redactor
 from guard.types import Action, Decision, Finding
 
 _MARGIN = 4096
+_PASSES = 3
 _WORD = re.compile(r"[^\s\"'<>]+")
-_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}|[?&=][^+]*\+")
+_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
+_QUERY = re.compile(r"[?&=]")
+_SHORTENED = re.compile(r" \[guard: \d+ more characters withheld\]\Z")
 _URL_SIGNS = "/:?#[]@!$&'()*+,;=-._~"
 
 
@@ -66,22 +69,27 @@ class LogRedactor:
         return shown
 
     def _bounded(self, text: str) -> str:
-        if len(text) <= self._limit:
+        if len(text) <= self._limit or (len(text) <= 4 * self._limit and _SHORTENED.search(text)):
             return self._passed(text)
         cut = self._limit // 2
-        findings = self._findings(text[: cut + _MARGIN])
-        cut = min((f.start for f in findings if f.start < cut < f.end), default=cut)
-        return f"{self._changed(text[:cut], [f for f in findings if f.end <= cut])} {_more(len(text) - cut)}"
+        across = (f.start for f in self._findings(text[: cut + _MARGIN]) if f.start < cut < f.end)
+        cut = min(across, default=cut)
+        return f"{self._passed(text[:cut])} {_more(len(text) - cut)}"
 
     def _passed(self, text: str) -> str:
-        return self._changed(text, self._findings(text))
+        # Again, until what is found are fakes only: a neighbour that changed may let a value be seen.
+        for _ in range(_PASSES):
+            findings = self._findings(text)
+            shown = self._changed(text, findings) if findings else text
+            if shown == text:
+                break
+            text = shown
+        return text
 
     def _findings(self, text: str) -> list[Finding]:
         return [f for f in self._detect(text) if not is_fake_at(f.kind, text, f.start, f.end)]
 
     def _changed(self, text: str, findings: list[Finding]) -> str:
-        if not findings:
-            return text
         decisions = self._decide(findings)
         blocking = next((d for d in decisions if d.enforced is Action.BLOCK), None)
         if blocking:
@@ -92,7 +100,7 @@ class LogRedactor:
         return _WORD.sub(self._decoded_word, text) if "%" in text or "+" in text else text
 
     def _decoded_word(self, word: re.Match[str]) -> str:
-        if not _ENCODED.search(word.group()):
+        if not _encoded(word.group()):
             return word.group()
         once = unquote_plus(word.group())
         for plain in dict.fromkeys((once, unquote_plus(once))):
@@ -124,6 +132,10 @@ class _Memory:
 
     def _hash(self, text: str) -> bytes:
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()
+
+
+def _encoded(word: str) -> bool:
+    return _ENCODED.search(word) is not None or ("+" in word and _QUERY.search(word) is not None)
 
 
 def _more(count: int) -> str:

@@ -29,6 +29,10 @@ _OPAQUE = (
 _SEQUENCES = (list, tuple, set, frozenset)
 
 
+class RedactionFailed(Exception):
+    """The redactor itself raised: nothing of the record may be shown."""
+
+
 class StandIn(Exception):
     """What handlers get instead of an exception: its class name and redacted text, no frames, no causes."""
 
@@ -94,6 +98,8 @@ class Walk:
             return self._number(value)
         try:
             return self._compound(value, depth + 1)
+        except RedactionFailed:
+            raise
         except Exception:
             return UNREADABLE
 
@@ -112,7 +118,10 @@ class Walk:
 
     def _text(self, text: str) -> str:
         self._characters -= len(text)
-        return self._redact(text) if self._characters >= 0 else TOO_LARGE
+        try:
+            return self._redact(text) if self._characters >= 0 else TOO_LARGE
+        except Exception:
+            raise RedactionFailed from None
 
     def _number(self, value: int | float) -> Any:
         if abs(value) < _SHORT_NUMBER and isinstance(value, int):

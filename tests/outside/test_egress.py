@@ -370,6 +370,14 @@ def test_a_truncated_compressed_answer_is_a_failure() -> None:
         decoder.finish()
 
 
+def test_two_codings_are_not_read() -> None:
+    """A11: stacked, in one header or in two."""
+    coding = (b"content-encoding", b"gzip")
+    for headers in ([coding, coding], [(coding[0], b"gzip, gzip")]):
+        with pytest.raises(UpstreamError):
+            decoding(headers, 10)
+
+
 def test_an_identity_coding_changes_nothing() -> None:
     headers = [(b"Content-Encoding", b"identity"), (b"Content-Length", b"2")]
     assert decoding(headers, 10) == (headers, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -274,6 +275,18 @@ def test_work_does_not_outlive_the_process_that_forked_it(pools: Callable[..., W
         with pytest.raises(Unavailable):
             call.result(30)
     assert gone(workers)
+
+
+def test_the_parent_decides_when_its_workers_end(pools: Callable[..., WorkerPool]) -> None:
+    """C48: a service manager signals every process of a service, while the server still drains."""
+    pool, before = pools(deadline_s=10), children()
+    pool.hello()
+    for pid in children() - before:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(pid, number)
+    started = children() - before
+    assert [pool.submit_sync(("echo", "x")) for _ in range(4)] == ["x!"] * 4
+    assert children() - before == started
 
 
 def test_closing_leaves_no_process_thread_or_warning(pools: Callable[..., WorkerPool]) -> None:

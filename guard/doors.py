@@ -94,6 +94,9 @@ class Moderation:
         span.end(scores)
         return scores
 
+    def close(self) -> None:
+        """Nothing to close: the connections are the egress's, which each event loop closes."""
+
     async def probe(self) -> None:
         """Ask once whether the endpoint exists; raises SetupError with the choices."""
         try:
@@ -125,6 +128,10 @@ class SyncModeration:
             cache_s=settings.cache_s,
             key=guard.keys.memo,
         )
+
+    def close(self) -> None:
+        """End the moderator's own threads."""
+        self._moderator.close()
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         headers = [*self._headers, (b"content-length", str(len(body)).encode())]

@@ -136,13 +136,14 @@ def screen_output(
 
     Text that an inner mount of the same exchange has released is passed as it is; text that was sent to
     the model and only comes back (an echo of the instructions) is restored but not judged. An error of the
-    provider is no answer of the model: it is redacted, not judged (`judging=False`).
+    provider is no answer of the model: it is redacted, neither judged nor restored (`judging=False`): errors
+    end in logs (case C14).
     """
     fresh = [s for s in segments if s.text and not exchange.passed(s.text)]
     findings = yield from _detect(exchange, fresh)
     findings = _outside_placeholders(fresh, findings, exchange.placeholders)
     spans = fix(policy, decide(policy, Stage.OUTPUT, [*opaque, *findings]), fresh)
-    changes, judged = _answered(fresh, spans, exchange.placeholders)
+    changes, judged = _answered(fresh, spans, exchange.placeholders, restoring=judging)
     echoed = {s.path for s in fresh if exchange.digest(s.text) in exchange.sent or s.change is Change.FIXED}
     to_judge = {
         path: text for path, text in judged.items() if judging and path not in echoed and text.strip()
@@ -284,15 +285,16 @@ def _redacted(segments: Sequence[Segment], verdict: Verdict, placeholders: Place
 
 
 def _answered(
-    segments: Sequence[Segment], verdict: Verdict, placeholders: Placeholders
+    segments: Sequence[Segment], verdict: Verdict, placeholders: Placeholders, *, restoring: bool
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The new text of each path that changes, and the redacted text of each path for the judge."""
     decided = by_path(verdict.decisions)
     changes: dict[str, str] = {}
     judged: dict[str, str] = {}
     for segment in segments:
-        released, redacted, _ = answer(segment.text, decided.get(segment.path, ()), placeholders)
+        restored, redacted, _ = answer(segment.text, decided.get(segment.path, ()), placeholders)
         judged[segment.path] = redacted
+        released = restored if restoring else redacted
         if released != segment.text:
             changes[segment.path] = released
     return changes, judged

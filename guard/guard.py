@@ -85,8 +85,12 @@ class Guard:
         return f"Guard(policy={self.policy.policy!r}, sha256={self.policy.sha256[:12]!r})"
 
     def close(self) -> None:
-        """Stop the worker processes and make the ledger durable."""
+        """Stop the worker processes, close the blocking connections and make the ledger durable."""
         self.detector.close()
+        for moderation in self._moderations.values():
+            moderation.close()
+        if self._blocking is not None:
+            self._blocking.close()
         if "ledger" in self.__dict__:
             self.ledger.append(records.lifecycle(self.recorder, spans.STOP, self.policy_attributes))
             self.ledger.close()

@@ -486,13 +486,15 @@ class StreamGate:
     def _answer_other(self, job: _Job, verdict: Verdict) -> list[tuple[Segment, str]]:
         to_judge = []
         assert job.item is not None
+        error = job.item.parsed is not None and job.item.parsed.error
         for segment in job.segments:
             rows = [d for d in verdict.decisions if d.finding.path == segment.path]
-            released, judged, _ = answer(segment.text, rows, self._exchange.placeholders)
+            restored, judged, _ = answer(segment.text, rows, self._exchange.placeholders)
+            released = judged if error else restored
             if released != segment.text:
                 job.item.changes[segment.path] = released
             echo = self._exchange.digest(segment.text) in self._exchange.sent
-            if segment.change is Change.TEXT and judged.strip() and not echo:
+            if segment.change is Change.TEXT and judged.strip() and not echo and not error:
                 to_judge.append((segment, judged))
         return to_judge
 

@@ -76,7 +76,7 @@ class Call:
         self.method = method
         self.path = path
         self.exchange = exchange
-        self.endpoint: Endpoint | None = endpoint(method, path)
+        self.endpoint: Endpoint | None = _known(mount, method, path)
         self.route = route
         self.admission = admission
         self.action = Action.ALLOW
@@ -342,6 +342,12 @@ class Call:
         self.finish(None, error="client_left")
 
     _finished = False
+
+
+def _known(mount: Mount, method: str, path: str) -> Endpoint | None:
+    """The endpoint; toward a provider another method is another endpoint (GET of chat lists what is stored)."""
+    found = endpoint(method, path)
+    return found if found is None or mount == "edge" or found.method == method.upper() else None
 
 
 def _texts(body: Any, paths: tuple[str, ...] | None) -> Sequence[Segment]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import logging
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import httpx2
 
@@ -15,17 +18,33 @@ from guard.call import Call, Reply, refuse
 from guard.doors import CallDoors
 from guard.errors import BadRequest, GuardError, Refused, SetupError
 from guard.guard import OPENAI, Guard
-from guard.mounts.asgi import ClientLeft, Receive, Scope, Send, read_body, send_reply
+from guard.mounts.messages import (
+    ClientLeft,
+    Receive,
+    Scope,
+    Send,
+    close_websocket,
+    failed,
+    failure_event,
+    read_body,
+    send_reply,
+)
 from guard.mounts.transport import Streaming, header, outgoing, own, run
 from guard.outside.egress import UpstreamError
 from guard.policy.decide import judges
 from guard.settings import Settings
 from guard.trace import spans
-from guard.types import Identity
+from guard.types import Action, Identity
+from guard.wire import jsonbody, refusal
+
+_T = TypeVar("_T")
 
 log = logging.getLogger("guard")
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+# What every server routes alike: no empty or dot segments, no codes, parameters, queries or backslashes.
+_PLAIN = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9_.:@~-]*)+")
 
 
 class ClientKeys:
@@ -88,14 +107,12 @@ class Gateway:
         if scope["type"] == "lifespan":
             return await self._lifespan(receive, send)
         if scope["type"] == "websocket":
-            await receive()
-            return await send(
-                {"type": "websocket.close", "code": 1008, "reason": "guard does not screen websockets"}
-            )
+            return await close_websocket(receive, send)
         tenant = self._keys.tenant(header(scope["headers"], b"authorization")) if self._keys else "default"
+        call = self._call(scope, tenant or "")
         if tenant is None:
-            return await send_reply(send, _unauthorized())
-        await self._serve(scope, receive, send, tenant)
+            return await send_reply(send, _refusal(_unauthorized(), call))
+        await self._serve(scope, receive, send, call)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -117,37 +134,42 @@ class Gateway:
         auth = self._authorization.decode("latin-1") if self._authorization else ""
         await self.guard.check_moderation(self.upstream, auth)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, tenant: str) -> None:
-        call = self._call(scope, tenant)
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+        try:
+            answer = await self._run(scope, receive, call)
+            if isinstance(answer, Reply):
+                return await send_reply(send, answer)
+            try:
+                await _while_connected(receive, _send_stream(send, answer))
+            finally:
+                await answer.aclose()
+        except ClientLeft:
+            call.left()
+        except (Refused, BadRequest) as refused:
+            await send_reply(send, _refusal(refused, call))
+        except UpstreamError as failure:
+            await send_reply(send, own(_bad_gateway(failure), call))
+
+    async def _run(self, scope: Scope, receive: Receive, call: Call) -> Reply | Streaming:
         headers = scope["headers"]
         authorization = self._authorization or header(headers, b"authorization")
+        body = await _body(receive, self.guard, call)
+        work = run(
+            call,
+            self._url(call.path),
+            headers,
+            outgoing(headers, authorization or None),
+            body,
+            self._doors(call, authorization),
+        )
         try:
-            body = await read_body(receive, self.guard.limits.body_bytes)
-            answer = await _while_connected(
-                receive,
-                run(
-                    call,
-                    self._url(scope),
-                    headers,
-                    outgoing(headers, authorization),
-                    body,
-                    self._doors(call, authorization),
-                ),
-            )
-        except ClientLeft:
-            return call.left()
-        except (Refused, BadRequest) as refusal:
-            return await send_reply(send, own(refuse(refusal), call))
-        except UpstreamError as failure:
-            return await send_reply(send, own(_bad_gateway(failure), call))
+            return await _while_connected(receive, work)
+        except (ClientLeft, GuardError):
+            raise
         except Exception as failure:
-            log.error("guard failed while screening a request: %s", type(failure).__name__)
+            log.error("guard failed while screening: %s", type(failure).__name__)
             call.finish(None, error=type(failure).__name__)
-            closed = Refused("guard.unavailable.detect", "a check of the request could not run", status=503)
-            return await send_reply(send, own(refuse(closed), call))
-        if isinstance(answer, Reply):
-            return await send_reply(send, answer)
-        await _send_stream(send, answer)
+            raise failed() from None
 
     def _call(self, scope: Scope, tenant: str) -> Call:
         remote = spans.remote_parent(scope["headers"])
@@ -155,17 +177,15 @@ class Gateway:
             self.guard,
             "gateway",
             scope["method"],
-            scope["path"],
+            _plain(scope["path"]),
             self.guard.open_exchange(Identity(tenant)),
             admission=self.guard.admit(self.upstream),
             links=(remote,) if remote is not None else (),
         )
 
-    def _url(self, scope: Scope) -> httpx2.URL:
+    def _url(self, path: str) -> httpx2.URL:
         """The upstream URL: the client's path under the upstream's base; its query does not go on."""
-        path = scope["path"]
-        tail = path[3:] if path.startswith("/v1/") else path
-        return httpx2.URL(self.upstream + tail)
+        return httpx2.URL(self.upstream + (path[3:] if path.startswith("/v1/") else path))
 
     def _doors(self, call: Call, authorization: bytes) -> CallDoors:
         moderation = None
@@ -181,21 +201,34 @@ def default_upstream(guard: Guard) -> str:
     return f"https://{host}/v1" if host else OPENAI
 
 
-async def _while_connected(receive: Receive, work: Any) -> Any:
-    """Run the call while the client stays; a client that leaves ends the upstream call (cases A05, A06)."""
-    import asyncio
+def _plain(path: str) -> str:
+    """The path if no two servers could read it differently; else none at all, which no endpoint has (B20)."""
+    path = path.removesuffix("/")
+    return path if _PLAIN.fullmatch(path) else ""
 
+
+async def _body(receive: Receive, guard: Guard, call: Call) -> bytes:
+    try:
+        return await read_body(receive, guard.limits.body_bytes)
+    except BadRequest as bad:
+        call.finish(None, error=bad.code)
+        raise
+
+
+async def _while_connected(receive: Receive, work: Coroutine[Any, Any, _T]) -> _T:
+    """Run the call while the client stays; a client that leaves ends the upstream call (cases A05, A06)."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
             raise ClientLeft
         return task.result()
     finally:
         gone.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -205,26 +238,37 @@ async def _disconnected(receive: Receive) -> None:
 
 async def _send_stream(send: Send, answer: Streaming) -> None:
     headers = [(k, v) for k, v in answer.headers if k.lower() != b"content-length"]
-    chunks = answer.chunks
-    try:
+    async with contextlib.aclosing(_ended(answer.chunks)) as chunks:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         async for data in chunks:
             await send({"type": "http.response.body", "body": data, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    finally:
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            await close()
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _unauthorized() -> Reply:
-    refusal = Refused("invalid_api_key", "the gateway does not know this key", status=401)
-    return refuse(refusal)
+async def _ended(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The chunks; where they break off, an error event is the last."""
+    try:
+        async for data in chunks:
+            yield data
+    except Exception as failure:
+        log.error("a stream broke off: %s", type(failure).__name__)
+        yield failure_event(failure)
+
+
+def _refusal(refused: Refused | BadRequest, call: Call) -> Reply:
+    call.action = Action.BLOCK
+    return own(refuse(refused), call)
+
+
+def _unauthorized() -> Refused:
+    return Refused("invalid_api_key", "the gateway does not know this key", status=401)
 
 
 def _bad_gateway(failure: UpstreamError) -> Reply:
+    """One clear error of the provider's side; a client may retry it as it would without guard."""
     status = 504 if failure.kind == "timeout" else 502
-    return refuse(BadRequest(status, f"upstream_{failure.kind}", str(failure)))
+    body = refusal.error_body(f"upstream_{failure.kind}", str(failure), type="upstream_error")
+    return Reply(status, jsonbody.dump(body), ((b"content-type", b"application/json"),))
 
 
 def from_environment() -> Gateway:

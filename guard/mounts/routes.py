@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,28 +12,45 @@ from guard.policy.model import Policy
 from guard.wire.openai import Endpoint, endpoint
 from guard.wire.urlpath import spellings
 
+_PARAMETER = re.compile(r"(\{[^{}]*\})")
+# Some applications let a header name the method; what it names may run, so it counts (case A14).
+_OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
+# Methods that call no model unless a body comes along.
+BODILESS = ("HEAD", "OPTIONS", "TRACE")
+# The API's sockets (openai.resources.realtime, live); Responses and Chat are known by their endpoints.
+_SOCKETS = ("realtime", "live")
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One named route: its method (`*`: any), its path's segments (None: any one), and where its texts are.
+    """One named route: its method (`*`: any), the paths it covers (None: all), and where its texts are.
 
     A route that is named without paths has them everywhere (None); a direction without paths is not touched.
     """
 
     method: str
-    segments: tuple[str | None, ...] | None
+    pattern: re.Pattern[str] | None
     input: tuple[str, ...] | None
     output: tuple[str, ...] | None
 
     def covers(self, path: str) -> bool:
         """Whether a path, in any spelling that a server may understand, is this route's."""
-        return self.segments is None or any(_fits(self.segments, spelling) for spelling in spellings(path))
+        pattern = self.pattern
+        return pattern is None or any(pattern.fullmatch("/" + "/".join(s)) for s in _readings(path))
 
 
-def _fits(segments: tuple[str | None, ...], spelling: tuple[str, ...]) -> bool:
-    return len(segments) == len(spelling) and all(
-        want is None or want == have for want, have in zip(segments, spelling, strict=True)
-    )
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request is screened as: a model endpoint at a path, or a named route."""
+
+    path: str
+    route: Route | None = None
+
+
+def _readings(path: str) -> Iterator[tuple[str, ...]]:
+    """Every spelling, and the segments as they stand: to a parameter, `..` or `;x` is a value."""
+    yield from spellings(path)
+    yield tuple(part for part in _folded(path).split("/") if part)
 
 
 def compile_routes(policy: Policy) -> tuple[Route, ...]:
@@ -41,29 +60,65 @@ def compile_routes(policy: Policy) -> tuple[Route, ...]:
 
 def _compile(name: str, route: Any) -> Route:
     method, _, path = name.rpartition(" ")
-    segments = None if path == "*" else tuple(_segment(part) for part in path.split("/") if part)
-    paths: tuple[Any, Any] = (tuple(route.input), tuple(route.output))
-    if paths == ((), ()):
-        paths = (None, None)
-    return Route(method.upper() or "*", segments, *paths)
+    pattern = None if path == "*" else re.compile("".join(map(_segment, _parts(path))), re.DOTALL)
+    texts: tuple[Any, Any] = (tuple(route.input), tuple(route.output))
+    return Route(method.upper() or "*", pattern, *(texts if any(texts) else (None, None)))
 
 
-def _segment(part: str) -> str | None:
-    return None if part.startswith("{") and part.endswith("}") else part.casefold()
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part] or [""]
 
 
-def match(compiled: Sequence[Route], method: str, path: str) -> Route | None:
-    """The route that a request falls under."""
-    return next((r for r in compiled if r.method in ("*", method.upper()) and r.covers(path)), None)
+def _segment(part: str) -> str:
+    """One segment as a pattern: `{id}` is anything but a slash, `{rest:path}` anything at all."""
+    if part.startswith("{") and part.endswith(":path}"):
+        return "(?:/.*)?"
+    pieces = _PARAMETER.split(part)
+    return "/" + "".join(_piece(p) for p in pieces)
 
 
-def model_endpoint(method: str, path: str) -> Endpoint | None:
+def _piece(piece: str) -> str:
+    if not _PARAMETER.fullmatch(piece):
+        return re.escape(_folded(piece))
+    return ".*" if piece.endswith(":path}") else "[^/]+"
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def target(compiled: Sequence[Route], scope: Mapping[str, Any]) -> Target | None:
+    """What a connection is screened as, or None where it passes."""
+    if scope["type"] not in ("http", "websocket"):
+        return None
+    methods = _methods(scope)
+    for path in paths(scope):
+        route = next((r for r in compiled if (not methods or r.method in methods) and r.covers(path)), None)
+        if route is not None or model_endpoint(path) is not None or (not methods and _is_socket(path)):
+            return Target(path, route)
+    return None
+
+
+def _methods(scope: Mapping[str, Any]) -> frozenset[str]:
+    """The methods that a request may mean: empty for a websocket, which has none."""
+    if scope["type"] == "websocket":
+        return frozenset()
+    named = [v.decode("latin-1") for k, v in scope["headers"] if k.lower() in _OVERRIDES]
+    methods = {m.strip().upper() for m in (scope["method"], *named)}
+    return frozenset(methods | {"*"} | ({"GET"} if "HEAD" in methods else set()))
+
+
+def model_endpoint(path: str) -> Endpoint | None:
     """The model API's endpoint at a path of an application; a bare `/models` or `/responses` is the app's own."""
-    found = endpoint(method, path)
+    found = endpoint("POST", path)
     if found is None or found.method != "POST":
         return None
     bare = found.name != "chat" and max(map(len, spellings(path))) < 2
     return None if bare else found
+
+
+def _is_socket(path: str) -> bool:
+    return any(len(s) > 1 and s[-1] in _SOCKETS for s in spellings(path))
 
 
 def paths(scope: Mapping[str, Any]) -> Iterator[str]:
@@ -91,4 +146,4 @@ def _walk(app: Any, prefix: str) -> Iterator[str]:
 
 
 def _covered(path: str, compiled: Sequence[Route]) -> bool:
-    return model_endpoint("POST", path) is not None or any(route.covers(path) for route in compiled)
+    return model_endpoint(path) is not None or any(route.covers(path) for route in compiled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -42,7 +42,13 @@ class Streaming:
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncGenerator[bytes]
+    upstream: Any
+
+    async def aclose(self) -> None:
+        """End the upstream call, also where nothing of the answer was read."""
+        await self.chunks.aclose()
+        await self.upstream.aclose()
 
 
 def outgoing(headers: Headers, authorization: bytes | None = None) -> list[tuple[bytes, bytes]]:
@@ -97,9 +103,9 @@ async def run(
         call.finish(None, error=_left(failure))
         raise
     if call.unscreened:
-        return Streaming(answer.status, incoming(answer.headers, call), _untouched(call, answer))
+        return Streaming(answer.status, incoming(answer.headers, call), _untouched(call, answer), answer)
     if _is_stream(answer.headers) and 200 <= answer.status < 300:
-        return Streaming(answer.status, incoming(answer.headers, call), _stream(call, answer, doors))
+        return Streaming(answer.status, incoming(answer.headers, call), _stream(call, answer, doors), answer)
     return await _whole(call, answer, doors)
 
 
@@ -116,7 +122,7 @@ async def _whole(call: Call, answer: Any, doors: CallDoors) -> Reply:
     return Reply(reply.status, reply.body, incoming([*kept, (b"content-type", b"application/json")], call))
 
 
-async def _untouched(call: Call, answer: Any) -> AsyncIterator[bytes]:
+async def _untouched(call: Call, answer: Any) -> AsyncGenerator[bytes]:
     """Pass the answer of an endpoint that the policy lets pass unscreened."""
     error = "truncated"
     try:
@@ -131,7 +137,7 @@ async def _untouched(call: Call, answer: Any) -> AsyncIterator[bytes]:
         await answer.aclose()
 
 
-async def _stream(call: Call, answer: Any, doors: CallDoors) -> AsyncIterator[bytes]:
+async def _stream(call: Call, answer: Any, doors: CallDoors) -> AsyncGenerator[bytes]:
     gate = call.gate()
     error = ""
     try:

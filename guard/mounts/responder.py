@@ -1,0 +1,340 @@
+"""One guarded request on an application: its body in, the application's answer out, both screened."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from guard.call import ANSWER_BYTES, Call, Reply, refuse
+from guard.doors import CallDoors
+from guard.errors import BadRequest, Refused, Unavailable
+from guard.guard import Guard, current_exchange
+from guard.mounts.messages import (
+    ASGIApp,
+    ClientLeft,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    failed,
+    failure_event,
+    read_body,
+    send_reply,
+)
+from guard.mounts.routes import BODILESS, Target
+from guard.mounts.transport import header, own
+from guard.policy.decide import judges
+from guard.services.drivers import drive, drive_stream
+from guard.stream import StreamGate
+from guard.trace import spans
+from guard.types import Action, Identity
+
+log = logging.getLogger("guard")
+
+# Of the request: what is true only of the bytes that came.
+_CODED = (b"content-length", b"transfer-encoding", b"content-encoding")
+# Of the answer: what is true only of the bytes that guard has changed (case A08), and guard's own headers.
+_OF_BYTES = frozenset(
+    b"content-encoding transfer-encoding etag content-md5 digest repr-digest content-digest accept-ranges"
+    b" last-modified trailer".split()
+)
+_OWN = frozenset((b"content-length", b"x-guard-action", b"x-guard-trace"))
+
+
+class AnswerOver(OSError):
+    """guard has ended the answer: the application may stop, as if its client had left."""
+
+
+class Responder:
+    """The state of one guarded request."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        guard: Guard,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        target: Target,
+        who: Identity,
+        *,
+        inner: bool,
+    ) -> None:
+        self.app = app
+        self.guard = guard
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.inner = inner
+        self.exchange = guard.open_exchange(who)
+        self.exchange.stacked = inner
+        route = target.route
+        self.call = Call(
+            guard,
+            "edge",
+            _method(scope, target),
+            target.path,
+            self.exchange,
+            route=(route.input, route.output) if route else None,
+            parent=spans.remote_parent(scope["headers"]),
+            change=not inner,
+        )
+        self._body = b""
+        self._replayed = False
+        self._left = False
+        self._start: Message | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._queue: asyncio.Queue[bytes | None] | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._untouched = route is not None and route.output == ()
+        self._passing = False
+        self._sent = False
+        self._stopped = False
+        self._error = "client_left"
+
+    def doors(self) -> CallDoors:
+        """Detection, the ledger, and moderation: as the settings name it, else where the inner call's was."""
+        moderation = None
+        if judges(self.guard.policy):
+            named = self.guard.default_moderation()
+            inner = self.exchange.judge if self.inner and not named[1] else None
+            moderation = self.guard.moderation(*(inner or named), sync=False)
+        return CallDoors(self.guard, moderation, self.call.parent)
+
+    async def respond(self) -> None:
+        """Read, screen, replay to the application, screen what it answers."""
+        scope = await self._admitted()
+        if scope is self.scope:
+            await self.app(scope, self._replay, self.send)
+        elif scope is not None:
+            await self._run(scope)
+
+    async def _admitted(self) -> Scope | None:
+        """The scope for the application: as it came where nothing is to screen, None where a refusal was sent."""
+        try:
+            body = self._body = await read_body(self.receive, self.guard.limits.body_bytes)
+        except ClientLeft:
+            self.call.left()
+            return None
+        except BadRequest as bad:
+            await self._end(bad)
+            return None
+        if not body and self.scope["method"].upper() in BODILESS:
+            return self.scope
+        try:
+            prepared = await drive(self.call.open(self.scope["headers"], body), self.doors())
+        except (Refused, BadRequest) as refusal:
+            await self._refuse(refusal)
+        except Exception as failure:
+            await self._fail_closed(failure)
+        else:
+            self._body = prepared.body
+            return self._rewritten(body)
+        return None
+
+    async def _run(self, scope: Scope) -> None:
+        token = current_exchange.set(self.exchange)
+        try:
+            with self.call.parent.current():
+                await self.app(scope, self._replay, self._take)
+        except Exception:
+            await self._abandon("app_error")
+            if not self._stopped:
+                raise
+        except BaseException:
+            await self._abandon("client_left")
+            raise
+        finally:
+            self.exchange.closed = True
+            current_exchange.reset(token)
+        if not self._sent:
+            await self._abandon("client_left" if self._left else "app_error")
+
+    def _rewritten(self, body: bytes) -> Scope:
+        """The scope as it fits the screened body; the application answers in plain messages, uncompressed."""
+        headers = self.scope["headers"]
+        if self._body != body or header(headers, b"transfer-encoding"):
+            headers = [(k, v) for k, v in headers if k.lower() not in _CODED]
+            if self._body or body:
+                headers.append((b"content-length", str(len(self._body)).encode()))
+        if self._untouched:
+            return {**self.scope, "headers": headers}
+        headers = [(k, v) for k, v in headers if k.lower() != b"accept-encoding"]
+        return {**self.scope, "headers": headers, "extensions": {}}
+
+    async def _replay(self) -> Message:
+        """Give the screened body once, then whatever really comes (case A03)."""
+        if not self._replayed:
+            self._replayed = True
+            return {"type": "http.request", "body": self._body, "more_body": False}
+        message = await self.receive()
+        self._left = self._left or message["type"] == "http.disconnect"
+        return message
+
+    async def _take(self, message: Message) -> None:
+        """Take what the application sends."""
+        if message["type"] == "http.response.start":
+            self._start = {**message, "headers": list(message.get("headers", []))}
+            return
+        if message["type"] != "http.response.body" or self._start is None or self._sent:
+            return
+        if self._untouched:
+            return await self._pass(self._start, message)
+        if self._queue is None and self._is_stream(self._start):
+            self._queue = asyncio.Queue(maxsize=1)
+            self._pump = asyncio.create_task(self._send_stream(self._start))
+        data, more = message.get("body", b""), message.get("more_body", False)
+        if self._queue is not None:
+            return await self._push(data, more)
+        await self._buffer(data, more)
+
+    def _is_stream(self, start: Message) -> bool:
+        kind = header(start["headers"], b"content-type").lower()
+        encoded = header(start["headers"], b"content-encoding")
+        return (
+            kind.startswith(b"text/event-stream")
+            and not encoded
+            and self.call.route is None
+            and 200 <= start["status"] < 300
+        )
+
+    async def _pass(self, start: Message, message: Message) -> None:
+        """Pass an answer in which the policy names no texts, byte for byte."""
+        if not self._passing:
+            self._passing = True
+            await self.send({**start, "headers": [*start["headers"], *self._marks()]})
+        await self.send(message)
+        if not message.get("more_body", False):
+            self._sent = True
+            self._finish("" if start["status"] < 400 else str(start["status"]))
+
+    # a whole answer
+
+    async def _buffer(self, data: bytes, more: bool) -> None:
+        self._size += len(data)
+        if self._size > ANSWER_BYTES:
+            self._parts = []
+            return await self._end(_unreadable("it is too large"))
+        self._parts.append(data)
+        if more:
+            return
+        assert self._start is not None
+        status, headers = self._start["status"], self._start["headers"]
+        body = b"".join(self._parts)
+        try:
+            reply = await self._screened(status, headers, body)
+        except Refused as refusal:
+            return await self._end(refusal)
+        except BadRequest as bad:
+            return await self._end(_unreadable(bad.message))
+        except Exception as failure:
+            return await self._fail_closed(failure)
+        self._sent = True
+        await send_reply(self.send, Reply(status, reply.body, self._headers(reply.body == body)))
+
+    async def _screened(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Reply:
+        if body:
+            return await drive(self.call.answer(status, headers, body), self.doors())
+        self.call.finish(None, status=status)  # a redirect, a 204: nothing to screen
+        return Reply(status, b"")
+
+    def _headers(self, same: bool) -> tuple[tuple[bytes, bytes], ...]:
+        """The application's own headers, without those that are true only of other bytes."""
+        assert self._start is not None
+        dropped = _OWN if same else _OWN | _OF_BYTES
+        kept = [(k, v) for k, v in self._start["headers"] if k.lower() not in dropped]
+        return (*kept, *self._marks())
+
+    def _marks(self) -> tuple[tuple[bytes, bytes], ...]:
+        return own(Reply(0, b""), self.call).headers
+
+    async def _refuse(self, refusal: Refused | BadRequest) -> None:
+        self._sent = True
+        self.call.action = Action.BLOCK
+        await send_reply(self.send, own(refuse(refusal), self.call))
+
+    async def _end(self, refusal: Refused | BadRequest) -> None:
+        self._finish(refusal.code)
+        await self._refuse(refusal)
+
+    async def _fail_closed(self, failure: Exception) -> None:
+        """guard itself failed: nothing goes anywhere (case A20)."""
+        log.error("guard failed while screening: %s", type(failure).__name__)
+        self._finish(type(failure).__name__)
+        await self._refuse(failed())
+
+    def _finish(self, error: str) -> None:
+        try:
+            self.call.finish(None, error=error)
+        except Unavailable as failure:
+            log.error("the outcome of a call is not on record: %s", failure)
+
+    # a streamed answer
+
+    async def _push(self, data: bytes, more: bool) -> None:
+        """Hand a chunk to the gate; wait where it is full, and for the end of the stream."""
+        assert self._queue is not None
+        assert self._pump is not None
+        for item in (data, *(() if more else (None,))):
+            put = asyncio.ensure_future(self._queue.put(item))
+            try:
+                await asyncio.wait({put, self._pump}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                put.cancel()
+            if self._pump.done():
+                break
+        if not more:
+            self._sent = True
+            await self._pump
+        elif self._pump.done():
+            self._pump.result()
+            self._sent = self._stopped = True
+            raise AnswerOver("guard has ended the answer")
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        assert self._queue is not None
+        while (item := await self._queue.get()) is not None:
+            yield item
+
+    async def _send_stream(self, start: Message) -> None:
+        gate = self.call.gate()
+        try:
+            await self.send({**start, "headers": list(self._headers(same=False))})
+            async with contextlib.aclosing(self._released(gate)) as released:
+                async for data in released:
+                    await self.send({"type": "http.response.body", "body": data, "more_body": True})
+            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self.call.finish_stream(gate, self._error)
+
+    async def _released(self, gate: StreamGate) -> AsyncGenerator[bytes]:
+        """What the gate releases; where guard itself fails, the event that says so is the last (case A20)."""
+        try:
+            async for data in drive_stream(gate, self._chunks(), self.doors()):
+                yield data
+            self._error = "" if gate.complete else "truncated"
+        except Exception as failure:
+            log.error("guard failed while screening a stream: %s", type(failure).__name__)
+            self._error = getattr(failure, "code", "") or type(failure).__name__
+            yield failure_event(failure)
+
+    async def _abandon(self, error: str) -> None:
+        """The application raised, or its client left: nothing that was cut may look complete (case A19)."""
+        if self._pump is not None:
+            self._error = error
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+        self._finish(error)
+
+
+def _method(scope: Scope, target: Target) -> str:
+    """The method to screen as: a HEAD or OPTIONS with a body may be anything to the application."""
+    method = str(scope["method"]).upper()
+    return "POST" if target.route is None and method in BODILESS else method
+
+
+def _unreadable(reason: str) -> Refused:
+    return Refused("guard.opaque.encoding", f"the answer cannot be screened: {reason}", status=502)

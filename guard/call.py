@@ -242,11 +242,7 @@ class Call:
         """Screen a whole answer; raises Refused or BadRequest where there is none to give."""
         data = self._parsed(status, headers, body)
         if data is None:
-            self.finish(None, error=str(status))
-            failure = refusal.error_body(
-                "upstream_error", "the provider answered with an error that is not JSON"
-            )
-            return Reply(status, jsonbody.dump(failure))
+            return (yield from self._worded(status, headers, body))
         reading = self._answer_reading(status, data)
         screened = yield from screen_output(
             self.policy, self.exchange, reading.segments, reading.opaque, judging=200 <= status < 300
@@ -265,6 +261,21 @@ class Call:
         if blocking is not None:
             changed = self._blocked(screened.verdict, changed)
         return Reply(status, jsonbody.dump(changed))
+
+    def _worded(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
+        """An error that is not JSON: an application's own words stay, screened; a provider's page does not."""
+        text = _text(headers, body) if self.mount == "edge" else None
+        if text is None:
+            self.finish(None, error=str(status))
+            failure = refusal.error_body("upstream_error", "the answer is an error that is not JSON")
+            return Reply(status, jsonbody.dump(failure), ((b"content-type", b"application/json"),))
+        segment = Segment("", text)
+        screened = yield from screen_output(self.policy, self.exchange, [segment], (), judging=False)
+        self.action = max(self.action, screened.verdict.enforced)
+        self.finish(screened.verdict, error=str(status))
+        if screened.verdict.blocking is not None:
+            raise refused(self.policy, screened.verdict.blocking, screened.verdict)
+        return Reply(status, screened.changes.get("", text).encode())
 
     def _known(self, status: int, data: Any) -> bool:
         chosen = self.endpoint is not None and self.endpoint.streams and self.route is None
@@ -348,6 +359,16 @@ def _known(mount: Mount, method: str, path: str) -> Endpoint | None:
     """The endpoint; toward a provider another method is another endpoint (GET of chat lists what is stored)."""
     found = endpoint(method, path)
     return found if found is None or mount == "edge" or found.method == method.upper() else None
+
+
+def _text(headers: Headers, body: bytes) -> str | None:
+    """The words of a plain answer; None for what is no text in UTF-8."""
+    try:
+        form = bodies.form(headers)
+        plain = bodies.decode(body, form.coding, ANSWER_BYTES)
+        return plain.decode() if form.media_type.startswith("text/") else None
+    except (BadRequest, UnicodeDecodeError):
+        return None
 
 
 def _texts(body: Any, paths: tuple[str, ...] | None) -> Sequence[Segment]:

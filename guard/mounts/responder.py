@@ -7,9 +7,9 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from guard.call import ANSWER_BYTES, Call, Reply, refuse
+from guard.call import ANSWER_BYTES, Call, Headers, Reply, refuse
 from guard.doors import CallDoors
-from guard.errors import BadRequest, Refused, Unavailable
+from guard.errors import BadRequest, Refused
 from guard.guard import Guard, current_exchange
 from guard.mounts.messages import (
     ASGIApp,
@@ -233,20 +233,21 @@ class Responder:
         except Exception as failure:
             return await self._fail_closed(failure)
         self._sent = True
-        await send_reply(self.send, Reply(status, reply.body, self._headers(reply.body == body)))
+        kept = self._headers(same=reply.body == body, written=reply.headers)
+        await send_reply(self.send, Reply(status, reply.body, kept))
 
-    async def _screened(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Reply:
+    async def _screened(self, status: int, headers: Headers, body: bytes) -> Reply:
         if body:
             return await drive(self.call.answer(status, headers, body), self.doors())
         self.call.finish(None, status=status)  # a redirect, a 204: nothing to screen
         return Reply(status, b"")
 
-    def _headers(self, same: bool) -> tuple[tuple[bytes, bytes], ...]:
-        """The application's own headers, without those that are true only of other bytes."""
+    def _headers(self, *, same: bool, written: Headers = ()) -> tuple[tuple[bytes, bytes], ...]:
+        """The application's headers that are still true of the bytes that leave, and those that guard wrote."""
         assert self._start is not None
-        dropped = _OWN if same else _OWN | _OF_BYTES
+        dropped = {*_OWN, *(k for k, _ in written)} | (set() if same else _OF_BYTES)
         kept = [(k, v) for k, v in self._start["headers"] if k.lower() not in dropped]
-        return (*kept, *self._marks())
+        return (*kept, *written, *self._marks())
 
     def _marks(self) -> tuple[tuple[bytes, bytes], ...]:
         return own(Reply(0, b""), self.call).headers
@@ -269,8 +270,8 @@ class Responder:
     def _finish(self, error: str) -> None:
         try:
             self.call.finish(None, error=error)
-        except Unavailable as failure:
-            log.error("the outcome of a call is not on record: %s", failure)
+        except Exception as failure:  # the refusal must still go out
+            log.error("the outcome of a call is not on record: %s", type(failure).__name__)
 
     # a streamed answer
 

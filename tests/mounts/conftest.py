@@ -77,10 +77,10 @@ class Connection:
     def __init__(self, pieces: Sequence[bytes | dict[str, Any]], leave_after: int | None = None) -> None:
         self.answer = Answer()
         self.leave = asyncio.Event()
+        self.ended = asyncio.Event()
         self.received = 0
         self._messages = [self._message(p, i < len(pieces) - 1) for i, p in enumerate(pieces)]
         self._leave_after = leave_after
-        self.times: list[float] = []
 
     @staticmethod
     def _message(piece: bytes | dict[str, Any], more: bool) -> dict[str, Any]:
@@ -99,6 +99,8 @@ class Connection:
         self.answer.messages.append(dict(message))
         if self._leave_after is not None and len(self.answer.messages) >= self._leave_after:
             self.leave.set()
+        if self.answer.complete:
+            self.ended.set()
         await asyncio.sleep(0)
 
 
@@ -228,6 +230,7 @@ class Kit:
     scope = staticmethod(http_scope)
     completion, chat, sse, chunk, told = map(staticmethod, (completion, chat, sse, chunk, told))
     done = b"data: [DONE]\n\n"
+    quiet = QUIET
 
 
 @pytest.fixture(scope="session")
@@ -295,18 +298,18 @@ Spans = Callable[..., Awaitable[list[dict[str, Any]]]]
 
 
 def read_spans(folder: Path, trace: str = "") -> list[dict[str, Any]]:
-    """The spans of an exports folder in the order of the record: name and attributes."""
+    """The spans of an exports folder in the order of the record: name, trace and attributes."""
     found = []
     for file in sorted(folder.glob("*.jsonl")):
         for line in file.read_bytes().splitlines():
             scopes = orjson.loads(line)["resourceSpans"][0]["scopeSpans"]
-            found += [
-                span for scope in scopes for span in scope["spans"] if span["traceId"].startswith(trace)
-            ]
-    return [
-        {"name": s["name"], **{a["key"]: next(iter(a["value"].values())) for a in s["attributes"]}}
-        for s in found
-    ]
+            found += [_flat(s) for scope in scopes for s in scope["spans"] if s["traceId"].startswith(trace)]
+    return found
+
+
+def _flat(span: dict[str, Any]) -> dict[str, Any]:
+    values = {a["key"]: next(iter(a["value"].values())) for a in span["attributes"]}
+    return {"name": span["name"], "trace": span["traceId"], "events": span.get("events", []), **values}
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import tempfile
@@ -42,13 +41,13 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     if not folder.is_dir():
         raise QueryError(f"there is no folder of exports at {folder}")
     paths = sorted(str(path.resolve()) for path in folder.iterdir() if path.suffix == ".jsonl")
+    files = ", ".join(map(_literal, paths))
     connection = duckdb.connect(":memory:")
-    connection.execute(f"CREATE VIEW lines AS {_source(paths)}")
+    connection.execute(f"CREATE VIEW lines AS {_source(files)}")
     connection.execute(resources.files("guard.audit").joinpath("audit.sql").read_text())
     scratch = os.path.join(tempfile.gettempdir(), f"guard-audit-{os.getpid()}")
     connection.execute(f"SET temp_directory = {_literal(scratch)}")
-    allowed = sorted({*paths, *map(glob.escape, paths)})
-    connection.execute(f"SET allowed_paths = [{', '.join(map(_literal, allowed))}]")
+    connection.execute(f"SET allowed_paths = [{files}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
@@ -113,12 +112,11 @@ def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:
         return []
 
 
-def _source(paths: list[str]) -> str:
-    if not paths:
+def _source(files: str) -> str:
+    if not files:
         return "SELECT NULL::JSON AS json, NULL::VARCHAR AS filename WHERE false"
-    patterns = ", ".join(_literal(glob.escape(path)) for path in paths)
     return (
-        f"SELECT json, filename FROM read_json_objects([{patterns}], format = 'newline_delimited',"
+        f"SELECT json, filename FROM read_json_objects([{files}], format = 'newline_delimited',"
         " filename = true, ignore_errors = true, maximum_object_size = 67108864)"
     )
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from guard.audit.verify import verify
@@ -173,6 +173,8 @@ class Failing:
     times=st.integers(1, 4),
     steps=st.lists(st.sampled_from(["commit", "append"]), min_size=1, max_size=14),
 )
+@example(at=7, how="torn", times=1, steps=["commit", "commit"])
+@example(at=9, how="torn", times=1, steps=["commit", "append", "commit"])
 def test_whatever_call_fails_nothing_acknowledged_is_lost(
     tmp_path: Path, signer: Signer, numbered: Numbered, at: int, how: str, times: int, steps: list[str]
 ) -> None:

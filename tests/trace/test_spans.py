@@ -187,6 +187,7 @@ SWITCHES = {
     "OTEL_PYTHON_TRACER_PROVIDER": "none",
     "OTEL_RESOURCE_ATTRIBUTES": "service.name=other,leak=1",
     "OTEL_SERVICE_NAME": "other",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT": "not a number",
     **{
         f"OTEL_{what}_LIMIT": "1"
         for what in (
@@ -194,7 +195,6 @@ SWITCHES = {
             "ATTRIBUTE_VALUE_LENGTH",
             "SPAN_ATTRIBUTE_COUNT",
             "SPAN_ATTRIBUTE_VALUE_LENGTH",
-            "SPAN_EVENT_COUNT",
             "SPAN_LINK_COUNT",
             "EVENT_ATTRIBUTE_COUNT",
             "LINK_ATTRIBUTE_COUNT",

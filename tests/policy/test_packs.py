@@ -71,6 +71,16 @@ def test_a_pack_teaches(name: str) -> None:
     assert sum("#" in line for line in lines) >= 3
 
 
+def test_strict_blocks_whatever_default_redacts() -> None:
+    """At every score of every kind where `default` redacts what goes in or comes out, `strict` blocks."""
+    default, strict = load_policy("default"), load_policy("strict")
+    for stage in (Stage.INPUT, Stage.OUTPUT):
+        for kind in wanted(default, stage):
+            steps = rule_for(default, stage, kind).steps
+            ats = [step.at or 0.0 for step in steps if step.action is R]
+            assert all(rule_for(strict, stage, kind).step(at).enforced is B for at in ats), kind
+
+
 def test_default_moderates_by_the_design_thresholds() -> None:
     """Scores block at 0.8, self-harm at 0.5, sexual content about minors at 0.2."""
     policy = load_policy("default")

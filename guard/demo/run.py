@@ -27,6 +27,7 @@ from guard.trace.signing import PUBLIC
 
 Step = dict[str, Any]
 MODEL = "gpt-demo"
+_FOREIGN = ("OPENAI_", "GUARD_", "AZURE_OPENAI_", "AWS_BEDROCK_")
 
 
 class Demo:
@@ -325,7 +326,7 @@ def _quiet() -> Iterator[None]:
 @contextmanager
 def _no_keys() -> Iterator[None]:
     """Nothing of the user's environment takes part: no key, no base URL, no proxy."""
-    names = [n for n in os.environ if n.startswith(("OPENAI_", "GUARD_", "AZURE_OPENAI"))]
+    names = [n for n in os.environ if n.upper().startswith(_FOREIGN) or n.upper().endswith("_PROXY")]
     kept = {name: os.environ.pop(name) for name in names}
     try:
         yield

@@ -1,0 +1,98 @@
+"""The main job: one command shows every promise of guard kept, and what it says is what happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from guard.audit.query import run
+from guard.audit.verify import verify
+from guard.trace.signing import PUBLIC
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+STEPS = ["gateway", "client", "stream", "app", "blocked", "presidio", "strict", "residency", "log"]
+
+
+def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the demonstration with a hostile environment, which it must ignore."""
+    environment = {
+        **os.environ,
+        "COLUMNS": "80",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "OPENAI_API_KEY": "sk-of-the-user",
+        "OPENAI_BASE_URL": "https://elsewhere.invalid/v1",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "OTEL_SDK_DISABLED": "true",
+    }
+    command = [sys.executable, "-m", "guard", "demo", "--folder", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, env=environment, check=False, timeout=150)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The report of one run, for machines."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = demo(folder, "--json")
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def _steps(report: dict[str, object]) -> dict[str, dict[str, object]]:
+    steps = report["steps"]
+    assert isinstance(steps, list)
+    return {step["step"]: step for step in steps}
+
+
+def test_every_promise_is_kept(report: dict[str, object]) -> None:
+    """All steps run, and each says that its promise was kept."""
+    steps = _steps(report)
+    assert [name for name in steps if ":" not in name] == [*STEPS, "verify"]
+    assert report["ok"] is True
+    assert all(step["ok"] for step in steps.values())
+
+
+def test_random_planted_values_reach_the_caller_and_not_the_provider(report: dict[str, object]) -> None:
+    """What is typed goes out as placeholders and comes back as it was typed."""
+    planted = report["planted"]
+    assert isinstance(planted, dict)
+    for name in ("gateway", "client", "stream", "app"):
+        step = _steps(report)[name]
+        typed, sent, got = (str(step[key]) for key in ("typed", "provider_received", "caller_got"))
+        inside = [value for value in planted.values() if value in typed]
+        assert inside
+        assert all(value not in sent and value in got for value in inside)
+
+
+def test_the_export_answers_and_verifies_by_itself(report: dict[str, object]) -> None:
+    """The folder that the demonstration leaves is an auditor's folder: it verifies, and holds no original."""
+    folder = Path(str(report["folder"]))
+    assert verify(folder / "exports", (folder / "home" / PUBLIC).read_bytes()).ok
+    assert run(folder / "exports", "blocked").rows
+    planted = report["planted"]
+    assert isinstance(planted, dict)
+    held = b"".join(path.read_bytes() for path in (folder / "exports").iterdir())
+    assert not any(str(value).encode() in held for value in planted.values())
+
+
+def test_two_runs_plant_two_sets_of_values(report: dict[str, object], tmp_path: Path) -> None:
+    """Nothing shown is hard-coded: another run has other values; a seed repeats them."""
+    seeded = [json.loads(demo(tmp_path / name, "--json", "--seed", "7").stdout) for name in ("a", "b")]
+    assert seeded[0]["planted"] == seeded[1]["planted"] != report["planted"]
+
+
+def test_the_pages_fit_80_columns_and_say_what_to_do_next(tmp_path: Path) -> None:
+    """People read it in a terminal of 80 columns; it ends with the next commands."""
+    done = demo(tmp_path / "pages")
+    shown = done.stdout.decode()
+    assert done.returncode == 0
+    assert "NOT KEPT" not in shown
+    assert "guard audit query blocked" in shown
+    assert "simulated" in shown

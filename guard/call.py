@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -209,6 +210,7 @@ class Call:
         identity = self.exchange.identity
         return {
             **self.guard.policy_attributes,
+            spans.EXCHANGE: self._span.span_id,
             spans.TENANT: identity.tenant,
             spans.MOUNT: self.mount,
             **({spans.USER: self._user()} if self._user() else {}),
@@ -228,6 +230,7 @@ class Call:
 
     def start_model(self, prepared: Prepared, host: str, port: int | None) -> None:
         """Begin the model call's own span."""
+        self._asked = time.perf_counter()
         self._model_span = self.guard.recorder.start(
             records.model_span_name(self.endpoint, prepared.model),
             kind="client",
@@ -237,6 +240,12 @@ class Call:
                 **records.request_attributes(self.endpoint, self.body, host, port),
             },
         )
+
+    def first_chunk(self) -> None:
+        """Note how long the model took to begin its answer (seconds, from the span's start)."""
+        if self._model_span is not None and not self._begun:
+            self._begun = True
+            self._model_span.set(spans.FIRST_CHUNK, time.perf_counter() - self._asked)
 
     def answer(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
         """Screen a whole answer; raises Refused or BadRequest where there is none to give."""
@@ -342,6 +351,7 @@ class Call:
         if span is None:
             span = self.guard.recorder.start(spans.SCREEN, parent=self.parent, attributes=self._common())
         span.set_all(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
+        span.set(spans.RESTORED, self.exchange.restored or None)
         if verdict is not None:
             self._events(span, verdict)
         if error or status >= 400:
@@ -353,6 +363,8 @@ class Call:
         self.finish(None, error="client_left")
 
     _finished = False
+    _begun = False
+    _asked = 0.0
 
 
 def _known(mount: Mount, method: str, path: str) -> Endpoint | None:

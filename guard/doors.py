@@ -9,7 +9,7 @@ import httpx2
 
 from guard.errors import Refused, SetupError, Unavailable
 from guard.services.moderator import Moderator, SyncModerator
-from guard.trace import records
+from guard.trace import records, spans
 from guard.types import Finding
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class _Span:
             parent=parent,
             attributes={
                 **guard.policy_attributes,
+                spans.EXCHANGE: parent.span_id if parent is not None else None,
                 **records.moderation_attributes(guard.policy, guard.admit(url)),
             },
         )

@@ -52,6 +52,7 @@ class Exchange:
     receipts: Receipts = field(default_factory=Receipts)
     sent: set[str] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
+    restored: int = 0
     closed: bool = False
     stacked: bool = False
     judge: tuple[str, str] | None = None
@@ -143,7 +144,7 @@ def screen_output(
     findings = yield from _detect(exchange, fresh)
     findings = _outside_placeholders(fresh, findings, exchange.placeholders)
     spans = fix(policy, decide(policy, Stage.OUTPUT, [*opaque, *findings]), fresh)
-    changes, judged = _answered(fresh, spans, exchange.placeholders, restoring=judging)
+    changes, judged = _answered(exchange, fresh, spans, restoring=judging)
     echoed = {s.path for s in fresh if exchange.digest(s.text) in exchange.sent or s.change is Change.FIXED}
     to_judge = {
         path: text for path, text in judged.items() if judging and path not in echoed and text.strip()
@@ -285,14 +286,15 @@ def _redacted(segments: Sequence[Segment], verdict: Verdict, placeholders: Place
 
 
 def _answered(
-    segments: Sequence[Segment], verdict: Verdict, placeholders: Placeholders, *, restoring: bool
+    exchange: Exchange, segments: Sequence[Segment], verdict: Verdict, *, restoring: bool
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The new text of each path that changes, and the redacted text of each path for the judge."""
     decided = by_path(verdict.decisions)
     changes: dict[str, str] = {}
     judged: dict[str, str] = {}
     for segment in segments:
-        restored, redacted, _ = answer(segment.text, decided.get(segment.path, ()), placeholders)
+        restored, redacted, count = answer(segment.text, decided.get(segment.path, ()), exchange.placeholders)
+        exchange.restored += count if restoring else 0
         judged[segment.path] = redacted
         released = restored if restoring else redacted
         if released != segment.text:

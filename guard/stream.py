@@ -396,13 +396,15 @@ class StreamGate:
         """Set the window's released text; the redacted text for the judge."""
         placeholders = self._exchange.placeholders
         if not job.segments:
-            window.released, judged, _ = answer(window.text, verdict.decisions, placeholders)
+            window.released, judged, count = answer(window.text, verdict.decisions, placeholders)
+            self._exchange.restored += count
             return judged
         released: dict[str, str] = {}
         parts: list[str] = []
         for segment in job.segments:
             rows = [d for d in verdict.decisions if d.finding.path == segment.path]
-            released[segment.path], judged, _ = answer(segment.text, rows, placeholders)
+            released[segment.path], judged, count = answer(segment.text, rows, placeholders)
+            self._exchange.restored += count
             parts.append(judged)
         window.released = rewritten(window.text, released)
         return "\n".join(parts)
@@ -489,7 +491,8 @@ class StreamGate:
         error = job.item.parsed is not None and job.item.parsed.error
         for segment in job.segments:
             rows = [d for d in verdict.decisions if d.finding.path == segment.path]
-            restored, judged, _ = answer(segment.text, rows, self._exchange.placeholders)
+            restored, judged, count = answer(segment.text, rows, self._exchange.placeholders)
+            self._exchange.restored += 0 if error else count
             released = judged if error else restored
             if released != segment.text:
                 job.item.changes[segment.path] = released

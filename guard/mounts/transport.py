@@ -137,11 +137,17 @@ async def _untouched(call: Call, answer: Any) -> AsyncGenerator[bytes]:
         await answer.aclose()
 
 
+async def _watched(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        call.first_chunk()
+        yield chunk
+
+
 async def _stream(call: Call, answer: Any, doors: CallDoors) -> AsyncGenerator[bytes]:
     gate = call.gate()
     error = ""
     try:
-        async for data in drive_stream(gate, answer.chunks, doors):
+        async for data in drive_stream(gate, _watched(call, answer.chunks), doors):
             yield data
         error = "" if gate.complete else "truncated"
     except BaseException as failure:
@@ -337,11 +343,17 @@ def _untouched_sync(call: Call, answer: httpx2.Response) -> Iterator[bytes]:
         answer.close()
 
 
+def _watched_sync(call: Call, answer: httpx2.Response) -> Iterator[bytes]:
+    for chunk in answer.stream:  # type: ignore[union-attr]
+        call.first_chunk()
+        yield chunk
+
+
 def _stream_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> Iterator[bytes]:
     gate = call.gate()
     error = ""
     try:
-        yield from drive_stream_sync(gate, iter(answer.stream), doors)  # type: ignore[arg-type]
+        yield from drive_stream_sync(gate, _watched_sync(call, answer), doors)
         error = "" if gate.complete else "truncated"
     except BaseException as failure:
         error = _left(failure)

@@ -79,7 +79,7 @@ class Reader:
                 self.streamed.append((segment.path, segment.text, "window"))
 
     def name(self, path: str, name: str) -> None:
-        """Note the name of an unmapped field as a text; in an answer, a plain identifier is the provider's own."""
+        """Note the name of an unmapped field as a text; a plain identifier in an answer is the provider's."""
         if name not in WORDS and (self.strict or _IDENTIFIER.fullmatch(name) is None):
             self.text(path, name, Change.FIXED)
 

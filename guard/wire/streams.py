@@ -110,7 +110,7 @@ def _chunk_lane(path: str, data: dict[str, Any]) -> str:
 
 
 class _Place(NamedTuple):
-    """The parts of a text's path in a chunk; `unknown` is the position of an unmapped field in `container`."""
+    """The parts of a text's path in a chunk; `unknown` is a field's position in the object `container`."""
 
     choice: int
     call: int | None

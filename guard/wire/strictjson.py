@@ -41,7 +41,7 @@ def parse(data: bytes, limits: Limits) -> Any:
     """Read one JSON document from UTF-8 bytes.
 
     Refused with 413: more than `limits.body_bytes`. Refused with 400: what RFC 8259 does not allow,
-    repeated keys, nesting beyond `limits.depth` (at most 250), invalid UTF-8, lone surrogates, NaN and infinities,
+    repeated keys, nesting beyond `limits.depth` (at most 250), invalid UTF-8, lone surrogates, infinities,
     numbers of more than 1000 digits. Numbers keep every digit (`ExactInt`, `ExactFloat`).
     """
     if len(data) > limits.body_bytes:

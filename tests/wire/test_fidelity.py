@@ -16,7 +16,7 @@ from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
 from guard.types import Limits
-from guard.wire import openai, reading
+from guard.wire import nodes, openai, reading
 from guard.wire.jsonbody import at, drop, dump, parse, replace, strings
 from guard.wire.openai import Endpoint, Reading, endpoint, request_reading, response_reading
 from guard.wire.positions.events import EVENTS
@@ -48,19 +48,12 @@ def unseen(body: Any, found: Reading) -> list[str]:
     inside = "".join(texts)
     gone = [json.dumps(at(body, path)) for path in (*(f.path for f in found.opaque), *found.derived) if path]
     left = [s.text for s in strings(body) if s.text and s.text not in WORDS and s.text not in texts]
-    names = reading_names()
+    names = nodes._NAMES
     return [
         t
         for t in left
         if t not in names and t not in inside and not any(json.dumps(t)[1:-1] in g for g in gone)
     ]
-
-
-def reading_names() -> set[str]:
-    """The field names of the map: keys of the API itself."""
-    from guard.wire import nodes
-
-    return nodes._NAMES
 
 
 @recorded

@@ -99,6 +99,7 @@ LOGPROBS = {"content": [{"token": SECRET, "logprob": -1, "bytes": [], "top_logpr
 CHOICE = {
     "finish_reason": "stop",
     "logprobs": LOGPROBS,
+    "brand_new": SECRET,
     "message": {
         "role": "assistant",
         "content": SECRET,

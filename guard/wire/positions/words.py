@@ -78,7 +78,8 @@ spawn_agent interrupt_agent list_agents send_message followup_task wait_agent
 
 # Roles, finish reasons and filter results of compatible providers (Azure OpenAI, Mistral, vLLM, Ollama).
 _COMPATIBLE = _words("""
-keepalive response.cancelled end_turn max_output_reached model_length tool_use eos abort safe list unknown text_offset
+keepalive response.cancelled
+end_turn max_output_reached model_length tool_use eos abort safe list unknown text_offset
 protected_material_code protected_material_text jailbreak indirect_attack profanity custom_blocklists
 prompt severity filtered detected offset check_offset start_offset end_offset content_filter_results
 content_filter_offsets prompt_filter_results prompt_index enabled disabled adaptive vllm

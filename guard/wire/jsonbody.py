@@ -131,12 +131,12 @@ def _rename(value: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]
     """Give keys their new names in place; two keys that would become one are told apart by a number."""
     result: dict[str, Any] = {}
     kept = set(value) - set(renamed)
+    numbers: dict[str, int] = {}
     for key, item in value.items():
         name = base = renamed.get(key, key)
-        number = 1
         while key in renamed and (name in kept or name in result):
-            number += 1
-            name = f"{base}_{number}"
+            numbers[base] = numbers.get(base, 1) + 1
+            name = f"{base}_{numbers[base]}"
         result[name] = item
     return result
 

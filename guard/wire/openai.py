@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,7 +28,8 @@ class Reading:
 
     def stale(self, changed: tuple[str, ...]) -> list[str]:
         """The derived paths that no longer fit once the texts at `changed` were rewritten."""
-        return [path for path in self.derived if any(text.startswith(_parent(path)) for text in changed)]
+        texts = sorted(changed)
+        return [path for path in self.derived if _any_below(_parent(path), texts)]
 
 
 NOTHING = Reading()
@@ -100,6 +102,12 @@ _TAILS: dict[tuple[str, ...], Endpoint] = {
 # What stands before an endpoint at OpenAI, Azure and compatible providers; anything may stand before that.
 _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?|openai|openai-compatible|engines|deployments")
 _MANY = ("engines", "deployments")
+
+
+def _any_below(parent: str, texts: list[str]) -> bool:
+    """Whether one of the sorted paths stands below a parent."""
+    first = bisect_left(texts, parent)
+    return first < len(texts) and texts[first].startswith(parent)
 
 
 @lru_cache(maxsize=1024)

@@ -87,7 +87,10 @@ _PLACE = re.compile(
 def _choices_event(chunk: Node, data: dict[str, Any]) -> StreamEvent:
     out = Reader(strict=False, streams=True, pieces=True)
     chunk.read(data, "", out)
-    deltas = [Delta(_chunk_lane(path, data), path, text, hold) for path, text, hold in out.streamed if text]
+    names: dict[str, list[str]] = {}
+    deltas = [
+        Delta(_chunk_lane(path, data, names), path, text, hold) for path, text, hold in out.streamed if text
+    ]
     choices = data.get("choices")
     closes = [
         f"choices[{_index(choice, position)}]"
@@ -97,15 +100,20 @@ def _choices_event(chunk: Node, data: dict[str, Any]) -> StreamEvent:
     return StreamEvent(tuple(deltas), tuple(closes), (), reading(out))
 
 
-def _chunk_lane(path: str, data: dict[str, Any]) -> str:
-    """The lane of a text in a chunk: by the indexes that choice and tool call give themselves."""
+def _chunk_lane(path: str, data: dict[str, Any], names: dict[str, list[str]]) -> str:
+    """The lane of a text in a chunk: by the indexes that choice and tool call give themselves.
+
+    `names` keeps the field names of objects with unmapped fields from one text to the next.
+    """
     place = _place(path)
     choice = data["choices"][place.choice]
     lane = f"choices[{_index(choice, place.choice)}]"
     if place.call is not None:
         lane += f".tool_calls[{_index(choice['delta']['tool_calls'][place.call], place.call)}]"
     if place.unknown is not None:
-        lane += f".{_lane_name(list(at(data, place.container))[place.unknown])}"
+        if place.container not in names:
+            names[place.container] = list(at(data, place.container))
+        lane += f".{_lane_name(names[place.container][place.unknown])}"
     return lane + place.rest
 
 

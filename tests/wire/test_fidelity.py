@@ -207,6 +207,19 @@ def test_nothing_in_an_event_of_any_shape_goes_unseen(body: Any, name: str, tag:
     assert all(at(event, d.path) == d.text for d in read.deltas)
 
 
+@pytest.mark.parametrize("size", [20_000])
+def test_hostile_bodies_cost_time_in_proportion(size: int) -> None:
+    """No stall: tens of thousands of unknown fields, renamed keys or derived copies are read and rewritten at once."""
+    wide = {f"field {number}": "c0 @ x" for number in range(size)}
+    assert len(request_reading(openai.CHAT, wide, LIMITS).segments) == 2 * size
+    chunk = {"choices": [{"index": 0, "delta": wide}]}
+    assert len(read_event(openai.CHAT, chunk).deltas) == size
+    assert len(replace(wide, {f"{{{number}}}": "<KEY>" for number in range(size)})) == size
+    answer = {"choices": [{"logprobs": {"content": [1]}, "message": {"content": "x"}}] * size}
+    found = response_reading(openai.CHAT, answer)
+    assert len(found.stale(tuple(s.path for s in found.segments))) == size
+
+
 def test_the_reader_is_bounded_by_its_findings() -> None:
     """A reader that met everything still holds a bounded list of findings."""
     out = reading.Reader(strict=True)

@@ -25,13 +25,13 @@ _SOCKETS = ("realtime", "live")
 class Route:
     """One named route: its method (`*`: any), the paths it covers (None: all), and where its texts are.
 
-    A route that is named without paths has them everywhere (None); a direction without paths is not touched.
+    A direction without paths is not touched.
     """
 
     method: str
     pattern: re.Pattern[str] | None
-    input: tuple[str, ...] | None
-    output: tuple[str, ...] | None
+    input: tuple[str, ...]
+    output: tuple[str, ...]
 
     def covers(self, path: str) -> bool:
         """Whether a path, in any spelling that a server may understand, is this route's."""
@@ -61,8 +61,7 @@ def compile_routes(policy: Policy) -> tuple[Route, ...]:
 def _compile(name: str, route: Any) -> Route:
     method, _, path = name.rpartition(" ")
     pattern = None if path == "*" else re.compile("".join(map(_segment, _parts(path))), re.DOTALL)
-    texts: tuple[Any, Any] = (tuple(route.input), tuple(route.output))
-    return Route(method.upper() or "*", pattern, *(texts if any(texts) else (None, None)))
+    return Route(method.upper() or "*", pattern, tuple(route.input), tuple(route.output))
 
 
 def _parts(path: str) -> list[str]:

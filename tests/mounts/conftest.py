@@ -238,7 +238,7 @@ def kit() -> type[Kit]:
     return Kit
 
 
-Make = Callable[..., Guard]
+Make = Any
 
 
 @pytest.fixture(scope="session")
@@ -258,6 +258,7 @@ def make_guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
             )
         return made[key]
 
+    make.quiet = QUIET  # type: ignore[attr-defined]
     yield make
     for guard in made.values():
         guard.close()

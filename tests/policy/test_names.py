@@ -91,6 +91,28 @@ def test_intersections_keep_names_and_lose_no_country(
     assert {country for name in found for country in names.countries(name)} == inside
 
 
+COVERS = [
+    ("*", "pii.*", True),
+    ("pii.*", "pii.c*", True),
+    ("pii.*", "pii.*", True),
+    ("pii.c*", "pii.*", False),
+    ("pii.*", "pii.card", True),
+    ("pii.card", "pii.card", True),
+    ("pii.card", "pii.cards", False),
+    ("pii.card", "pii.car*", False),
+    ("pii.card", "pii.card*", False),
+    ("pii.*", "pii.url", False),
+    ("pii.url", "pii.url", True),
+    ("*", "pii.url", False),
+]
+
+
+@pytest.mark.parametrize(("wide", "narrow", "expected"), COVERS)
+def test_a_pattern_covers_what_it_matches_all_of(wide: str, narrow: str, expected: bool) -> None:
+    """A full name covers itself, a wildcard all longer prefixes and names but those on request."""
+    assert names.covers(wide, narrow) is expected
+
+
 def test_there_are_249_countries() -> None:
     """ISO 3166-1 has 249 entries."""
     assert len(names.COUNTRIES) == 249

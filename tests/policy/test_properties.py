@@ -31,6 +31,7 @@ PATTERNS = [
     "*",
     "pii.*",
     "pii.c*",
+    "pii.car*",
     "pii.card",
     "pii.email",
     "pii.url",

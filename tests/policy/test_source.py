@@ -158,16 +158,17 @@ def test_a_file_just_inside_the_limit_is_read(write: Write) -> None:
         "\n".join(f"k{number}: 1" for number in range(60_000)),
         "input:\n  rules:\n" + "\n".join(f"    pii.k{number}: block" for number in range(4_900)),
         "input:\n  rules:\n" + "\n".join(f"    pii.email: {{k{number}: 1}}" for number in range(2_000)),
-        "? " + "k" * 1000 + "\n: " + "v" * 1_000_000,
     ],
-    ids=["items", "keys", "kinds", "twice", "long"],
+    ids=["items", "keys", "kinds", "twice"],
 )
 def test_a_wide_file_is_refused_in_bounded_work(write: Write, text: str) -> None:
     """D10: a file of many values or many mistakes ends after 5,000 values and 50 mistakes."""
     path = write("p.yaml", text)
     with pytest.raises(PolicyError) as caught:
         load_policy(path)
-    assert 1 <= len(caught.value.problems) <= 50
+    found = caught.value.problems
+    assert 1 <= len(found) <= 50
+    assert len(found) > 1 or "is the value after 5000" in found[0]
 
 
 def test_a_device_is_no_file() -> None:

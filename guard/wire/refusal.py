@@ -41,26 +41,6 @@ def status(code: str) -> int:
     return next((number for prefix, number in _STATUS if code.startswith(prefix)), 403)
 
 
-# What a refusal says where the policy has no words of its own, by prefix of the kind.
-_SENTENCES = (
-    (
-        "guard.opaque.endpoint",
-        "guard does not know this endpoint; the policy key endpoints.allow lets it pass",
-    ),
-    ("guard.opaque.", "guard cannot read this part; the rule `{kind}: allow` would let it pass unread"),
-    ("guard.unavailable.", "a check could not run ({kind}), so nothing was let pass"),
-    ("egress.", "the destination is not admitted by the policy ({kind})"),
-    ("moderation.", "blocked by the policy's rule for {kind}"),
-    ("", "the text holds {kind}, which the policy blocks"),
-)
-
-
-def sentence(kind: str, where: str = "") -> str:
-    """Say in one sentence why a kind refused; `where` is a path of the body, or a short reason."""
-    words = next(words for prefix, words in _SENTENCES if kind.startswith(prefix)).format(kind=kind)
-    return f"{where}: {words}" if where else words
-
-
 def error_body(
     code: str, message: str, param: str | None = None, type: str = "guard_refused"
 ) -> dict[str, dict[str, str | None]]:

@@ -11,7 +11,6 @@ import openai
 import pytest
 from openai import OpenAI
 
-from guard.kinds import KINDS
 from guard.wire.openai import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, RESPONSES
 from guard.wire.refusal import blocked_events, blocked_response, error_body, error_event, status
 from guard.wire.sse import encode

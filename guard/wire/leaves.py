@@ -9,9 +9,9 @@ from typing import Any
 from guard.errors import BadRequest
 from guard.types import Change
 from guard.wire.jsonbody import strings, text_of
-from guard.wire.positions.words import WORDS
 from guard.wire.reading import Node, Reader, Row
 from guard.wire.strictjson import ExactFloat, ExactInt, embedded
+from guard.wire.words import WORDS
 
 ON_LANE = "; in a stream on its lane"
 _MOST_LEVELS = 4

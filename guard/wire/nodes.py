@@ -12,9 +12,9 @@ from typing import Any
 from guard.types import Change
 from guard.wire.leaves import JSON_TEXT as JSON_TEXT
 from guard.wire.leaves import WORD, Fixed, Text
-from guard.wire.positions.words import ROUTING, WORDS
 from guard.wire.reading import Node, Row
 from guard.wire.reading import Reader as Reader
+from guard.wire.words import ROUTING, WORDS
 
 Shape = Any
 """A Node, or a dict, list or tuple that `node()` makes one of."""

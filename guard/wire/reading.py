@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from guard.errors import BadRequest
 from guard.types import Change, Finding, Limits, Segment
 from guard.wire.jsonbody import strings
-from guard.wire.positions.words import WORDS
+from guard.wire.words import WORDS
 
 if TYPE_CHECKING:
     from guard.wire.nodes import Tagged

@@ -20,8 +20,8 @@ from guard.wire import nodes, openai, reading
 from guard.wire.jsonbody import at, drop, dump, parse, replace, strings
 from guard.wire.openai import Endpoint, Reading, endpoint, request_reading, response_reading
 from guard.wire.positions.events import EVENTS
-from guard.wire.positions.words import WORDS
 from guard.wire.streams import read_event
+from guard.wire.words import WORDS
 
 TRAFFIC = Path(__file__).parents[3] / "shared" / "data" / "openai_traffic.jsonl"
 recorded = pytest.mark.skipif(not TRAFFIC.exists(), reason="needs the recorded exchanges")

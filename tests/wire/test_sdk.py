@@ -33,8 +33,8 @@ from guard.wire.jsonbody import at
 from guard.wire.openai import Reading, request_reading, response_reading
 from guard.wire.positions import chat, others
 from guard.wire.positions.events import EVENTS
-from guard.wire.positions.words import WORDS
 from guard.wire.streams import StreamEvent, read_event
+from guard.wire.words import WORDS
 
 CANARY = "canary-{:04d}@leak.example"
 

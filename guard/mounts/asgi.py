@@ -87,7 +87,6 @@ class GuardMiddleware:
         except GuardError as raised:
             if raised is not failure:
                 raise
-            log.error("guard cannot start: %s", failure)
             await send({"type": "lifespan.startup.failed", "message": str(failure)})
 
     async def _check(self, scope: Scope) -> None:

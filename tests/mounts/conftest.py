@@ -258,7 +258,7 @@ def make_guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
             )
         return made[key]
 
-    make.quiet = QUIET  # type: ignore[attr-defined]
+    make.quiet, make.judging = QUIET, JUDGING  # type: ignore[attr-defined]
     yield make
     for guard in made.values():
         guard.close()

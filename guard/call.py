@@ -85,7 +85,6 @@ class Call:
         self._change = change
         self._span = guard.recorder.start(spans.SCREEN, parent=parent, links=links, attributes={})
         self._model_span: Any = None
-        self._wire_bytes = 0
 
     @property
     def unscreened(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from itertools import groupby
 
 from guard import moderation
@@ -56,7 +57,7 @@ class Exchange:
     closed: bool = False
     stacked: bool = False
     judge: tuple[str, str] | None = None
-    streamed: dict[str, list[str]] = field(default_factory=dict)
+    streamed: dict[str, StringIO] = field(default_factory=dict)
     _subjects: dict[Finding, str] = field(default_factory=dict)
 
     def digest(self, text: str) -> str:
@@ -67,7 +68,11 @@ class Exchange:
         """Whether an inner mount of this exchange has released this text, whole or as a part of a stream."""
         if not self.stacked:
             return False
-        return self.digest(text) in self.released or any(text in "".join(t) for t in self.streamed.values())
+        return self.digest(text) in self.released or any(text in t.getvalue() for t in self.streamed.values())
+
+    def note_streamed(self, lane: str, text: str) -> None:
+        """Remember a released piece of a stream for an outer mount."""
+        self.streamed.setdefault(lane, StringIO()).write(text)
 
     def note_subject(self, text: str, finding: Finding) -> None:
         """Remember whom a found value is about, as a keyed hash, while the text is at hand."""
@@ -115,7 +120,7 @@ def screen_input(
     """
     for segment in segments:
         exchange.placeholders.reserve(segment.text)
-    findings = yield from _detect(exchange, segments)
+    findings = yield from _detect(policy, Stage.INPUT, exchange, segments)
     verdict = decide(policy, Stage.INPUT, [*opaque, *findings])
     verdict = fix(policy, verdict, segments)
     changes: dict[str, str] = {}
@@ -141,7 +146,7 @@ def screen_output(
     end in logs (case C14).
     """
     fresh = [s for s in segments if s.text and not exchange.passed(s.text)]
-    findings = yield from _detect(exchange, fresh)
+    findings = yield from _detect(policy, Stage.OUTPUT, exchange, fresh)
     findings = _outside_placeholders(fresh, findings, exchange.placeholders)
     spans = fix(policy, decide(policy, Stage.OUTPUT, [*opaque, *findings]), fresh)
     changes, judged = _answered(exchange, fresh, spans, restoring=judging)
@@ -152,7 +157,9 @@ def screen_output(
     moderated, scores = yield from judge(policy, exchange, to_judge)
     decisions = [*spans.decisions, *decide(policy, Stage.OUTPUT, moderated).decisions]
     if exchange.stacked:
-        exchange.released.update(exchange.digest(changes.get(s.path, s.text)) for s in fresh)
+        blocked = {d.finding.path for d in decisions if d.enforced is Action.BLOCK}
+        released = (changes.get(s.path, s.text) for s in fresh if s.path not in blocked)
+        exchange.released.update(map(exchange.digest, released))
     return Screened(merge(Stage.OUTPUT, policy, decisions), changes, _size(fresh), scores)
 
 
@@ -178,32 +185,40 @@ def judge(
 
 
 def unavailable(policy: Policy, exchange: Exchange, failure: Unavailable, path: str = "") -> Finding:
-    """Turn a check that could not run into the finding that the rules decide, and note its receipt."""
+    """Turn a check of an answer that could not run into the finding that the rules decide, and note its receipt."""
     finding = Finding(failure.kind, 0, 0, 1.0, "guard", path)
-    blocked = decide(policy, Stage.OUTPUT, [finding]).enforced is Action.BLOCK
-    exchange.receipts.note(failure.what, Receipt.FAILED_CLOSED if blocked else Receipt.FAILED_OPEN)
+    _note(policy, Stage.OUTPUT, exchange, failure.what, [finding])
     return finding
 
 
 def note_moderation(policy: Policy, exchange: Exchange, found: Sequence[Finding]) -> None:
     """Note what became of one moderation check."""
+    _note(policy, Stage.OUTPUT, exchange, "moderation", found)
+
+
+def _note(policy: Policy, stage: Stage, exchange: Exchange, check: str, found: Iterable[Finding]) -> None:
+    """Note a check's receipt by what it found: a failure is closed or open as the rules decide it."""
     failed = [f for f in found if f.kind.startswith("guard.unavailable.")]
     if not failed:
-        exchange.receipts.note("moderation", Receipt.RAN)
+        exchange.receipts.note(check, Receipt.RAN)
         return
-    blocked = decide(policy, Stage.OUTPUT, failed).enforced is Action.BLOCK
-    exchange.receipts.note("moderation", Receipt.FAILED_CLOSED if blocked else Receipt.FAILED_OPEN)
+    blocked = decide(policy, stage, failed).enforced is Action.BLOCK
+    exchange.receipts.note(check, Receipt.FAILED_CLOSED if blocked else Receipt.FAILED_OPEN)
 
 
-def _detect(exchange: Exchange, segments: Sequence[Segment]) -> Flow[list[Finding]]:
+def _detect(
+    policy: Policy, stage: Stage, exchange: Exchange, segments: Sequence[Segment]
+) -> Flow[list[Finding]]:
     if not segments:
         exchange.receipts.note("detect", Receipt.NOT_APPLICABLE)
         return []
     groups = list(joined(segments))
     texts = tuple(s.text for s in segments) + tuple(text for text, _ in groups)
-    lists: list[list[Finding]] = yield Detect(texts)
-    failed = any(f.kind.startswith("guard.unavailable.") for found in lists for f in found)
-    exchange.receipts.note("detect", Receipt.FAILED_CLOSED if failed else Receipt.RAN)
+    try:
+        lists: list[list[Finding]] = yield Detect(texts)
+    except Unavailable as failure:
+        lists = [[Finding(failure.kind, 0, 0, 1.0, "guard")] for _ in texts]
+    _note(policy, stage, exchange, "detect", (f for found in lists for f in found))
     findings = [
         replace(f, path=segment.path)
         for segment, found in zip(segments, lists[: len(segments)], strict=True)

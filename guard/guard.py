@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -66,10 +67,12 @@ class Guard:
         self.keys = keys
         self.detector = detector
         self._open_ledger = open_ledger
-        self.named: set[str] = set()
+        self.named: frozenset[str] = frozenset()
         self.limits = settings.limits()
         self.answer_limits = Limits(64 * 1024 * 1024, 256, 1 << 20, 1 << 20, 1 << 20)
         self.cuts = detector.cuts
+        self._lock = threading.RLock()
+        self._ledger: Ledger | None = None
         self._egress: Egress | None = None
         self._blocking: SyncAdmittingTransport | None = None
         self._moderations: OrderedDict[tuple[str, str, bool], Any] = OrderedDict()
@@ -91,17 +94,19 @@ class Guard:
             moderation.close()
         if self._blocking is not None:
             self._blocking.close()
-        if "ledger" in self.__dict__:
-            self.ledger.append(records.lifecycle(self.recorder, spans.STOP, self.policy_attributes))
-            self.ledger.close()
+        if self._ledger is not None:
+            self._ledger.append(records.lifecycle(self.recorder, spans.STOP, self.policy_attributes))
+            self._ledger.close()
 
-    @cached_property
+    @property
     def ledger(self) -> Ledger:
         """The durable record, opened at the first exchange that is recorded."""
-        ledger = self._open_ledger(self.settings, self.admit)
-        for name in (spans.START, spans.POLICY_LOADED):
-            ledger.append(records.lifecycle(self.recorder, name, self.policy_attributes))
-        return ledger
+        with self._lock:
+            if self._ledger is None:
+                self._ledger = self._open_ledger(self.settings, self.admit)
+                for name in (spans.START, spans.POLICY_LOADED):
+                    self._ledger.append(records.lifecycle(self.recorder, name, self.policy_attributes))
+            return self._ledger
 
     @cached_property
     def recorder(self) -> spans.Recorder:
@@ -153,20 +158,20 @@ class Guard:
     @property
     def egress(self) -> Egress:
         """The one door through which every connection of this guard goes."""
-        if self._egress is None:
-            from guard.outside.egress import Egress
+        from guard.outside.egress import Egress
 
-            self._egress = Egress(self.admit)
-        return self._egress
+        with self._lock:
+            self._egress = self._egress or Egress(self.admit)
+            return self._egress
 
     @property
     def blocking(self) -> SyncAdmittingTransport:
         """The same door for blocking callers."""
-        if self._blocking is None:
-            from guard.outside.egress import SyncAdmittingTransport
+        from guard.outside.egress import SyncAdmittingTransport
 
-            self._blocking = SyncAdmittingTransport(self.admit)
-        return self._blocking
+        with self._lock:
+            self._blocking = self._blocking or SyncAdmittingTransport(self.admit)
+            return self._blocking
 
     def admit(self, url: httpx2.URL | str) -> Admission:
         """Decide whether a URL may be reached under the policy's residency rules."""
@@ -187,7 +192,7 @@ class Guard:
         """Name a host that may be reached (an upstream, a base URL); where it is, the table or the policy says."""
         target = httpx2.URL(url)
         port = f":{target.port}" if target.port else ""
-        self.named.add(f"{target.scheme}://{target.host}{port}")
+        self.named |= {f"{target.scheme}://{target.host}{port}"}
 
     def moderation(self, base_url: str, authorization: str, *, sync: bool) -> Any:
         """The moderation client for a destination: the configured one, else the model call's own host and key."""
@@ -199,11 +204,14 @@ class Guard:
             if settings.moderation_key is not None:
                 auth = f"Bearer {settings.moderation_key.get_secret_value()}"
         key = (base, auth, sync)
-        if key not in self._moderations:
-            self._moderations[key] = (SyncModeration if sync else Moderation)(self, base, auth)
+        with self._lock:
+            found = self._moderations.get(key)
+            if found is None:
+                found = self._moderations[key] = (SyncModeration if sync else Moderation)(self, base, auth)
+            self._moderations.move_to_end(key)
             if len(self._moderations) > _MODERATORS:
                 self._moderations.popitem(last=False)
-        return self._moderations[key]
+            return found
 
     def default_moderation(self) -> tuple[str, str]:
         """Base URL and authorization of the moderation service where no model call names them."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from guard import moderation
 from guard.engine import Exchange, fix, merge, note_moderation, own_spans, touches, unavailable
-from guard.errors import Unavailable
+from guard.errors import BadRequest, Unavailable
 from guard.holdback import Check, Cuts, HoldBack, Release, Stop
 from guard.pii.redact import answer
 from guard.policy.decide import decide, judges
@@ -23,9 +23,10 @@ from guard.policy.model import Policy
 from guard.sentences import message_for, sentence
 from guard.types import Action, Change, Decision, Finding, Limits, Segment, Stage, Verdict
 from guard.wire import jsonbody, refusal, sse
-from guard.wire.nodes import JSON_TEXT, Reader
+from guard.wire.leaves import JSON_TEXT, TEXT
 from guard.wire.openai import Endpoint
-from guard.wire.streams import StreamEvent, read_event
+from guard.wire.reading import Reader
+from guard.wire.streams import Delta, StreamEvent, read_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,22 @@ class End:
 Op = Find | Ask | Emit | End
 
 
+ASKS = 16
+"""Questions to the judge that may be open at once."""
+
+QUEUE_BYTES = 32 * 1024 * 1024
+"""Bytes of events that may wait for one that cannot leave yet (100 K tokens, a token an event)."""
+
+_UNSCREENED = Finding("guard.unavailable.detect", 0, 0, 1.0, "guard")
+
+
 @dataclass(slots=True, repr=False)
 class _Window:
     start: int
     end: int
     text: str
     released: str | None = None
-    judged: str = ""
-    decisions: list[Decision] = field(default_factory=list)
+    blocking: Decision | None = None
 
 
 @dataclass(slots=True, repr=False)
@@ -80,10 +89,20 @@ class _Lane:
     done: int = 0
     closed: bool = False
     dead: bool = False
+    blocking: Decision | None = None
     windows: dict[int, _Window] = field(default_factory=dict)
     judged_tail: str = ""
     document: bool = False
     item_id: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be released: a check has stopped the lane, or its choice has ended."""
+        return self.dead or self.blocking is not None
+
+    def settled(self, end: int) -> bool:
+        """Whether all that will be released of the text before `end` has been."""
+        return self.over or self.done >= end
 
     def piece(self, start: int, end: int) -> str:
         """The released text for the provider's range: verbatim where nothing changed, else once, at the first event."""
@@ -110,13 +129,27 @@ class _Lane:
 
 @dataclass(slots=True, repr=False)
 class _Item:
+    """An event that waits: `ranges` are its pieces of lanes, `blocking` and `failure` refuse at its place."""
+
     event: sse.Event
     parsed: StreamEvent | None = None
-    data: Any = None
-    ranges: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    sequence: int | None = None
+    ranges: tuple[tuple[Delta, _Lane, int, int], ...] = ()
     waiting: bool = False
     changes: dict[str, str] = field(default_factory=dict)
-    last: bool = False
+    blocking: Decision | None = None
+    failure: tuple[str, str] | None = None
+
+    @property
+    def last(self) -> bool:
+        """Whether the stream is over with this event."""
+        return self.parsed is None or self.parsed.last
+
+    def data(self, limits: Limits) -> dict[str, Any]:
+        """The event's JSON: read again, since a long queue of read events would take ten times the memory."""
+        data = self.event.data
+        assert data is not None
+        return jsonbody.parse(data.encode("utf-8", "surrogatepass"), limits)  # type: ignore[no-any-return]
 
 
 @dataclass(slots=True, repr=False)
@@ -128,6 +161,21 @@ class _Job:
     context: int = 0
     item: _Item | None = None
     segments: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Ending:
+    """Why a choice (empty: the whole answer) ends at an event, and where its text was going.
+
+    `whole` says that the event itself is at fault: nothing of that choice leaves with it.
+    """
+
+    choice: str
+    blocking: Decision
+    lane: str
+    released: str = ""
+    item_id: str = ""
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -162,25 +210,35 @@ class StreamGate:
         self._limits = limits
         self._choices = choices
         self._judging = judges(policy)
+        self._eager = policy.output.stream.hold == "none"
         self._decoder = sse.Decoder()
         self._lanes: dict[str, _Lane] = {}
         self._items: deque[_Item] = deque()
+        self._queued = 0
         self._jobs: dict[int, _Job] = {}
         self._next_job = 0
-        self._dead_choices: set[str] = set()
+        self._dead: set[str] = set()
         self._template: dict[str, Any] | None = None
+        self._sequence: int | None = None
+        self._over = False
         self._ended = False
         self._complete = False
         self.decisions: list[Decision] = []
-        self.scores: list[tuple[str, Mapping[str, float]]] = []
         self.seen = Seen()
         self.screened_bytes = 0
         self.code = ""
 
     @property
     def full(self) -> bool:
-        """Whether enough is in flight that the upstream should wait."""
-        return any(lane.hold.full for lane in self._lanes.values() if not lane.dead)
+        """Whether the upstream should wait: enough is in flight, or nothing more is wanted of it."""
+        if self._over or len(self._jobs) >= ASKS:
+            return True
+        return any(lane.hold.full for lane in self._lanes.values() if not lane.over)
+
+    @property
+    def held(self) -> bool:
+        """Whether an answer to an open question would let something leave."""
+        return any(job.lane is None or not self._eager for job in self._jobs.values())
 
     @property
     def complete(self) -> bool:
@@ -197,28 +255,26 @@ class StreamGate:
         return merge(Stage.OUTPUT, self._policy, self.decisions)
 
     def feed(self, data: bytes) -> list[Op]:
-        """Take bytes from the provider."""
+        """Take bytes from the provider; what cannot be read ends the answer behind what came before it."""
         ops: list[Op] = []
-        for event in self._decoder.feed(data):
-            if self._ended:
-                break
-            ops += self._take(event)
+        try:
+            for event in self._decoder.feed(data):
+                if not self._over:
+                    ops += self._take(event)
+        except BadRequest as bad:
+            ops += self._break_off(bad.code, f"the provider's stream cannot be read: {bad.message}")
         return ops
 
     def finish(self) -> list[Op]:
         """The provider's stream is over: flush what is held; a cut stream is not completed for it."""
-        if self._ended:
-            return []
-        self._decoder.finish()
-        ops: list[Op] = []
-        for lane in list(self._lanes.values()):
-            ops += self._close(lane)
-        self._items.append(_Item(sse.Event(raw=b"", event=None, data=None), last=True))
-        return ops + self._drain()
+        return self._end(_Item(sse.Event(raw=b"")))
 
     def found(self, key: int, lists: Sequence[Sequence[Finding]]) -> list[Op]:
         """Take the findings of a `Find`."""
         job = self._jobs[key]
+        if self._late(job):
+            del self._jobs[key]
+            return self._drain()
         if job.lane is None:
             return self._found_other(key, job, lists)
         return self._found_window(key, job, job.lane, lists)
@@ -226,16 +282,22 @@ class StreamGate:
     def scored(self, key: int, answers: Sequence[Mapping[str, float]] | Unavailable) -> list[Op]:
         """Take the scores of an `Ask`, or the reason why there are none."""
         job = self._jobs.pop(key)
+        if self._late(job):
+            return self._drain()
         paths = [job.lane.name] if job.lane else [s.path for s in job.segments]
         if isinstance(answers, Unavailable):
             found = [unavailable(self._policy, self._exchange, answers, paths[0] if paths else "")]
         else:
             found = self._moderated(paths, answers)
-        decisions = decide(self._policy, Stage.OUTPUT, found).decisions
-        self.decisions += decisions
+        verdict = decide(self._policy, Stage.OUTPUT, found)
+        self.decisions += verdict.decisions
         if job.lane is None:
-            return self._settle_other(job, decisions)
-        return self._settle_window(job, job.lane, decisions)
+            return self._settle_other(job, verdict.blocking)
+        return self._settle_window(job.window, job.lane, verdict.blocking)
+
+    def _late(self, job: _Job) -> bool:
+        """Whether the answer to a question can change nothing any more."""
+        return self._ended or (job.lane is not None and job.lane.over)
 
     # events in
 
@@ -243,31 +305,50 @@ class StreamGate:
         if event.data is None:
             return [Emit(event.raw)]
         if event.done:
-            return self._take_done(event)
+            return self._end(_Item(event))
         data = jsonbody.parse(event.data.encode("utf-8", "surrogatepass"), self._limits)
         if not isinstance(data, dict):
-            return self._fail("guard.opaque.field")
+            return self._break_off("guard.opaque.field", sentence("guard.opaque.field", "", Stage.OUTPUT))
         parsed = read_event(self._endpoint, data, self._lanes)
-        item = _Item(event, parsed, data)
+        item = _Item(event, parsed, data.get("sequence_number"))
         self._note(data)
-        ops = self._feed_lanes(item, parsed)
-        ops += self._ask_other(item, parsed)
-        self._items.append(item)
+        ops = self._feed_lanes(item, parsed, data)
+        ops += self._ask_other(item, parsed, data)
+        self._queue(item)
+        if parsed.last or (item.blocking and not self._ended):
+            return ops + self._closed()
         for lane in [lane for lane in self._lanes.values() if parsed.ends(lane.name)]:
             ops += self._close(lane)
         return ops + self._drain()
 
-    def _take_done(self, event: sse.Event) -> list[Op]:
+    def _queue(self, item: _Item) -> None:
+        self._items.append(item)
+        self._queued += len(item.event.raw)
+        if self._queued > QUEUE_BYTES:
+            item.failure = (_UNSCREENED.kind, sentence(_UNSCREENED.kind, "", Stage.OUTPUT))
+            self._items = deque([item])
+
+    def _end(self, item: _Item) -> list[Op]:
+        """Take the last event: what is held of the lanes leaves before it."""
+        if self._over:
+            return []
+        self._items.append(item)
+        return self._closed()
+
+    def _closed(self) -> list[Op]:
+        self._over = True
         ops: list[Op] = []
         for lane in list(self._lanes.values()):
             ops += self._close(lane)
-        self._items.append(_Item(event, last=True))
         return ops + self._drain()
+
+    def _break_off(self, code: str, message: str) -> list[Op]:
+        return self._end(_Item(sse.Event(raw=b""), failure=(code, message)))
 
     def _note(self, data: dict[str, Any]) -> None:
         body = data.get("response") if isinstance(data.get("response"), dict) else data
         assert isinstance(body, dict)
-        if self._template is None or "choices" in data or "response" in data:
+        if self._template is None and ("choices" in data or "response" in data):
             self._template = data
         self.seen.id = self.seen.id or str(body.get("id") or "")
         self.seen.model = str(body.get("model") or self.seen.model)
@@ -277,17 +358,18 @@ class StreamGate:
             if isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str):
                 self.seen.finish_reasons.append(choice["finish_reason"])
 
-    def _feed_lanes(self, item: _Item, parsed: StreamEvent) -> list[Op]:
+    def _feed_lanes(self, item: _Item, parsed: StreamEvent, data: dict[str, Any]) -> list[Op]:
         ops: list[Op] = []
+        ranges: list[tuple[Delta, _Lane, int, int]] = []
         for delta in parsed.deltas:
             lane = self._lanes.get(delta.lane) or self._open(delta.lane, delta.hold)
-            if lane.dead or lane.closed:
-                item.ranges[delta.path] = (lane.name, lane.fed, lane.fed)
-                continue
-            item.ranges[delta.path] = (lane.name, lane.fed, lane.fed + len(delta.text))
-            lane.item_id = str(item.data.get("item_id") or lane.item_id)
-            lane.fed += len(delta.text)
-            ops += self._hold_ops(lane, lane.hold.feed(delta.text))
+            start = lane.fed
+            if not (lane.dead or lane.closed):
+                lane.fed += len(delta.text)
+                lane.item_id = str(data.get("item_id") or lane.item_id)
+                ops += self._hold_ops(lane, lane.hold.feed(delta.text))
+            ranges.append((delta, lane, start, lane.fed))
+        item.ranges = tuple(ranges)
         return ops
 
     def _open(self, name: str, hold: str) -> _Lane:
@@ -302,9 +384,9 @@ class StreamGate:
                 context=stream.context,
                 hold="full" if hold == "full" else stream.hold,
                 reach=self._reach,
-                keep_provider=True,
+                keep_provider=self._endpoint.name == "responses",
             ),
-            dead=choice_of(name) in self._dead_choices,
+            dead=choice_of(name) in self._dead,
             document=hold == "full",
         )
         self._lanes[name] = lane
@@ -337,10 +419,18 @@ class StreamGate:
             elif isinstance(step, Release):
                 lane.done = lane.windows[step.window].end
                 if self._exchange.stacked:
-                    self._exchange.streamed.setdefault(lane.name, []).append(step.text)
-            elif step.reason != "checked":
-                ops += self._fail("guard.unavailable.detect")
+                    self._exchange.note_streamed(lane.name, step.text)
+            elif step.reason == "checked":
+                lane.blocking = lane.windows[step.window].blocking
+            elif lane.blocking is None:
+                lane.blocking = self._unscreened(lane.name)
         return ops
+
+    def _unscreened(self, path: str) -> Decision:
+        """The block of a text that is too long to be held: no rule can let it pass unseen."""
+        (decision,) = decide(self._policy, Stage.OUTPUT, [replace(_UNSCREENED, path=path)]).decisions
+        self.decisions.append(replace(decision, action=Action.BLOCK, enforced=Action.BLOCK))
+        return self.decisions[-1]
 
     def _check(self, lane: _Lane, check: Check) -> Find:
         start, lane.asked = lane.asked, lane.asked + len(check.text)
@@ -366,15 +456,14 @@ class StreamGate:
         verdict = self._decide_window(job, lane, window, lists)
         if verdict.blocking is not None:
             del self._jobs[key]
-            return self._stop(lane, verdict.blocking) + self._drain()
+            return self._block(lane, job.window, verdict.blocking)
         judged = self._answer_window(job, window, verdict)
         if not self._judging or not judged.strip():
             del self._jobs[key]
             return self._pass(lane, job.window)
         text = lane.judged_tail + judged
         lane.judged_tail = text[-self._tail_chars() :]
-        ops: list[Op] = [Ask(key, (text,))]
-        return ops + self._pass(lane, job.window) if self._policy.output.stream.hold == "none" else ops
+        return [Ask(key, (text,)), *(self._pass(lane, job.window) if self._eager else ())]
 
     def _decide_window(
         self, job: _Job, lane: _Lane, window: _Window, lists: Sequence[Sequence[Finding]]
@@ -396,15 +485,13 @@ class StreamGate:
         """Set the window's released text; the redacted text for the judge."""
         placeholders = self._exchange.placeholders
         if not job.segments:
-            window.released, judged, count = answer(window.text, verdict.decisions, placeholders)
-            self._exchange.restored += count
+            window.released, judged, _ = answer(window.text, verdict.decisions, placeholders)
             return judged
         released: dict[str, str] = {}
         parts: list[str] = []
         for segment in job.segments:
             rows = [d for d in verdict.decisions if d.finding.path == segment.path]
-            released[segment.path], judged, count = answer(segment.text, rows, placeholders)
-            self._exchange.restored += count
+            released[segment.path], judged, _ = answer(segment.text, rows, placeholders)
             parts.append(judged)
         window.released = rewritten(window.text, released)
         return "\n".join(parts)
@@ -426,62 +513,59 @@ class StreamGate:
         steps = lane.hold.checked(window, lane.windows[window].released)
         return self._hold_ops(lane, steps) + self._drain()
 
-    def _settle_window(self, job: _Job, lane: _Lane, decisions: Sequence[Decision]) -> list[Op]:
-        blocking = next((d for d in decisions if d.enforced is Action.BLOCK), None)
-        if lane.dead or self._ended:
-            return []
+    def _block(self, lane: _Lane, window: int, blocking: Decision) -> list[Op]:
+        """Stop the lane at a window; windows before it may still be released."""
+        lane.windows[window].blocking = blocking
+        return self._hold_ops(lane, lane.hold.checked(window, None)) + self._drain()
+
+    def _settle_window(self, window: int, lane: _Lane, blocking: Decision | None) -> list[Op]:
+        if not self._eager:
+            return self._pass(lane, window) if blocking is None else self._block(lane, window, blocking)
         if blocking is not None:
-            steps = [] if self._policy.output.stream.hold == "none" else lane.hold.checked(job.window, None)
-            return self._hold_ops(lane, steps) + self._stop(lane, blocking) + self._drain()
-        if self._policy.output.stream.hold == "none":
-            return []
-        return self._pass(lane, job.window)
+            lane.blocking = blocking
+            lane.hold.stop()
+        return self._drain()
 
     def _moderated(self, paths: Sequence[str], answers: Sequence[Mapping[str, float]]) -> list[Finding]:
         found: list[Finding] = []
         for path, scores in zip(paths, answers, strict=True):
-            self.scores.append((path, scores))
             found += moderation.findings(scores, path, self._policy.moderation.model, moderation.CATEGORIES)
         note_moderation(self._policy, self._exchange, found)
         return found
 
     # texts of an event that are no lane's
 
-    def _ask_other(self, item: _Item, parsed: StreamEvent) -> list[Op]:
-        segments = tuple(s for s in (*parsed.other.segments, *self._strays(item, parsed)) if s.text)
+    def _ask_other(self, item: _Item, parsed: StreamEvent, data: dict[str, Any]) -> list[Op]:
         if parsed.other.opaque:
-            decisions = decide(self._policy, Stage.OUTPUT, parsed.other.opaque).decisions
-            self.decisions += decisions
-            blocking = next((d for d in decisions if d.enforced is Action.BLOCK), None)
-            if blocking is not None:
-                return self._fail(blocking.finding.kind)
-        if not segments:
+            verdict = decide(self._policy, Stage.OUTPUT, parsed.other.opaque)
+            self.decisions += verdict.decisions
+            item.blocking = verdict.blocking
+        texts = (*parsed.other.segments, *self._strays(parsed, data))
+        segments = tuple(s for s in texts if s.text and not self._exchange.passed(s.text))
+        if not segments or item.blocking is not None:
             return []
         item.waiting = True
         self.screened_bytes += sum(len(s.text.encode("utf-8", "surrogatepass")) for s in segments)
         return [Find(self._job(_Job(item=item, segments=segments)), tuple(s.text for s in segments))]
 
-    def _strays(self, item: _Item, parsed: StreamEvent) -> list[Segment]:
+    def _strays(self, parsed: StreamEvent, data: dict[str, Any]) -> list[Segment]:
         """Repeats whose text is not what the lane streamed: nobody has screened them yet."""
-        strays = []
-        for path, lane_name in parsed.repeats:
-            text = jsonbody.at(item.data, path)
-            lane = self._lanes.get(lane_name)
+        out = Reader(strict=False)
+        for path, name in parsed.repeats:
+            text = jsonbody.at(data, path)
+            lane = self._lanes.get(name)
             if isinstance(text, str) and (lane is None or text != lane.hold.provider):
-                strays.append(Segment(path, text))
-        return strays
+                (JSON_TEXT if lane is not None and lane.document else TEXT).read(text, path, out)
+        return out.segments
 
     def _found_other(self, key: int, job: _Job, lists: Sequence[Sequence[Finding]]) -> list[Op]:
         found = self._placed(job.segments, lists)
         verdict = fix(self._policy, decide(self._policy, Stage.OUTPUT, found), job.segments)
         self.decisions += verdict.decisions
-        if verdict.blocking is not None:
-            del self._jobs[key]
-            return self._fail(verdict.blocking.finding.kind)
-        to_judge = self._answer_other(job, verdict)
+        to_judge = [] if verdict.blocking else self._answer_other(job, verdict)
         if not self._judging or not to_judge:
             del self._jobs[key]
-            return self._settle_other(job, ())
+            return self._settle_other(job, verdict.blocking)
         job.segments = tuple(segment for segment, _ in to_judge)
         return [Ask(key, tuple(text for _, text in to_judge))]
 
@@ -491,8 +575,7 @@ class StreamGate:
         error = job.item.parsed is not None and job.item.parsed.error
         for segment in job.segments:
             rows = [d for d in verdict.decisions if d.finding.path == segment.path]
-            restored, judged, count = answer(segment.text, rows, self._exchange.placeholders)
-            self._exchange.restored += 0 if error else count
+            restored, judged, _ = answer(segment.text, rows, self._exchange.placeholders)
             released = judged if error else restored
             if released != segment.text:
                 job.item.changes[segment.path] = released
@@ -501,11 +584,9 @@ class StreamGate:
                 to_judge.append((segment, judged))
         return to_judge
 
-    def _settle_other(self, job: _Job, decisions: Sequence[Decision]) -> list[Op]:
+    def _settle_other(self, job: _Job, blocking: Decision | None) -> list[Op]:
         assert job.item is not None
-        blocking = next((d for d in decisions if d.enforced is Action.BLOCK), None)
-        if blocking is not None:
-            return self._fail(blocking.finding.kind)
+        job.item.blocking = blocking
         job.item.waiting = False
         return self._drain()
 
@@ -514,16 +595,19 @@ class StreamGate:
     def _drain(self) -> list[Op]:
         ops: list[Op] = []
         while self._items and not self._ended and self._ready(self._items[0]):
-            ops += self._emit(self._items.popleft())
+            item = self._items.popleft()
+            self._queued -= len(item.event.raw)
+            ops += self._emit(item)
         return ops
 
     def _ready(self, item: _Item) -> bool:
-        if item.waiting:
+        if item.failure is not None and item.parsed is not None:
+            return True
+        if item.waiting or (self._eager and item.last and self._jobs):
             return False
-        for name, _, end in item.ranges.values():
-            if not self._lanes[name].dead and self._lanes[name].done < end:
-                return False
-        return all(lane.dead or lane.done >= lane.fed for lane in self._whole(item))
+        if any(not lane.settled(end) for _, lane, _, end in item.ranges):
+            return False
+        return all(lane.settled(lane.fed) for lane in self._whole(item))
 
     def _whole(self, item: _Item) -> list[_Lane]:
         """The lanes that must be through before an event may leave: those it ends or repeats; all, for the last."""
@@ -533,95 +617,122 @@ class StreamGate:
         return [lane for lane in self._lanes.values() if lane.name in repeated or item.parsed.ends(lane.name)]
 
     def _emit(self, item: _Item) -> list[Op]:
-        if item.last:
-            self._ended = True
-            self._complete = self._complete or bool(item.event.raw)
-            return [*([Emit(item.event.raw)] if item.event.raw else []), End(self.code)]
-        assert item.parsed is not None
-        if self._dead(item):
-            return []
-        over: list[Op] = []
-        if item.parsed.last:
-            self._ended = self._complete = True
-            over = [End(self.code or ("upstream_error" if item.parsed.error else ""))]
-        if self._template is not None and "sequence_number" in item.data:
-            self._template = {**self._template, "sequence_number": item.data["sequence_number"]}
-        changes = {**item.changes, **self._pieces(item)}
-        if not changes:
-            return [Emit(item.event.raw), *over]
-        data = jsonbody.replace(item.data, changes)
-        data = jsonbody.drop(data, item.parsed.other.stale(tuple(changes)))
-        return [Emit(item.event.with_data(jsonbody.dump(data).decode())), *over]
+        if item.failure is not None:
+            return self._fail(*item.failure)
+        endings = self._endings(item)
+        ops = [] if item.parsed is None else self._leave(item, item.parsed, endings)
+        for ending in endings:
+            ops += self._refuse(ending)
+            if self._ended:
+                return ops
+        return ops + self._last(item) if item.last else ops
 
-    def _pieces(self, item: _Item) -> dict[str, str]:
-        assert item.parsed is not None
+    def _last(self, item: _Item) -> list[Op]:
+        self._ended = True
+        if item.parsed is None:
+            self._complete = bool(item.event.raw)
+            return [*([Emit(item.event.raw)] if item.event.raw else []), End(self.code)]
+        self._complete = True
+        return [End(self.code or ("upstream_error" if item.parsed.error else ""))]
+
+    def _leave(self, item: _Item, parsed: StreamEvent, endings: Sequence[_Ending]) -> list[Op]:
+        """Emit an event with what was released of its texts, without the choices that are over."""
+        told = {delta.path: lane.piece(start, end) for delta, lane, start, end in item.ranges}
+        speaking = {choice_of(lane.name) for delta, lane, _, _ in item.ranges if told[delta.path]}
+        for _, lane, _, end in item.ranges:
+            lane.forget(end)
+        if type(item.sequence) is int:
+            self._sequence = item.sequence
+        changes = {**item.changes, **{d.path: told[d.path] for d in parsed.deltas if told[d.path] != d.text}}
+        changes |= self._repeated(item, parsed)
+        if not (changes or endings or self._dead):
+            return [Emit(item.event.raw)]
+        original = item.data(self._limits)
+        data = jsonbody.replace(original, changes)
+        data = jsonbody.drop(data, parsed.other.stale(tuple(changes)))
+        left = self._left(
+            data, {e.choice for e in endings}, speaking - {e.choice for e in endings if e.whole}
+        )
+        if left is None:
+            return []
+        return [
+            Emit(item.event.raw if left is original else item.event.with_data(jsonbody.dump(left).decode()))
+        ]
+
+    def _repeated(self, item: _Item, parsed: StreamEvent) -> dict[str, str]:
+        """The new text of each place where an event repeats a lane that has changed."""
         changes = {}
-        for delta in item.parsed.deltas:
-            name, start, end = item.ranges[delta.path]
-            text = self._lanes[name].piece(start, end)
-            self._lanes[name].forget(end)
-            if text != delta.text:
-                changes[delta.path] = text
-        for path, name in item.parsed.repeats:
+        for path, name in parsed.repeats:
             lane = self._lanes.get(name)
-            if lane is not None and path not in item.changes and not lane.dead:
-                text = lane.hold.released
-                if jsonbody.at(item.data, path) == lane.hold.provider != text:
-                    changes[path] = text
+            if lane is None or lane.over or any(change.startswith(path) for change in item.changes):
+                continue
+            text = lane.hold.released
+            if jsonbody.at(item.data(self._limits), path) == lane.hold.provider != text:
+                changes[path] = text
         return changes
 
-    def _dead(self, item: _Item) -> bool:
-        assert item.parsed is not None
-        if not self._dead_choices:
-            return False
-        lanes = [self._lanes[name] for name, _, _ in item.ranges.values()]
-        lanes += [lane for lane in self._lanes.values() if item.parsed.ends(lane.name)]
-        return bool(lanes) and all(lane.dead for lane in lanes)
+    def _left(self, data: dict[str, Any], ending: set[str], speaking: set[str]) -> dict[str, Any] | None:
+        """What is left of an event: without the choices that are over, and None where that is nothing."""
+        choices = data.get("choices")
+        if "" in ending:
+            return data if "" in speaking else None
+        if not isinstance(choices, list) or not (ending or self._dead):
+            return data
+        over = self._dead | (ending - speaking)
+        named = [(_choice_name(choice, place), choice) for place, choice in enumerate(choices)]
+        kept = [{**c, "finish_reason": None} if n in ending else c for n, c in named if n not in over]
+        if not kept and choices:
+            return None
+        return {**data, "choices": kept} if ending or len(kept) < len(choices) else data
 
     # endings
 
-    def _stop(self, lane: _Lane, blocking: Decision) -> list[Op]:
-        """End a lane's choice: what was released leaves, then the refusal, and nothing of what was blocked."""
-        kind = blocking.finding.kind
+    def _endings(self, item: _Item) -> list[_Ending]:
+        """The choices that end at this event, each for its first reason."""
+        found: dict[str, _Ending] = {}
+        lanes = [lane for _, lane, _, end in item.ranges if lane.done < end]
+        for lane in (*lanes, *self._whole(item)):
+            if lane.blocking is not None and not lane.dead:
+                choice = choice_of(lane.name)
+                ending = _Ending(choice, lane.blocking, lane.name, lane.hold.released, lane.item_id)
+                found.setdefault(choice, ending)
+        if item.blocking is not None:
+            data = item.data(self._limits)
+            choice = _choice_at(data, item.blocking.finding.path)
+            index = data.get("output_index")
+            lane_name = choice or f"output[{index if type(index) is int else len(self._lanes)}]"
+            if choice not in self._dead:
+                found[choice] = _Ending(choice, item.blocking, lane_name, whole=True)
+        return list(found.values())
+
+    def _refuse(self, ending: _Ending) -> list[Op]:
+        """End a choice: the policy's message, `content_filter`, and nothing of what was blocked."""
+        kind = ending.blocking.finding.kind
+        message = message_for(self._policy, ending.blocking, Stage.OUTPUT)
         if kind.startswith("guard."):
-            return self._fail(kind)
-        ops = self._flush(lane)
-        choice = choice_of(lane.name)
-        self._dead_choices.add(choice)
-        for other in self._lanes.values():
-            other.dead = other.dead or choice_of(other.name) == choice
+            return self._fail(kind, message)
         self.code = kind
-        message = message_for(self._policy, blocking, Stage.OUTPUT)
+        self._dead.add(ending.choice)
+        for lane in self._lanes.values():
+            lane.dead = lane.dead or choice_of(lane.name) == ending.choice
         events = refusal.blocked_events(
             self._endpoint,
-            self._template,
-            lane.name,
+            {**(self._template or {}), "sequence_number": self._sequence},
+            ending.lane,
             message,
-            released=lane.hold.released,
-            item_id=lane.item_id,
+            released=ending.released,
+            item_id=ending.item_id,
         )
-        ops += [Emit(sse.encode(jsonbody.dump(e).decode(), event=e.get("type"))) for e in events]
-        if choice and len(self._dead_choices) < self._choices:
+        ops: list[Op] = [Emit(sse.encode(jsonbody.dump(e).decode(), event=e.get("type"))) for e in events]
+        if ending.choice and len(self._dead) < self._choices:
             return ops
         self._ended = self._complete = True
-        return [*ops, *([Emit(sse.encode("[DONE]"))] if choice else []), End(kind)]
+        return [*ops, *([Emit(sse.encode("[DONE]"))] if self._endpoint.ends_with_done else []), End(kind)]
 
-    def _flush(self, lane: _Lane) -> list[Op]:
-        """Emit the released part of the events in which the blocked text begins."""
-        ops: list[Op] = []
-        for item in self._items:
-            for delta in item.parsed.deltas if item.parsed else ():
-                name, start, end = item.ranges[delta.path]
-                text = lane.piece(start, end) if name == lane.name else ""
-                if text:
-                    data = jsonbody.replace(item.data, {delta.path: text})
-                    ops.append(Emit(item.event.with_data(jsonbody.dump(data).decode())))
-        return ops
-
-    def _fail(self, kind: str) -> list[Op]:
+    def _fail(self, code: str, message: str) -> list[Op]:
         self._ended = self._complete = True
-        self.code = kind
-        return [Emit(refusal.error_event(kind, sentence(kind, "", Stage.OUTPUT))), End(kind)]
+        self.code = code
+        return [Emit(refusal.error_event(code, message)), End(code)]
 
 
 def document(text: str) -> tuple[Segment, ...]:
@@ -640,6 +751,19 @@ def rewritten(text: str, changes: Mapping[str, str]) -> str:
 def choice_of(lane: str) -> str:
     """The choice that a lane belongs to (`choices[1]`), empty where the whole answer is one."""
     return lane[: lane.index("]") + 1] if lane.startswith("choices[") else ""
+
+
+def _choice_name(choice: Any, place: int) -> str:
+    index = choice.get("index") if isinstance(choice, dict) else None
+    return f"choices[{index if type(index) is int else place}]"
+
+
+def _choice_at(data: dict[str, Any], path: str) -> str:
+    """The choice that a path of an event is about: by the index it gives itself, as lanes are named."""
+    if not path.startswith("choices["):
+        return ""
+    place = int(path[len("choices[") : path.index("]")])
+    return _choice_name(data["choices"][place], place)
 
 
 def _shift(finding: Finding, context: int, path: str) -> Finding | None:

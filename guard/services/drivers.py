@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol, TypeVar
 
 from guard.errors import Unavailable
@@ -13,6 +13,9 @@ from guard.types import Commit, Detect, Effect, Finding, Flow, Score
 
 _T = TypeVar("_T")
 _Scores = list[dict[str, float]]
+
+# Two windows of a lane may be in flight (holdback).
+_JUDGES = 2
 
 
 class Doors(Protocol):
@@ -179,27 +182,34 @@ async def _find(stream: _Stream, ops: Sequence[Op], doors: Doors) -> None:
 
 
 def drive_stream_sync(gate: StreamGate, chunks: Iterator[bytes], doors: SyncDoors) -> Iterator[bytes]:
-    """Yield what the gate releases of an answer; windows are judged in one worker thread while more is read."""
+    """Yield what the gate releases of an answer; windows are judged in threads.
+
+    While a window is held for its judge nothing is read: a blocking read could outlast the answer, and what the
+    upstream sends meanwhile waits in the connection.
+    """
     stream = _Stream(gate)
     judging: dict[Future[_Scores], int] = {}
-    with ThreadPoolExecutor(1, thread_name_prefix="guard-judge") as pool:
-        over = False
+    pool = ThreadPoolExecutor(_JUDGES, thread_name_prefix="guard-judge")
+    over = False
+    try:
         while not stream.ended:
-            if not over and not gate.full:
+            if judging and (over or gate.full or gate.held):
+                wait(judging, return_when=FIRST_COMPLETED)
+            done = [future for future in judging if future.done()]
+            for future in done:
+                _find_sync(stream, gate.scored(judging.pop(future), _scores_sync(future)), doors)
+            if not done and (over or gate.full):
+                break
+            if not done:
                 chunk = next(chunks, None)
                 over = chunk is None
                 _find_sync(stream, gate.finish() if chunk is None else gate.feed(chunk), doors)
-            elif not judging:
-                break
             for ask in stream.asks:
                 judging[pool.submit(doors.score, ask.texts)] = ask.key
             stream.asks = []
-            for future in [f for f in judging if over or gate.full or f.done()]:
-                _find_sync(stream, gate.scored(judging.pop(future), _scores_sync(future)), doors)
-                break
             yield from stream.drain()
-        for future in judging:
-            future.cancel()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _scores_sync(future: Future[_Scores]) -> _Scores | Unavailable:

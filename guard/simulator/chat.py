@@ -47,7 +47,7 @@ def chunks(body: Json, script: Script) -> Iterator[Json]:
                     **head,
                     "choices": [_choice(index, delta)],
                     **blank,
-                    "obfuscation": "~" * (index % 7 + 1),
+                    "obfuscation": "k3Zq7Lw"[: index % 7 + 1],
                 }
     for index in range(len(texts)):
         yield {**head, "choices": [_choice(index, {}, "tool_calls" if calls else "stop")], **blank}

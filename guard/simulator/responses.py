@@ -48,7 +48,7 @@ def _message_events(item: Json, place: Json, script: Script) -> Iterator[Json]:
     place = {**place, "content_index": 0}
     yield {"type": "response.content_part.added", **place, "part": {**part, "text": ""}}
     for piece in script.pieces(part["text"]):
-        delta = {"delta": piece, "logprobs": [], "obfuscation": "~" * 5}
+        delta = {"delta": piece, "logprobs": [], "obfuscation": "k3Zq7"}
         yield {"type": "response.output_text.delta", **place, **delta}
     yield {"type": "response.output_text.done", **place, "text": part["text"], "logprobs": []}
     yield {"type": "response.content_part.done", **place, "part": part}

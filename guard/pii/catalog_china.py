@@ -13,11 +13,11 @@ _USCC = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
 CHINA = (
     Row(
         "pii.cn.resident_id", _CN18, Road.DIGITS, 0.97, 0.97, check="cn_resident_id", edge=Edge.DIGIT, country="CN",
-        longest=69, laws=("pipl",),
+        alphabet="groups", longest=69, laws=("pipl",),
     ),
     Row(
         "pii.cn.resident_id", _CN18, Road.DIGITS, 0.4, 0.75, check="cn_resident_id_shape", cue="cn_id", edge=Edge.DIGIT,
-        country="CN", longest=69, laws=("pipl",),
+        country="CN", alphabet="groups", longest=69, laws=("pipl",),
     ),
     Row(
         "pii.cn.resident_id", r"[1-8][0-9]{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}",
@@ -31,7 +31,7 @@ CHINA = (
         "pii.cn.passport", r"1[45][0-9]{7}", Road.DIGITS, 0.0, 0.8, cue="passport", country="CN", longest=9, laws=("pipl",),
     ),
     Row(
-        "pii.cn.hm_permit", r"[HMhm][0-9]{8}(?:[0-9]{2})?", Road.DIGITS, 0.0, 0.85, cue="hm_permit", country="CN", longest=11,
+        "pii.cn.hm_permit", r"[HMCWhmcw][0-9]{8}(?:[0-9]{2})?", Road.DIGITS, 0.0, 0.85, cue="hm_permit", country="CN", longest=11,
         laws=("pipl",),
     ),
     Row(
@@ -40,28 +40,28 @@ CHINA = (
     ),
     Row(
         "pii.cn.plate", r"\x1a[A-Za-z][ .-]?(?:[DFdf][A-HJ-NP-Za-hj-np-z0-9][0-9]{4}|[0-9]{5}[DFdf])",
-        Road.WHOLE, 0.8, 0.9, lead=_PROVINCES, country="CN", longest=9, alphabet="hanzi", laws=("pipl",),
+        Road.WHOLE, 0.8, 0.8, lead=_PROVINCES, country="CN", alphabet="plate", longest=9, laws=("pipl",),
     ),
     Row(
-        "pii.cn.plate", r"\x1a[A-Za-z][ .-]?[A-HJ-NP-Za-hj-np-z0-9]{5}", Road.WHOLE, 0.75, 0.9, check="plate", lead=_PROVINCES,
-        country="CN", longest=8, alphabet="hanzi", laws=("pipl",),
+        "pii.cn.plate", r"\x1a[A-Za-z][ .-]?[A-HJ-NP-Za-hj-np-z0-9]{5}", Road.WHOLE, 0.75, 0.75, check="plate", lead=_PROVINCES,
+        country="CN", alphabet="plate", longest=8, laws=("pipl",),
     ),
     Row(
-        "pii.cn.plate", r"\x1a[A-Za-z][ .-]?[A-HJ-NP-Za-hj-np-z0-9]{4}\x1a", Road.WHOLE, 0.75, 0.9, check="plate", lead=_PROVINCES,
-        tail="挂学警港澳领使", edge=Edge.FREE, country="CN", longest=8, alphabet="hanzi", laws=("pipl",),
+        "pii.cn.plate", r"\x1a[A-Za-z][ .-]?[A-HJ-NP-Za-hj-np-z0-9]{4}\x1a", Road.WHOLE, 0.75, 0.75, check="plate", lead=_PROVINCES,
+        tail="挂学警港澳领使", edge=Edge.FREE, country="CN", alphabet="plate", longest=8, laws=("pipl",),
     ),
     Row(
         "pii.cn.uscc", rf"[159ANYany][1239]{SEP}?[0-9]{{6}}{SEP}?{_USCC}{{10}}",
-        Road.WHOLE, 0.6, 0.9, check="cn_uscc", cue="uscc", country="CN", longest=20,
+        Road.WHOLE, 0.6, 0.9, check="cn_uscc", cue="uscc", country="CN", alphabet="groups", longest=20,
     ),
     Row(
         "pii.hk.id", r"[A-Za-z]{1,2}[0-9]{6} ?[(][0-9Aa][)]", Road.DIGITS, 0.7, 0.95, check="hk_id", cue="hk_id", country="HK",
-        edge=Edge.FREE, longest=12,
+        edge=Edge.FREE, alphabet="groups", longest=12,
     ),
     Row(
         "pii.hk.id", r"[A-Za-z]{1,2}[0-9]{6}[0-9Aa]", Road.DIGITS, 0.35, 0.9, check="hk_id", cue="hk_id", country="HK", longest=9,
     ),
     Row(
-        "pii.tw.id", r"[A-Za-z][ -]?[1289][ -]?[0-9]{8}", Road.DIGITS, 0.45, 0.9, check="tw_id", cue="tw_id", country="TW", longest=12,
+        "pii.tw.id", r"[A-Za-z][ -]?[1289][ -]?[0-9]{8}", Road.DIGITS, 0.45, 0.9, check="tw_id", cue="tw_id", country="TW", alphabet="groups", longest=12,
     ),
 )  # fmt: skip

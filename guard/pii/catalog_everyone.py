@@ -8,7 +8,10 @@ import re
 from guard.pii.rows import SEP, Edge, Road, Row, digits
 
 _PHONE = r"[ ()./_-]{0,3}"
-_EXT = r"(?:[ ,;]{0,3}(?:x|X|ext\.?|Ext\.?|extn|#)[ .:]{0,2}[0-9]{1,7})?"
+_EXT_SURE = (
+    r"(?:(?: ?[,;]|[,;]? )?(?i:x|ext)[.:]? ?[0-9]{1,7}|[,;]? (?i:extn|extension)[.:]? ?[0-9]{1,7}|(?: |[,;] ?)?#[0-9]{1,7})"
+)
+_EXT = _EXT_SURE + "?"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}(?:[Xx][Nn]--[A-Za-z0-9-]{2,58}|[A-Za-z]{2,24})"
 _FOREIGN_HOST = r"(?:[A-Za-z0-9\x1a-]{1,20}\.){1,2}(?:\x1a{2,12}|[A-Za-z]{2,12})"
 _OCTET = r"[0-9]{1,3}"
@@ -26,17 +29,26 @@ EVERYONE = (
     Row(
         "pii.email",
         rf"""(?:[A-Za-z0-9_+][A-Za-z0-9.!#$%&'*+/=^_`{{|}}~-]{{0,63}}|"[!#-~]{{1,62}}")@(?:{_MAIL_HOST})""",
-        Road.MAIL, 0.95, 0.95, check="email", edge=Edge.FREE, nobody="email", longest=320, laws=("hipaa:6", "gdpr"),
+        Road.MAIL, 0.95, 0.95, check="email", edge=Edge.FREE, nobody="email", alphabet="mail", longest=640, laws=("hipaa:6", "gdpr"),
     ),
     Row(
         "pii.phone", rf"(?:\+|00) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
         Road.DIGITS, 0.9, 0.9, check="phone_international", edge=Edge.DIGIT, trim=True, nobody="phone",
-        longest=96, laws=("hipaa:4",),
+        alphabet="groups", longest=96, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone",
-        rf"(?:\+?1[ .-]{{0,2}})?(?:[(][2-9][0-9]{{2}}[)][ .-]{{0,2}}|[2-9][0-9]{{2}}[ ./-]{{1,3}})[2-9][0-9]{{2}}[ .-]{{1,2}}[0-9]{{4}}{_EXT}",
-        Road.DIGITS, 0.6, 0.9, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", longest=48, laws=("hipaa:4",),
+        rf"(?:\+?1[ .-]{{0,2}})?(?:[(][2-9][0-9]{{2}}[)][ .-]{{0,2}}|[2-9][0-9]{{2}}[ ./-]{{1,3}})[2-9][0-9]{{2}}[ .-]{{0,2}}[0-9]{{4}}{_EXT}",
+        Road.DIGITS, 0.6, 0.9, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=56, laws=("hipaa:4",),
+    ),
+    Row(
+        "pii.phone",
+        rf"(?:\+?1[ .-]{{0,2}})?(?:[(][0-9]{{3}}[)][ .-]{{0,2}}[0-9]{{3}}[ .-]{{1,2}}[0-9]{{4}}|[0-9]{{3}}-[0-9]{{3}}-[0-9]{{4}}|[0-9]{{3}}\.[0-9]{{3}}\.[0-9]{{4}}){_EXT}",
+        Road.DIGITS, 0.5, 0.85, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=56, laws=("hipaa:4",),
+    ),
+    Row(
+        "pii.phone", rf"[2-9][0-9]{{9}}{_EXT_SURE}",
+        Road.DIGITS, 0.6, 0.9, cue="phone", unless="not_phone", edge=Edge.DIGIT, alphabet="groups", longest=32, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", r"[2-9][0-9]{2}[2-9][0-9]{6}",
@@ -44,56 +56,61 @@ EVERYONE = (
     ),
     Row(
         "pii.phone", rf"(?:(?:\+|00)?86[ -]{{0,2}})?1{SEP}{{0,2}}[3-9](?:{SEP}{{0,2}}[0-9]){{9}}",
-        Road.DIGITS, 0.75, 0.95, check="phone_cn_mobile", cue="phone", unless="not_phone", edge=Edge.DIGIT, longest=40,
+        Road.DIGITS, 0.75, 0.95, check="phone_cn_mobile", cue="phone", unless="not_phone", edge=Edge.DIGIT, alphabet="groups", longest=40,
         laws=("pipl",),
     ),
     Row(
         "pii.phone",
         r"(?:(?:\+|00)?86[ -]{0,2})?(?:[(]0(?:10|2[0-9]|[3-9][0-9]{2})[)][ -]{0,2}|0(?:10|2[0-9]|[3-9][0-9]{2})[ -]{1,2})[2-8][0-9]{2,3}[ -]?[0-9]{4}(?:-[0-9]{1,5})?",
-        Road.DIGITS, 0.6, 0.9, cue="phone", unless="not_phone", longest=36, laws=("pipl",),
+        Road.DIGITS, 0.6, 0.9, cue="phone", unless="not_phone", alphabet="groups", longest=36, laws=("pipl",),
     ),
     Row(
         "pii.phone", r"(?:0(?:10|2[0-9]|[3-9][0-9]{2})[ -]{0,2}[0-9]{7,8}|[48]00[ -]?[0-9]{3}[ -]?[0-9]{4}|[48]00[ -]?[0-9]{4}[ -]?[0-9]{3})",
-        Road.DIGITS, 0.4, 0.85, cue="phone", unless="not_phone", longest=24, laws=("pipl",),
+        Road.DIGITS, 0.4, 0.85, cue="phone", unless="not_phone", alphabet="groups", longest=24, laws=("pipl",),
+    ),
+    Row(
+        "pii.phone", rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}}/)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}",
+        Road.DIGITS, 0.5, 0.75, check="phone_trunk", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=72,
+        laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", rf"(?:\+|00) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
-        Road.DIGITS, 0.4, 0.8, check="phone_possible", cue="phone", edge=Edge.DIGIT, trim=True, nobody="phone", longest=96, laws=("hipaa:4",),
+        Road.DIGITS, 0.4, 0.8, check="phone_possible", cue="phone", edge=Edge.DIGIT, trim=True, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", rf"(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}",
-        Road.DIGITS, 0.0, 0.7, check="phone_said", cue="phone", unless="not_phone", nobody="phone", longest=72, laws=("hipaa:4",),
+        Road.DIGITS, 0.0, 0.7, check="phone_said", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
     ),
     Row(
-        "pii.phone", r"(?:[(]0[0-9]{1,4}[)] ?|0[0-9]{1,4}[ -])[0-9]{2,8}(?:[ -][0-9]{2,4}){0,4}",
-        Road.DIGITS, 0.5, 0.7, check="phone_trunk", cue="phone", unless="not_phone", nobody="phone", longest=40, laws=("hipaa:4",),
-    ),
-    Row(
-        "pii.card", digits("12,18"), Road.DIGITS, 0.9, 0.9, check="card", edge=Edge.DIGIT, trim=True, longest=73,
+        "pii.card", digits("12,18"), Road.DIGITS, 0.9, 0.9, check="card", edge=Edge.DIGIT, trim=True, alphabet="groups", longest=73,
         laws=("pci", "hipaa:10"),
     ),
     Row(
+        "pii.card", digits("11,18"), Road.DIGITS, 0.0, 0.75, check="card_said", cue="card", unless="not_card", edge=Edge.DIGIT,
+        trim=True, alphabet="groups", longest=73, laws=("pci", "hipaa:10"),
+    ),
+    Row(
         "pii.iban", rf"{_IBAN_LAND}{SEP}?[0-9]{SEP}?[0-9](?:{SEP}{{0,2}}[A-Za-z0-9]){{11,30}}",
-        Road.DIGITS, 0.95, 0.95, check="iban", trim=True, longest=96, laws=("gdpr", "hipaa:10"),
+        Road.DIGITS, 0.95, 0.95, check="iban", trim=True, alphabet="groups", longest=96, laws=("gdpr", "hipaa:10"),
     ),
     Row(
         "pii.ip", rf"{_OCTET}(?:\.{_OCTET}){{3}}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?",
-        Road.DIGITS, 0.85, 0.9, check="ipv4", unless="version", edge=Edge.DOTTED, nobody="ip", longest=21, laws=("hipaa:15", "gdpr"),
+        Road.DIGITS, 0.85, 0.85, check="ipv4", unless="version", edge=Edge.DOTTED, nobody="ip", longest=21, laws=("hipaa:15", "gdpr"),
     ),
     Row(
         "pii.ip",
         rf"(?:{_HEX}{{1,4}}:|::?)(?:{_HEX}{{0,4}}:){{1,7}}(?:{_HEX}{{0,4}}|{_OCTET}(?:\.{_OCTET}){{3}})(?:%[A-Za-z0-9]{{1,15}})?(?:/[0-9]{{1,3}})?|::{_HEX}{{1,4}}(?:/[0-9]{{1,3}})?|::{_OCTET}(?:\.{_OCTET}){{3}}",
-        Road.WHOLE, 0.85, 0.9, check="ipv6", nobody="ip", longest=72, laws=("hipaa:15", "gdpr"),
+        Road.WHOLE, 0.85, 0.85, check="ipv6", edge=Edge.COLON, nobody="ip", longest=75, laws=("hipaa:15", "gdpr"),
     ),
     Row(
         "pii.mac", rf"{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5}}|{_HEX}{{4}}\.{_HEX}{{4}}\.{_HEX}{{4}}",
-        Road.WHOLE, 0.85, 0.9, check="mac", longest=17, laws=("hipaa:13",),
+        Road.WHOLE, 0.85, 0.85, check="mac", edge=Edge.COLON, longest=17, laws=("hipaa:13",),
     ),
-    Row("pii.crypto", r"[13LMDT][1-9A-HJ-NP-Za-km-z]{25,34}", Road.WHOLE, 0.95, 0.97, check="base58check", longest=35),
-    Row("pii.crypto", r"(?:bc1|BC1|ltc1|tb1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,87}", Road.WHOLE, 0.95, 0.97, check="bech32", longest=91),
+    Row("pii.crypto", r"[13LMDT][1-9A-HJ-NP-Za-km-z]{25,34}", Road.WHOLE, 0.95, 0.95, check="base58check", longest=35),
+    Row("pii.crypto", r"(?:bc1|BC1|ltc1|tb1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,87}", Road.WHOLE, 0.95, 0.95, check="bech32", longest=91),
     Row("pii.crypto", rf"0x{_HEX}{{40}}", Road.LITERAL, 0.6, 0.9, cue="crypto", longest=42),
     Row(
-        "pii.imei", digits("14", "[ ./-]?"), Road.DIGITS, 0.0, 0.85, check="imei", cue="imei", edge=Edge.DIGIT, longest=29,
+        "pii.imei", digits("14", "[ ./-]?"), Road.DIGITS, 0.0, 0.85, check="imei", cue="imei", edge=Edge.DIGIT, alphabet="groups", longest=29,
         laws=("hipaa:13",),
     ),
     Row(
@@ -107,7 +124,7 @@ EVERYONE = (
     Row(
         "pii.url",
         rf"""(?:[Hh][Tt][Tt][Pp][Ss]?|ftp)://[^\s\x1a"'<>`]{{3,2000}}|[Ww][Ww][Ww]\.{_HOST}(?::[0-9]{{1,5}})?(?:[/?#][^\s\x1a"'<>`]{{0,2000}})?""",
-        Road.WHOLE, 0.6, 0.6, check="url", nobody="url", trim=True, edge=Edge.FREE, longest=2100,
+        Road.WHOLE, 0.6, 0.6, check="url", nobody="url", trim=True, edge=Edge.FREE, longest=2600,
     ),
     Row(
         "pii.uuid", rf"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}", Road.WHOLE, 0.9, 0.9, longest=36,
@@ -115,6 +132,6 @@ EVERYONE = (
     Row(
         "pii.date",
         r"(?:19|20)[0-9]{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12][0-9]|3[01])(?:[T ][0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?)?|(?:0?[1-9]|[12][0-9]|3[01])[-/.](?:0?[1-9]|[12][0-9]|3[01])[-/.](?:(?:19|20)[0-9]{2}|[0-9]{2})",
-        Road.DIGITS, 0.6, 0.6, edge=Edge.DOTTED, longest=29, laws=("hipaa:3",),
+        Road.DIGITS, 0.6, 0.6, edge=Edge.DOTTED, alphabet="groups", longest=29, laws=("hipaa:3",),
     ),
 )  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from guard.pii.rows import SEP, Edge, Road, Row, digits
 
-_S = SEP + "{0,3}"
-
 NATIONS = (
     Row(
         "pii.us.ssn", r"[0-8][0-9]{2}-[0-9]{2}-[0-9]{4}", Road.DIGITS, 0.7, 0.95, check="us_ssn", cue="ssn", unless="not_phone",
@@ -14,15 +12,15 @@ NATIONS = (
     ),
     Row(
         "pii.us.ssn", rf"[0-8][0-9]{{2}}{SEP}{{1,3}}[0-9]{{2}}{SEP}{{1,3}}[0-9]{{4}}", Road.DIGITS, 0.45, 0.9, check="us_ssn", cue="ssn",
-        edge=Edge.DIGIT, country="US", longest=15, laws=("hipaa:7",),
+        edge=Edge.DIGIT, country="US", alphabet="groups", longest=15, laws=("hipaa:7",),
     ),
     Row(
         "pii.us.ssn", digits("8"), Road.DIGITS, 0.0, 0.85, check="us_ssn_said", cue="ssn", edge=Edge.DIGIT, country="US",
-        longest=33, laws=("hipaa:7",),
+        alphabet="groups", longest=33, laws=("hipaa:7",),
     ),
     Row(
         "pii.us.itin", rf"9[0-9]{{2}}{SEP}{{1,2}}[5-9][0-9]{SEP}{{1,2}}[0-9]{{4}}", Road.DIGITS, 0.6, 0.95, check="us_itin", cue="itin",
-        edge=Edge.DIGIT, country="US", longest=13, laws=("hipaa:7",),
+        edge=Edge.DIGIT, country="US", alphabet="groups", longest=13, laws=("hipaa:7",),
     ),
     Row(
         "pii.us.itin", r"9[0-9]{2}[5-9][0-9]{5}", Road.DIGITS, 0.0, 0.9, check="us_itin", cue="itin", edge=Edge.DIGIT, country="US",
@@ -30,14 +28,14 @@ NATIONS = (
     ),
     Row(
         "pii.uk.nhs", rf"[0-9]{{3}}{SEP}{{1,2}}[0-9]{{3}}{SEP}{{1,2}}[0-9]{{4}}", Road.DIGITS, 0.4, 0.95, check="uk_nhs", cue="nhs",
-        edge=Edge.DIGIT, country="GB", longest=14, laws=("gdpr",),
+        edge=Edge.DIGIT, country="GB", alphabet="groups", longest=14, laws=("gdpr",),
     ),
     Row(
-        "pii.uk.nhs", digits("9"), Road.DIGITS, 0.0, 0.9, check="uk_nhs", cue="nhs", edge=Edge.DIGIT, country="GB", longest=37,
+        "pii.uk.nhs", digits("9"), Road.DIGITS, 0.0, 0.9, check="uk_nhs", cue="nhs", edge=Edge.DIGIT, country="GB", alphabet="groups", longest=37,
         laws=("gdpr",),
     ),
     Row(
-        "pii.uk.nino", rf"[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z][A-CEGHJ-NPR-TW-Za-ceghj-npr-tw-z](?:{_S}[0-9]{{2}}){{3}}{_S}[A-Da-d]",
-        Road.DIGITS, 0.7, 0.95, check="uk_nino", cue="nino", country="GB", longest=21, laws=("gdpr",),
+        "pii.uk.nino", rf"[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z][A-CEGHJ-NPR-TW-Za-ceghj-npr-tw-z](?:{SEP}?[0-9]{{2}}){{3}}{SEP}?[A-Da-d]",
+        Road.DIGITS, 0.7, 0.95, check="uk_nino", cue="nino", country="GB", alphabet="groups", longest=21, laws=("gdpr",),
     ),
 )  # fmt: skip

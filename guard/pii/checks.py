@@ -9,6 +9,7 @@ CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
         validators.card,
+        validators.card_said,
         validators.iban,
         validators.cn_resident_id,
         validators.cn_resident_id_shape,

@@ -68,14 +68,17 @@ def jwt(view: bytes) -> int:
     return len(view)
 
 
-_USER_PASSWORD = re.compile(rb"://[^:]*:([^\s]*)@")
+_USER_PASSWORD = re.compile(rb"://([^:]*):([^\s]*)@")
 
 
 def connection_string(view: bytes) -> int:
     """Accept a data source name that carries a password (RFC 3986, section 3.2.1), not a template of one."""
     value = _trimmed(view)
     found = _USER_PASSWORD.search(value)
-    return len(value) if found and not _CODE.search(found.group(1)) else 0
+    if not found or found.group(1) == found.group(2):
+        return 0
+    secret = found.group(2)
+    return 0 if _CODE.search(secret) or _HOLLOW.match(secret) or secret.lower() in _PLACEHOLDERS else len(value)
 
 
 _FILES = frozenset(
@@ -99,5 +102,5 @@ def url(view: bytes) -> int:
 
 
 def plate(view: bytes) -> int:
-    """Accept a plate with at least one digit after the authority's letter (GA 36-2018)."""
-    return len(view) if re.search(rb"[0-9]", view[2:]) else 0
+    """Accept a plate with a digit soon after the authority's letter (GA 36-2018)."""
+    return len(view) if re.search(rb"[0-9]", view[2:7]) else 0

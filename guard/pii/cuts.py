@@ -29,11 +29,11 @@ _PLATE = re.compile(rb"\x1a[A-Za-z][ .-]?[A-Za-z0-9]{4,6}\Z")
 _LEFT_DIGIT = re.compile(rb"[0-9][^0-9 \t\r\n\x0b\x0c\x1a]{0,3}\Z")
 _LEFT_SHORT = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}\Z")
 _LEFT_CAPITALS = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{1,4}\Z")
-_LEFT_SIGN = re.compile(rb"[-+./_()]\Z")
+_LEFT_SIGN = re.compile(rb"[-+./_(),;#]\Z|(?<![A-Za-z0-9])(?i:x|ext(?:n|ension)?)[.:]?\Z")
 _RIGHT_DIGIT = re.compile(rb"[^0-9 \t\r\n\x0b\x0c\x1a]{0,3}[0-9]")
 _RIGHT_SHORT = re.compile(rb"[A-Za-z]{1,4}(?![A-Za-z0-9])")
 _RIGHT_CAPITALS = re.compile(rb"[A-Z]{1,4}(?![A-Za-z0-9])")
-_RIGHT_SIGN = re.compile(rb"[-+./_()]")
+_RIGHT_SIGN = re.compile(rb"[-+./_(),;#]|(?i:ext)")
 _REACH = 5
 
 HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from guard.pii import plans
 from guard.pii.validators import DELETE_ALL_BUT_DIGITS, digits_of, even, groups_of
 
-_EXTENSION = re.compile(rb"[ ,;]{0,3}(?:x|ext\.?|extn|#)[ .:]{0,2}[0-9]{1,7}$", re.IGNORECASE)
+_EXTENSION = re.compile(rb"[ ,;]{0,2}(?:x|ext(?:n|ension)?|#)[.:]? ?[0-9]{1,7}$", re.IGNORECASE)
 _EXTENSION_SIGN = re.compile(rb"[xXeE#]")
 _MAIN_GROUP = re.compile(rb"[0-9]+\)?")
 
@@ -61,7 +61,8 @@ def phone_cn_mobile(view: bytes) -> int:
     number = _CN_CODE.sub(b"", view) if len(digits_of(view)) > 11 else view
     sizes, separators = groups_of(number)
     usual = sizes in ([3, 4, 4], [4, 4, 3], [3, 3, 5], [3, 8], [7, 4], [4, 3, 4], [5, 6]) and len(separators) == 1
-    return len(view) if len(digits_of(number)) == 11 and (usual or even(sizes, separators)) else 0
+    written = usual or (even(sizes, separators) and sizes[0] > 2)
+    return len(view) if written and len(digits_of(number)) == 11 else 0
 
 
 _DATE = re.compile(
@@ -84,7 +85,7 @@ _TRUNK_REGIONS = ("GB", "DE", "FR", "AU", "NZ", "JP", "IT", "NL", "ZA", "IN", "B
 
 def phone_trunk(view: bytes) -> int:
     """Accept a grouped number with a trunk 0 that is valid in one of the larger 0-dialling countries."""
-    if _DATE.fullmatch(view):
+    if _DATE.fullmatch(view) or groups_of(view)[0] == [3, 2, 4]:
         return 0
     number = _split(view).translate(None, DELETE_ALL_BUT_DIGITS)
     return len(view) if any(plans.valid_in(number, region) for region in _TRUNK_REGIONS) else 0

@@ -17,15 +17,17 @@ _LEFT = {
     Edge.WORD: r"(?<![A-Za-z0-9])",
     Edge.DIGIT: r"(?<![0-9])",
     Edge.DOTTED: r"(?<![A-Za-z0-9])(?<![0-9]\.)",
+    Edge.COLON: r"(?<![A-Za-z0-9])(?<!::)(?<![0-9A-Fa-f]{2}[:-])",
     Edge.FREE: "",
 }
 _RIGHT = {
     Edge.WORD: r"(?![A-Za-z0-9])",
     Edge.DIGIT: r"(?![0-9])",
     Edge.DOTTED: r"(?![A-Za-z0-9])(?!\.[0-9])",
+    Edge.COLON: r"(?![A-Za-z0-9])(?![:-][0-9A-Fa-f:])",
     Edge.FREE: "",
 }
-_GATE_EDGE = {Edge.WORD: "[^A-Za-z0-9]", Edge.DIGIT: "[^0-9]", Edge.DOTTED: "[^A-Za-z0-9]", Edge.FREE: ""}
+_GATE_EDGE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
 _LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
 
 

@@ -28,11 +28,12 @@ class Road(enum.Enum):
 
 
 class Edge(enum.Enum):
-    """What may not touch a match: letters and digits, digits, or also a stop with a digit beyond."""
+    """What may not touch a match: letters and digits, digits, or also a stop or colon with more beyond."""
 
     WORD = "word"
     DIGIT = "digit"
     DOTTED = "dotted"
+    COLON = "colon"
     FREE = "free"
 
 
@@ -43,8 +44,10 @@ class Row:
     `core` is in RE2 syntax over the projection (ASCII bytes, 0x1A for what is not), without edges; of a
     core with a group, the group is the value. `check` names a function of `validators` (its docstring
     names the standard) that may also shorten the match. `score` holds without a cue word, `cued` with one
-    (0: dropped). `unless` names cue words that rule the row out where `cue` is not nearer. `alphabet`,
-    `longest` and `ahead` (characters looked at after the end) bound a match for streams. `lead` and `tail`
+    (0: dropped). `unless` names cue words that rule the row out where `cue` is not nearer. `alphabet`
+    (`ink`: no blanks; `groups`: blanks between groups; `plate`: groups beside letters outside ASCII; `mail`:
+    ink, and such letters after the @; `block`), `longest` and `ahead` (characters looked at after the end)
+    bound a match for streams; `cuts` relies on them. `lead` and `tail`
     are the letters outside ASCII that the first and last byte may stand for. `nobody` names the test for
     reserved and private values. `gate` replaces the core in the gate where RE2 cannot hold it.
     """

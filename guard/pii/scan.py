@@ -29,6 +29,7 @@ _TOKEN_LEFT = re.compile(rb"[A-Za-z0-9]{1,64}\Z")
 _TOKEN_RIGHT = re.compile(rb"[A-Za-z0-9]{0,64}")
 _LOCAL_BACKWARDS = re.compile(rb"""[A-Za-z0-9.!#$%&'*+/=^_`{|}~-]{0,63}[A-Za-z0-9_+]|"[!#-~]{1,62}\"""")
 _ASCII_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_USERINFO = re.compile(rb"://[^\s/@]{0,64}\Z")
 _PLAIN = frozenset([b"", b" ", b",", b":", b"\n", b"(", b")", b'"', b"\x1a"])
 _DIGIT = re.compile(rb"[0-9]")
 _EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())  # noqa: SIM905
@@ -273,7 +274,7 @@ class _Hunt:
         if ready.lead and not self._foreign(ready.row, start, end):
             return 0
         if ready.mail:
-            end = self._mail_end(start, end)
+            end = start if _USERINFO.search(text, max(0, start - 70), start) else self._mail_end(start, end)
         score = 0.0 if ready.score else self._score(ready, start)
         if not ready.score and not score:
             return 0

@@ -97,8 +97,20 @@ def card(view: bytes) -> int:
     return 0
 
 
+def card_said(view: bytes) -> int:
+    """Accept 12 to 19 digits that their text calls a card: by Luhn, or by issuer and length where mistyped."""
+    for end in _ends(view, range(12, 20)):
+        digits = digits_of(view[:end])
+        fits = len(digits) > 12 and card_length_fits(digits)
+        if (luhn(digits) or fits) and len(set(digits)) > 2 and _card_layout(view[:end]):
+            return end
+    return 0
+
+
 def _card_layout(view: bytes) -> bool:
     sizes, separators = groups_of(view)
+    if len(sizes) == sum(sizes):
+        return len(separators) == 1 and (len(sizes) in (15, 16) or (len(sizes) == 19 and view.startswith(b"6")))
     return len(sizes) == 1 or sizes in _CARD_LAYOUTS or even(sizes, separators)
 
 
@@ -251,7 +263,8 @@ def us_ssn_said(view: bytes) -> int:
     sizes, separators = groups_of(view)
     digits = view.translate(None, _NOT_ALNUM)
     written = sizes == [3, 2, 4] or even(sizes, separators)
-    return len(view) if written and len(set(digits)) > 1 and digits[3:5] != b"00" and digits[5:] != b"0000" else 0
+    issued = digits[:3] not in (b"000", b"666") and digits[3:5] != b"00" and digits[5:] != b"0000"
+    return len(view) if written and issued and len(set(digits)) > 1 else 0
 
 
 def us_itin(view: bytes) -> int:
@@ -345,8 +358,11 @@ def bech32(view: bytes) -> int:
         return 0
     prefix, _, data = view.lower().rpartition(b"1")
     values = [char >> 5 for char in prefix] + [0] + [char & 31 for char in prefix]
-    values += [_BECH32.find(char) for char in data]
-    return len(view) if min(values) >= 0 and _polymod(values) in (1, 0x2BC830A3) else 0
+    program = [_BECH32.find(char) for char in data]
+    size = (len(program) - 7) * 5 // 8
+    if min(program) < 0 or not 2 <= size <= 40 or (program[0] == 0 and size not in (20, 32)):
+        return 0
+    return len(view) if _polymod(values + program) in (1, 0x2BC830A3) else 0
 
 
 def _polymod(values: list[int]) -> int:

@@ -230,6 +230,14 @@ def test_b31_a_brazilian_mobile_is_no_fake() -> None:
         assert not is_fake_at("pii.phone", f"call {real} now", 5, 5 + len(real))
 
 
+def test_b31_a_spare_country_code_needs_its_plus() -> None:
+    """Digits that begin with 999 are a fake only where they are written as an international number."""
+    made = fake(KEY, "pii.phone", "+44 20 7946 0958")
+    assert is_fake("pii.phone", made)
+    assert is_fake("pii.phone", f"00{made[1:]}")
+    assert not is_fake("pii.phone", made[1:])
+
+
 def test_b31_hosts_are_reserved() -> None:
     """B31: documentation addresses, example domains, the documentation MAC range."""
     for made in drawn("pii.ip", ["8.8.8.8", "2a00:1450:4001:81b::200e"], 60):

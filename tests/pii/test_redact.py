@@ -144,6 +144,11 @@ def test_judged_text_never_holds_an_original() -> None:
     mapping = Mapping(KEYS)
     redact("a@x.com", found("a@x.com"), mapping)
     assert answer("It is a@x.com!", [], mapping) == ("It is a@x.com!", "It is <EMAIL_1>!", 0)
+    assert answer("a@x.com is <EMAIL_1>.", [], mapping) == (
+        "a@x.com is a@x.com.",
+        "<EMAIL_1> is <EMAIL_1>.",
+        1,
+    )
 
 
 def test_sealed_placeholders_restore_too() -> None:

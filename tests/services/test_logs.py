@@ -63,12 +63,21 @@ EMAIL, CARD, PERSON, KEY = "canary.jane@corp.de", "4111 1111 1111 1111", "王小
 CANARIES = (EMAIL, CARD, CARD.replace(" ", ""), PERSON, KEY, "E12345678", "canary")
 
 
+def dug_up(value: object) -> object:
+    """What a curious serializer finds in an object: frames, attributes, slots, or its repr."""
+    if isinstance(value, BaseException):
+        return "".join(traceback.TracebackException.from_exception(value, capture_locals=True).format())
+    names = getattr(type(value), "__slots__", None)
+    held = {name: getattr(value, name) for name in names} if names else getattr(value, "__dict__", {})
+    return [repr(value), {str(k): v for k, v in held.items()}]
+
+
 class AsJson(logging.Formatter):
-    """Write all that a record holds, as structured formatters do."""
+    """Write all that a record holds and what can be dug out of it, as structured formatters do."""
 
     def format(self, record: logging.LogRecord) -> str:
         held = {k: v for k, v in record.__dict__.items() if k != "exc_info"}
-        return json.dumps([super().format(record), held], default=repr, ensure_ascii=False)
+        return json.dumps([super().format(record), held], default=dug_up, ensure_ascii=False)
 
 
 class WithLocals(logging.Formatter):
@@ -125,6 +134,19 @@ class Opaque:
 
     def __init__(self, mail: str) -> None:
         self.mail = mail
+
+
+class Shy:
+    """Says nothing as a text, everything as a repr."""
+
+    def __init__(self, mail: str) -> None:
+        Shy.mail = mail
+
+    def __str__(self) -> str:
+        return "shy"
+
+    def __repr__(self) -> str:
+        return f"Shy({Shy.mail!r})"
 
 
 class Slotted:
@@ -231,6 +253,7 @@ def test_templates_survive_where_the_arguments_carried_it(log: logging.Logger, w
         Order(EMAIL, 1),
         Opaque(Opaque(EMAIL)),  # type: ignore[arg-type]
         RuntimeError(EMAIL),
+        Shy(EMAIL),
         frozenset({EMAIL}),
     ],
 )
@@ -238,6 +261,21 @@ def test_extras_of_any_type(log: logging.Logger, written: io.StringIO, extra: An
     """Attributes that a caller adds to a record are walked."""
     log.info("an extra", extra={"customer": extra})
     clean(written)
+
+
+def test_an_exception_as_an_extra(log: logging.Logger, written: io.StringIO) -> None:
+    """An exception whose text says nothing, with frames and attributes that do, becomes a stand-in."""
+    try:
+        fail_quietly(EMAIL)
+    except RuntimeError as error:
+        log.info("an extra", extra={"error": error})
+    assert "RuntimeError" in clean(written)
+
+
+def fail_quietly(mail: str) -> None:
+    error = RuntimeError("failed")
+    error.request = {"body": mail}  # type: ignore[attr-defined]
+    raise error
 
 
 def test_the_name_of_an_extra_is_a_cue(log: logging.Logger, written: io.StringIO) -> None:
@@ -256,6 +294,24 @@ def test_extras_are_walked_within_a_bound(log: logging.Logger, written: io.Strin
     wide = {n: f"{n}{EMAIL}" for n in range(20_000)}
     log.info("bounded", extra={"deep": deep, "circle": circle, "wide": wide, "long": [EMAIL * 1000] * 1000})
     assert "bounded" in clean(written)
+
+
+def test_a_large_extra_costs_no_more_than_the_bound() -> None:
+    """Of twenty thousand values some two thousand are looked at, of a hundred levels eight."""
+    calls: list[str] = []
+
+    def counted(text: str) -> str:
+        calls.append(text)
+        return text
+
+    deep: Any = "bottom"
+    for _ in range(100):
+        deep = [deep]
+    record = logging.makeLogRecord({"msg": "x", "wide": [f"value {n}" for n in range(20_000)], "deep": deep})
+    RedactingFilter(counted).filter(record)
+    assert len(calls) < 2_100
+    assert "bottom" not in calls
+    assert "bottom" not in str(record.__dict__["deep"])
 
 
 def fail(mail: str) -> None:
@@ -386,9 +442,11 @@ def test_uvicorns_access_log(path: str) -> None:
     install_log_redaction(redactor())
     try:
         access.warning('%s - "%s %s HTTP/%s" %d', "198.51.100.7:5000", "GET", path, "1.1", 200)
+        access.warning('%s - "%s %s HTTP/%s" %d', "198.51.100.7:5000", "passport:", "E12345678", "1.1", 201)
         text = clean(out)
         assert '"GET /users' in text
         assert "200 OK" in text
+        assert "201 Created" in text
         assert "%E7%8E%8B" not in text
     finally:
         uninstall_log_redaction()

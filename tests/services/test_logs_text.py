@@ -116,6 +116,21 @@ def test_b31_eight_threads_write_what_one_writes() -> None:
     assert shared.failures == 0
 
 
+def test_what_a_changed_neighbour_lets_be_seen_is_redacted_too() -> None:
+    """A recognizer that misses a value beside another finds it once that other is replaced."""
+
+    def shy(text: str) -> list[Finding]:
+        value = "ann@corp.de" if "bob@corp.de" not in text else "bob@corp.de"
+        return (
+            [Finding("pii.email", text.index(value), text.index(value) + 11, 1.0, "test")]
+            if value in text
+            else []
+        )
+
+    shown = LogRedactor(shy, decide, KEYS).redact("ann@corp.de, bob@corp.de")
+    assert "corp.de" not in shown
+
+
 def test_what_is_remembered_is_bounded_and_holds_no_text() -> None:
     """The memory keeps hashes of what went in and only what may be shown."""
     made = redactor(remembered=10)

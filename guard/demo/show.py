@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from typing import Any
 
 from rich.console import Console, Group
@@ -136,13 +139,14 @@ def _telling(step: Step) -> list[list[Any]]:
 
 def _outro(report: dict[str, Any]) -> Text:
     folder = report["folder"]
+    command = "guard" if shutil.which("guard") else os.path.relpath(sys.argv[0])
     kept = "Every promise was kept." if report["ok"] else "A promise was not kept: see the red panel."
     return Text.assemble(
         (kept + "\n\n", "bold green" if report["ok"] else "bold red"),
         "Look at the record yourself:\n",
-        (f"  guard audit query blocked --folder {folder}/exports\n", "cyan"),
+        (f"  {command} audit query blocked --folder {folder}/exports\n", "cyan"),
         "Guard your own client, with one base URL:\n",
-        ("  OPENAI_API_KEY=… guard serve --policy default\n", "cyan"),
+        (f"  OPENAI_API_KEY=… {command} serve --policy default\n", "cyan"),
         "or in Python:\n",
         ('  client = openai.OpenAI(http_client=guarded_client("default", sync=True))\n', "cyan"),
         "or on your app:\n",

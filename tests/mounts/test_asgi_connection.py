@@ -88,7 +88,7 @@ async def test_a_client_that_leaves_ends_the_application_s_stream(kit: Any, quie
     answer = await asyncio.wait_for(
         kit.request(starlette(endpoint, quiet), body=kit.chat("hi", stream=True), leave_after=4), 5
     )
-    await asyncio.wait_for(closed.wait(), 1)
+    await asyncio.wait_for(closed.wait(), 5)
     assert not answer.complete
     intent, *outcomes = await spans(quiet, answer.header("x-guard-trace"))
     assert [span["error.type"] for span in outcomes] == ["client_left"]

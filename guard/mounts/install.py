@@ -40,7 +40,7 @@ def install(
     _patch(guard)
     older = _existing()
     if older:
-        log.warning("guard: %d OpenAI client(s) made before guard.install() stay unguarded", older)
+        log.warning("guard: made before guard.install() and so unguarded: %s", "; ".join(older))
     return guard
 
 
@@ -67,7 +67,7 @@ def _guarded_init(original: Callable[..., None], guard: Guard, sync: bool) -> Ca
             http_client = _client(guard, sync, kwargs.get("base_url"))
         elif not is_guarded(http_client):
             raise SetupError(
-                f"guard.install() is active, but this client brings its own http_client ({type(http_client).__name__}):"
+                f"guard.install() is active, but this client brings its own http_client ({_type(http_client)}):"
                 " leave it out, or hand over guarded_client(…)"
             )
         original(self, *args, http_client=http_client, **kwargs)
@@ -82,12 +82,17 @@ def _client(guard: Guard, sync: bool, base_url: Any) -> Any:
     return guarded_client(guard=guard, base_url=named)
 
 
-def _existing() -> int:
+def _existing() -> list[str]:
+    """Each unguarded OpenAI client of the process, as its class and host."""
     import openai
 
-    return sum(
-        1
-        for thing in gc.get_objects()
-        if type(thing) in (openai.OpenAI, openai.AsyncOpenAI)
-        and not is_guarded(getattr(thing, "_client", None))
-    )
+    made = (openai.OpenAI, openai.AsyncOpenAI)
+    found = [thing for thing in gc.get_objects() if issubclass(type(thing), made)]
+    # A constructor that failed leaves an object without a client.
+    unguarded = [c for c in found if hasattr(c, "_client") and not is_guarded(c._client)]
+    return [f"{_type(client)} for {client.base_url.host}" for client in unguarded]
+
+
+def _type(thing: object) -> str:
+    """The class and the library that it comes from: `httpx.Client` is not `httpx2.Client`."""
+    return f"{type(thing).__module__.partition('.')[0]}.{type(thing).__name__}"

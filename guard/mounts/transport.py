@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -15,13 +17,16 @@ from guard.call import ANSWER_BYTES, Call, Headers, Prepared, Reply, refuse
 from guard.doors import CallDoors, SyncCallDoors
 from guard.errors import BadRequest, Refused, SetupError
 from guard.guard import Guard, current_exchange, current_identity
-from guard.outside.egress import UpstreamError
+from guard.mounts.messages import failed, failure_event
+from guard.outside.egress import Timeouts, UpstreamError
 from guard.policy.decide import judges
 from guard.policy.model import Policy
 from guard.services.drivers import drive, drive_stream, drive_stream_sync, drive_sync
 from guard.trace import spans
-from guard.types import Identity
+from guard.types import Action, Identity
 from guard.wire import bodies
+
+log = logging.getLogger("guard")
 
 # Headers that may go to a provider; all others stay here: they can carry personal data (case B22).
 _OUTGOING = frozenset(
@@ -44,11 +49,13 @@ class Streaming:
     headers: tuple[tuple[bytes, bytes], ...]
     chunks: AsyncGenerator[bytes]
     upstream: Any
+    call: Call
 
     async def aclose(self) -> None:
-        """End the upstream call, also where nothing of the answer was read."""
+        """End the upstream call and write its outcome, also where nothing of the answer was read."""
         await self.chunks.aclose()
         await self.upstream.aclose()
+        self.call.left()
 
 
 def outgoing(headers: Headers, authorization: bytes | None = None) -> list[tuple[bytes, bytes]]:
@@ -86,13 +93,19 @@ def base_of(url: httpx2.URL) -> str:
 
 
 async def run(
-    call: Call, url: httpx2.URL, headers: Headers, outgoing_headers: Headers, body: bytes, doors: CallDoors
+    call: Call,
+    url: httpx2.URL,
+    headers: Headers,
+    outgoing_headers: Headers,
+    body: bytes,
+    doors: CallDoors,
+    timeouts: Timeouts | None = None,
 ) -> Reply | Streaming:
     """Run one model call: screen, record, forward, screen. Raises Refused, BadRequest or UpstreamError."""
     prepared = await drive(call.open(headers, body), doors)
     call.start_model(prepared, url.host, url.port)
     try:
-        answer = await call.guard.egress.forward(call.method, url, outgoing_headers, prepared.body)
+        answer = await call.guard.egress.forward(call.method, url, outgoing_headers, prepared.body, timeouts)
     except Refused as refusal:
         call.finish(None, error=refusal.code)
         raise
@@ -103,10 +116,12 @@ async def run(
         call.finish(None, error=_left(failure))
         raise
     if call.unscreened:
-        return Streaming(answer.status, incoming(answer.headers, call), _untouched(call, answer), answer)
-    if _is_stream(answer.headers) and 200 <= answer.status < 300:
-        return Streaming(answer.status, incoming(answer.headers, call), _stream(call, answer, doors), answer)
-    return await _whole(call, answer, doors)
+        chunks = _untouched(call, answer)
+    elif _is_stream(answer.headers) and 200 <= answer.status < 300:
+        chunks = _stream(call, answer, doors)
+    else:
+        return await _whole(call, answer, doors)
+    return Streaming(answer.status, incoming(answer.headers, call), chunks, answer, call)
 
 
 async def _whole(call: Call, answer: Any, doors: CallDoors) -> Reply:
@@ -147,8 +162,9 @@ async def _stream(call: Call, answer: Any, doors: CallDoors) -> AsyncGenerator[b
     gate = call.gate()
     error = ""
     try:
-        async for data in drive_stream(gate, _watched(call, answer.chunks), doors):
-            yield data
+        async with contextlib.aclosing(drive_stream(gate, _watched(call, answer.chunks), doors)) as released:
+            async for data in released:
+                yield data
         error = "" if gate.complete else "truncated"
     except BaseException as failure:
         error = _left(failure)
@@ -203,67 +219,107 @@ def _upstream_failure(failure: UpstreamError, request: httpx2.Request) -> httpx2
     return kinds.get(failure.kind, httpx2.RemoteProtocolError)(str(failure), request=request)
 
 
+def _refusal(refused: Refused | BadRequest, call: Call, request: httpx2.Request) -> httpx2.Response:
+    call.action = Action.BLOCK
+    return _response(own(refuse(refused), call), request)
+
+
+def _failed(failure: Exception, call: Call) -> Refused:
+    """The refusal where guard itself failed: nothing went anywhere, or nothing comes back (case A20)."""
+    log.error("guard failed while screening: %s", type(failure).__name__)
+    call.finish(None, error=type(failure).__name__)
+    return failed()
+
+
 class _AsyncBody(httpx2.AsyncByteStream):
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        self._chunks = chunks
+    """The body of a streamed answer: an upstream's failure is the client's error, guard's own the last event."""
+
+    def __init__(self, answer: Streaming, request: httpx2.Request) -> None:
+        self._answer = answer
+        self._request = request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._chunks:
-            yield chunk
+        try:
+            async for chunk in self._answer.chunks:
+                yield chunk
+        except UpstreamError as failure:
+            raise _upstream_failure(failure, self._request) from None
+        except Exception as failure:
+            log.error("guard failed while screening: %s", type(failure).__name__)
+            yield failure_event(failure)
 
     async def aclose(self) -> None:
-        close = getattr(self._chunks, "aclose", None)
-        if close is not None:
-            await close()
+        await self._answer.aclose()
 
 
 class GuardTransport(httpx2.AsyncBaseTransport):
-    """The transport of a guarded asynchronous client."""
+    """The transport of a guarded asynchronous client; closing it closes a guard that it `owns`."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, *, owns: bool = False) -> None:
         self.guard = guard
+        self._owns = owns
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Run one model call under the policy."""
         call = new_call(self.guard, request)
-        headers = request.headers.raw
         moderation = self.guard.moderation(*_judge(call), sync=False) if judges(self.guard.policy) else None
-        doors = CallDoors(self.guard, moderation, call.parent)
         try:
-            answer = await run(call, request.url, headers, outgoing(headers), await request.aread(), doors)
-        except (Refused, BadRequest) as refusal:
-            return _response(own(refuse(refusal), call), request)
+            answer = await self._run(call, request, CallDoors(self.guard, moderation, call.parent))
+        except (Refused, BadRequest) as refused:
+            return _refusal(refused, call, request)
         except UpstreamError as failure:
             raise _upstream_failure(failure, request) from None
+        except Exception as failure:
+            return _refusal(_failed(failure, call), call, request)
         if isinstance(answer, Reply):
             return _response(answer, request)
-        return httpx2.Response(
-            answer.status, headers=list(answer.headers), stream=_AsyncBody(answer.chunks), request=request
+        body = _AsyncBody(answer, request)
+        return httpx2.Response(answer.status, headers=list(answer.headers), stream=body, request=request)
+
+    async def _run(self, call: Call, request: httpx2.Request, doors: CallDoors) -> Reply | Streaming:
+        headers = request.headers.raw
+        limits = request.extensions.get("timeout", {})
+        timeouts = Timeouts(limits.get("connect"), limits.get("read"))
+        return await run(
+            call, request.url, headers, outgoing(headers), await request.aread(), doors, timeouts
         )
 
     async def aclose(self) -> None:
-        """Close the connections of this guard's egress."""
-        await self.guard.egress.aclose()
+        """Close the guard where it was made for this client; one that clients share stays open."""
+        if self._owns:
+            await self.guard.egress.aclose()
+            await asyncio.to_thread(self.guard.close)
 
 
 class _SyncBody(httpx2.SyncByteStream):
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    """The same for a blocking client."""
+
+    def __init__(self, chunks: Generator[bytes], upstream: httpx2.Response, call: Call) -> None:
         self._chunks = chunks
+        self._upstream = upstream
+        self._call = call
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._chunks
+        try:
+            yield from self._chunks
+        except httpx2.TransportError:
+            raise
+        except Exception as failure:
+            log.error("guard failed while screening: %s", type(failure).__name__)
+            yield failure_event(failure)
 
     def close(self) -> None:
-        close = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
+        self._chunks.close()
+        self._upstream.close()
+        self._call.left()
 
 
 class SyncGuardTransport(httpx2.BaseTransport):
-    """The transport of a guarded blocking client."""
+    """The transport of a guarded blocking client; closing it closes a guard that it `owns`."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, *, owns: bool = False) -> None:
         self.guard = guard
+        self._owns = owns
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Run one model call under the policy."""
@@ -272,10 +328,14 @@ class SyncGuardTransport(httpx2.BaseTransport):
         doors = SyncCallDoors(self.guard, moderation, call.parent)
         try:
             return self._run(call, request, doors)
-        except (Refused, BadRequest) as refusal:
-            return _response(own(refuse(refusal), call), request)
+        except (Refused, BadRequest) as refused:
+            return _refusal(refused, call, request)
         except UpstreamError as failure:
             raise _upstream_failure(failure, request) from None
+        except httpx2.TransportError:
+            raise
+        except Exception as failure:
+            return _refusal(_failed(failure, call), call, request)
 
     def _run(self, call: Call, request: httpx2.Request, doors: SyncCallDoors) -> httpx2.Response:
         headers = request.headers.raw
@@ -288,16 +348,15 @@ class SyncGuardTransport(httpx2.BaseTransport):
             raise
         raw = answer.headers.raw
         if call.unscreened:
-            body = _SyncBody(_untouched_sync(call, answer))
-            return httpx2.Response(
-                answer.status_code, headers=list(incoming(raw, call)), stream=body, request=request
-            )
-        if _is_stream(raw) and 200 <= answer.status_code < 300:
-            body = _SyncBody(_stream_sync(call, answer, doors))
-            return httpx2.Response(
-                answer.status_code, headers=list(incoming(raw, call)), stream=body, request=request
-            )
-        return self._whole(call, answer, doors, request)
+            chunks = _untouched_sync(call, answer)
+        elif _is_stream(raw) and 200 <= answer.status_code < 300:
+            chunks = _stream_sync(call, answer, doors)
+        else:
+            return self._whole(call, answer, doors, request)
+        body = _SyncBody(chunks, answer, call)
+        return httpx2.Response(
+            answer.status_code, headers=list(incoming(raw, call)), stream=body, request=request
+        )
 
     def _forward(self, request: httpx2.Request, prepared: Prepared, headers: Headers) -> httpx2.Response:
         out = httpx2.Request(
@@ -326,11 +385,12 @@ class SyncGuardTransport(httpx2.BaseTransport):
         return _response(Reply(reply.status, reply.body, headers), request)
 
     def close(self) -> None:
-        """Close the connections of this guard's egress."""
-        self.guard.blocking.close()
+        """Close the guard where it was made for this client; one that clients share stays open."""
+        if self._owns:
+            self.guard.close()
 
 
-def _untouched_sync(call: Call, answer: httpx2.Response) -> Iterator[bytes]:
+def _untouched_sync(call: Call, answer: httpx2.Response) -> Generator[bytes]:
     error = "truncated"
     try:
         yield from iter(answer.stream)  # type: ignore[arg-type]
@@ -349,7 +409,7 @@ def _watched_sync(call: Call, answer: httpx2.Response) -> Iterator[bytes]:
         yield chunk
 
 
-def _stream_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> Iterator[bytes]:
+def _stream_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> Generator[bytes]:
     gate = call.gate()
     error = ""
     try:
@@ -396,18 +456,17 @@ def guarded_client(
     refused, environment proxies are ignored. Raises PolicyError, or SetupError where `OPENAI_BASE_URL` points to a
     host that the policy does not admit.
     """
+    owns = guard is None
     guard = guard or Guard.from_policy(policy)
     if base_url is not None:
         guard.name(base_url)
     _check_environment(guard)
     timeout = httpx2.Timeout(guard.settings.read_timeout_s, connect=10.0)
     if sync:
-        return httpx2.Client(
-            transport=SyncGuardTransport(guard), timeout=timeout, follow_redirects=False, trust_env=False
-        )
-    return httpx2.AsyncClient(
-        transport=GuardTransport(guard), timeout=timeout, follow_redirects=False, trust_env=False
-    )
+        blocking = SyncGuardTransport(guard, owns=owns)
+        return httpx2.Client(transport=blocking, timeout=timeout, follow_redirects=False, trust_env=False)
+    transport = GuardTransport(guard, owns=owns)
+    return httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
 
 
 def _check_environment(guard: Guard) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol, TypeVar
 
@@ -122,7 +122,7 @@ class _Stream:
         yield from ready
 
 
-async def drive_stream(gate: StreamGate, chunks: AsyncIterator[bytes], doors: Doors) -> AsyncIterator[bytes]:
+async def drive_stream(gate: StreamGate, chunks: AsyncIterator[bytes], doors: Doors) -> AsyncGenerator[bytes]:
     """Yield what the gate releases of an answer; at most two windows are being judged at a time."""
     stream = _Stream(gate)
     reading: asyncio.Task[bytes | None] | None = None

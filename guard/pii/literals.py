@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 _WIDEST = 8
+# An alternation tries its branches at every character; up to about here that is faster than a look-up in Python.
+_FEW = 48
 
 
 class Literals:
-    """A growing set of fixed strings; searching costs one look-up a character, however many there are."""
+    """A growing set of fixed strings; searching costs one look-up a character at most, however many there are."""
 
     def __init__(self) -> None:
         self._all: set[str] = set()
         self._width = 0
         self._by_head: dict[str, list[str]] = {}
+        self._heads: re.Pattern[str] | None = None
 
     def __len__(self) -> int:
         return len(self._all)
@@ -29,12 +33,20 @@ class Literals:
         if not self._all:
             return
         self._prepare()
-        position, width, by_head = 0, self._width, self._by_head
+        position = self._next(text, 0)
         while position < len(text):
-            found = self._longest(text, position, by_head.get(text[position : position + width]))
+            head = text[position : position + self._width]
+            found = self._longest(text, position, self._by_head.get(head))
             if found:
                 yield position, position + len(found), found
-            position += len(found) or 1
+            position = self._next(text, position + (len(found) or 1))
+
+    def _next(self, text: str, position: int) -> int:
+        """The next place where a literal may begin; every place, where there are too many to look for at once."""
+        if self._heads is None:
+            return position
+        match = self._heads.search(text, position)
+        return match.start() if match else len(text)
 
     @staticmethod
     def _longest(text: str, position: int, candidates: list[str] | None) -> str:
@@ -47,3 +59,5 @@ class Literals:
         self._by_head = {}
         for literal in sorted(self._all, key=len, reverse=True):
             self._by_head.setdefault(literal[: self._width], []).append(literal)
+        few = len(self._by_head) <= _FEW
+        self._heads = re.compile("|".join(map(re.escape, self._by_head))) if few else None

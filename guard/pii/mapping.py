@@ -10,7 +10,7 @@ from guard.keys import Keys
 from guard.pii import fakes, sealing
 from guard.pii.literals import Literals
 from guard.pii.placeholders import (
-    BRACKETS,
+    CLOSED,
     REVERSIBLE,
     SLACK,
     TOKEN,
@@ -63,7 +63,7 @@ class Mapping:
 
     def reserve(self, text: str) -> None:
         """Leave out of the numbering what a caller's text holds already: `<EMAIL_1>`, however spelled."""
-        if BRACKETS.search(text):
+        if CLOSED.search(text):
             self._reserved.update(map(token_key, TOKEN.finditer(text)))
 
     def placeholder(self, kind: str, value: str, redaction: Redaction) -> str:
@@ -108,7 +108,7 @@ class Mapping:
         return min(self._partial_token(text), self._partial_sealed(text))
 
     def _token_spans(self, text: str) -> list[Span]:
-        if not self._tokens or not BRACKETS.search(text):
+        if not self._tokens or not CLOSED.search(text):
             return []
         found = ((m.start(), m.end(), self._tokens.get(token_key(m), "")) for m in TOKEN.finditer(text))
         return [span for span in found if span[2]]

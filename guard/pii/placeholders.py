@@ -15,7 +15,8 @@ REVERSIBLE = frozenset({"token", "encrypt"})
 # brackets. Opening and closing must agree, so that a placeholder beside a caller's own `\` is never misread.
 _BODY = r"[A-Za-z](?:\\?_|[A-Za-z0-9 -]){0,70}?(?:\\?_|[ -])[1-9][0-9]{0,5}"
 TOKEN = re.compile(rf"< ?({_BODY}) ?>|＜ ?({_BODY}) ?＞|\\<({_BODY})\\>|&lt; ?({_BODY}) ?&gt;")
-BRACKETS = re.compile(r"[<＜]|&lt;")
+CLOSED = re.compile(r"[0-9] ?(?:[>＞]|\\>|&gt;)")
+"""What every token ends with: a text without it needs no closer look."""
 SLACK = len("&lt;  &gt;")
 """How many characters the tolerated brackets may take; each `_` may take one more."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 from typing import Annotated
 
 import typer
@@ -39,6 +41,8 @@ def serve(
     os.environ["GUARD_SERVE_UPSTREAM"] = upstream
     gateway = from_environment()
     gateway.check(host)
+    asyncio.run(gateway.start())
+    _check_port(host, port)
     told = gateway.guard.policy
     typer.echo(
         f"guard: policy {told.policy} {told.version} ({told.sha256[:12]}) → {gateway.upstream};"
@@ -60,3 +64,12 @@ def serve(
         return
     gateway.guard.close()
     uvicorn.run("guard.mounts.gateway:from_environment", factory=True, workers=workers, **options)  # type: ignore[arg-type]
+
+
+def _check_port(host: str, port: int) -> None:
+    """Say in one sentence what a server would say in three."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as failure:
+        raise SetupError(f"cannot listen on {host}, port {port}: {failure.strerror}") from None

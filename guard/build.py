@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guard.errors import SetupError
 from guard.keys import Keys
-from guard.policy.decide import wanted
+from guard.policy.decide import rule_for, wanted
 from guard.policy.load import load_policy
 from guard.policy.model import Policy
 from guard.settings import Settings
@@ -35,7 +36,22 @@ def build(source: str | Path | Policy, settings: Settings | None = None) -> Guar
     guard = Guard(policy, settings, keys, detector, open_ledger)
     for url in named:
         guard.name(url)
+    _warm(policy)
     return guard
+
+
+def _warm(policy: Policy) -> None:
+    """Load what the policy's redactions need before the first request would wait for it (Presidio: seconds)."""
+    from guard.pii import fakes, sealing
+
+    stages = (Stage.INPUT, Stage.OUTPUT)
+    forms = {
+        rule_for(policy, stage, kind).redaction.form for stage in stages for kind in wanted(policy, stage)
+    }
+    if "faker" in forms:
+        fakes.warm(policy.logs.locale)
+    if "encrypt" in forms:
+        threading.Thread(target=sealing.engine, name="guard-warm-sealing", daemon=True).start()
 
 
 def load_keys(settings: Settings) -> Keys:

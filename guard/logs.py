@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from guard.build import load_keys, scanner_args
+from guard.pii import fakes
 from guard.pii.resolve import resolve
 from guard.pii.scan import Scanner
 from guard.policy.decide import decide, wanted
@@ -19,6 +20,7 @@ from guard.types import Decision, Finding, Stage
 def redactor(policy: str | Path | Policy = "default", settings: Settings | None = None) -> logs.LogRedactor:
     """Make the redactor of a policy's `logs` rules; it runs in-process, without workers."""
     loaded = load_policy(policy)
+    fakes.warm(loaded.logs.locale)
     scanner = Scanner(**scanner_args(loaded, wanted(loaded, Stage.LOGS)))
 
     def detect(text: str) -> list[Finding]:

@@ -98,9 +98,13 @@ def _foreign_match(text: bytes, position: int, before: int, after: int | None) -
     return goes_on and _HOST.search(text, max(0, position - 65), position) is not None
 
 
-def _blocks(text: bytes, start: int, final: bool) -> list[tuple[int, int]]:
+Block = tuple[int, int]
+"""Where a PEM block begins and ends."""
+
+
+def blocks_from(text: bytes, start: int, final: bool) -> list[Block]:
     """The PEM blocks from a position on; one whose header or end is still open reaches beyond the text."""
-    blocks: list[tuple[int, int]] = []
+    blocks: list[Block] = []
     at = start
     while header := HEADER.search(text, at):
         end, still_open = block_end(text, header.end())
@@ -112,9 +116,12 @@ def _blocks(text: bytes, start: int, final: bool) -> list[tuple[int, int]]:
     return [*blocks, (begun.start(), len(text) + 1)] if begun else blocks
 
 
-def cut_positions(projection: Projection, start: int, final: bool) -> Iterator[tuple[int, bool]]:
+def cut_positions(
+    projection: Projection, start: int, final: bool, blocks: list[Block] | None = None
+) -> Iterator[tuple[int, bool]]:
     """The cuts after a cut at `start` (projection positions), each with whether it is forced by the bound."""
-    blocks = _blocks(projection.text, start, final)
+    if blocks is None:
+        blocks = blocks_from(projection.text, start, final)
     last = start
     for position, known in _natural(projection.text, start, final, blocks):
         while (forced := _forced(projection, last, position, blocks)) is not None:
@@ -125,7 +132,7 @@ def cut_positions(projection: Projection, start: int, final: bool) -> Iterator[t
             last = position
 
 
-def _natural(text: bytes, start: int, final: bool, blocks: list[tuple[int, int]]) -> Iterator[tuple[int, bool]]:
+def _natural(text: bytes, start: int, final: bool, blocks: list[Block]) -> Iterator[tuple[int, bool]]:
     """The natural cuts in order; the last item is the end of what is known, a cut only if the text ends there."""
     ahead = iter([*blocks, (len(text) + 1, len(text) + 1)])
     low, high = next(ahead)
@@ -146,7 +153,7 @@ def _natural(text: bytes, start: int, final: bool, blocks: list[tuple[int, int]]
     yield len(text), final
 
 
-def _forced(projection: Projection, last: int, limit: int, blocks: list[tuple[int, int]]) -> int | None:
+def _forced(projection: Projection, last: int, limit: int, blocks: list[Block]) -> int | None:
     """The cut that the bound forces between the last cut and a limit, never inside a PEM block."""
     origin = projection.place(last)
     if projection.place(limit) - origin <= BOUND:

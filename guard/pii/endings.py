@@ -1,4 +1,4 @@
-# ruff: noqa: SIM905, E501
+# ruff: noqa: E501
 """Top-level domains that the scanner must know by name."""
 
 from __future__ import annotations

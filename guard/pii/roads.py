@@ -11,7 +11,6 @@ from guard.pii.checks import CHECKS
 from guard.pii.cues import CUES, Cue
 from guard.pii.nobody import NOBODY
 from guard.pii.rows import Edge, Road, Row
-from guard.pii.validators import Check
 
 _LEFT = {
     Edge.WORD: r"(?<![A-Za-z0-9])",
@@ -36,7 +35,7 @@ class Ready:
 
     __slots__ = (
         "check", "cue", "cued", "group", "kind", "lead", "left", "literal", "loose", "mail", "nobody", "number",
-        "right", "row", "score", "search", "shared", "trim", "unless", "yields",
+        "right", "row", "score", "search", "shared", "special", "trim", "unless", "yields",
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
@@ -48,10 +47,11 @@ class Ready:
         self.search = pattern.match if row.road is Road.AFTER else pattern.search
         self.left = re.compile(left.encode("ascii")).match
         self.right = re.compile(_RIGHT[row.edge].encode("ascii")).match
-        self.check: Check | None = CHECKS[row.check] if row.check else None
+        self.check: Any = CHECKS[row.check] if row.check else None
         self.cue: Cue | None = CUES[row.cue] if row.cue else None
         self.unless: Cue | None = CUES[row.unless] if row.unless else None
         self.nobody = NOBODY[row.nobody] if row.nobody else None
+        self.special = row.road in (Road.LITERAL, Road.MAIL) or bool(row.lead)
         self.literal, self.mail, self.number = row.road is Road.LITERAL, row.road is Road.MAIL, row.road is Road.DIGITS
         self.group = 1 if pattern.groups else 0
         self.yields, self.shared, self.loose = yields, shared, row.edge is Edge.DIGIT

@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterator
 from datetime import date
+from itertools import pairwise
 from operator import mul
 
 Check = Callable[[bytes], int]
@@ -133,7 +134,7 @@ DO:28 EE:20 EG:29 ES:24 FI:18 FK:18 FO:18 FR:27 GB:22 GE:22 GI:23 GL:18 GR:27 GT
 IQ:23 IS:26 IT:27 JO:30 KW:30 KZ:20 LB:28 LC:32 LI:21 LT:20 LU:20 LV:21 LY:25 MC:27 MD:24 ME:22 MK:19 MN:20 MR:27
 MT:31 MU:30 NI:28 NL:18 NO:15 OM:23 PK:24 PL:28 PS:29 PT:25 QA:29 RO:24 RS:22 RU:33 SA:24 SC:31 SD:18 SE:24 SI:19
 SK:24 SM:27 SO:23 ST:25 SV:28 TL:23 TN:24 TR:26 UA:29 VA:22 VG:24 XK:20 YE:30
-""".split()  # noqa: SIM905
+""".split()
 }
 """Length by country (SWIFT IBAN registry, release 99)."""
 
@@ -144,10 +145,21 @@ def iban(view: bytes) -> int:
     """Accept an IBAN of its country's length whose remainder is 1 (ISO 13616, ISO 7064 MOD 97-10)."""
     size = IBAN_LENGTHS.get(view[:2].upper(), 0)
     end = _end_after(view, size)
-    if not end:
+    if not end or not (end == size or _iban_layout(view[:end])):
         return 0
     compact = view[:end].translate(_UPPER, _NOT_ALNUM).decode("ascii")
     return end if int((compact[4:] + compact[:4]).translate(_IBAN_NUMBER)) % 97 == 1 else 0
+
+
+def _iban_layout(view: bytes) -> bool:
+    """Whether groups of letters alone are short, set off like the others, and not beside each other in lower case."""
+    groups = _GROUP.findall(view)
+    lettered = [group for group in groups if group.isalpha()]
+    if not lettered:
+        return True
+    beside = any(one.isalpha() and other.isalpha() for one, other in pairwise(groups))
+    short = max(map(len, lettered)) <= 4 and len(groups_of(view)[1]) == 1
+    return short and (not beside or all(group.isupper() for group in lettered))
 
 
 def _end_after(view: bytes, count: int) -> int:

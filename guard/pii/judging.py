@@ -1,0 +1,99 @@
+"""Whether one match is what its row means: its edges, its foreign letters, its cue words, the token around it."""
+
+from __future__ import annotations
+
+import re
+
+from guard.pii.cues import NEVER
+from guard.pii.endings import IDN_ENDINGS
+from guard.pii.roads import Ready
+from guard.pii.view import View
+
+_UUID = re.compile(rb"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
+_TOKEN_LEFT = re.compile(rb"[A-Za-z0-9]{1,64}\Z")
+_TOKEN_RIGHT = re.compile(rb"[A-Za-z0-9]{0,64}")
+_LONGEST_LABEL = 24
+_USERINFO = re.compile(rb"://[^\s/@]{0,64}\Z")
+_PLAIN = frozenset([b"", b" ", b",", b":", b"\n", b"(", b")", b'"', b"\x1a"])
+_DIGIT = re.compile(rb"[0-9]")
+_OTHER = 0x1A
+
+
+def admitted(view: View, ready: Ready, start: int, end: int) -> int:
+    """The end of a match whose edge, foreign letters or host are right, else 0."""
+    if ready.literal and not ready.left(view.text, start):
+        return 0
+    if ready.lead and not _foreign(view, ready, start, end):
+        return 0
+    return _mail_end(view, start, end) if ready.mail else end
+
+
+def _foreign(view: View, ready: Ready, start: int, end: int) -> bool:
+    """Whether the characters outside ASCII at the ends of a match are those the row means."""
+    last = view.text[end - 1] != _OTHER or view.char(end - 1) in ready.row.tail
+    return last and view.char(start) in ready.lead
+
+
+def _mail_end(view: View, start: int, end: int) -> int:
+    """The end of an address, 0 in the user part of a URL; a Han or kana label ends where a known domain does."""
+    text = view.text
+    if b"://" in text[max(0, start - 70) : start] and _USERINFO.search(text, max(0, start - 70), start):
+        return 0
+    if text[end - 1] != _OTHER:
+        return end
+    dot = text.rindex(b".", start, end)
+    label = view.original(dot + 1, end)
+    if not any("぀" <= char <= "鿿" for char in label):
+        return end
+    ending = max((name for name in IDN_ENDINGS if label.startswith(name)), key=len, default="")
+    return dot + 1 + len(ending) if ending else 0
+
+
+def score_of(view: View, ready: Ready, start: int) -> float:
+    """The score of a match by the cue words before it, 0 where they rule it out or are wanting."""
+    cue, unless = ready.cue, ready.unless
+    if cue is None and unless is None:
+        return ready.score
+    window = view.window(start)
+    near = cue.distance(window) if cue is not None else NEVER
+    against = unless.distance(window) if unless is not None else NEVER
+    if against < NEVER:
+        near = cue.distance(window, weak=False) if cue is not None else NEVER
+        if against <= near:
+            return 0.0
+    return ready.cued if near < NEVER else ready.score
+
+
+def part_of_other(view: View, ready: Ready, start: int, end: int) -> bool:
+    """Whether digits belong to a longer token: a decimal number, a UUID, a hash."""
+    text = view.text
+    before, after = text[start - 1 : start] if start else b"", text[end : end + 1]
+    if before in _PLAIN and after in _PLAIN:
+        return False
+    if (before == b"." or after == b".") and _decimal(view, start, end):
+        return True
+    if (before == b"-" or after == b"-") and _in_uuid(text, start, end):
+        return True
+    return ready.loose and (before.isalpha() or after.isalpha()) and _in_mixed_token(text, start, end)
+
+
+def _decimal(view: View, start: int, end: int) -> bool:
+    """Whether a bare number is the fraction or the whole part of another (an ideographic stop ends a sentence)."""
+    text = view.text
+    if not text[start:end].isdigit():
+        return False
+    fraction = start > 1 and text[start - 2 : start - 1].isdigit() and view.char(start - 1) in ".．"
+    return fraction or (text[end + 1 : end + 2].isdigit() and view.char(end) in ".．")
+
+
+def _in_uuid(text: bytes, start: int, end: int) -> bool:
+    low = max(0, start - 36)
+    return any(low + m.start() < end and start < low + m.end() for m in _UUID.finditer(text[low : end + 36]))
+
+
+def _in_mixed_token(text: bytes, start: int, end: int) -> bool:
+    """Whether the letters around a number go with more digits, or are more than a label glued to it."""
+    left = _TOKEN_LEFT.search(text, max(0, start - 64), start)
+    right = _TOKEN_RIGHT.match(text, end)
+    around = (left.group() if left else b"") + (right.group() if right else b"")
+    return _DIGIT.search(around) is not None or len(around) > _LONGEST_LABEL

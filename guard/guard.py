@@ -38,6 +38,7 @@ current_exchange: ContextVar[Exchange | None] = ContextVar("guard_exchange", def
 
 OPENAI = "https://api.openai.com/v1"
 _MODERATORS = 64
+_ADMISSIONS = 1024
 
 
 @contextlib.contextmanager
@@ -74,6 +75,7 @@ class Guard:
         self._lock = threading.RLock()
         self._ledger: Ledger | None = None
         self._egress: Egress | None = None
+        self._admissions: dict[tuple[str, bytes, int | None], Admission] = {}
         self._blocking: SyncAdmittingTransport | None = None
         self._moderations: OrderedDict[tuple[str, str, bool], Any] = OrderedDict()
 
@@ -176,6 +178,16 @@ class Guard:
     def admit(self, url: httpx2.URL | str) -> Admission:
         """Decide whether a URL may be reached under the policy's residency rules."""
         target = httpx2.URL(url)
+        admissions = self._admissions  # replaced as a whole when a host is named
+        where = (target.scheme, target.raw_host, target.port)
+        known = admissions.get(where)
+        if known is None:
+            known = self._decided(target)
+            if len(admissions) < _ADMISSIONS:
+                admissions[where] = known
+        return known
+
+    def _decided(self, target: httpx2.URL) -> Admission:
         admission = residency.admit(
             target.raw_host.decode("ascii"),
             port=target.port,
@@ -193,6 +205,7 @@ class Guard:
         target = httpx2.URL(url)
         port = f":{target.port}" if target.port else ""
         self.named |= {f"{target.scheme}://{target.host}{port}"}
+        self._admissions = {}
 
     def moderation(self, base_url: str, authorization: str, *, sync: bool) -> Any:
         """The moderation client for a destination: the configured one, else the model call's own host and key."""

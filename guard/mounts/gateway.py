@@ -41,6 +41,9 @@ _T = TypeVar("_T")
 
 log = logging.getLogger("guard")
 
+_PATHS = 256
+"""Paths whose URL is kept: those of the API, and not whatever a client may think of."""
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 # What every server routes alike: no empty or dot segments, no codes, parameters, queries or backslashes.
@@ -84,6 +87,8 @@ class Gateway:
         settings = guard.settings
         self.upstream = (upstream or default_upstream(guard)).rstrip("/")
         guard.name(self.upstream)
+        self._base = httpx2.URL(self.upstream)
+        self._urls: dict[str, httpx2.URL] = {}
         self._keys = ClientKeys(settings.client_keys.get_secret_value() if settings.client_keys else "")
         key = settings.upstream_key or settings.openai_api_key
         self._authorization = f"Bearer {key.get_secret_value()}".encode() if key else None
@@ -179,13 +184,18 @@ class Gateway:
             scope["method"],
             _plain(scope["path"]),
             self.guard.open_exchange(Identity(tenant)),
-            admission=self.guard.admit(self.upstream),
+            admission=self.guard.admit(self._base),
             links=(remote,) if remote is not None else (),
         )
 
     def _url(self, path: str) -> httpx2.URL:
         """The upstream URL: the client's path under the upstream's base; its query does not go on."""
-        return httpx2.URL(self.upstream + (path[3:] if path.startswith("/v1/") else path))
+        known = self._urls.get(path)
+        if known is None:
+            known = httpx2.URL(self.upstream + (path[3:] if path.startswith("/v1/") else path))
+            if len(self._urls) < _PATHS:
+                self._urls[path] = known
+        return known
 
     def _doors(self, call: Call, authorization: bytes) -> CallDoors:
         moderation = None

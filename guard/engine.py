@@ -42,6 +42,7 @@ from guard.types import (
 class Exchange:
     """One request and its answer: who, the placeholders in play, what was sent and what was released.
 
+    `own` are the caller's values that come back: where they stand in an answer they are no findings.
     `stacked` says that an outer mount shares it: what the inner one releases is remembered (`released`,
     `streamed`) and not screened twice. `judge` is the moderation service of its model call.
     """
@@ -51,6 +52,7 @@ class Exchange:
     memo_key: bytes
     subject_key: bytes
     receipts: Receipts = field(default_factory=Receipts)
+    own: set[str] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
     restored: int = 0
@@ -126,6 +128,7 @@ def screen_input(
     changes: dict[str, str] = {}
     if change and verdict.blocking is None:
         changes = _redacted(segments, verdict, exchange.placeholders)
+        exchange.own.update(exchange.placeholders.restorable.values())
     exchange.sent.update(exchange.digest(changes.get(s.path, s.text)) for s in segments if s.text)
     return Screened(verdict, changes, _size(segments))
 
@@ -147,7 +150,7 @@ def screen_output(
     """
     fresh = [s for s in segments if s.text and not exchange.passed(s.text)]
     findings = yield from _detect(policy, Stage.OUTPUT, exchange, fresh)
-    findings = _outside_placeholders(fresh, findings, exchange.placeholders)
+    findings = _outside_own(fresh, findings, exchange)
     spans = fix(policy, decide(policy, Stage.OUTPUT, [*opaque, *findings]), fresh)
     changes, judged = _answered(exchange, fresh, spans, restoring=judging)
     echoed = {s.path for s in fresh if exchange.digest(s.text) in exchange.sent or s.change is Change.FIXED}
@@ -317,25 +320,26 @@ def _answered(
     return changes, judged
 
 
-def _outside_placeholders(
-    segments: Sequence[Segment], findings: list[Finding], placeholders: Placeholders
-) -> list[Finding]:
-    """Drop findings that touch this exchange's placeholders, or originals that an inner mount put back."""
+def _outside_own(segments: Sequence[Segment], findings: list[Finding], exchange: Exchange) -> list[Finding]:
+    """Drop findings inside this exchange's placeholders, or inside originals that an inner mount put back."""
     found_in = {f.path for f in findings}
-    spans = {s.path: own_spans(s.text, placeholders) for s in segments if s.path in found_in}
-    return [f for f in findings if not touches(f, spans.get(f.path, ()))]
+    spans = {s.path: own_spans(s.text, exchange) for s in segments if s.path in found_in}
+    return [f for f in findings if not lies_inside(f, spans.get(f.path, ()))]
 
 
-def own_spans(text: str, placeholders: Placeholders) -> list[tuple[int, int, str]]:
-    """Where a text holds what is guard's or the caller's own: placeholders in play, and their originals."""
-    return [*placeholders.spans(text), *placeholders.original_spans(text)]
+def own_spans(text: str, exchange: Exchange) -> list[tuple[int, int, str]]:
+    """Where a text holds what is guard's or the caller's own: placeholders in play, and what comes back for them.
+
+    A value that the model brought itself, and that was taken out once, is nobody's own the second time.
+    """
+    placeholders = exchange.placeholders
+    originals = [span for span in placeholders.original_spans(text) if span[2] in exchange.own]
+    return [*placeholders.spans(text), *originals]
 
 
-def touches(finding: Finding, spans: Sequence[tuple[int, int, str]]) -> bool:
-    """Whether a finding about a stretch of text overlaps one of the spans."""
-    return finding.start < finding.end and any(
-        finding.start < end and start < finding.end for start, end, _ in spans
-    )
+def lies_inside(finding: Finding, spans: Sequence[tuple[int, int, str]]) -> bool:
+    """Whether a finding lies inside one of the spans; what reaches beyond one is cut when it is redacted."""
+    return finding.start < finding.end and any(start <= finding.start and finding.end <= end for start, end, _ in spans)
 
 
 def _size(segments: Iterable[Segment]) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from guard import moderation
-from guard.engine import Exchange, fix, merge, note_moderation, own_spans, touches, unavailable
+from guard.engine import Exchange, fix, merge, note_moderation, own_spans, lies_inside, unavailable
 from guard.errors import BadRequest, Unavailable
 from guard.holdback import Check, Cuts, HoldBack, Release, Stop
 from guard.pii.redact import answer
@@ -472,9 +472,9 @@ class StreamGate:
             found = self._placed(job.segments, lists)
             verdict = fix(self._policy, decide(self._policy, Stage.OUTPUT, found), job.segments)
         else:
-            spans = own_spans(window.text, self._exchange.placeholders)
+            spans = own_spans(window.text, self._exchange)
             placed = [shifted for f in lists[0] if (shifted := _shift(f, job.context, lane.name)) is not None]
-            placed = [f for f in placed if not touches(f, spans)]
+            placed = [f for f in placed if not lies_inside(f, spans)]
             for finding in placed:
                 self._exchange.note_subject(window.text, finding)
             verdict = decide(self._policy, Stage.OUTPUT, placed)
@@ -499,8 +499,8 @@ class StreamGate:
     def _placed(self, segments: Sequence[Segment], lists: Sequence[Sequence[Finding]]) -> list[Finding]:
         found: list[Finding] = []
         for segment, hits in zip(segments, lists, strict=True):
-            spans = own_spans(segment.text, self._exchange.placeholders)
-            here = [replace(f, path=segment.path) for f in hits if not touches(f, spans)]
+            spans = own_spans(segment.text, self._exchange)
+            here = [replace(f, path=segment.path) for f in hits if not lies_inside(f, spans)]
             for finding in here:
                 self._exchange.note_subject(segment.text, finding)
             found += here

@@ -63,7 +63,8 @@ def exchange(*values: tuple[str, str], stacked: bool = False) -> Exchange:
     placeholders = Mapping(keys)
     for kind, value in values:
         placeholders.placeholder(kind, value, Redaction("token", restore=True))
-    return Exchange(Identity(), placeholders, keys.memo, keys.subjects, stacked=stacked)
+    own = {value for _, value in values}
+    return Exchange(Identity(), placeholders, keys.memo, keys.subjects, own=own, stacked=stacked)
 
 
 PATHS = {"chat": "/v1/chat/completions", "completions": "/v1/completions", "responses": "/v1/responses"}

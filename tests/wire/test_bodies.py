@@ -26,7 +26,7 @@ PACKED = [
     ("", BODY),
     ("gzip", gzip.compress(BODY, mtime=0)),
     ("x-gzip", gzip.compress(BODY, mtime=0)),
-    ("gzip", gzip.compress(BODY[:10]) + gzip.compress(BODY[10:])),
+    ("gzip", gzip.compress(BODY[:10], mtime=0) + gzip.compress(BODY[10:], mtime=0)),
     ("deflate", zlib.compress(BODY)),
     ("deflate", raw_deflate(BODY)),
 ]

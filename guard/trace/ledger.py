@@ -31,7 +31,10 @@ from guard.trace.waiters import Entry, Waiter, resolve, settle
 __all__ = ["Ledger", "Signer", "load_signer"]
 
 _RIDERS = 32
-"""Records that nobody awaits wait for so many others, or for `linger_s`."""
+"""Records that nobody awaits wait for so many others, or for `linger_s` after the writer's next look."""
+
+_IDLE_S = 0.05
+"""How often an idle writer looks for records that nobody awaits."""
 
 _BACKLOG_BYTES = 64 * 1024 * 1024
 
@@ -157,7 +160,8 @@ class Ledger:
             self._pending_bytes += len(entry.line)
             if len(self._pending) == 1:
                 self._pending_since = time.monotonic()
-            if (awaited and not self._urgent) or len(self._pending) in (1, _RIDERS):
+            # Waking the writer for every rider would cost the caller a thread switch a request.
+            if (awaited and not self._urgent) or len(self._pending) == _RIDERS:
                 self._urgent |= awaited
                 self._wake.notify()
 
@@ -206,10 +210,10 @@ class Ledger:
             return True
         return len(self._pending) >= _RIDERS or (bool(self._pending) and self._lingered() <= 0)
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         if self._failing:
             return max(0.0, self._retry_at - time.monotonic())
-        return max(0.0, self._lingered()) if self._pending else None
+        return max(0.0, self._lingered()) if self._pending else _IDLE_S
 
     def _lingered(self) -> float:
         return self._pending_since + self._linger_s - time.monotonic()

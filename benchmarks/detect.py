@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Measure detection beside Presidio's default English pattern recognizers on the same texts, in the same run.
 
     python benchmarks/detect.py [--quick] [--json FILE]
@@ -27,7 +28,7 @@ team market report garden window river season teacher bridge music letter questi
 history science machine paper picture village kitchen travel student company method change reason number system person
 write explain describe compare summarise improve translate suggest consider discuss prepare finish begin follow carry
 small large early simple careful bright quiet modern common useful strong gentle ancient foreign local public private
-""".split()  # noqa: SIM905
+""".split()
 
 HANZI = (
     "今天天气很好我们一起去公园散步请帮我写一封关于会议安排的邮件并总结主要内容这个项目需要更多时间完成"

@@ -9,7 +9,7 @@ without one is cut after `BOUND` characters, here and in whole texts alike, so a
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from guard.pii.evasion import Projection
@@ -120,46 +120,49 @@ def cut_positions(
     projection: Projection, start: int, final: bool, blocks: list[Block] | None = None
 ) -> Iterator[tuple[int, bool]]:
     """The cuts after a cut at `start` (projection positions), each with whether it is forced by the bound."""
+    text = projection.text
     if blocks is None:
-        blocks = blocks_from(projection.text, start, final)
+        blocks = blocks_from(text, start, final)
     last = start
-    for position, known in _natural(projection.text, start, final, blocks):
-        while (forced := _forced(projection, last, position, blocks)) is not None:
-            yield forced, True
-            last = forced
-        if known and position > last:
-            yield position, False
-            last = position
+    while last < len(text):
+        limit = _limit(projection, last, blocks)
+        position, known = _next(text, last, min(limit, len(text)), final, blocks)
+        if not known:
+            return
+        if position is None and limit >= len(text):
+            if final:
+                yield len(text), False
+            return
+        last, forced = (limit, True) if position is None else (position, False)
+        yield last, forced
 
 
-def _natural(text: bytes, start: int, final: bool, blocks: list[Block]) -> Iterator[tuple[int, bool]]:
-    """The natural cuts in order; the last item is the end of what is known, a cut only if the text ends there."""
-    ahead = iter([*blocks, (len(text) + 1, len(text) + 1)])
-    low, high = next(ahead)
-    at = start + 1
-    while at <= len(text) and (candidate := _CANDIDATE.search(text, at)):
+def _limit(projection: Projection, last: int, blocks: list[Block]) -> int:
+    """Where the bound cuts a stretch that began at a cut, never inside a PEM block."""
+    position = max(last + 1, projection.position(projection.place(last) + BOUND))
+    low, high = _block_at(blocks, position)
+    return high if low < position < high else position
+
+
+def _block_at(blocks: list[Block], position: int) -> Block:
+    """The last block that begins before a position."""
+    index = bisect_left(blocks, position, key=lambda block: block[0]) - 1
+    return blocks[index] if index >= 0 else (-1, -1)
+
+
+def _next(text: bytes, last: int, limit: int, final: bool, blocks: list[Block]) -> tuple[int | None, bool]:
+    """The first natural cut after a cut up to a limit, and whether that is known yet."""
+    at = last + 1
+    while at <= limit and (candidate := _CANDIDATE.search(text, at, limit + 1)):
         position = candidate.start()
+        if position > limit:
+            break
         at = position + 1
-        while position >= high:
-            low, high = next(ahead)
-        if low < position:
+        low, high = _block_at(blocks, position)
+        if low < position < high:
+            at = high
             continue
         verdict = _splits(text, position, final)
-        if verdict is None:
-            yield position, False
-            return
-        if verdict:
-            yield position, True
-    yield len(text), final
-
-
-def _forced(projection: Projection, last: int, limit: int, blocks: list[Block]) -> int | None:
-    """The cut that the bound forces between the last cut and a limit, never inside a PEM block."""
-    origin = projection.place(last)
-    if projection.place(limit) - origin <= BOUND:
-        return None
-    position = max(last + 1, projection.position(origin + BOUND))
-    index = bisect_right(blocks, position, key=lambda block: block[0]) - 1
-    if index >= 0 and blocks[index][0] < position < blocks[index][1]:
-        position = blocks[index][1]
-    return position if position < limit else None
+        if verdict is not False:
+            return position, verdict is True
+    return None, True

@@ -128,7 +128,7 @@ def _literal(targets: str) -> str:
 
 def _quoted(text: str) -> str:
     body = text
-    for char, escape in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\x00", "\\0"), ("\t", "\\t")):
+    for char, escape in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\x00", "\\x00"), ("\t", "\\t")):
         body = body.replace(char, escape)
     return f'"{body}"'
 

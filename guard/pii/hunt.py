@@ -77,9 +77,13 @@ class Hunt:
         wanted = self._wanted(ready)
         for index in sorted(wanted):
             row, reached = ready.numbers[index], 0
+            claim = self._claims.get(row.kind) if row.yields else None
             for begin, high in wanted[index]:
-                if self._worth(row, begin, high):
-                    reached = self.search(row, begin if begin > reached else reached, high, high + AFTER + 2)
+                if claim is not None and claim.find(0, begin + BEFORE, high) < 0:
+                    continue  # a surer row of the kind has taken it all
+                if row.waits and not row.cue.stands_in(self.view.stretch(begin, high)):
+                    continue
+                reached = self.search(row, begin if begin > reached else reached, high, high + AFTER + 2)
 
     def _wanted(self, ready: Roads) -> dict[int, list[tuple[int, int]]]:
         """The regions in which each number row may match: from where it may begin to where it must."""
@@ -92,15 +96,6 @@ class Hunt:
             for index in gate(text[begin - 1 if begin else 0 : high + AFTER + 1]) or ():
                 wanted.setdefault(index, []).append((begin, high))
         return wanted
-
-    def _worth(self, ready: Ready, begin: int, high: int) -> bool:
-        """Whether a region can still give a row something: not all claimed, and a cue word near where it needs one."""
-        claim = self._claims.get(ready.kind) if ready.yields else None
-        if claim is not None and claim.find(0, begin + BEFORE, high) < 0:
-            return False
-        if ready.score or ready.cue is None:
-            return True
-        return ready.cue.stands_in(self.view.stretch(begin, high))
 
     def blocks(self, ready: Ready) -> None:
         """Take PEM blocks from their opening line to their end."""
@@ -141,8 +136,8 @@ class Hunt:
         """Judge one match; returns its end where it is taken, else 0."""
         if ready.special and not (end := admitted(self.view, ready, start, end)):
             return 0
-        score = 0.0
-        if not ready.score and not (score := score_of(self.view, ready, start)):
+        score = ready.fixed or (score_of(self.view, ready, start) if ready.waits else 0.0)
+        if ready.waits and not score:
             return 0
         if ready.check is not None and not (end := self._checked(ready, start, end)):
             return 0

@@ -52,8 +52,6 @@ def _mail_end(view: View, start: int, end: int) -> int:
 def score_of(view: View, ready: Ready, start: int) -> float:
     """The score of a match by the cue words before it, 0 where they rule it out or are wanting."""
     cue, unless = ready.cue, ready.unless
-    if cue is None and unless is None:
-        return ready.score
     window = view.window(start)
     near = cue.distance(window) if cue is not None else NEVER
     against = unless.distance(window) if unless is not None else NEVER

@@ -16,7 +16,8 @@ _FICTION = re.compile(rb"^1?[2-9][0-9]{2}55501[0-9]{2}$")
 
 def email(view: bytes) -> str:
     """Second-level names and top levels of RFC 2606 and RFC 6761 that hold no mailbox."""
-    return RESERVED if _DOMAIN.search(view.lower()) else ""
+    lower = view.lower()
+    return RESERVED if (b"example" in lower or b"invalid" in lower) and _DOMAIN.search(lower) else ""
 
 
 def url(view: bytes) -> str:

@@ -34,8 +34,8 @@ class Ready:
     """A row with its compiled patterns, check and cues, flattened for the search."""
 
     __slots__ = (
-        "check", "cue", "cued", "group", "kind", "lead", "left", "literal", "loose", "mail", "nobody", "number",
-        "right", "row", "score", "search", "shared", "special", "trim", "unless", "yields",
+        "check", "cue", "cued", "fixed", "group", "kind", "lead", "left", "literal", "loose", "mail", "nobody",
+        "number", "right", "row", "score", "search", "shared", "special", "trim", "unless", "waits", "yields",
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
@@ -48,11 +48,13 @@ class Ready:
         self.left = re.compile(left.encode("ascii")).match
         self.right = re.compile(_RIGHT[row.edge].encode("ascii")).match
         self.check: Any = CHECKS[row.check] if row.check else None
-        self.cue: Cue | None = CUES[row.cue] if row.cue else None
+        self.cue: Any = CUES[row.cue] if row.cue else None
         self.unless: Cue | None = CUES[row.unless] if row.unless else None
         self.nobody = NOBODY[row.nobody] if row.nobody else None
         self.special = row.road in (Road.LITERAL, Road.MAIL) or bool(row.lead)
         self.literal, self.mail, self.number = row.road is Road.LITERAL, row.road is Road.MAIL, row.road is Road.DIGITS
+        self.fixed = row.score if not row.cue and not row.unless else 0.0
+        self.waits = bool(row.cue) and not row.score
         self.group = 1 if pattern.groups else 0
         self.yields, self.shared, self.loose = yields, shared, row.edge is Edge.DIGIT
 

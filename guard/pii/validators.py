@@ -374,7 +374,8 @@ def bech32(view: bytes) -> int:
     size = (len(program) - 7) * 5 // 8
     if min(program) < 0 or not 2 <= size <= 40 or (program[0] == 0 and size not in (20, 32)):
         return 0
-    return len(view) if _polymod(values + program) in (1, 0x2BC830A3) else 0
+    constant = 1 if program[0] == 0 else 0x2BC830A3
+    return len(view) if _polymod(values + program) == constant else 0
 
 
 def _polymod(values: list[int]) -> int:

@@ -1,0 +1,166 @@
+# ruff: noqa: E501
+"""Cuts: pieces of a text, scanned one by one, find what the whole finds; a cut is never taken back."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from guard.pii import cuts, scan
+from guard.pii.catalog import ROWS
+from guard.pii.checks import CHECKS
+from guard.pii.cuts import cut_positions
+from guard.pii.evasion import Projection
+from guard.pii.rows import BLOCK_LONGEST, Road, Row
+from guard.pii.scan import Scanner
+
+LOOSE = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+Found = set[tuple[str, int, int, float]]
+
+
+def whole(scanner: Scanner, text: str, start: int = 0) -> Found:
+    """What one scan finds."""
+    return {(f.kind, f.start, f.end, f.score) for f in scanner.candidates(text, start)}
+
+
+def in_pieces(scanner: Scanner, text: str, bounds: list[int], tell: bool = False) -> Found:
+    """What scans of the pieces find, each with its left context; `tell` says where the context ends."""
+    found: Found = set()
+    for low, high in zip([0, *bounds], [*bounds, len(text)], strict=True):
+        base = max(0, low - scanner.context)
+        piece = text[base:high]
+        findings = whole(scanner, piece, low - base if tell else 0)
+        found |= {(kind, s + base, e + base, score) for kind, s, e, score in findings if s + base >= low}
+    return found
+
+
+@pytest.fixture
+def tight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small bound, so that forced cuts are met in short texts."""
+    monkeypatch.setattr(cuts, "BOUND", 100)
+    monkeypatch.setattr(scan, "BOUND", 100)
+    monkeypatch.setattr(scan, "_PIECE", 150)
+
+
+class TestPieces:
+    """Any subset of the cuts, with the context, loses nothing and invents nothing."""
+
+    @LOOSE
+    @given(data=st.data())
+    def test_find_what_the_whole_finds(self, everything: Scanner, mixed: st.SearchStrategy[str], data: st.DataObject) -> None:
+        """B23: wherever a stream is cut, the findings are the same."""
+        text = data.draw(mixed)
+        every = everything.cuts(text, 0, True)
+        chosen = [cut for cut in every if cut < len(text) and data.draw(st.booleans())]
+        assert in_pieces(everything, text, chosen) == whole(everything, text)
+        assert in_pieces(everything, text, [cut for cut in every if cut < len(text)]) == whole(everything, text)
+
+    @LOOSE
+    @given(data=st.data())
+    def test_find_it_in_stretches_that_the_bound_cuts(
+        self, tight: None, everything: Scanner, long_mixed: st.SearchStrategy[str], data: st.DataObject
+    ) -> None:
+        """A forced cut splits the whole text in the same place as the stream."""
+        text = data.draw(long_mixed)
+        chosen = [cut for cut in everything.cuts(text, 0, True) if cut < len(text) and data.draw(st.booleans())]
+        assert in_pieces(everything, text, chosen, tell=True) == whole(everything, text)
+
+
+class TestSettled:
+    """A cut depends on the text around it only."""
+
+    @LOOSE
+    @given(data=st.data())
+    def test_the_cuts_of_a_beginning_stay_cuts(
+        self, everything: Scanner, mixed: st.SearchStrategy[str], data: st.DataObject
+    ) -> None:
+        """Whatever text follows, no cut is taken back."""
+        text = data.draw(mixed)
+        size = data.draw(st.integers(0, len(text)))
+        assert set(everything.cuts(text[:size], 0)) <= set(everything.cuts(text, 0, True))
+
+    @LOOSE
+    @given(data=st.data())
+    def test_asking_as_the_text_grows_gives_the_same_cuts(
+        self, tight: None, everything: Scanner, long_mixed: st.SearchStrategy[str], data: st.DataObject
+    ) -> None:
+        """From each cut on, in chunks of any size, the cuts of the whole text come out, in order."""
+        text = data.draw(long_mixed)
+        size, start, found = 0, 0, []
+        while size < len(text):
+            size = min(len(text), size + data.draw(st.integers(1, 12)))
+            found += everything.cuts(text[:size], start, size == len(text))
+            start = found[-1] if found else 0
+        assert found == everything.cuts(text, 0, True)
+
+    @LOOSE
+    @given(data=st.data())
+    def test_the_cuts_are_ascending_and_the_last_is_the_end(
+        self, everything: Scanner, mixed: st.SearchStrategy[str], data: st.DataObject
+    ) -> None:
+        """With `final` everything is released."""
+        text = data.draw(mixed)
+        found = everything.cuts(text, 0, True)
+        assert found == sorted(set(found))
+        assert found[-1:] == ([len(text)] if text else [])
+
+
+class TestHold:
+    """What is held is bounded, and prose is hardly held at all."""
+
+    def test_prose_is_cut_at_every_blank(self, everything: Scanner) -> None:
+        """A word is released as soon as the blank after it is there."""
+        assert everything.cuts("hello wonderful world", 0) == [6, 16]
+        assert everything.cuts("今天天气很好", 0) == [1, 2, 3, 4, 5]
+
+    @pytest.mark.parametrize("value", ["4104 3321 8196 0018", "DE05 7631 1656", "(415) 555-2671", "mara@harbor", "京A12345", "+44 20 7946"])
+    def test_a_value_is_held(self, everything: Scanner, value: str) -> None:
+        """No cut inside, and none after it until something else follows."""
+        assert everything.cuts(f"hello {value}", 0) == [6]
+
+    @pytest.mark.parametrize("unit", ["a", "1", "1 ", "@", "(", "1-", "-"])
+    def test_an_endless_run_is_cut_at_the_bound(self, everything: Scanner, unit: str) -> None:
+        """The hold is at most `BOUND` characters."""
+        text = unit * (3 * cuts.BOUND // len(unit))
+        bounds = [0, *everything.cuts(text, 0)]
+        assert max(high - low for low, high in itertools.pairwise(bounds)) <= cuts.BOUND
+        assert len(text) - bounds[-1] <= cuts.BOUND
+
+    def test_a_key_block_is_held_from_its_first_line_to_its_last(self, everything: Scanner) -> None:
+        """PEM: nothing of the key is released before its end is known."""
+        head, body = "reading -----BEGIN PRIVATE KEY-----\n", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n" * 5
+        tail = "-----END PRIVATE KEY-----"
+        for size in range(8, len(head + body + tail)):
+            assert everything.cuts((head + body + tail)[:size], 0) == [8]
+        assert everything.cuts(head + body + tail + " bye now ", 0)[:2] == [8, len(head + body + tail) + 1]
+
+    def test_an_endless_key_block_is_cut_at_its_own_bound(self, everything: Scanner) -> None:
+        """A block without an end holds at most `BLOCK_LONGEST` characters after its header."""
+        header = "-----BEGIN PRIVATE KEY-----\n"
+        text = header + "A" * (BLOCK_LONGEST + 3 * cuts.BOUND)
+        first = everything.cuts(text, 0)[0]
+        assert BLOCK_LONGEST <= first <= len(header) + BLOCK_LONGEST + cuts.BOUND
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.road not in (Road.BLOCK, Road.AFTER)], ids=lambda row: row.kind)
+def test_no_match_of_a_row_holds_a_cut(row: Row) -> None:
+    """The grammar of the cuts covers every string that a row's pattern and check let through."""
+    pattern = re.compile(row.core.encode("ascii"))
+
+    @settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+    @given(st.from_regex(pattern, fullmatch=True))
+    def holds(value: bytes) -> None:
+        match = pattern.fullmatch(value)
+        if match is None:
+            return
+        start, end = match.span(1 if pattern.groups else 0)
+        if row.check:
+            end = start + CHECKS[row.check](value[start:end])
+        inside = [cut for cut, forced in cut_positions(Projection(value), 0, True) if start < cut < end and not forced]
+        assert inside == []
+
+    holds()

@@ -102,8 +102,8 @@ def _methods(scope: Mapping[str, Any]) -> frozenset[str]:
     """The methods that a request may mean: empty for a websocket, which has none."""
     if scope["type"] == "websocket":
         return frozenset()
-    named = [v.decode("latin-1") for k, v in scope["headers"] if k.lower() in _OVERRIDES]
-    methods = {m.strip().upper() for m in (scope["method"], *named)}
+    named = [v.decode("latin-1") for k, v in scope.get("headers", ()) if k.lower() in _OVERRIDES]
+    methods = {m.strip().upper() for m in (scope.get("method", "GET"), *named)}
     return frozenset(methods | {"*"} | ({"GET"} if "HEAD" in methods else set()))
 
 

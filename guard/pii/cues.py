@@ -12,19 +12,20 @@ NEVER = 1 << 30
 _LETTERS = bytes(code | 32 if chr(code).isalpha() and code < 128 else 32 for code in range(256))
 
 
-@dataclass(slots=True)
+def letters_of(projection: bytes) -> bytes:
+    """The Latin letters of a projection in lower case, blanks for everything else."""
+    return projection.translate(_LETTERS)
+
+
 class Window:
-    """What stands before a value as far as cue words reach: lower-case letters and blanks, and the original."""
+    """What stands before a value as far as cue words reach: its letters and words, and the original unless ASCII."""
 
-    letters: bytes
-    original: str
-    words: list[bytes]
+    __slots__ = ("letters", "original", "words")
 
-
-def window_of(projection: bytes, original: str) -> Window:
-    """Split the stretch before a value into its Latin words; `original` is empty where it is ASCII."""
-    letters = projection.translate(_LETTERS)
-    return Window(letters, original, letters.split())
+    def __init__(self, letters: bytes, original: str) -> None:
+        self.letters = letters
+        self.original = original
+        self.words = letters.split()
 
 
 @dataclass(frozen=True)

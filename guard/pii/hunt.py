@@ -15,7 +15,7 @@ from guard.pii.view import View
 Candidate = tuple[str, int, int, float]
 """Kind, start and end in the view, score."""
 
-_LOCAL_BACKWARDS = re.compile(rb"""[A-Za-z0-9.!#$%&'*+/=^_`{|}~-]{0,63}[A-Za-z0-9_+]|"[!#-~]{1,62}\"""")
+_LOCAL_BACKWARDS = re.compile(rb"""[A-Za-z0-9.!#$%&'*+=^_`{|}~-]{0,63}[A-Za-z0-9_+]|"[!#-~]{1,62}\"""")
 _SHORTEST_BLOCK = 16
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from guard.pii.cues import NEVER
+from guard.pii.cues import NEVER, Window
 from guard.pii.endings import IDN_ENDINGS
 from guard.pii.roads import Ready
 from guard.pii.view import View
@@ -51,15 +51,16 @@ def _mail_end(view: View, start: int, end: int) -> int:
 
 def score_of(view: View, ready: Ready, start: int) -> float:
     """The score of a match by the cue words before it, 0 where they rule it out or are wanting."""
-    cue, unless = ready.cue, ready.unless
     window = view.window(start)
-    near = cue.distance(window) if cue is not None else NEVER
-    against = unless.distance(window) if unless is not None else NEVER
-    if against < NEVER:
-        near = cue.distance(window, weak=False) if cue is not None else NEVER
-        if against <= near:
-            return 0.0
-    return ready.cued if near < NEVER else ready.score
+    if ready.unless is not None and ready.unless.stands_in(window) and _ruled_out(ready, window):
+        return 0.0
+    return ready.cued if ready.cue is not None and ready.cue.stands_in(window) else ready.score
+
+
+def _ruled_out(ready: Ready, window: Window) -> bool:
+    """Whether a ruling-out word is nearer than every strong cue word."""
+    against = ready.unless.distance(window)
+    return against < NEVER and (ready.cue is None or against <= ready.cue.distance(window, weak=False))
 
 
 def part_of_other(view: View, ready: Ready, start: int, end: int) -> bool:

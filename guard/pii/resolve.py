@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from guard.types import Finding
+
+_PLACE = attrgetter("start", "end")
 
 STRONG = 0.5
 """A finding with less is a guess: it yields to any surer one it overlaps, however short."""
@@ -58,20 +61,17 @@ def resolve(findings: Iterable[Finding]) -> list[Finding]:
 
     Findings about a whole field (0, 0) stay as they are.
     """
-    whole: list[Finding] = []
-    spans: list[Finding] = []
-    for finding in findings:
-        (spans if finding.end > finding.start else whole).append(finding)
-    spans.sort(key=lambda finding: (finding.start, finding.end))
-    result = whole
+    ordered = sorted(findings, key=_PLACE)
+    result = [finding for finding in ordered if finding.end <= finding.start]
     cluster: list[Finding] = []
     reach = -1
-    for finding in spans:
-        if finding.start >= reach and cluster:
-            result.extend(cluster if len(cluster) == 1 else _settle(cluster))
-            cluster = []
-        cluster.append(finding)
-        reach = max(reach, finding.end) if len(cluster) > 1 else finding.end
-    if cluster:
-        result.extend(cluster if len(cluster) == 1 else _settle(cluster))
-    return result
+    for finding in ordered:
+        if finding.end <= finding.start:
+            continue
+        if finding.start >= reach:
+            result += cluster if len(cluster) < 2 else _settle(cluster)
+            cluster, reach = [finding], finding.end
+        else:
+            cluster.append(finding)
+            reach = max(reach, finding.end)
+    return result + (cluster if len(cluster) < 2 else _settle(cluster))

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from guard.pii.checks import CHECKS
-from guard.pii.cues import CUES, Cue
+from guard.pii.cues import CUES
 from guard.pii.nobody import NOBODY
 from guard.pii.rows import Edge, Road, Row
 
@@ -39,17 +39,17 @@ class Ready:
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
-        left, right = _LEFT[row.edge], "" if row.trim else _RIGHT[row.edge]
+        left, right = _LEFT[row.edge], _RIGHT[row.edge]
         inside = "" if row.road is Road.LITERAL else left
         pattern = re.compile(f"{inside}(?:{row.core}){right}".encode("ascii"))
         self.row = row
         self.kind, self.score, self.cued, self.trim, self.lead = row.kind, row.score, row.cued, row.trim, row.lead
         self.search = pattern.match if row.road is Road.AFTER else pattern.search
         self.left = re.compile(left.encode("ascii")).match
-        self.right = re.compile(_RIGHT[row.edge].encode("ascii")).match
+        self.right = re.compile(right.encode("ascii")).match
         self.check: Any = CHECKS[row.check] if row.check else None
         self.cue: Any = CUES[row.cue] if row.cue else None
-        self.unless: Cue | None = CUES[row.unless] if row.unless else None
+        self.unless: Any = CUES[row.unless] if row.unless else None
         self.nobody = NOBODY[row.nobody] if row.nobody else None
         self.special = row.road in (Road.LITERAL, Road.MAIL) or bool(row.lead)
         self.literal, self.mail, self.number = row.road is Road.LITERAL, row.road is Road.MAIL, row.road is Road.DIGITS
@@ -76,7 +76,7 @@ def gate_pattern(row: Row) -> str:
     edge = _GATE_EDGE[row.edge]
     if not edge:
         return core
-    return f"(?:^|{edge})(?:{core})" + ("" if row.trim else f"(?:$|{edge})")
+    return f"(?:^|{edge})(?:{core})(?:$|{edge})"
 
 
 def _gate(rows: list[Row]) -> Any:

@@ -43,7 +43,7 @@ class Row:
 
     `core` is in RE2 syntax over the projection (ASCII bytes, 0x1A for what is not), without edges; of a
     core with a group, the group is the value. `check` names a function of `validators` (its docstring
-    names the standard) that may also shorten the match. `score` holds without a cue word, `cued` with one
+    names the standard); one that may shorten the match says so (`trim`). `score` holds without a cue word, `cued` with one
     (0: dropped). `unless` names cue words that rule the row out where `cue` is not nearer. `alphabet`
     (`ink`: no blanks; `groups`: blanks between groups; `plate`: groups beside letters outside ASCII; `mail`:
     ink, and such letters after the @; `block`), `longest` and `ahead` (characters looked at after the end)

@@ -84,6 +84,8 @@ class Scanner:
             return []
         hunt = Hunt(View(source, projection, base, text), self._skip)
         hunt.run(ready, hits or (), mail)
+        if not low:
+            return hunt.belonging()
         first = low - base
         return [(kind, s + base, e + base, score) for kind, s, e, score in hunt.belonging() if s >= first]
 

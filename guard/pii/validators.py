@@ -63,27 +63,41 @@ _CARD_LAYOUTS = ([4, 6, 5], [4, 6, 4], [6, 13], [8, 8], [6, 4, 4, 5])
 def card_length_fits(number: bytes) -> bool:
     """Whether issuer and length go together (ISO/IEC 7812; issuers' published ranges, 2026)."""
     size, first = len(number), number[0]
-    two = first * 10 + number[1]
-    four = two * 100 + number[2] * 10 + number[3]
     if first == 4:
         return size in (13, 16, 18, 19)
-    if 51 <= two <= 55 or 2221 <= four <= 2720:
+    two = first * 10 + number[1]
+    if 51 <= two <= 55:
         return size == 16
-    if two in (34, 37):
-        return size == 15
-    if two in (36, 38, 39) or 3000 <= four <= 3059 or four == 3095:
-        return 14 <= size <= 19
-    if 3528 <= four <= 3589:
-        return 16 <= size <= 19
-    if four in (2131, 1800):
-        return size == 15
-    if four == 6011 or two == 65 or 6440 <= four <= 6499:
-        return 16 <= size <= 19
-    if two in (62, 81):
-        return 16 <= size <= 19
-    if 2200 <= four <= 2205 or two in (50, 56, 57, 58, 60, 61, 63, 66, 67, 68, 69):
-        return 16 <= size <= 19 if first == 2 else 12 < size <= 19
-    return four // 10 in (900, 940) and 16 <= size <= 19
+    four = two * 100 + number[2] * 10 + number[3]
+    return any(low <= four <= high and size in sizes for low, high, sizes in _ISSUERS)
+
+
+_LONG = range(16, 20)
+_ISSUERS = (
+    (2221, 2720, (16,)),  # Mastercard 2-series
+    (6200, 6299, _LONG),  # UnionPay
+    (8100, 8199, _LONG),  # UnionPay abroad
+    (3400, 3499, (15,)),  # American Express
+    (3700, 3799, (15,)),
+    (6011, 6011, _LONG),  # Discover
+    (6440, 6599, _LONG),
+    (3528, 3589, _LONG),  # JCB
+    (2131, 2131, (15,)),
+    (1800, 1800, (15,)),
+    (3000, 3059, range(14, 20)),  # Diners Club
+    (3095, 3095, range(14, 20)),
+    (3600, 3699, range(14, 20)),
+    (3800, 3999, range(14, 20)),
+    (2200, 2205, _LONG),  # Mir
+    (5000, 5099, range(13, 20)),  # Maestro, Elo, RuPay
+    (5600, 5899, range(13, 20)),
+    (6000, 6199, range(13, 20)),
+    (6300, 6399, range(13, 20)),
+    (6600, 6999, range(13, 20)),
+    (9000, 9009, _LONG),  # old UnionPay ranges
+    (9400, 9409, _LONG),
+)
+"""First four digits from and to, and the lengths that go with them."""
 
 
 def card(view: bytes) -> int:
@@ -138,7 +152,7 @@ SK:24 SM:27 SO:23 ST:25 SV:28 TL:23 TN:24 TR:26 UA:29 VA:22 VG:24 XK:20 YE:30
 }
 """Length by country (SWIFT IBAN registry, release 99)."""
 
-_IBAN_NUMBER = {ord(c): str(i) for i, c in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+_IBAN_NUMBER = {ord(char): b"%d" % value for value, char in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 
 
 def iban(view: bytes) -> int:
@@ -147,8 +161,11 @@ def iban(view: bytes) -> int:
     end = _end_after(view, size)
     if not end or not (end == size or _iban_layout(view[:end])):
         return 0
-    compact = view[:end].translate(_UPPER, _NOT_ALNUM).decode("ascii")
-    return end if int((compact[4:] + compact[:4]).translate(_IBAN_NUMBER)) % 97 == 1 else 0
+    compact = view[:end].translate(_UPPER, _NOT_ALNUM)
+    number = compact[4:] + b"%d%d" % (compact[0] - 55, compact[1] - 55) + compact[2:4]
+    if not number.isdigit():
+        number = b"".join(map(_IBAN_NUMBER.__getitem__, number))
+    return end if int(number) % 97 == 1 else 0
 
 
 def _iban_layout(view: bytes) -> bool:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from guard.pii.cues import Window, window_of
+from guard.pii.cues import Window, letters_of
 from guard.pii.evasion import Projection
 from guard.pii.rows import CUE_REACH
 
 CONTEXT = 64
 """Characters of left context within which every cue word and every look-behind lies."""
 
-_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_BLANK = 32
 
 
 class View:
     """The bytes of one piece; `base` is where they begin in the projection of `source`."""
 
-    __slots__ = ("_stretches", "_windows", "ascii", "base", "projection", "source", "text")
+    __slots__ = ("_letters", "_stretches", "_windows", "ascii", "base", "projection", "source", "text")
 
     def __init__(self, source: str, projection: Projection, base: int, text: bytes) -> None:
         self.source = source
@@ -23,6 +23,7 @@ class View:
         self.base = base
         self.text = text
         self.ascii = source.isascii()
+        self._letters = b""
         self._stretches: dict[int, Window] = {}
         self._windows: dict[int, Window] = {}
 
@@ -39,30 +40,38 @@ class View:
         """Where the piece lies in the original."""
         return self.projection.to_original(self.base, self.base + len(self.text))
 
+    def letters(self) -> bytes:
+        """The letters of the whole piece, made when first asked for."""
+        if not self._letters:
+            self._letters = letters_of(self.text)
+        return self._letters
+
     def window(self, at: int) -> Window:
-        """What stands before a place, as far as cue words reach."""
+        """What stands before a place, as far as cue words reach: near enough, in the context, no part of a word."""
         found = self._windows.get(at)
-        if found is None:
-            start = self._window_start(at)
-            found = self._windows[at] = self._split(start, at)
+        if found is not None:
+            return found
+        letters = self._letters or self.letters()
+        start = at - CUE_REACH if at > CUE_REACH else 0
+        if self.projection.kept is not None:
+            start = max(start, self._context_start(at))
+        if start and letters[start - 1] != _BLANK:
+            start = letters.find(b" ", start, at)
+            start = at if start < 0 else start
+        original = "" if self.ascii or start >= at else self.original(start, at)
+        found = self._windows[at] = Window(letters[start:at], original)
         return found
+
+    def _context_start(self, at: int) -> int:
+        """The first position within the context of a place, where code points vanished."""
+        first = self.projection.to_original(self.base + at, self.base + at + 1)[0]
+        return min(at, self.projection.position(first - CONTEXT + 1) - self.base)
 
     def stretch(self, begin: int, end: int) -> Window:
         """A stretch with all that stands as near before it as a cue word may."""
         found = self._stretches.get(begin)
         if found is None:
-            found = self._stretches[begin] = self._split(max(0, begin - CUE_REACH), end)
+            start = max(0, begin - CUE_REACH)
+            original = "" if self.ascii else self.original(start, end)
+            found = self._stretches[begin] = Window(self.letters()[start:end], original)
         return found
-
-    def _split(self, start: int, end: int) -> Window:
-        return window_of(self.text[start:end], "" if self.ascii or start >= end else self.original(start, end))
-
-    def _window_start(self, at: int) -> int:
-        """The first character that a cue may hold: near enough, within the context, and not amid a word."""
-        start = max(0, at - CUE_REACH)
-        if self.projection.kept is not None:
-            first = self.projection.to_original(self.base + at, self.base + at + 1)[0]
-            start = max(start, self.projection.position(first - CONTEXT + 1) - self.base)
-        if start and self.text[start - 1 : start].isalpha():
-            start = at - len(self.text[start:at].lstrip(_LETTERS))
-        return start

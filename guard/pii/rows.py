@@ -42,14 +42,15 @@ class Row:
     """One shape of one kind. A kind may have several rows, from the surest shape to the loosest.
 
     `core` is in RE2 syntax over the projection (ASCII bytes, 0x1A for what is not), without edges; of a
-    core with a group, the group is the value. `check` names a function of `validators` (its docstring
-    names the standard); one that may shorten the match says so (`trim`). `score` holds without a cue word, `cued` with one
-    (0: dropped). `unless` names cue words that rule the row out where `cue` is not nearer. `alphabet`
-    (`ink`: no blanks; `groups`: blanks between groups; `plate`: groups beside letters outside ASCII; `mail`:
-    ink, and such letters after the @; `block`), `longest` and `ahead` (characters looked at after the end)
-    bound a match for streams; `cuts` relies on them. `lead` and `tail`
-    are the letters outside ASCII that the first and last byte may stand for. `nobody` names the test for
-    reserved and private values. `gate` replaces the core in the gate where RE2 cannot hold it.
+    core with a group, the group is the value. `check` names a function of `checks` (its docstring names
+    the standard); one that may shorten the match says so (`trim`). `score` holds without a cue word,
+    `cued` with one (0: dropped). `unless` names cue words that rule the row out where `cue` is not
+    nearer. `alphabet` (`ink`: no blanks; `groups`: blanks between groups; `plate`: groups beside letters
+    outside ASCII; `mail`: ink, and such letters after the @; `block`), `longest` and `ahead` (characters
+    looked at after the end) bound a match for streams; `cuts` relies on them. `lead` and `tail` are the
+    letters outside ASCII that the first and last byte may stand for. `nobody` names the test for reserved
+    and private values. `laws` names what counts the kind as personal. `gate` replaces the core in the
+    gate where RE2 cannot hold it.
     """
 
     kind: str

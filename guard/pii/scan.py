@@ -46,7 +46,8 @@ class Scanner:
 
     def scan(self, text: str, start: int = 0) -> list[Finding]:
         """Find and settle overlaps: one finding a stretch, in order; those before `start` (a cut) are left out."""
-        return resolve(self.candidates(text, start))
+        found = self.candidates(text, start)
+        return resolve(found) if len(found) > 1 else found
 
     def candidates(self, text: str, start: int = 0) -> list[Finding]:
         """Everything that a row matches, overlaps included; what begins before `start` is only context."""

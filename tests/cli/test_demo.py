@@ -94,5 +94,5 @@ def test_the_pages_fit_80_columns_and_say_what_to_do_next(tmp_path: Path) -> Non
     shown = done.stdout.decode()
     assert done.returncode == 0
     assert "NOT KEPT" not in shown
-    assert "guard audit query blocked" in shown
+    assert "audit query blocked --folder" in shown
     assert "simulated" in shown

@@ -128,6 +128,12 @@ async def test_a_compressed_answer_is_decoded_and_screened(app: Any, echo: Any, 
     assert answer.json["choices"][0]["finish_reason"] == "stop"
 
 
+async def test_an_application_is_asked_for_plain_answers(app: Any, echo: Any, kit: Any) -> None:
+    """A12: the caller's Accept-Encoding stays at guard: what could not be read is not asked for."""
+    await kit.request(app, body=kit.chat("hi"), headers=[JSON, (b"accept-encoding", b"br, zstd")])
+    assert b"accept-encoding" not in dict(echo.scopes[0]["headers"])
+
+
 @pytest.mark.parametrize("inside", [True, False])
 async def test_gzip_middleware_on_either_side(echo: Any, kit: Any, quiet: Guard, inside: bool) -> None:
     """A12: a GZip middleware inside compresses nothing, one outside compresses what was screened."""

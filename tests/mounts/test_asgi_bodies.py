@@ -99,6 +99,7 @@ async def test_a_chunked_request_gets_a_length(app: Any, echo: Any, kit: Any) ->
         (b"deflate", zlib.compress(BODY)),
         (b"identity", BODY),
     ],
+    ids=["gzip", "upper case", "two members", "deflate", "identity"],
 )
 async def test_a_coded_body_is_decoded_and_handed_on_plain(
     app: Any, echo: Any, kit: Any, coding: bytes, data: bytes

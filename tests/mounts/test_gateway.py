@@ -202,7 +202,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("status", "code", "body", "headers"), BAD)
+@pytest.mark.parametrize(("status", "code", "body", "headers"), BAD, ids=range(len(BAD)))
 async def test_a_bad_request_is_one_clear_answer(
     gateway: Gateway, provider: Any, kit: Any, status: int, code: str, body: bytes, headers: Any
 ) -> None:

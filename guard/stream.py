@@ -68,6 +68,9 @@ ASKS = 16
 QUEUE_BYTES = 32 * 1024 * 1024
 """Bytes of events that may wait for one that cannot leave yet (100 K tokens, a token an event)."""
 
+KEPT = 64
+"""Decisions of one kind, rule and place that are kept apart: as many as a record shows; it counts them all."""
+
 _UNSCREENED = Finding("guard.unavailable.detect", 0, 0, 1.0, "guard")
 
 
@@ -224,6 +227,7 @@ class StreamGate:
         self._ended = False
         self._complete = False
         self.decisions: list[Decision] = []
+        self._alike: dict[tuple[str, str, str, Action], list[Decision]] = {}
         self.seen = Seen()
         self.screened_bytes = 0
         self.code = ""
@@ -290,10 +294,19 @@ class StreamGate:
         else:
             found = self._moderated(paths, answers)
         verdict = decide(self._policy, Stage.OUTPUT, found)
-        self.decisions += verdict.decisions
+        self._record(verdict.decisions)
         if job.lane is None:
             return self._settle_other(job, verdict.blocking)
         return self._settle_window(job.window, job.lane, verdict.blocking)
+
+    def _record(self, decisions: Sequence[Decision]) -> None:
+        """Keep decisions for the verdict; of many alike, the last one that was kept stands for the others."""
+        for decision in decisions:
+            finding = decision.finding
+            alike = self._alike.setdefault((finding.kind, decision.rule, finding.path, decision.action), [])
+            if len(alike) < KEPT:
+                alike.append(decision)
+            self.decisions.append(alike[-1] if len(alike) == KEPT else decision)
 
     def _late(self, job: _Job) -> bool:
         """Whether the answer to a question can change nothing any more."""
@@ -332,6 +345,7 @@ class StreamGate:
         """Take the last event: what is held of the lanes leaves before it."""
         if self._over:
             return []
+        self._queued += len(item.event.raw)
         self._items.append(item)
         return self._closed()
 
@@ -429,8 +443,9 @@ class StreamGate:
     def _unscreened(self, path: str) -> Decision:
         """The block of a text that is too long to be held: no rule can let it pass unseen."""
         (decision,) = decide(self._policy, Stage.OUTPUT, [replace(_UNSCREENED, path=path)]).decisions
-        self.decisions.append(replace(decision, action=Action.BLOCK, enforced=Action.BLOCK))
-        return self.decisions[-1]
+        block = replace(decision, action=Action.BLOCK, enforced=Action.BLOCK)
+        self._record([block])
+        return block
 
     def _check(self, lane: _Lane, check: Check) -> Find:
         start, lane.asked = lane.asked, lane.asked + len(check.text)
@@ -478,7 +493,7 @@ class StreamGate:
             for finding in placed:
                 self._exchange.note_subject(window.text, finding)
             verdict = decide(self._policy, Stage.OUTPUT, placed)
-        self.decisions += verdict.decisions
+        self._record(verdict.decisions)
         return verdict
 
     def _answer_window(self, job: _Job, window: _Window, verdict: Verdict) -> str:
@@ -538,7 +553,7 @@ class StreamGate:
     def _ask_other(self, item: _Item, parsed: StreamEvent, data: dict[str, Any]) -> list[Op]:
         if parsed.other.opaque:
             verdict = decide(self._policy, Stage.OUTPUT, parsed.other.opaque)
-            self.decisions += verdict.decisions
+            self._record(verdict.decisions)
             item.blocking = verdict.blocking
         texts = (*parsed.other.segments, *self._strays(parsed, data))
         segments = tuple(s for s in texts if s.text and not self._exchange.passed(s.text))
@@ -561,7 +576,7 @@ class StreamGate:
     def _found_other(self, key: int, job: _Job, lists: Sequence[Sequence[Finding]]) -> list[Op]:
         found = self._placed(job.segments, lists)
         verdict = fix(self._policy, decide(self._policy, Stage.OUTPUT, found), job.segments)
-        self.decisions += verdict.decisions
+        self._record(verdict.decisions)
         to_judge = [] if verdict.blocking else self._answer_other(job, verdict)
         if not self._judging or not to_judge:
             del self._jobs[key]

@@ -38,6 +38,19 @@ from guard.types import (
 )
 
 
+# Fields of an answer in which a provider repeats what the request set.
+_SETTINGS = (
+    "instructions",
+    "metadata",
+    "prompt",
+    "tools",
+    "tool_choice",
+    "user",
+    "safety_identifier",
+    "input",
+)
+
+
 @dataclass(slots=True, repr=False)
 class Exchange:
     """One request and its answer: who, the placeholders in play, what was sent and what was released.
@@ -75,6 +88,14 @@ class Exchange:
     def note_streamed(self, lane: str, text: str) -> None:
         """Remember a released piece of a stream for an outer mount."""
         self.streamed.setdefault(lane, StringIO()).write(text)
+
+    def echoes(self, segment: Segment) -> bool:
+        """Whether an answer only repeats a setting that was sent (Responses' `instructions`), word for word.
+
+        What the model itself says is never an echo, even where it repeats what it was told.
+        """
+        place = segment.path.removeprefix("response.")
+        return place.startswith(_SETTINGS) and self.digest(segment.text) in self.sent
 
     def note_subject(self, text: str, finding: Finding) -> None:
         """Remember whom a found value is about, as a keyed hash, while the text is at hand."""
@@ -129,7 +150,8 @@ def screen_input(
     if change and verdict.blocking is None:
         changes = _redacted(segments, verdict, exchange.placeholders)
         exchange.own.update(exchange.placeholders.restorable.values())
-    exchange.sent.update(exchange.digest(changes.get(s.path, s.text)) for s in segments if s.text)
+    if judges(policy):
+        exchange.sent.update(exchange.digest(changes.get(s.path, s.text)) for s in segments if s.text)
     return Screened(verdict, changes, _size(segments))
 
 
@@ -153,7 +175,7 @@ def screen_output(
     findings = _outside_own(fresh, findings, exchange)
     spans = fix(policy, decide(policy, Stage.OUTPUT, [*opaque, *findings]), fresh)
     changes, judged = _answered(exchange, fresh, spans, restoring=judging)
-    echoed = {s.path for s in fresh if exchange.digest(s.text) in exchange.sent or s.change is Change.FIXED}
+    echoed = {s.path for s in fresh if s.change is Change.FIXED or exchange.echoes(s)}
     to_judge = {
         path: text for path, text in judged.items() if judging and path not in echoed and text.strip()
     }
@@ -339,7 +361,9 @@ def own_spans(text: str, exchange: Exchange) -> list[tuple[int, int, str]]:
 
 def lies_inside(finding: Finding, spans: Sequence[tuple[int, int, str]]) -> bool:
     """Whether a finding lies inside one of the spans; what reaches beyond one is cut when it is redacted."""
-    return finding.start < finding.end and any(start <= finding.start and finding.end <= end for start, end, _ in spans)
+    return finding.start < finding.end and any(
+        start <= finding.start and finding.end <= end for start, end, _ in spans
+    )
 
 
 def _size(segments: Iterable[Segment]) -> int:

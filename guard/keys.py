@@ -68,4 +68,4 @@ class Keys:
 
 def keyed_hash(key: bytes, value: str, length: int = 32) -> str:
     """HMAC-SHA256 of a value as `length` hex digits, for records that must join without the value."""
-    return hmac.new(key, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:length]
+    return hmac.digest(key, value.encode("utf-8", "surrogatepass"), "sha256").hex()[:length]

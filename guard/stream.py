@@ -594,7 +594,7 @@ class StreamGate:
             released = judged if error else restored
             if released != segment.text:
                 job.item.changes[segment.path] = released
-            echo = self._exchange.digest(segment.text) in self._exchange.sent
+            echo = self._exchange.echoes(segment)
             if segment.change is Change.TEXT and judged.strip() and not echo and not error:
                 to_judge.append((segment, judged))
         return to_judge

@@ -19,15 +19,16 @@ from typing import Any, Protocol
 from guard.errors import Unavailable
 from guard.kinds import presidio_kind
 from guard.outside.workers import WorkerPool
-from guard.pii.evasion import project
+from guard.pii.evasion import Projection, project
 from guard.pii.nobody import NOBODY
-from guard.pii.resolve import resolve
+from guard.pii.resolve import STRONG, resolve
 from guard.pii.scan import Scanner
 from guard.services.detection import Own, Wanted, readable, undisguised
 from guard.services.gate import Gate
 from guard.services.seams import Seams
 from guard.types import Finding
 
+_ONE_SLICE = 8192  # a text that Presidio certainly reads in one piece
 _CONTEXT_WORDS = 96  # five words before a match, which Presidio looks at
 
 
@@ -141,7 +142,7 @@ class Detector:
         found = [self._scan(text) if short else [] for text in texts]
         jobs = [self._detection(texts, short)]
         if self._names:
-            jobs.append(self._analysis(texts, short))
+            jobs.append(self._analysis(texts, short, found))
         return found, [job for job in jobs if job.numbers]
 
     def _scan(self, text: str) -> list[Finding]:
@@ -168,16 +169,39 @@ class Detector:
             hits = tuple(sorted({*hits, *self._own_gate.open(undisguised(text)[0])}))
         return hits
 
-    def _analysis(self, texts: Sequence[str], short: bool) -> _Job:
+    def _analysis(self, texts: Sequence[str], short: bool, known: Sequence[Sequence[Finding]]) -> _Job:
         job = _Job(self._presidio, [], [], self._analysed)
         if not self._gate_is_theirs and self._presidio.ready:
             self._gate, self._gate_is_theirs = Gate(self._presidio.hello()), True
         for number, text in enumerate(texts):
-            chosen = self._gate.open(project(text).text) if short else None
+            chosen = self._choose(text, known[number]) if short else None
             if text and chosen != ():
                 job.request.append((text, chosen))
                 job.numbers.append(number)
         return job
+
+    def _choose(self, text: str, known: Sequence[Finding]) -> tuple[int, ...]:
+        """The recognizers that could add to what the catalogue has found in a text.
+
+        A match that lies inside a longer, sure finding is dropped whatever it scores (pii/resolve.py), so a
+        recognizer that has only such matches need not be asked.
+        """
+        projection = project(text)
+        chosen = self._gate.open(projection.text)
+        if not chosen or not known or len(text) > _ONE_SLICE:
+            return chosen
+        sure = [(f.start, f.end) for f in known if f.score >= STRONG]
+        return tuple(index for index in chosen if self._adds(index, projection, sure))
+
+    def _adds(self, index: int, projection: Projection, sure: Sequence[tuple[int, int]]) -> bool:
+        spans = self._gate.spans(index, projection.text)
+        if spans is None:
+            return True
+        places = (projection.to_original(start, end) for start, end in spans)
+        return any(
+            not any(low <= start and end <= high and end - start < high - low for low, high in sure)
+            for start, end in places
+        )
 
     def _analysed(self, text: str, answer: list[tuple[int, str, int, int, float]]) -> list[Finding]:
         findings = [

@@ -15,6 +15,7 @@ _UNLIKE = re.compile(r"\{,|\\[CQEzZGKXRhHvNmML]|\[\[|&&|--|\|\|~~")
 
 # `\s` has these in Python, not in RE2: where one occurs, everything is let through.
 _BLANKS = r"[\x0b\x1c-\x1f]"
+_BLANK = re.compile(_BLANKS.encode())
 
 
 class Gate:
@@ -31,6 +32,8 @@ class Gate:
                 self._owners.append(index)
         self._set.Add(_BLANKS)
         self._set.Compile()
+        self._patterns = [tuple(patterns or ()) for patterns in recognizers]
+        self._compiled: dict[int, list[Any]] = {}
 
     def open(self, text: bytes | str) -> tuple[int, ...]:
         """The recognizers that must see this text."""
@@ -40,6 +43,16 @@ class Gate:
         if len(self._owners) in hits:
             return self._all
         return tuple(sorted({self._owners[hit] for hit in hits} | set(self._always)))
+
+    def spans(self, index: int, text: bytes) -> list[tuple[int, int]] | None:
+        """Where one recognizer matches; None where RE2's matches may not be its own."""
+        if index in self._always or _BLANK.search(text):
+            return None
+        found = self._compiled.get(index)
+        if found is None:
+            found = [re2.compile(pattern, options=options()) for pattern in self._patterns[index]]
+            self._compiled[index] = found
+        return [match.span() for pattern in found for match in pattern.finditer(text)]
 
     @staticmethod
     def translated(patterns: Sequence[str], flags: int) -> tuple[str, ...] | None:

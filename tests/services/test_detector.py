@@ -261,10 +261,10 @@ def test_with_another_presidio_every_text_is_sent_until_it_has_said_its_patterns
     monkeypatch.setattr(guard.services.detector, "_installed", lambda: "0.0.1")
     made = Detector(scanner_args=ARGS, presidio=("UsBankRecognizer",), presidio_deadline_s=30)
     text = "account 945456787654"
-    assert made._analysis(["hello"], True).numbers == [0]
+    assert made._analysis(["hello"], True, [()]).numbers == [0]
     assert [f.kind for f in made.detect_sync([text])[0]] == ["pii.us.bank_number"]
-    assert made._analysis(["hello"], True).numbers == []
-    assert made._analysis([text], True).numbers == [0]
+    assert made._analysis(["hello"], True, [()]).numbers == []
+    assert made._analysis([text], True, [()]).numbers == [0]
     made.close()
 
 

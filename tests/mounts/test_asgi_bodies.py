@@ -205,6 +205,7 @@ BAD = {
     "A33 an exponent beyond every double": b'{"model":"m","messages":[],"temperature":1e999999}',
     "A33 5,000 digits": b'{"model":"m","messages":[],"seed":' + b"7" * 5000 + b"}",
     "A34 nested arrays": nested(b"[", b"", b"]"),
+    "A34 a hundred levels": nested(b"[", b"", b"]", 100),
     "A34 nested objects": nested(b'{"a":', b"1", b"}"),
     "A34 nested and never closed": b'{"messages":' + b"[" * 100_000,
     "A35 0xFF": b'{"model":"m","messages":[{"role":"user","content":"\xff"}]}',

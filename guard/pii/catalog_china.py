@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
-from guard.pii.rows import SEP, Edge, Road, Row
+from guard.pii.layouts import SEP, laid_out
+from guard.pii.rows import Edge, Road, Row
 
 _S = SEP + "{0,3}"
-_CN18 = rf"[1-8](?:{_S}[0-9]){{5}}{_S}[12]{_S}[089](?:{_S}[0-9]){{2}}{_S}[01](?:{_S}[0-9]){{6}}{_S}[0-9Xx]"
+_CN18 = laid_out(18, 18, (6, 8, 4), (6, 4, 4, 4), (3, 3, 4, 4, 4), (6, 12), (17, 1), (14, 4), (6, 8, 3, 1), last="[0-9Xx]")
+_CN18_GATE = rf"[1-8](?:{_S}[0-9]){{5}}{_S}[12]{_S}[089](?:{_S}[0-9]){{2}}{_S}[01](?:{_S}[0-9]){{6}}{_S}[0-9Xx]"
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使"
 _USCC = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
 
 CHINA = (
     Row(
-        "pii.cn.resident_id", _CN18, Road.DIGITS, 0.97, 0.97, check="cn_resident_id", edge=Edge.DIGIT, country="CN",
+        "pii.cn.resident_id", _CN18, Road.DIGITS, 0.97, 0.97, check="cn_resident_id", gate=_CN18_GATE, edge=Edge.DIGIT, country="CN",
         alphabet="groups", longest=69, laws=("pipl",),
     ),
     Row(
-        "pii.cn.resident_id", _CN18, Road.DIGITS, 0.4, 0.75, check="cn_resident_id_shape", cue="cn_id", edge=Edge.DIGIT,
+        "pii.cn.resident_id", _CN18, Road.DIGITS, 0.4, 0.75, check="cn_resident_id_shape", gate=_CN18_GATE, cue="cn_id", edge=Edge.DIGIT,
         country="CN", alphabet="groups", longest=69, laws=("pipl",),
     ),
     Row(

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 
-from guard.pii.rows import SEP, Edge, Road, Row, digits
+from guard.pii.layouts import SEP, laid_out, loose
+from guard.pii.rows import Edge, Road, Row
 
 _PHONE = r"[ ()./_-]{0,3}"
 _EXT_SURE = (
@@ -24,6 +25,9 @@ _IBAN_LAND = (
     "(?i:a[deltz]|b[aeghiry]|c[hryz]|d[ejko]|e[egs]|f[ikor]|g[beilrt]|h[nru]|i[elqst]|jo|k[wz]|l[bcituvy]|m[cdeknrtu]"
     "|n[ilo]|om|p[klst]|qa|r[osu]|s[acdeikmotv]|t[lnr]|ua|v[ag]|xk|ye)"
 )
+
+_CARD = ((4, 6, 5), (4, 6, 4), (6, 13), (6, 4, 4, 5))
+_CN_MOBILE = ((3, 4, 4), (4, 4, 3), (3, 3, 5), (3, 8), (7, 4), (4, 3, 4))
 
 EVERYONE = (
     Row(
@@ -55,9 +59,9 @@ EVERYONE = (
         Road.DIGITS, 0.4, 0.85, check="phone_us_bare", cue="phone", unless="not_phone", nobody="phone", longest=10, laws=("hipaa:4",),
     ),
     Row(
-        "pii.phone", rf"(?:(?:\+|00)?86[ -]{{0,2}})?1{SEP}{{0,2}}[3-9](?:{SEP}{{0,2}}[0-9]){{9}}",
-        Road.DIGITS, 0.75, 0.95, check="phone_cn_mobile", cue="phone", unless="not_phone", edge=Edge.DIGIT, alphabet="groups", longest=40,
-        laws=("pipl",),
+        "pii.phone", rf"(?:(?:\+|00)?86[ -]{{0,2}})?{laid_out(11, 11, *_CN_MOBILE)}",
+        Road.DIGITS, 0.75, 0.95, check="phone_cn_mobile", gate=rf"(?:(?:\+|00)?86[ -]{{0,2}})?1{SEP}{{0,3}}[3-9](?:{SEP}{{0,3}}[0-9]){{9}}",
+        cue="phone", unless="not_phone", edge=Edge.DIGIT, alphabet="groups", longest=48, laws=("pipl",),
     ),
     Row(
         "pii.phone",
@@ -82,16 +86,18 @@ EVERYONE = (
         Road.DIGITS, 0.0, 0.7, check="phone_said", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
     ),
     Row(
-        "pii.card", digits("12,18"), Road.DIGITS, 0.9, 0.9, check="card", edge=Edge.DIGIT, trim=True, alphabet="groups", longest=73,
+        "pii.card", laid_out(13, 19, *_CARD), Road.DIGITS, 0.9, 0.9, check="card", gate=loose(13, 19), edge=Edge.DIGIT, trim=True, alphabet="groups", longest=73,
         laws=("pci", "hipaa:10"),
     ),
     Row(
-        "pii.card", digits("11,18"), Road.DIGITS, 0.0, 0.75, check="card_said", cue="card", unless="not_card", edge=Edge.DIGIT,
+        "pii.card", laid_out(12, 19, *_CARD), Road.DIGITS, 0.0, 0.75, check="card_said", gate=loose(12, 19), cue="card", unless="not_card", edge=Edge.DIGIT,
         trim=True, alphabet="groups", longest=73, laws=("pci", "hipaa:10"),
     ),
     Row(
-        "pii.iban", rf"{_IBAN_LAND}{SEP}?[0-9]{SEP}?[0-9](?:{SEP}{{0,2}}[A-Za-z0-9]){{11,30}}",
-        Road.DIGITS, 0.95, 0.95, check="iban", trim=True, alphabet="groups", longest=96, laws=("gdpr", "hipaa:10"),
+        "pii.iban",
+        rf"{_IBAN_LAND}(?:{SEP}?[0-9]{{2}}(?:[A-Za-z0-9]{{11,30}}|(?:{SEP}{{1,2}}[A-Za-z0-9]{{1,12}}){{2,16}})|{SEP}?[0-9]{SEP}[0-9](?:{SEP}[A-Za-z0-9]){{11,30}})",
+        Road.DIGITS, 0.95, 0.95, check="iban", gate=rf"{_IBAN_LAND}{SEP}?[0-9]{SEP}?[0-9](?:{SEP}{{0,2}}[A-Za-z0-9]){{11,30}}",
+        trim=True, alphabet="groups", longest=250, laws=("gdpr", "hipaa:10"),
     ),
     Row(
         "pii.ip", rf"{_OCTET}(?:\.{_OCTET}){{3}}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?",
@@ -110,7 +116,7 @@ EVERYONE = (
     Row("pii.crypto", r"(?:bc1|BC1|ltc1|tb1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,87}", Road.WHOLE, 0.95, 0.95, check="bech32", longest=91),
     Row("pii.crypto", rf"0x{_HEX}{{40}}", Road.LITERAL, 0.6, 0.9, cue="crypto", longest=42),
     Row(
-        "pii.imei", digits("14", "[ ./-]?"), Road.DIGITS, 0.0, 0.85, check="imei", cue="imei", edge=Edge.DIGIT, alphabet="groups", longest=29,
+        "pii.imei", laid_out(15, 15, (2, 6, 6, 1)), Road.DIGITS, 0.0, 0.85, check="imei", gate=loose(15, 15), cue="imei", edge=Edge.DIGIT, alphabet="groups", longest=57,
         laws=("hipaa:13",),
     ),
     Row(

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from guard.pii.rows import SEP, Edge, Road, Row, digits
+from guard.pii.layouts import SEP, laid_out, loose
+from guard.pii.rows import Edge, Road, Row
 
 NATIONS = (
     Row(
@@ -15,7 +16,7 @@ NATIONS = (
         edge=Edge.DIGIT, country="US", alphabet="groups", longest=15, laws=("hipaa:7",),
     ),
     Row(
-        "pii.us.ssn", digits("8"), Road.DIGITS, 0.0, 0.85, check="us_ssn_said", cue="ssn", edge=Edge.DIGIT, country="US",
+        "pii.us.ssn", laid_out(9, 9, (3, 2, 4)), Road.DIGITS, 0.0, 0.85, check="us_ssn_said", gate=loose(9, 9), cue="ssn", edge=Edge.DIGIT, country="US",
         alphabet="groups", longest=33, laws=("hipaa:7",),
     ),
     Row(
@@ -31,7 +32,7 @@ NATIONS = (
         edge=Edge.DIGIT, country="GB", alphabet="groups", longest=14, laws=("gdpr",),
     ),
     Row(
-        "pii.uk.nhs", digits("9"), Road.DIGITS, 0.0, 0.9, check="uk_nhs", cue="nhs", edge=Edge.DIGIT, country="GB", alphabet="groups", longest=37,
+        "pii.uk.nhs", laid_out(10, 10, (3, 3, 4)), Road.DIGITS, 0.0, 0.9, check="uk_nhs", gate=loose(10, 10), cue="nhs", edge=Edge.DIGIT, country="GB", alphabet="groups", longest=37,
         laws=("gdpr",),
     ),
     Row(

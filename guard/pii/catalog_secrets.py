@@ -50,45 +50,45 @@ SECRETS = (
     ),
     Row(
         "secret.connection_string",
-        r"""(?i:(?:server|data source|host|accountname|endpoint)=[^;\s\x1a"']{1,128};(?:[a-z ]{2,30}=[^;\x1a"'\r\n]{0,128};){0,8}(?:password|pwd|accountkey|sharedaccesskey)=)([^;\s\x1a"']{3,200})""",
+        r"""(?i:(?:server|data source|host|accountname|endpoint)=[^;\s\x1a"']{1,128};(?:[a-z ]{2,30}=[^;\x1a"'\r\n]{0,128};){0,8}(?:password|pwd|accountkey|sharedaccesskey)=)(?P<value>[^;\s\x1a"']{3,200})""",
         Road.WHOLE, 0.9, 0.9, check="password", edge=Edge.FREE, longest=200,
     ),
     Row(
         "secret.authorization",
-        r"""(?i:authorization)["']?[ \t]{0,3}[:=][ \t]{0,3}["']?(?i:basic|bearer|token|apikey|digest)[ \t]{1,3}([A-Za-z0-9._~+/=-]{8,1000})""",
+        r"""(?i:authorization)["']?[ \t]{0,3}[:=][ \t]{0,3}["']?(?i:basic|bearer|token|apikey|digest)[ \t]{1,3}(?P<value>[A-Za-z0-9._~+/=-]{8,1000})""",
         Road.WHOLE, 0.9, 0.9, check="credential", edge=Edge.FREE, longest=1000,
     ),
     Row(
-        "secret.authorization", r"(?:[Bb]earer|BEARER) ([A-Za-z0-9._~+/-]{16,1000}={0,2})", Road.WHOLE, 0.8, 0.8, check="credential",
+        "secret.authorization", r"(?:[Bb]earer|BEARER) (?P<value>[A-Za-z0-9._~+/-]{16,1000}={0,2})", Road.WHOLE, 0.8, 0.8, check="credential",
         edge=Edge.FREE, longest=1002,
     ),
     Row(
         "secret.aws_secret_key",
-        r"""(?i:aws.{0,20}(?:secret|sk)|secret.{0,3}access.{0,3}key|secretkey|aws_secret).{0,20}?[=: "'`]{1,6}([A-Za-z0-9/+]{40})""",
+        r"""(?i:aws.{0,20}(?:secret|sk)|secret.{0,3}access.{0,3}key|secretkey|aws_secret).{0,20}?[=: "'`]{1,6}(?P<value>[A-Za-z0-9/+]{40})""",
         Road.WHOLE, 0.9, 0.9, check="credential", longest=40,
     ),
     Row(
         "secret.env",
-        r"""(?i:(?:api[_-]?key|apikey|secret_?key|secret|access_?key|auth_?token|access_?token|token|private_?key|client_?secret|encryption_?key|signing_?key|credentials?))["']?[ \t]{0,3}(?:=|:|:=|=>)[ \t]{0,3}["'`]?([!#-&(-+./0-9:;=@-_a-~-]{8,250})""",
-        Road.WHOLE, 0.8, 0.8, check="token", edge=Edge.FREE, longest=250,
+        r"""(?i:(?:api[_-]?key|apikey|secret_?key|secret|access_?key|auth_?token|access_?token|token|private_?key|client_?secret|encryption_?key|signing_?key|credentials?))["']?[ \t]{0,3}(?:=|:|:=|=>)[ \t]{0,3}["'`]?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""",
+        Road.WHOLE, 0.8, 0.8, check="token", edge=Edge.FREE, longest=252,
     ),
     Row(
         "secret.password",
-        r"""(?i:_(?:password|passwd|pwd|passphrase|pass))["']?[ \t]{0,3}(?:=|:|:=|=>)[ \t]{0,3}["'`]?([!#-&(-~]{4,128})""",
+        r"""(?i:_(?:password|passwd|pwd|passphrase|pass))["']?[ \t]{0,3}(?:=|:|:=|=>)[ \t]{0,3}["'`]?(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password",
-        r"""(?i:pass ?word|passwd|passcode|passphrase|pwd|pw|contrasena|mot de passe|passwort|kennwort|senha)["'`]?[ \t]{0,3}(?:[:=]|:=|=>)[ \t]{0,3}["'`]?([!#-&(-~]{4,128})""",
+        r"""(?i:pass ?word|passwd|passcode|passphrase|pwd|pw|contrasena|mot de passe|passwort|kennwort|senha)["'`]?[ \t]{0,3}(?:[:=]|:=|=>)[ \t]{0,3}["'`]?(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.8, 0.8, check="password", edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password",
-        r"""(?i:pass ?word|passwd|passcode|passphrase|pwd|pw|contrasena|mot de passe|passwort|kennwort|senha)(?: (?:is|was|ist|es|est)|)[: ]{1,2}["'`]?([!#-&(-~]{4,128})""",
+        r"""(?i:pass ?word|passwd|passcode|passphrase|pwd|pw|contrasena|mot de passe|passwort|kennwort|senha)(?: (?:is|was|ist|es|est)|)[: ]{1,2}["'`]?(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.6, 0.6, check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(
-        "pii.password", r"""\x1a?[ \t:=-]{0,3}["'`]?([!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
+        "pii.password", r"""\x1a?[ \t:=-]{0,3}["'`]?(?P<value>[!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
         heads=("密码", "密碼", "口令"), tail="是为為", longest=128,
     ),
 )  # fmt: skip

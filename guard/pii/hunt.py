@@ -130,7 +130,7 @@ class Hunt:
     def _follow(self, ready: Ready, place: int) -> None:
         match = ready.search(self.text, place)
         if match and (self.text[place] != 0x1A or self.view.char(place) in ready.row.tail):
-            self.take(ready, match.start(1), match.end(1))
+            self.take(ready, *match.span("value"))
 
     def take(self, ready: Ready, start: int, end: int) -> int:
         """Judge one match; returns its end where it is taken, else 0."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from guard.pii import plans
-from guard.pii.validators import DELETE_ALL_BUT_DIGITS, digits_of, even, groups_of
+from guard.pii.validators import DELETE_ALL_BUT_DIGITS, digits_of, group_sizes
 
 _EXTENSION = re.compile(rb"[ ,;]{0,2}(?:x|ext(?:n|ension)?|#)[.:]? ?[0-9]{1,7}$", re.IGNORECASE)
 _EXTENSION_SIGN = re.compile(rb"[xXeE#]")
@@ -53,16 +53,11 @@ def phone_us_bare(view: bytes) -> int:
     return len(view) if plans.valid_in(view, "US") or plans.valid_in(view, "CA") else 0
 
 
-_CN_CODE = re.compile(rb"^(?:\+|00)?86")
-
-
 def phone_cn_mobile(view: bytes) -> int:
-    """Accept a mainland mobile number in one of its usual layouts (MIIT numbering plan: 13 to 19)."""
-    number = _CN_CODE.sub(b"", view) if len(digits_of(view)) > 11 else view
-    sizes, separators = groups_of(number)
-    usual = sizes in ([3, 4, 4], [4, 4, 3], [3, 3, 5], [3, 8], [7, 4], [4, 3, 4], [5, 6]) and len(separators) == 1
-    written = usual or (even(sizes, separators) and sizes[0] > 2)
-    return len(view) if written and len(digits_of(number)) == 11 else 0
+    """Accept a mainland mobile number, not dictated digit by digit (MIIT numbering plan: 13 to 19)."""
+    sizes = group_sizes(view)
+    digits = view.translate(None, DELETE_ALL_BUT_DIGITS)[-11:]
+    return len(view) if b"13" <= digits[:2] <= b"19" and (len(sizes) == 1 or max(sizes) > 2) else 0
 
 
 _DATE = re.compile(
@@ -85,7 +80,7 @@ _TRUNK_REGIONS = ("GB", "DE", "FR", "AU", "NZ", "JP", "IT", "NL", "ZA", "IN", "B
 
 def phone_trunk(view: bytes) -> int:
     """Accept a grouped number with a trunk 0 that is valid in one of the larger 0-dialling countries."""
-    if _DATE.fullmatch(view) or groups_of(view)[0] == [3, 2, 4]:
+    if _DATE.fullmatch(view) or group_sizes(view) == [3, 2, 4]:
         return 0
     number = _split(view).translate(None, DELETE_ALL_BUT_DIGITS)
     return len(view) if any(plans.valid_in(number, region) for region in _TRUNK_REGIONS) else 0

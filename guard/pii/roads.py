@@ -55,7 +55,7 @@ class Ready:
         self.literal, self.mail, self.number = row.road is Road.LITERAL, row.road is Road.MAIL, row.road is Road.DIGITS
         self.fixed = row.score if not row.cue and not row.unless else 0.0
         self.waits = bool(row.cue) and not row.score
-        self.group = 1 if pattern.groups else 0
+        self.group = pattern.groupindex.get("value", 0)
         self.yields, self.shared, self.loose = yields, shared, row.edge is Edge.DIGIT
 
 

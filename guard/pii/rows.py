@@ -11,11 +11,6 @@ BLOCK_LONGEST = 8192
 CUE_REACH = 40
 """How many characters before a value a cue word may begin; cues never act forwards."""
 
-BLANK = r"[ \t\r\n]"
-SEP = r"[ \t\r\n./_-]"
-"""What may stand between the digits of a number (ASCII; the projection folds the rest to these)."""
-
-
 class Road(enum.Enum):
     """How the matches of a row are found fast; what is found is the same on every road."""
 
@@ -41,16 +36,16 @@ class Edge(enum.Enum):
 class Row:
     """One shape of one kind. A kind may have several rows, from the surest shape to the loosest.
 
-    `core` is in RE2 syntax over the projection (ASCII bytes, 0x1A for what is not), without edges; of a
-    core with a group, the group is the value. `check` names a function of `checks` (its docstring names
-    the standard); one that may shorten the match says so (`trim`). `score` holds without a cue word,
-    `cued` with one (0: dropped). `unless` names cue words that rule the row out where `cue` is not
-    nearer. `alphabet` (`ink`: no blanks; `groups`: blanks between groups; `plate`: groups beside letters
+    `core` is a pattern over the projection (ASCII bytes, 0x1A for what is not), without edges; of a core
+    with a group named value, that is the value. `gate` stands for it in the gate, in RE2 syntax, where it
+    has back-references or look-arounds; it may let more through. `check` names a function of `checks` (its
+    docstring names the standard); one that may shorten the match says so (`trim`). `score` holds without a
+    cue word, `cued` with one (0: dropped). `unless` names cue words that rule the row out where `cue` is
+    not nearer. `alphabet` (`ink`: no blanks; `groups`: blanks between groups; `plate`: groups beside letters
     outside ASCII; `mail`: ink, and such letters after the @; `block`), `longest` and `ahead` (characters
     looked at after the end) bound a match for streams; `cuts` relies on them. `lead` and `tail` are the
     letters outside ASCII that the first and last byte may stand for. `nobody` names the test for reserved
-    and private values. `laws` names what counts the kind as personal. `gate` replaces the core in the
-    gate where RE2 cannot hold it.
+    and private values. `laws` names what counts the kind as personal.
     """
 
     kind: str
@@ -74,7 +69,3 @@ class Row:
     ahead: int = 1
     gate: str = ""
 
-
-def digits(count: str, separator: str = SEP + "{0,3}") -> str:
-    """The core of a number of `count` digits (`8` or `12,18` more than one), freely grouped."""
-    return rf"[0-9](?:{separator}[0-9]){{{count}}}"

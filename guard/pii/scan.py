@@ -19,7 +19,7 @@ from guard.types import Finding
 
 _PIECE = 16384
 _LOOKBACK = 1024
-_SURE_CUT = re.compile(rb"[a-z]{5}[ \n]|\x1a\x1a(?=\x1a)")
+_SURE_CUT = re.compile(rb"[A-Za-z]{5}[ \n](?=[A-Za-z])|[ \t\r\n]{5}|\x1a\x1a(?=\x1a)")
 _EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
 
 

@@ -90,7 +90,8 @@ def test_no_match_is_longer_than_its_row_declares(row: object) -> None:
 
     assert isinstance(row, Row)
     tree = _parser.parse(row.core.encode("ascii"))
-    groups = [item for item in tree if str(item[0]) == "SUBPATTERN" and item[1][0]]
+    value = tree.state.groupdict.get("value")
+    groups = [item for item in tree if value and str(item[0]) == "SUBPATTERN" and item[1][0] == value]
     width = groups[0][1][3].getwidth()[1] if groups else tree.getwidth()[1]
     assert width + (BLOCK_LONGEST if row.road is Road.BLOCK else 0) <= row.longest
 

@@ -157,7 +157,7 @@ def test_no_match_of_a_row_holds_a_cut(row: Row) -> None:
         match = pattern.fullmatch(value)
         if match is None:
             return
-        start, end = match.span(1 if pattern.groups else 0)
+        start, end = match.span("value" if "value" in pattern.groupindex else 0)
         if row.check:
             end = start + CHECKS[row.check](value[start:end])
         inside = [cut for cut, forced in cut_positions(Projection(value), 0, True) if start < cut < end and not forced]

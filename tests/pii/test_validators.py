@@ -75,9 +75,6 @@ class TestCards:
         """The shorter number is taken where the longer one is none."""
         assert v.card(b"4111 1111 1111 1111 123") == 19
 
-    def test_odd_groups_are_no_card(self) -> None:
-        """Numbers of a table are not read as one, however their digits add up."""
-        assert v.card(b"41 1111 1111 1111 11") == 0
 
 
 class TestPhones:

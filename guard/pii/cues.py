@@ -77,13 +77,14 @@ CUES = {
         telefon telefono telefonos telefone telefones telephonique telefonnummer telefoonnummer telefoon movil moviles celular celulares
         cellulare tlf tlfn tfno tff tf fono portable mobil mobilnummer mobiltelefon rufnummer gsm telefonzahl handynummer""",
         "电话 手机 座机 固话 联系方式 联系我 致电 拨打 拨通 来电 热线 传真 短信 携帯 電話 手機 전화 телефон τηλ फोन फ़ोन फैक्स",
-        "call calls called calling dial dialed ring text reach contact answering answer number numbers numero numeros nummer llame llamar llama llamo anrufen appelez appeler contacto contactar contacter ligue chame",
+        "call calls called calling dial dialed ring txt texting reach contact answering answer number numbers numero numeros nummer llame llamar llama llamo anrufen appelez appeler contacto contactar contacter ligue chame",
     ),
     "not_phone": _cue(
         """order orders invoice tracking ref reference ticket case serial sku isbn issn doi version build commit id ids uuid guid hash
         account acct accounts card cards iban routing policy claim member batch lot part model item product license licence vin imei ssn amount
         total price usd eur gbp port pid timestamp ts epoch unix bytes size zip postcode nhs npi mrn passport tax tin itin credit debit bank visa
         transaction receipt confirmation booking revision pin code codes score rank row rows line page pages
+        created updated expires expiry iat exp nonce seed index offset length tokens usage
         conta cuenta compte konto pedido bestellung commande""",
         "订单 单号 编号 序号 流水 运单 快递 身份证 卡号 账号 帐号 金额 邮编 版本 型号 证件 護照 护照 验证码",
     ),

@@ -57,6 +57,8 @@ def block_end(text: bytes, header_end: int) -> tuple[int, bool]:
 
 def _grouped(text: bytes, position: int, final: bool) -> bool | None:
     """Whether groups of one number may stand on both sides of the blanks before a position; None: not yet known."""
+    if text[position - 2 : position - 1].isdigit() and text[position : position + 1].isdigit():
+        return True
     window = text[max(0, position - 16) : position]
     left = window.rstrip(_BLANKS)
     if len(window) - len(left) > _MAX_BLANKS:

@@ -83,7 +83,7 @@ class _Window:
     blocking: Decision | None = None
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, repr=False, eq=False)
 class _Lane:
     name: str
     hold: HoldBack
@@ -618,11 +618,12 @@ class StreamGate:
     def _ready(self, item: _Item) -> bool:
         if item.failure is not None and item.parsed is not None:
             return True
-        if item.waiting or (self._eager and item.last and self._jobs):
+        if item.waiting or any(not lane.settled(end) for _, lane, _, end in item.ranges):
             return False
-        if any(not lane.settled(end) for _, lane, _, end in item.ranges):
-            return False
-        return all(lane.settled(lane.fed) for lane in self._whole(item))
+        whole = self._whole(item)
+        if self._eager and any(job.lane in whole for job in self._jobs.values()):
+            return False  # text does not wait for the judge, but its end does
+        return all(lane.settled(lane.fed) for lane in whole)
 
     def _whole(self, item: _Item) -> list[_Lane]:
         """The lanes that must be through before an event may leave: those it ends or repeats; all, for the last."""

@@ -281,6 +281,18 @@ async def test_named_routes_are_guarded_in_every_spelling(
     assert "<CARD_1>" in echo.bodies[0].decode()
 
 
+@pytest.mark.parametrize(
+    ("path", "root"), [("/proxy/ask", "/proxy"), ("/a/b/ask", "/a/b"), ("/a/ask", "/a/")]
+)
+async def test_a_named_route_is_known_below_a_root_path(
+    kit: Any, routed: Guard, path: str, root: str
+) -> None:
+    """A40: behind a proxy, or on a mounted sub-app, a policy's `/ask` is the application's own `/ask`."""
+    echo = kit.Echo()
+    await kit.request(GuardMiddleware(echo, guard=routed), path, {"question": CARD}, root_path=root)
+    assert echo.body == {"question": "<CARD_1>"}
+
+
 @pytest.mark.parametrize("name", [b"X-HTTP-Method-Override", b"x-method-override", b"X-HTTP-Method"])
 async def test_an_override_names_the_route_too(kit: Any, routed: Guard, name: bytes) -> None:
     """A14: a GET that a header turns into the named POST is guarded as that POST."""

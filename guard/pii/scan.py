@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 
 from guard.kinds import ON_REQUEST
 from guard.pii.catalog import ROWS
@@ -19,6 +20,7 @@ from guard.types import Finding
 
 _PIECE = 16384
 _LOOKBACK = 1024
+_GLANCES = 100
 _SURE_CUT = re.compile(rb"[A-Za-z]{5}[ \n](?=[A-Za-z])|[ \t\r\n]{5}|\x1a\x1a(?=\x1a)")
 _EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
 
@@ -147,9 +149,9 @@ def _far_cut(projection: Projection, at: int, blocks: list[Block]) -> tuple[int,
 def _sure_cut(projection: Projection, at: int) -> int:
     """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0."""
     text = projection.text
-    match = _SURE_CUT.search(text, at + BOUND // 2, at + BOUND) or _SURE_CUT.search(text, at + 1, at + BOUND)
-    if match is None:
-        return 0
-    cut = match.start() + 1 if match.group()[0] == 0x1A else match.end()
-    in_host = b"@" in text[max(0, cut - 66) : cut]
-    return cut if not in_host and projection.place(cut) - projection.place(at) <= BOUND else 0
+    for match in islice(_SURE_CUT.finditer(text, at + BOUND // 2, at + BOUND), _GLANCES):
+        cut = match.start() + 1 if match.group()[0] == 0x1A else match.end()
+        in_host = b"@" in text[max(0, cut - 66) : cut]
+        if not in_host and projection.place(cut) - projection.place(at) <= BOUND:
+            return cut
+    return 0

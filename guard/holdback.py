@@ -215,6 +215,7 @@ class HoldBack:
         reach: int = 64,
         limit: int = LIMIT,
         keep_provider: bool = False,
+        keep_released: bool = True,
     ) -> None:
         self._windows = Windows(cuts, first=first, step=step, context=context, reach=reach, limit=limit)
         self._next_window = self._windows.rest if hold == "full" else self._windows.next
@@ -224,7 +225,7 @@ class HoldBack:
         self._last: int | None = None  # the window at which the lane stops
         self._reason: Literal["checked", "limit", "late", "stopped"] = "checked"
         self._finished = self._stopped = False
-        self._released = StringIO()
+        self._released = StringIO() if keep_released else None
         self._provider = StringIO() if keep_provider else None
 
     @property
@@ -239,8 +240,8 @@ class HoldBack:
 
     @property
     def released(self) -> str:
-        """All that was released, for the events that repeat it."""
-        return self._released.getvalue()
+        """All that was released, for the events that repeat it, unless `keep_released` is off."""
+        return self._released.getvalue() if self._released else ""
 
     @property
     def provider(self) -> str:
@@ -306,7 +307,8 @@ class HoldBack:
         events: list[Event] = []
         while self._left != self._last and self._left in self._answers:
             text = self._answers.pop(self._left) or ""
-            self._released.write(text)
+            if self._released:
+                self._released.write(text)
             events.append(Release(self._left, text))
             self._left += 1
         if self._left == self._last:

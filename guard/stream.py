@@ -389,6 +389,7 @@ class StreamGate:
     def _open(self, name: str, hold: str) -> _Lane:
         stream = self._policy.output.stream
         judging = self._judging
+        repeats = self._endpoint.name == "responses"
         lane = _Lane(
             name,
             HoldBack(
@@ -398,7 +399,8 @@ class StreamGate:
                 context=stream.context,
                 hold="full" if hold == "full" else stream.hold,
                 reach=self._reach,
-                keep_provider=self._endpoint.name == "responses",
+                keep_provider=repeats,
+                keep_released=repeats,
             ),
             dead=choice_of(name) in self._dead,
             document=hold == "full",

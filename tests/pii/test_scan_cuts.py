@@ -70,6 +70,13 @@ class TestPieces:
         assert in_pieces(everything, text, chosen, tell=True) == whole(everything, text)
 
 
+    @pytest.mark.parametrize("hidden", [0, 20, 57, 58, 70, 500])
+    def test_a_cue_counts_only_where_the_context_reaches_it(self, everything: Scanner, hidden: int) -> None:
+        """B01: invisible characters between a cue and its number do not make pieces and the whole differ."""
+        text = "telephone " + "\u200b" * hidden + "2345678 thanks"
+        assert in_pieces(everything, text, [10]) == whole(everything, text)
+
+
 class TestSettled:
     """A cut depends on the text around it only."""
 

@@ -73,8 +73,8 @@ class TestPieces:
     @pytest.mark.parametrize("hidden", [0, 20, 57, 58, 70, 500])
     def test_a_cue_counts_only_where_the_context_reaches_it(self, everything: Scanner, hidden: int) -> None:
         """B01: invisible characters between a cue and its number do not make pieces and the whole differ."""
-        text = "telephone " + "\u200b" * hidden + "2345678 thanks"
-        assert in_pieces(everything, text, [10]) == whole(everything, text)
+        text = "telephone" + "\u200b" * hidden + " 2345678 thanks"
+        assert in_pieces(everything, text, [hidden + 10]) == whole(everything, text)
 
 
 class TestSettled:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from guard import moderation
-from guard.engine import Exchange, fix, merge, note_moderation, own_spans, lies_inside, unavailable
+from guard.engine import Exchange, fix, lies_inside, merge, note_moderation, own_spans, unavailable
 from guard.errors import BadRequest, Unavailable
 from guard.holdback import Check, Cuts, HoldBack, Release, Stop
 from guard.pii.redact import answer
@@ -659,23 +659,29 @@ class StreamGate:
         speaking = {choice_of(lane.name) for delta, lane, _, _ in item.ranges if told[delta.path]}
         for _, lane, _, end in item.ranges:
             lane.forget(end)
-        if type(item.sequence) is int:
-            self._sequence = item.sequence
         changes = {**item.changes, **{d.path: told[d.path] for d in parsed.deltas if told[d.path] != d.text}}
         changes |= self._repeated(item, parsed)
-        if not (changes or endings or self._dead):
-            return [Emit(item.event.raw)]
+        whole = {e.choice for e in endings if e.whole}
+        event = self._rewritten(item, changes, {e.choice for e in endings}, speaking - whole)
+        if event is None:
+            return []
+        if type(item.sequence) is int:
+            self._sequence = item.sequence
+        return [Emit(event)]
+
+    def _rewritten(
+        self, item: _Item, changes: Mapping[str, str], ending: set[str], speaking: set[str]
+    ) -> bytes | None:
+        """The bytes of an event with new texts and without the choices that are over; None where nothing is left."""
+        if not (changes or ending or self._dead) or item.parsed is None:
+            return item.event.raw
         original = item.data(self._limits)
         data = jsonbody.replace(original, changes)
-        data = jsonbody.drop(data, parsed.other.stale(tuple(changes)))
-        left = self._left(
-            data, {e.choice for e in endings}, speaking - {e.choice for e in endings if e.whole}
-        )
+        data = jsonbody.drop(data, item.parsed.other.stale(tuple(changes)))
+        left = self._left(data, ending, speaking)
         if left is None:
-            return []
-        return [
-            Emit(item.event.raw if left is original else item.event.with_data(jsonbody.dump(left).decode()))
-        ]
+            return None
+        return item.event.raw if left is original else item.event.with_data(jsonbody.dump(left).decode())
 
     def _repeated(self, item: _Item, parsed: StreamEvent) -> dict[str, str]:
         """The new text of each place where an event repeats a lane that has changed."""

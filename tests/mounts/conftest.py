@@ -315,13 +315,15 @@ def _flat(span: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def spans() -> Spans:
-    """Read the spans of one exchange, once there are as many as the test expects."""
+    """Read the spans of one exchange, once there are as many as the test expects and no more are coming."""
 
     async def read(guard: Guard, trace: str, count: int = 2) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        for _ in range(200):
-            found = read_spans(guard.settings.exports, trace)
-            if len(found) >= count:
+        still = 0
+        for _ in range(300):
+            before, found = len(found), read_spans(guard.settings.exports, trace)
+            still = still + 1 if len(found) == before else 0
+            if len(found) >= count and still >= 8:  # an outcome rides with the ledger's next batch
                 break
             await asyncio.sleep(0.02)
         return found

@@ -124,7 +124,7 @@ def test_a_masked_card_hides_at_least_six_digits(number: str) -> None:
 def test_a_mask_shows_nothing_of_other_values(value: str) -> None:
     """Not one letter or digit of a value that is no card is left, and a mask is short."""
     shown = masked("secret.pem", value)
-    assert shown != value
+    assert shown != value or not any(c.isalnum() for c in value)
     assert not any(c.isalnum() for c in shown)
     assert 0 < len(shown) <= 300
 

@@ -29,7 +29,7 @@ BOTH = kit.HEAD + (
 OBSERVING = BOTH.replace('version: "1"\n', 'version: "1"\nmode: observe\n')
 MAIL, MAIL2 = "alice@corp.com", "bob@corp.com"
 CARD = "4111 1111 1111 1111"
-FINE = {name: 0.01 for name in kit.simulated_scores("")}
+FINE = dict.fromkeys(kit.simulated_scores(""), 0.01)
 BAD = {**FINE, "violence": 0.95}
 
 
@@ -48,8 +48,8 @@ class Steps:
             try:
                 effect = flow.throw(failure) if failure else flow.send(result)
             except StopIteration as stop:
-                assert isinstance(stop.value, Screened)
-                return stop.value
+                screened: Screened = stop.value
+                return screened
             self.effects.append(effect)
             failure = None
             try:

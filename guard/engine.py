@@ -37,7 +37,6 @@ from guard.types import (
     Verdict,
 )
 
-
 # Fields of an answer in which a provider repeats what the request set.
 _SETTINGS = (
     "instructions",

@@ -20,9 +20,21 @@ from guard.sentences import message_for
 from guard.stream import StreamGate
 from guard.trace import records, spans
 from guard.trace.spans import Span
-from guard.types import Action, Admission, Commit, Decision, Finding, Flow, Receipt, Segment, Stage, Verdict
+from guard.types import (
+    Action,
+    Admission,
+    Change,
+    Commit,
+    Decision,
+    Finding,
+    Flow,
+    Receipt,
+    Segment,
+    Stage,
+    Verdict,
+)
 from guard.wire import bodies, jsonbody, refusal
-from guard.wire.openai import Endpoint, Reading, endpoint, request_reading, response_reading
+from guard.wire.openai import MODEL, Endpoint, Reading, endpoint, request_reading, response_reading
 
 if TYPE_CHECKING:
     from guard.guard import Guard
@@ -126,7 +138,7 @@ class Call:
         if self.route is not None and self.route[0] == ():
             return (), ()
         if not body and self.method in ("GET", "HEAD", "OPTIONS", "DELETE"):
-            return (), ()
+            return self._named(), ()
         limits = self.guard.limits
         plain = bodies.decode(body, bodies.json_form(headers).coding, limits.body_bytes)
         self.body = jsonbody.parse(plain, limits)
@@ -137,6 +149,12 @@ class Call:
             raise BadRequest(400, "invalid_body", "the body must be a JSON object")
         reading = request_reading(self.endpoint, self.body, self.guard.limits)
         return reading.segments, reading.opaque
+
+    def _named(self) -> Sequence[Segment]:
+        """The model that a path names: a text of the caller like any other."""
+        if self.endpoint is not MODEL:
+            return ()
+        return (Segment("model", self.path.rpartition("/models/")[2], Change.FIXED),)
 
     def _unknown(self) -> Sequence[Finding]:
         first = self.path.removeprefix("/v1").strip("/").split("/")[0]

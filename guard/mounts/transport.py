@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ _OUTGOING = frozenset(
     b" openai-organization openai-project openai-beta openai-version x-api-key".split()
 )
 _OUTGOING_PREFIXES = (b"x-stainless-",)
+# The one query parameter that a provider needs (Azure); all others stay here, too.
+_VERSION = re.compile(r"[A-Za-z0-9.-]{1,32}")
 # Headers of an answer that are about bytes which guard writes anew (case A08), or about one connection.
 _DROPPED = frozenset(
     b"content-length content-encoding transfer-encoding connection keep-alive etag content-md5 digest"
@@ -69,6 +72,14 @@ def outgoing(headers: Headers, authorization: bytes | None = None) -> list[tuple
         kept = [(k, v) for k, v in kept if k not in (b"authorization", b"api-key", b"x-api-key")]
         kept.append((b"authorization", authorization))
     return [*kept, (b"accept-encoding", b"identity")]
+
+
+def destination(url: httpx2.URL, call: Call) -> httpx2.URL:
+    """The URL that is called, without the query parameters that a provider does not need."""
+    if call.unscreened or not url.query:
+        return url
+    version = url.params.get("api-version", "")
+    return url.copy_with(params={"api-version": version} if _VERSION.fullmatch(version) else None)
 
 
 def incoming(headers: Headers, call: Call) -> tuple[tuple[bytes, bytes], ...]:
@@ -280,9 +291,8 @@ class GuardTransport(httpx2.AsyncBaseTransport):
         headers = request.headers.raw
         limits = request.extensions.get("timeout", {})
         timeouts = Timeouts(limits.get("connect"), limits.get("read"))
-        return await run(
-            call, request.url, headers, outgoing(headers), await request.aread(), doors, timeouts
-        )
+        url, body = destination(request.url, call), await request.aread()
+        return await run(call, url, headers, outgoing(headers), body, doors, timeouts)
 
     async def aclose(self) -> None:
         """Close the guard where it was made for this client; one that clients share stays open."""
@@ -342,7 +352,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
         prepared = drive_sync(call.open(headers, request.read()), doors)
         call.start_model(prepared, request.url.host, request.url.port)
         try:
-            answer = self._forward(request, prepared, headers)
+            answer = self._forward(call, request, prepared, headers)
         except BaseException as failure:
             call.finish(None, error=_left(failure))
             raise
@@ -358,10 +368,12 @@ class SyncGuardTransport(httpx2.BaseTransport):
             answer.status_code, headers=list(incoming(raw, call)), stream=body, request=request
         )
 
-    def _forward(self, request: httpx2.Request, prepared: Prepared, headers: Headers) -> httpx2.Response:
+    def _forward(
+        self, call: Call, request: httpx2.Request, prepared: Prepared, headers: Headers
+    ) -> httpx2.Response:
         out = httpx2.Request(
             request.method,
-            request.url,
+            destination(request.url, call),
             headers=[*outgoing(headers), (b"content-length", str(len(prepared.body)).encode())],
             content=prepared.body,
             extensions=request.extensions,

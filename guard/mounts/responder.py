@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
 
 from guard.call import ANSWER_BYTES, Call, Headers, Reply, refuse
 from guard.doors import CallDoors
@@ -19,15 +16,14 @@ from guard.mounts.messages import (
     Scope,
     Send,
     failed,
-    failure_event,
     read_body,
     send_reply,
 )
+from guard.mounts.pump import Pump
 from guard.mounts.routes import BODILESS, Target
 from guard.mounts.transport import header, own
 from guard.policy.decide import judges
-from guard.services.drivers import drive, drive_stream
-from guard.stream import StreamGate
+from guard.services.drivers import drive
 from guard.trace import spans
 from guard.types import Action, Identity
 
@@ -41,10 +37,6 @@ _OF_BYTES = frozenset(
     b" last-modified trailer".split()
 )
 _OWN = frozenset((b"content-length", b"x-guard-action", b"x-guard-trace"))
-
-
-class AnswerOver(OSError):
-    """guard has ended the answer: the application may stop, as if its client had left."""
 
 
 class Responder:
@@ -87,13 +79,10 @@ class Responder:
         self._start: Message | None = None
         self._parts: list[bytes] = []
         self._size = 0
-        self._queue: asyncio.Queue[bytes | None] | None = None
-        self._pump: asyncio.Task[None] | None = None
+        self._pump: Pump | None = None
         self._untouched = route is not None and route.output == ()
         self._passing = False
         self._sent = False
-        self._stopped = False
-        self._error = "client_left"
 
     def doors(self) -> CallDoors:
         """Detection, the ledger, and moderation: as the settings name it, else where the inner call's was."""
@@ -142,7 +131,7 @@ class Responder:
                 await self.app(scope, self._replay, self._take)
         except Exception:
             await self._abandon("app_error")
-            if not self._stopped:
+            if self._pump is None or not self._pump.stopped:
                 raise
         except BaseException:
             await self._abandon("client_left")
@@ -183,13 +172,16 @@ class Responder:
             return
         if self._untouched:
             return await self._pass(self._start, message)
-        if self._queue is None and self._is_stream(self._start):
-            self._queue = asyncio.Queue(maxsize=1)
-            self._pump = asyncio.create_task(self._send_stream(self._start))
+        if self._pump is None and self._is_stream(self._start):
+            start = {**self._start, "headers": list(self._headers(same=False))}
+            self._pump = Pump(self.call, self.doors(), start, self.send)
         data, more = message.get("body", b""), message.get("more_body", False)
-        if self._queue is not None:
-            return await self._push(data, more)
-        await self._buffer(data, more)
+        if self._pump is None:
+            return await self._buffer(data, more)
+        try:
+            await self._pump.push(data, more)
+        finally:
+            self._sent = self._sent or self._pump.stopped or not more
 
     def _is_stream(self, start: Message) -> bool:
         kind = header(start["headers"], b"content-type").lower()
@@ -273,61 +265,10 @@ class Responder:
         except Exception as failure:  # the refusal must still go out
             log.error("the outcome of a call is not on record: %s", type(failure).__name__)
 
-    # a streamed answer
-
-    async def _push(self, data: bytes, more: bool) -> None:
-        """Hand a chunk to the gate; wait where it is full, and for the end of the stream."""
-        assert self._queue is not None
-        assert self._pump is not None
-        for item in (data, *(() if more else (None,))):
-            put = asyncio.ensure_future(self._queue.put(item))
-            try:
-                await asyncio.wait({put, self._pump}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                put.cancel()
-            if self._pump.done():
-                break
-        if not more:
-            self._sent = True
-            await self._pump
-        elif self._pump.done():
-            self._pump.result()
-            self._sent = self._stopped = True
-            raise AnswerOver("guard has ended the answer")
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        assert self._queue is not None
-        while (item := await self._queue.get()) is not None:
-            yield item
-
-    async def _send_stream(self, start: Message) -> None:
-        gate = self.call.gate()
-        try:
-            await self.send({**start, "headers": list(self._headers(same=False))})
-            async with contextlib.aclosing(self._released(gate)) as released:
-                async for data in released:
-                    await self.send({"type": "http.response.body", "body": data, "more_body": True})
-            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            self.call.finish_stream(gate, self._error)
-
-    async def _released(self, gate: StreamGate) -> AsyncGenerator[bytes]:
-        """What the gate releases; where guard itself fails, the event that says so is the last (case A20)."""
-        try:
-            async for data in drive_stream(gate, self._chunks(), self.doors()):
-                yield data
-            self._error = "" if gate.complete else "truncated"
-        except Exception as failure:
-            log.error("guard failed while screening a stream: %s", type(failure).__name__)
-            self._error = getattr(failure, "code", "") or type(failure).__name__
-            yield failure_event(failure)
-
     async def _abandon(self, error: str) -> None:
         """The application raised, or its client left: nothing that was cut may look complete (case A19)."""
         if self._pump is not None:
-            self._error = error
-            self._pump.cancel()
-            await asyncio.gather(self._pump, return_exceptions=True)
+            await self._pump.cancel(error)
         self._finish(error)
 
 

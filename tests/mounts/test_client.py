@@ -2,85 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
+import importlib.util
 import json
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 from starlette.applications import Starlette
 
-from guard import Guard, guarded_client
+from guard import Guard
 from guard.simulator.script import ToolCall
+
+_spec = importlib.util.spec_from_file_location("client_kit", Path(__file__).with_name("client_kit.py"))
+assert _spec is not None
+assert _spec.loader is not None
+clients = sys.modules.setdefault("client_kit", importlib.util.module_from_spec(_spec))
+_spec.loader.exec_module(clients)
 
 MAIL, MAIL2, CARD = "alice@corp.com", "bob@corp.com", "4111 1111 1111 1111"
 STRICT = "input: {rules: {pii.card: block}}\n"
 
 
-class Sdk:
-    """One official client, blocking or asynchronous, driven alike."""
-
-    def __init__(self, sync: bool, guard: Guard, url: str, **options: Any) -> None:
-        self.sync = sync
-        self.runner = asyncio.Runner()
-        http: Any = guarded_client(guard=guard, sync=sync, base_url=url)  # type: ignore[call-overload]
-        make: Any = openai.OpenAI if sync else openai.AsyncOpenAI
-        self.client = make(api_key="sk-app-canary", base_url=url, http_client=http, **options)
-
-    def __call__(self, call: Callable[[Any], Any]) -> Any:
-        """The result of a call, awaited where it must be."""
-        result = call(self.client)
-        return self.runner.run(_value(result)) if inspect.isawaitable(result) else result
-
-    def stream(self, call: Callable[[Any], Any]) -> list[Any]:
-        """All events of a streamed call."""
-        return list(call(self.client)) if self.sync else self.runner.run(_events(call(self.client)))
-
-    def chat(self, text: str, **more: Any) -> Any:
-        """The answer to one user message."""
-        messages = [{"role": "user", "content": text}]
-        return self(lambda c: c.chat.completions.create(model="m", messages=messages, **more))
-
-    def chat_stream(self, text: str, **more: Any) -> list[Any]:
-        """The chunks of a streamed answer to one user message."""
-        messages = [{"role": "user", "content": text}]
-        return self.stream(
-            lambda c: c.chat.completions.create(model="m", messages=messages, stream=True, **more)
-        )
-
-    def close(self) -> None:
-        if not self.sync:
-            self.runner.run(self.client.close())
-        else:
-            self.client.close()
-        self.runner.close()
-
-
-async def _value(awaitable: Any) -> Any:
-    return await awaitable
-
-
-async def _events(awaitable: Any) -> list[Any]:
-    return [event async for event in await awaitable]
-
-
-Connect = Callable[..., Sdk]
+Connect = Callable[..., Any]
 
 
 @pytest.fixture(params=[True, False], ids=["sync", "async"])
 def connect(request: pytest.FixtureRequest, provider: Starlette, quiet: Guard) -> Iterator[Connect]:
-    """Make a client of a guard (`quiet` by default) for the simulated provider."""
-    made: list[Sdk] = []
-
-    def make(guard: Guard | None = None, url: str = "", **options: Any) -> Sdk:
-        made.append(Sdk(request.param, guard or quiet, url or provider.state.url, **options))
-        return made[-1]
-
-    yield make
-    for sdk in made:
-        sdk.close()
+    with clients.connecting(request.param, quiet, provider.state.url) as make:
+        yield make
 
 
 @pytest.fixture

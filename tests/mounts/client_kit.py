@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,11 +27,11 @@ class Sdk:
     def __call__(self, call: Callable[[Any], Any]) -> Any:
         """The result of a call, awaited where it must be."""
         result = call(self.client)
-        return self.runner.run(_value(result)) if inspect.isawaitable(result) else result
+        return self._run(_value(result)) if inspect.isawaitable(result) else result
 
     def stream(self, call: Callable[[Any], Any]) -> list[Any]:
         """All events of a streamed call."""
-        return list(call(self.client)) if self.sync else self.runner.run(_events(call(self.client)))
+        return list(call(self.client)) if self.sync else self._run(_events(call(self.client)))
 
     def chat(self, text: str, **more: Any) -> Any:
         """The answer to one user message."""
@@ -43,6 +44,9 @@ class Sdk:
         return self.stream(
             lambda c: c.chat.completions.create(model="m", messages=messages, stream=True, **more)
         )
+
+    def _run(self, work: Any) -> Any:
+        return self.runner.run(work, context=contextvars.copy_context())
 
     def close(self) -> None:
         if not self.sync:

@@ -311,6 +311,7 @@ class Call:
         assert self.endpoint is not None
         blocks = [d for d in verdict.decisions if d.enforced is Action.BLOCK]
         message = message_for(self.policy, blocks[0], Stage.OUTPUT)
+        self.exchange.released.add(self.exchange.digest(message))
         return refusal.blocked_response(self.endpoint, data, message, choices_of(blocks))
 
     def _parsed(self, status: int, headers: Headers, body: bytes) -> Any:

@@ -736,6 +736,8 @@ class StreamGate:
         if kind.startswith("guard."):
             return self._fail(kind, message)
         self.code = kind
+        if self._exchange.stacked:
+            self._exchange.note_streamed(ending.lane, message)
         self._dead.add(ending.choice)
         for lane in self._lanes.values():
             lane.dead = lane.dead or choice_of(lane.name) == ending.choice

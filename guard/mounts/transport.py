@@ -19,6 +19,7 @@ from guard.doors import CallDoors, SyncCallDoors
 from guard.errors import BadRequest, Refused, SetupError
 from guard.guard import Guard, current_exchange, current_identity
 from guard.mounts.messages import failed, failure_event
+from guard.mounts.sockets import shut_sockets
 from guard.outside.egress import Timeouts, UpstreamError
 from guard.policy.decide import judges
 from guard.policy.model import Policy
@@ -465,14 +466,15 @@ def guarded_client(
     """Make the HTTP client to hand to `openai.AsyncOpenAI(http_client=…)`, or with `sync=True` to `OpenAI`.
 
     `base_url` names a host beside the shipped table (a private endpoint, a local server). Redirects are
-    refused, environment proxies are ignored. Raises PolicyError, or SetupError where `OPENAI_BASE_URL` points to a
-    host that the policy does not admit.
+    refused, environment proxies are ignored, and the SDK's websockets refuse (`connect` raises Refused). Raises
+    PolicyError, or SetupError where `OPENAI_BASE_URL` points to a host that the policy does not admit.
     """
     owns = guard is None
     guard = guard or Guard.from_policy(policy)
     if base_url is not None:
         guard.name(base_url)
     _check_environment(guard)
+    shut_sockets(is_guarded)
     timeout = httpx2.Timeout(guard.settings.read_timeout_s, connect=10.0)
     if sync:
         blocking = SyncGuardTransport(guard, owns=owns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import openai
 import pytest
 from starlette.applications import Starlette
 
-from guard import Guard, SetupError, guarded_client
+from guard import Guard, Refused, SetupError, guarded_client
 from guard.mounts.transport import destination, incoming, outgoing
 from guard.simulator.app import create_app
 from guard.simulator.server import serve
@@ -182,6 +183,25 @@ def test_tls_is_not_switched_off(connect: Connect, provider: Starlette, make_gua
     with pytest.raises(openai.APIConnectionError):
         connect(make_guard(owner="tls"), url, max_retries=0).chat("hi")
     assert provider.state.received == []
+
+
+SOCKETS = ["realtime", "responses", "live", "beta.realtime", "beta.responses", "realtime.translations"]
+
+
+@pytest.mark.parametrize("name", SOCKETS)
+def test_websockets_are_refused(connect: Connect, name: str) -> None:
+    """C28: the SDK opens them beside its HTTP client, where nothing would be screened: `connect` refuses."""
+    resource = operator.attrgetter(name)(connect().client)
+    with pytest.raises(Refused, match="guard does not screen websockets") as caught:
+        resource.connect(model="m")
+    assert caught.value.code == "guard.opaque.endpoint"
+
+
+@pytest.mark.parametrize("make", [openai.OpenAI, openai.AsyncOpenAI])
+def test_websockets_of_other_clients_are_their_own(quiet: Guard, make: Any) -> None:
+    """C28: a client that guard does not guard is left alone."""
+    guarded_client(guard=quiet, sync=True).close()
+    assert make(api_key="k").realtime.connect(model="m") is not None
 
 
 # what goes along

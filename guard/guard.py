@@ -73,6 +73,7 @@ class Guard:
         self.answer_limits = Limits(64 * 1024 * 1024, 256, 1 << 20, 1 << 20, 1 << 20)
         self.cuts = detector.cuts
         self._lock = threading.RLock()
+        self._closed = False
         self._ledger: Ledger | None = None
         self._egress: Egress | None = None
         self._admissions: dict[tuple[str, bytes, int | None], Admission] = {}
@@ -90,7 +91,11 @@ class Guard:
         return f"Guard(policy={self.policy.policy!r}, sha256={self.policy.sha256[:12]!r})"
 
     def close(self) -> None:
-        """Stop the worker processes, close the blocking connections and make the ledger durable."""
+        """Stop the worker processes, close the blocking connections and make the ledger durable; once."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
         self.detector.close()
         for moderation in self._moderations.values():
             moderation.close()

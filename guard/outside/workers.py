@@ -75,14 +75,14 @@ class _Template:
 
     def hello(self) -> Any:
         """Wait until the target is built and return what it has to say; raises SetupError."""
-        self._control.settimeout(_START_S)
         try:
+            self._control.settimeout(_START_S)  # closed already, where a pool ends before it has begun
             built, hello = receive_frame(self._control)
+            self._control.settimeout(_FORK_S)
         except (OSError, EOFError):
             raise SetupError("a worker process could not be started") from None
         if not built:
             raise SetupError(f"a worker process could not be started: {hello}")
-        self._control.settimeout(_FORK_S)
         self._built = True
         return hello
 

@@ -280,7 +280,8 @@ def test_findings_behind_the_end_change_nothing() -> None:
 def test_bytes_behind_done_are_dropped() -> None:
     """A25: `[DONE]` is sent once and last, whatever follows it."""
     data = rows(chunk("hello "), chunk(finish="stop")) + kit.DONE
-    run = machine(kit.REDACTING).feed([data + rows(chunk("and more")) + kit.DONE, kit.DONE]).finish()
+    late = rows(chunk("and more")) + b": late\n\n" + kit.DONE
+    run = machine(kit.REDACTING).feed([data + late, late]).finish()
     assert run.out == data
     assert run.ends == [""]
     assert run.gate.complete

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import random
+import re
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -175,10 +176,13 @@ TEXTS = st.lists(
 @settings(max_examples=25)
 @given(first=TEXTS, second=TEXTS, size=st.sampled_from([0, 9, 100]), seed=st.integers(0, 999))
 def test_both_drivers_stream_alike(first: list[str], second: list[str], size: int, seed: int) -> None:
-    """B26: awaiting or blocking, whatever the pace of the judge: byte for byte what a driver by hand sends."""
+    """B26: awaiting or blocking, whatever the pace of the judge: byte for byte what a driver by hand sends.
+
+    But for the numbers of new placeholders where there are several choices: those go by who comes first.
+    """
     texts = ["".join(first), "".join(second)]
     pieces = kit.cut(kit.wire(kit.provider("chat", texts, chunk=5)), size)
-    by_hand = kit.run(kit.JUDGED, "chat", pieces, seed=seed, choices=2).out
+    by_hand = numberless(kit.run(kit.JUDGED, "chat", pieces, seed=seed, choices=2).out)
     chance = random.Random(seed)
 
     async def pause() -> None:
@@ -186,8 +190,13 @@ def test_both_drivers_stream_alike(first: list[str], second: list[str], size: in
             await asyncio.sleep(0)
 
     doors = Doors()
-    assert blocked(kit.JUDGED, pieces, doors, choices=2) == by_hand
-    assert asyncio.run(awaited(kit.JUDGED, pieces, AsyncDoors(doors, pause), choices=2)) == by_hand
+    assert numberless(blocked(kit.JUDGED, pieces, doors, choices=2)) == by_hand
+    out = asyncio.run(awaited(kit.JUDGED, pieces, AsyncDoors(doors, pause), choices=2))
+    assert numberless(out) == by_hand
+
+
+def numberless(data: bytes) -> bytes:
+    return re.sub(rb"<([A-Z_]+)_\d+>", rb"<\1>", data)
 
 
 @pytest.mark.parametrize("judge", [failing, lambda text: 1 / 0, lambda text: {}])
@@ -232,12 +241,17 @@ async def test_two_windows_are_judged_at_a_time() -> None:
 async def test_judged_text_leaves_while_the_upstream_is_silent() -> None:
     """No stall: what was judged does not wait for the provider's next byte."""
 
+    doors = AsyncDoors(Doors())
+
     async def upstream() -> AsyncIterator[bytes]:
-        yield event(ASK) + event(ASK)
+        while not doors.asked:
+            yield event("words ")
+            await asyncio.sleep(0)
         await asyncio.Event().wait()
 
-    stream = drive_stream(kit.gate(kit.JUDGED, "chat"), upstream(), AsyncDoors(Doors()))
-    assert ASK in (await anext(stream)).decode()
+    stream = drive_stream(kit.gate(kit.JUDGED, "chat"), upstream(), doors)
+    assert "words " in (await anext(stream)).decode()
+    assert doors.asked == 1
     await stream.aclose()
 
 

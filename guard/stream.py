@@ -68,6 +68,9 @@ ASKS = 16
 QUEUE_BYTES = 32 * 1024 * 1024
 """Bytes of events that may wait for one that cannot leave yet (100 K tokens, a token an event)."""
 
+LANES = 4096
+"""Texts that one answer may stream side by side: choices, parts, calls."""
+
 KEPT = 64
 """Decisions of one kind, rule and place that are kept apart: as many as a record shows; it counts them all."""
 
@@ -323,6 +326,8 @@ class StreamGate:
         if not isinstance(data, dict):
             return self._break_off("guard.opaque.field", sentence("guard.opaque.field", "", Stage.OUTPUT))
         parsed = read_event(self._endpoint, data, self._lanes)
+        if len(self._lanes) + sum(d.lane not in self._lanes for d in parsed.deltas) > LANES:
+            raise BadRequest(502, "guard.opaque.field", "it has too many parts")
         item = _Item(event, parsed, data.get("sequence_number"))
         self._note(data)
         ops = self._feed_lanes(item, parsed, data)

@@ -180,6 +180,17 @@ def test_a_queue_that_cannot_leave_is_bounded(monkeypatch: pytest.MonkeyPatch) -
     assert b"Spain" not in run.out
 
 
+def test_the_number_of_lanes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A27: an upstream that opens choice after choice ends the stream as one that cannot be read."""
+    monkeypatch.setattr(stream, "LANES", 100)
+    run = (
+        machine(kit.REDACTING, choices=1000).feed(rows(chunk("word ", index=i)) for i in range(1000)).finish()
+    )
+    assert run.ends == ["guard.opaque.field"]
+    assert len(kit.told(run.events)) == 100
+    assert not run.done
+
+
 @pytest.mark.parametrize("policy", [kit.REDACTING, kit.JUDGED, NONE, FULL])
 def test_a_silent_lane_stops_nobody(policy: str) -> None:
     """No deadlock: a choice that says one word and no more, or a call that never ends, and the rest goes on."""

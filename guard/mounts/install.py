@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from guard.errors import SetupError
 from guard.guard import Guard
 from guard.mounts.asgi import GuardMiddleware, Identify
@@ -76,7 +78,9 @@ def _guarded_init(original: Callable[..., None], guard: Guard, sync: bool) -> Ca
 
 
 def _client(guard: Guard, sync: bool, base_url: Any) -> Any:
-    named = str(base_url) if base_url is not None else None
+    named = (
+        str(base_url) if isinstance(base_url, str | httpx2.URL) else None
+    )  # else None, or the SDK's NOT_GIVEN
     if sync:
         return guarded_client(guard=guard, sync=True, base_url=named)
     return guarded_client(guard=guard, base_url=named)

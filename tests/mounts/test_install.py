@@ -239,7 +239,7 @@ def test_every_client_made_afterwards_is_guarded(quiet: Guard, provider: Starlet
     made = [
         openai.OpenAI(api_key="k", base_url=url),
         openai.AsyncOpenAI(api_key="k", base_url=url),
-        openai.Client(api_key="k"),
+        openai.Client(api_key="k", base_url=openai.NOT_GIVEN),
         openai.AsyncClient(api_key="k"),
         openai.AzureOpenAI(**azure),  # type: ignore[call-overload]
         openai.AsyncAzureOpenAI(**azure),  # type: ignore[call-overload]

@@ -3,7 +3,8 @@
 Bytes of a server-sent event stream go in, operations come out: `Find` (detect in a text), `Ask` (judge a
 text), `Emit` (bytes for the caller), `End`. Each lane (a choice's content, a tool call's arguments) has
 its hold-back; events leave in the order in which they came, each with the text that was released for it.
-What a caller receives is a function of the provider's text alone, never of how it was cut.
+What a caller receives is a function of the provider's text alone, never of how it was cut, nor of the judge's
+pace: what the model brought gets its number when its text leaves, not when it is found.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from typing import Any
 
 from guard import moderation
-from guard.engine import Exchange, fix, lies_inside, merge, note_moderation, own_spans, unavailable
+from guard.engine import Exchange, by_path, fix, lies_inside, merge, note_moderation, own_spans, unavailable
 from guard.errors import BadRequest, Unavailable
 from guard.holdback import Check, Cuts, HoldBack, Release, Stop
-from guard.pii.redact import answer
+from guard.pii.redact import answer, for_judge
 from guard.policy.decide import decide, judges
 from guard.policy.model import Policy
 from guard.sentences import message_for, sentence
@@ -82,6 +84,8 @@ class _Window:
     start: int
     end: int
     text: str
+    decisions: Sequence[Decision] = ()
+    segments: tuple[Segment, ...] = ()
     released: str | None = None
     blocking: Decision | None = None
 
@@ -100,11 +104,17 @@ class _Lane:
     judged_tail: str = ""
     document: bool = False
     item_id: str = ""
+    released: StringIO | None = None
 
     @property
     def over(self) -> bool:
         """Whether nothing more will be released: a check has stopped the lane, or its choice has ended."""
         return self.dead or self.blocking is not None
+
+    @property
+    def told(self) -> str:
+        """All that has left, where events repeat it."""
+        return self.released.getvalue() if self.released else ""
 
     def settled(self, end: int) -> bool:
         """Whether all that will be released of the text before `end` has been."""
@@ -142,6 +152,7 @@ class _Item:
     sequence: int | None = None
     ranges: tuple[tuple[Delta, _Lane, int, int], ...] = ()
     waiting: bool = False
+    texts: list[tuple[Segment, Sequence[Decision]]] = field(default_factory=list)
     changes: dict[str, str] = field(default_factory=dict)
     blocking: Decision | None = None
     failure: tuple[str, str] | None = None
@@ -212,6 +223,7 @@ class StreamGate:
         self._endpoint = endpoint
         self._exchange = exchange
         self._cuts = cuts
+        self._partials = exchange.placeholders.partials()
         self._reach = reach
         self._limits = limits
         self._choices = choices
@@ -405,24 +417,22 @@ class StreamGate:
                 hold="full" if hold == "full" else stream.hold,
                 reach=self._reach,
                 keep_provider=repeats,
-                keep_released=repeats,
+                keep_released=False,
             ),
             dead=choice_of(name) in self._dead,
             document=hold == "full",
+            released=StringIO() if repeats else None,
         )
         self._lanes[name] = lane
         return lane
 
     def _safe_cuts(self, text: str, start: int, final: bool) -> list[int]:
         """The catalogue's cuts, but for those inside what may be one of this exchange's placeholders."""
-        cuts = self._cuts(text, start, final)
-        placeholders = self._exchange.placeholders
-        if not placeholders.restorable:
+        cuts, partials = self._cuts(text, start, final), self._partials
+        if not partials:
             return cuts
-        reach = placeholders.longest
-        return [
-            cut for cut in cuts if placeholders.partial(head := text[max(0, cut - reach) : cut]) == len(head)
-        ]
+        reach = partials.longest
+        return [cut for cut in cuts if partials.at(head := text[max(0, cut - reach) : cut]) == len(head)]
 
     def _close(self, lane: _Lane) -> list[Op]:
         if lane.closed or lane.dead:
@@ -439,8 +449,6 @@ class StreamGate:
                 ops.append(self._check(lane, step))
             elif isinstance(step, Release):
                 lane.done = lane.windows[step.window].end
-                if self._exchange.stacked:
-                    self._exchange.note_streamed(lane.name, step.text)
             elif step.reason == "checked":
                 lane.blocking = lane.windows[step.window].blocking
             elif lane.blocking is None:
@@ -473,7 +481,6 @@ class StreamGate:
         window = lane.windows[job.window]
         if self._exchange.passed(window.text):
             del self._jobs[key]
-            window.released = window.text
             return self._pass(lane, job.window)
         verdict = self._decide_window(job, lane, window, lists)
         if verdict.blocking is not None:
@@ -504,19 +511,13 @@ class StreamGate:
         return verdict
 
     def _answer_window(self, job: _Job, window: _Window, verdict: Verdict) -> str:
-        """Set the window's released text; the redacted text for the judge."""
+        """Keep what a window's release will need; the redacted text for the judge."""
         placeholders = self._exchange.placeholders
+        window.decisions, window.segments = verdict.decisions, job.segments
         if not job.segments:
-            window.released, judged, _ = answer(window.text, verdict.decisions, placeholders)
-            return judged
-        released: dict[str, str] = {}
-        parts: list[str] = []
-        for segment in job.segments:
-            rows = [d for d in verdict.decisions if d.finding.path == segment.path]
-            released[segment.path], judged, _ = answer(segment.text, rows, placeholders)
-            parts.append(judged)
-        window.released = rewritten(window.text, released)
-        return "\n".join(parts)
+            return for_judge(window.text, verdict.decisions, placeholders)
+        rows = by_path(verdict.decisions)
+        return "\n".join(for_judge(s.text, rows.get(s.path, ()), placeholders) for s in job.segments)
 
     def _placed(self, segments: Sequence[Segment], lists: Sequence[Sequence[Finding]]) -> list[Finding]:
         found: list[Finding] = []
@@ -532,7 +533,7 @@ class StreamGate:
         return max(1, self._policy.output.stream.context * 4)
 
     def _pass(self, lane: _Lane, window: int) -> list[Op]:
-        steps = lane.hold.checked(window, lane.windows[window].released)
+        steps = lane.hold.checked(window, lane.windows[window].text)
         return self._hold_ops(lane, steps) + self._drain()
 
     def _block(self, lane: _Lane, window: int, blocking: Decision) -> list[Op]:
@@ -595,12 +596,11 @@ class StreamGate:
         to_judge = []
         assert job.item is not None
         error = job.item.parsed is not None and job.item.parsed.error
+        decided = by_path(verdict.decisions)
         for segment in job.segments:
-            rows = [d for d in verdict.decisions if d.finding.path == segment.path]
-            restored, judged, _ = answer(segment.text, rows, self._exchange.placeholders)
-            released = judged if error else restored
-            if released != segment.text:
-                job.item.changes[segment.path] = released
+            rows = decided.get(segment.path, ())
+            job.item.texts.append((segment, rows))
+            judged = for_judge(segment.text, rows, self._exchange.placeholders)
             echo = self._exchange.echoes(segment)
             if segment.change is Change.TEXT and judged.strip() and not echo and not error:
                 to_judge.append((segment, judged))
@@ -642,6 +642,7 @@ class StreamGate:
     def _emit(self, item: _Item) -> list[Op]:
         if item.failure is not None:
             return self._fail(*item.failure)
+        self._settle(item)
         endings = self._endings(item)
         ops = [] if item.parsed is None else self._leave(item, item.parsed, endings)
         for ending in endings:
@@ -649,6 +650,33 @@ class StreamGate:
             if self._ended:
                 return ops
         return ops + self._last(item) if item.last else ops
+
+    def _settle(self, item: _Item) -> None:
+        """Set the text of what leaves with an event; new values are numbered here, in the provider's order."""
+        for _, lane, _, end in item.ranges:
+            for window in () if lane.dead else lane.windows.values():
+                if window.released is None and window.start < min(end, lane.done):
+                    self._release(lane, window)
+        for segment, rows in () if item.blocking else item.texts:
+            restored, redacted, _ = answer(segment.text, rows, self._exchange.placeholders)
+            released = redacted if item.parsed is not None and item.parsed.error else restored
+            if released != segment.text:
+                item.changes[segment.path] = released
+
+    def _release(self, lane: _Lane, window: _Window) -> None:
+        window.released = self._released(window)
+        if lane.released is not None:
+            lane.released.write(window.released)
+        if self._exchange.stacked:
+            self._exchange.note_streamed(lane.name, window.released)
+
+    def _released(self, window: _Window) -> str:
+        placeholders = self._exchange.placeholders
+        if not window.segments:
+            return answer(window.text, window.decisions, placeholders)[0]
+        decided = by_path(window.decisions)
+        changes = {s.path: answer(s.text, decided.get(s.path, ()), placeholders)[0] for s in window.segments}
+        return rewritten(window.text, changes)
 
     def _last(self, item: _Item) -> list[Op]:
         self._ended = True
@@ -695,7 +723,7 @@ class StreamGate:
             lane = self._lanes.get(name)
             if lane is None or lane.over or any(change.startswith(path) for change in item.changes):
                 continue
-            text = lane.hold.released
+            text = lane.told
             if jsonbody.at(item.data(self._limits), path) == lane.hold.provider != text:
                 changes[path] = text
         return changes
@@ -723,7 +751,7 @@ class StreamGate:
         for lane in (*lanes, *self._whole(item)):
             if lane.blocking is not None and not lane.dead:
                 choice = choice_of(lane.name)
-                ending = _Ending(choice, lane.blocking, lane.name, lane.hold.released, lane.item_id)
+                ending = _Ending(choice, lane.blocking, lane.name, lane.told, lane.item_id)
                 found.setdefault(choice, ending)
         if item.blocking is not None:
             data = item.data(self._limits)

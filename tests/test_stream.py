@@ -498,7 +498,7 @@ def test_a_repeat_that_says_something_else_is_screened() -> None:
     run = kit.run(kit.JUDGED, "responses", [kit.wire(events, done=False)])
     (done,) = [e for e in run.events if e["type"] == "response.output_text.done"]
     assert done["text"] == "Not what I said: <EMAIL_1>"
-    assert "Not what I said: <EMAIL_1>" in run.asked
+    assert "Not what I said: <EMAIL>" in run.asked
 
 
 def test_a_repeat_of_arguments_that_differs_stays_json() -> None:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.engine import Exchange, screen_output
-from guard.types import Detect, Segment
+from guard.types import Detect, Finding, Redaction, Segment
 from guard.wire.sse import Decoder
 
 _spec = importlib.util.spec_from_file_location("stream_kit", Path(__file__).with_name("stream_kit.py"))
@@ -249,3 +249,40 @@ def test_responses_repeat_what_was_streamed(stream: dict[str, Any]) -> None:
         assert by_type["response.output_item.done"]["item"]["content"][0]["text"] == told
         assert by_type["response.completed"]["response"]["output"][0]["content"][0]["text"] == told
         assert [event["sequence_number"] for event in run.events] == list(range(len(run.events)))
+
+
+@pytest.mark.parametrize("spelled", ["<us health insurance member id 1>", "< US HEALTH INSURANCE MEMBER ID 1 >"])
+@pytest.mark.parametrize("policy", [kit.REDACTING, kit.JUDGED], ids=["found", "judged"])
+def test_a_placeholder_of_many_words_comes_back_over_every_border(policy: str, spelled: str) -> None:
+    """B30: a token written with blanks has places for a cut inside; no window may end there."""
+    value = "XKA 123-45-6789"
+    for before in range(0, 60, 3):
+        text = f"{'word ' * before}ask {spelled} again, {'word ' * 40}"
+        who = kit.exchange(("pii.us.health_insurance_member_id", value))
+        run = kit.run(policy, "chat", [kit.wire(kit.provider("chat", [text], chunk=5))], who)
+        assert kit.told(run.events)["0"] == text.replace(spelled, value)
+
+
+FAKED = [
+    ("pii.person", "Ada Lovelace"),
+    ("pii.address", "221B Baker Street"),
+    ("pii.org", "Acme Corp"),
+    ("pii.address", "北京市朝阳区建国路88号"),
+]
+
+
+@pytest.mark.parametrize(("kind", "value"), FAKED)
+def test_a_fake_of_many_words_stays_whole_over_every_border(kind: str, value: str) -> None:
+    """Law 7: placeholders are never findings, also where a window could end within one: half a name is a name."""
+    who = kit.exchange()
+    fake = who.placeholders.placeholder(kind, value, Redaction("faker"))
+    part = re.compile("|".join(map(re.escape, re.findall(r"[\u4e00-\u9fff]|[^\s\u4e00-\u9fff]+", fake))))
+
+    def find(text: str) -> list[Finding]:
+        return [Finding(kind, *match.span(), 0.9, "test") for match in part.finditer(text)]
+
+    for before in range(0, 60, 3):
+        text = f"{'word ' * before}say {fake} again, {'word ' * 40}"
+        machine = kit.Run(kit.gate(kit.JUDGED, "chat", who), find)
+        machine.feed([kit.wire(kit.provider("chat", [text], chunk=5))]).finish()
+        assert kit.told(machine.events)["0"] == text

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from guard.keys import Keys
 from guard.pii import fakes, sealing
 from guard.pii.literals import Literals
+from guard.pii.partials import Partials
 from guard.pii.placeholders import (
     CLOSED,
     REVERSIBLE,
@@ -17,7 +18,6 @@ from guard.pii.placeholders import (
     hashed,
     masked,
     name_of,
-    open_end,
     token,
     token_key,
 )
@@ -46,6 +46,8 @@ class Mapping:
         self._originals = Literals()
         self._fixed = Literals()
         self._placeholder_of: dict[str, str] = {}
+        self._fakes: set[str] = set()
+        self._named: dict[str, str] = {}
         self._longest = 0
 
     def __repr__(self) -> str:
@@ -85,11 +87,17 @@ class Mapping:
                 end = stop
         return "".join([*pieces, text[end:]])
 
+    def noticed(self, kind: str, value: str) -> str:
+        """The name of a value that has no placeholder yet; from now on `redact_originals` takes it out too."""
+        named = self._named.setdefault(value, f"<{name_of(kind)}>")
+        self._originals.add(value)
+        return named
+
     def redact_originals(self, text: str) -> str:
         """Put placeholders back where this exchange's originals stand in a text."""
         pieces, end = [], 0
         for start, stop, original in self._originals.spans(text):
-            pieces += [text[end:start], self._placeholder_of[original]]
+            pieces += [text[end:start], self._placeholder_of.get(original) or self._named[original]]
             end = stop
         return "".join([*pieces, text[end:]])
 
@@ -101,27 +109,17 @@ class Mapping:
         """Where originals of this exchange stand in a text: (start, end, original), in order, not overlapping."""
         return list(self._originals.spans(text))
 
-    def partial(self, text: str) -> int:
-        """Where a restorable placeholder that the text's end cuts off may begin; len(text) if nowhere."""
-        if not self._restorable:
-            return len(text)
-        return min(self._partial_token(text), self._partial_sealed(text))
+    def partials(self) -> Partials:
+        """What a cut text may hold the beginning of: placeholders that come back, and fakes."""
+        tokens = self._tokens if self._restorable else ()
+        sealed = [made for made in self._restorable if made[1:-1] not in self._tokens]
+        return Partials(tokens, sealed, self._fakes, self._longest)
 
     def _token_spans(self, text: str) -> list[Span]:
         if not self._tokens or not CLOSED.search(text):
             return []
         found = ((m.start(), m.end(), self._tokens.get(token_key(m), "")) for m in TOKEN.finditer(text))
         return [span for span in found if span[2]]
-
-    def _partial_token(self, text: str) -> int:
-        start, name = open_end(text)
-        return start if any(key.startswith(name) for key in self._tokens) else len(text)
-
-    def _partial_sealed(self, text: str) -> int:
-        start = text.rfind("<", max(0, len(text) - self._longest))
-        tail = text[start:] if start >= 0 else ""
-        cut = tail and any(p.startswith(tail) and p != tail for p in self._restorable)
-        return start if cut else len(text)
 
     @staticmethod
     def _reach(form: str, made: str) -> int:
@@ -136,6 +134,8 @@ class Mapping:
             self._tokens[made[1:-1]] = made
         else:
             self._fixed.add(made)
+            if identity[0] == "faker":
+                self._fakes.add(made)
         return made
 
     def _made(self, form: str, kind: str, value: str) -> str:

@@ -52,6 +52,21 @@ def answer(text: str, decisions: Sequence[Decision], mapping: Mapping) -> tuple[
     return "".join([*released, rest]), "".join([*judged, mapping.redact_originals(rest)]), restored
 
 
+def for_judge(text: str, decisions: Sequence[Decision], mapping: Mapping) -> str:
+    """Take out of a provider's text what must not reach the judge: new values are named, not numbered (`<EMAIL>`).
+
+    Numbers are given when a text leaves (`answer`); this makes none. Placeholders of the exchange stay.
+    """
+    held = mapping.spans(text)
+    pieces, end = [], 0
+    for start, stop, mark in _in_order(_edits(text, decisions, held), held):
+        piece = text[start:stop]
+        shown = mapping.noticed(mark.finding.kind, piece) if isinstance(mark, Decision) else piece
+        pieces += [mapping.redact_originals(text[end:start]), shown]
+        end = stop
+    return "".join([*pieces, mapping.redact_originals(text[end:])])
+
+
 def _placeholder(text: str, start: int, stop: int, decision: Decision, mapping: Mapping) -> str:
     return mapping.placeholder(decision.finding.kind, text[start:stop], decision.redaction)
 

@@ -136,23 +136,23 @@ def test_no_original_survives_the_way_back(values: list[str], text: str) -> None
 @pytest.mark.parametrize("form", ["token", "encrypt"])
 @given(text=st.text(max_size=20))
 def test_a_placeholder_that_is_cut_off_is_held(form: str, text: str) -> None:
-    """Wherever a text ends inside a restorable placeholder, `partial` points at or before its beginning."""
+    """Wherever a text ends inside a restorable placeholder, `partials` points at or before its beginning."""
     mapping = Mapping(KEYS)
     made = mapping.placeholder("pii.us.ssn", "536-22-8421", Redaction(form, restore=True))
     for cut in range(1, len(made)):
-        assert mapping.partial(text + made[:cut]) <= len(text)
-    assert mapping.partial(f"{text}.{made}") == len(text) + 1 + len(made)
+        assert mapping.partials().at(text + made[:cut]) <= len(text)
+    assert mapping.partials().at(f"{text}.{made}") == len(text) + 1 + len(made)
     assert len(made) <= mapping.longest
 
 
 def test_plain_text_is_not_held() -> None:
     """Comparisons, HTML and tokens of other names wait for nothing, and with nothing in play nothing does."""
     mapping = Mapping(KEYS)
-    assert mapping.partial("if a <") == len("if a <")
+    assert mapping.partials().at("if a <") == len("if a <")
     mapping.placeholder("pii.email", "a@x.com", TOKEN)
     for text in ("a < b", "<div", "<PHONE_", "&amp", "<EMAIL_1>", "x", "", "<E" + "x" * 80):
-        assert mapping.partial(text) == len(text), text
-    assert mapping.partial("a <em") == 2
+        assert mapping.partials().at(text) == len(text), text
+    assert mapping.partials().at("a <em") == 2
 
 
 def test_every_tolerated_spelling_fits_the_longest() -> None:

@@ -95,7 +95,7 @@ class Call:
         self.action = Action.ALLOW
         self.body: Any = None
         self._change = change
-        self._span = guard.recorder.start(spans.SCREEN, parent=parent, links=links, attributes={})
+        self._span = guard.recorder.start(spans.SCREEN, parent=parent, links=links, prepared=guard.policy_group)
         self._model_span: Any = None
 
     @property
@@ -224,13 +224,11 @@ class Call:
             self._unrecorded(failure)
 
     def _common(self) -> Mapping[str, Any]:
-        identity = self.exchange.identity
         return {
-            **self.guard.policy_attributes,
             spans.EXCHANGE: self._span.span_id,
-            spans.TENANT: identity.tenant,
+            spans.TENANT: self.exchange.identity.tenant,
             spans.MOUNT: self.mount,
-            **({spans.USER: self._user()} if self._user() else {}),
+            spans.USER: self._user() or None,
         }
 
     def _user(self) -> str:
@@ -256,6 +254,7 @@ class Call:
                 **self._common(),
                 **records.request_attributes(self.endpoint, self.body, host, port),
             },
+            prepared=self.guard.policy_group,
         )
 
     def first_chunk(self) -> None:
@@ -367,7 +366,9 @@ class Call:
         self._finished = True
         span = self._model_span
         if span is None:
-            span = self.guard.recorder.start(spans.SCREEN, parent=self.parent, attributes=self._common())
+            span = self.guard.recorder.start(
+                spans.SCREEN, parent=self.parent, attributes=self._common(), prepared=self.guard.policy_group
+            )
         span.set_all(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
         span.set(spans.RESTORED, self.exchange.restored or None)
         if verdict is not None:

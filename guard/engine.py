@@ -174,27 +174,27 @@ def screen_output(
     findings = _outside_own(fresh, findings, exchange)
     spans = fix(policy, decide(policy, Stage.OUTPUT, [*opaque, *findings]), fresh)
     changes, judged = _answered(exchange, fresh, spans, restoring=judging)
-    echoed = {s.path for s in fresh if s.change is Change.FIXED or exchange.echoes(s)}
-    to_judge = {
-        path: text for path, text in judged.items() if judging and path not in echoed and text.strip()
-    }
+    to_judge: dict[str, str] = {}
+    if judging and judges(policy):
+        echoed = {s.path for s in fresh if s.change is Change.FIXED or exchange.echoes(s)}
+        to_judge = {path: text for path, text in judged.items() if path not in echoed and text.strip()}
     moderated, scores = yield from judge(policy, exchange, to_judge)
-    decisions = [*spans.decisions, *decide(policy, Stage.OUTPUT, moderated).decisions]
+    verdict = spans
+    if moderated:
+        decided = decide(policy, Stage.OUTPUT, moderated).decisions
+        verdict = merge(Stage.OUTPUT, policy, [*spans.decisions, *decided])
     if exchange.stacked:
-        blocked = {d.finding.path for d in decisions if d.enforced is Action.BLOCK}
+        blocked = {d.finding.path for d in verdict.decisions if d.enforced is Action.BLOCK}
         released = (changes.get(s.path, s.text) for s in fresh if s.path not in blocked)
         exchange.released.update(map(exchange.digest, released))
-    return Screened(merge(Stage.OUTPUT, policy, decisions), changes, _size(fresh), scores)
+    return Screened(verdict, changes, _size(fresh), scores)
 
 
 def judge(
     policy: Policy, exchange: Exchange, texts: Mapping[str, str]
 ) -> Flow[tuple[list[Finding], dict[str, Mapping[str, float]]]]:
     """Ask the moderation service about each text (path to text), if the policy has a rule for its answer."""
-    if not judges(policy):
-        exchange.receipts.note("moderation", Receipt.NOT_APPLICABLE)
-        return [], {}
-    if not texts:
+    if not texts or not judges(policy):
         exchange.receipts.note("moderation", Receipt.NOT_APPLICABLE)
         return [], {}
     try:
@@ -220,7 +220,7 @@ def note_moderation(policy: Policy, exchange: Exchange, found: Sequence[Finding]
     _note(policy, Stage.OUTPUT, exchange, "moderation", found)
 
 
-def _note(policy: Policy, stage: Stage, exchange: Exchange, check: str, found: Iterable[Finding]) -> None:
+def _note(policy: Policy, stage: Stage, exchange: Exchange, check: str, found: Sequence[Finding]) -> None:
     """Note a check's receipt by what it found: a failure is closed or open as the rules decide it."""
     failed = [f for f in found if f.kind.startswith("guard.unavailable.")]
     if not failed:
@@ -236,15 +236,27 @@ def _detect(
     if not segments:
         exchange.receipts.note("detect", Receipt.NOT_APPLICABLE)
         return []
-    groups = list(joined(segments))
-    texts = tuple(s.text for s in segments) + tuple(text for text, _ in groups)
+    groups = list(joined(segments)) if len(segments) > 1 else []
+    texts = tuple([s.text for s in segments] + [text for text, _ in groups])
     try:
         lists: list[list[Finding]] = yield Detect(texts)
     except Unavailable as failure:
         lists = [[Finding(failure.kind, 0, 0, 1.0, "guard")] for _ in texts]
-    _note(policy, stage, exchange, "detect", (f for found in lists for f in found))
+    if len(lists) != len(texts):
+        raise ValueError("a detector answers once a text")
+    _note(policy, stage, exchange, "detect", [f for found in lists for f in found])
+    return _placed(exchange, segments, groups, lists) if any(lists) else []
+
+
+def _placed(
+    exchange: Exchange,
+    segments: Sequence[Segment],
+    groups: Sequence[tuple[str, list[tuple[int, Segment]]]],
+    lists: Sequence[Sequence[Finding]],
+) -> list[Finding]:
+    """The findings of each segment at its path, and of each joined text at the paths that they lie over."""
     findings = [
-        replace(f, path=segment.path)
+        Finding(f.kind, f.start, f.end, f.score, f.source, segment.path)
         for segment, found in zip(segments, lists[: len(segments)], strict=True)
         for f in found
     ]
@@ -254,9 +266,9 @@ def _detect(
         for f in found
         for piece in spread(f, parts)
     ]
-    texts_by_path = {s.path: s.text for s in segments}
+    texts = {s.path: s.text for s in segments}
     for finding in (*findings, *pieces):
-        exchange.note_subject(texts_by_path[finding.path], finding)
+        exchange.note_subject(texts[finding.path], finding)
     return _once(findings + pieces) if pieces else findings
 
 
@@ -292,6 +304,8 @@ def _once(findings: list[Finding]) -> list[Finding]:
 
 def fix(policy: Policy, verdict: Verdict, segments: Sequence[Segment]) -> Verdict:
     """Turn a redaction of what must not be rewritten (names, ids, schema keys) into a block."""
+    if not verdict.decisions:
+        return verdict
     fixed = {s.path for s in segments if s.change is Change.FIXED}
     if not fixed or all(d.finding.path not in fixed for d in verdict.decisions):
         return verdict
@@ -328,6 +342,8 @@ def _answered(
     exchange: Exchange, segments: Sequence[Segment], verdict: Verdict, *, restoring: bool
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The new text of each path that changes, and the redacted text of each path for the judge."""
+    if not verdict.decisions and not exchange.placeholders.in_play:
+        return {}, {s.path: s.text for s in segments}
     decided = by_path(verdict.decisions)
     changes: dict[str, str] = {}
     judged: dict[str, str] = {}
@@ -343,6 +359,8 @@ def _answered(
 
 def _outside_own(segments: Sequence[Segment], findings: list[Finding], exchange: Exchange) -> list[Finding]:
     """Drop findings inside this exchange's placeholders, or inside originals that an inner mount put back."""
+    if not findings:
+        return findings
     found_in = {f.path for f in findings}
     spans = {s.path: own_spans(s.text, exchange) for s in segments if s.path in found_in}
     return [f for f in findings if not lies_inside(f, spans.get(f.path, ()))]

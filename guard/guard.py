@@ -77,6 +77,7 @@ class Guard:
         self._ledger: Ledger | None = None
         self._egress: Egress | None = None
         self._admissions: dict[tuple[str, bytes, int | None], Admission] = {}
+        self._last_admission: tuple[httpx2.URL | str, object, Admission | None] = ("", None, None)
         self._blocking: SyncAdmittingTransport | None = None
         self._moderations: OrderedDict[tuple[str, str, bool], Any] = OrderedDict()
 
@@ -124,6 +125,11 @@ class Guard:
     def policy_attributes(self) -> Mapping[str, Any]:
         """The span attributes that name the policy version."""
         return records.policy_attributes(self.policy)
+
+    @cached_property
+    def policy_group(self) -> Any:
+        """The same, encoded once for the spans of every call."""
+        return spans.prepare(self.policy_attributes)
 
     # text
 
@@ -182,14 +188,18 @@ class Guard:
 
     def admit(self, url: httpx2.URL | str) -> Admission:
         """Decide whether a URL may be reached under the policy's residency rules."""
-        target = httpx2.URL(url)
         admissions = self._admissions  # replaced as a whole when a host is named
+        asked, under, decided = self._last_admission
+        if asked is url and under is admissions and decided is not None:
+            return decided
+        target = httpx2.URL(url)
         where = (target.scheme, target.raw_host, target.port)
         known = admissions.get(where)
         if known is None:
             known = self._decided(target)
             if len(admissions) < _ADMISSIONS:
                 admissions[where] = known
+        self._last_admission = (url, admissions, known)
         return known
 
     def _decided(self, target: httpx2.URL) -> Admission:

@@ -67,5 +67,11 @@ class Keys:
 
 
 def keyed_hash(key: bytes, value: str, length: int = 32) -> str:
-    """HMAC-SHA256 of a value as `length` hex digits, for records that must join without the value."""
+    """Keyed BLAKE2b (RFC 7693) of a value as `length` hex digits, for records that must join without the value."""
+    data = value.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=length // 2, key=key).hexdigest()
+
+
+def hmac_hash(key: bytes, value: str, length: int = 32) -> str:
+    """HMAC-SHA256 (RFC 2104) of a value as `length` hex digits, for placeholders that others may recompute."""
     return hmac.digest(key, value.encode("utf-8", "surrogatepass"), "sha256").hex()[:length]

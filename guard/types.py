@@ -21,7 +21,7 @@ class Action(enum.IntEnum):
     @property
     def word(self) -> str:
         """The lower-case word used in YAML, spans and errors."""
-        return self.name.lower()
+        return _WORDS[self]
 
     @classmethod
     def parse(cls, word: str) -> Action:
@@ -29,6 +29,7 @@ class Action(enum.IntEnum):
         return _ACTIONS[word]
 
 
+_WORDS = tuple(action.name.lower() for action in Action)
 _ACTIONS = {action.name.lower(): action for action in Action}
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Any
 
 import aiohttp
@@ -34,16 +33,22 @@ from guard.types import Admission
 _LARGE_BODY = 1024 * 1024
 
 
-@contextmanager
-def _upstream_errors() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError:
-        raise UpstreamError("timeout") from None
-    except aiohttp.ClientConnectorError:
-        raise UpstreamError("connect") from None
-    except (aiohttp.ClientError, OSError):
-        raise UpstreamError("closed") from None
+class _UpstreamErrors:
+    """Turns the failures of aiohttp into UpstreamError."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, _: object) -> None:
+        if isinstance(failure, TimeoutError):
+            raise UpstreamError("timeout") from None
+        if isinstance(failure, aiohttp.ClientConnectorError):
+            raise UpstreamError("connect") from None
+        if isinstance(failure, aiohttp.ClientError | OSError):
+            raise UpstreamError("closed") from None
+
+
+_UPSTREAM_ERRORS = _UpstreamErrors()
 
 
 class Answer:
@@ -64,6 +69,10 @@ class Answer:
 
     async def read(self, limit: int) -> bytes:
         """Read the whole body; an answer over `limit` bytes is closed and raises UpstreamError."""
+        length = self._response.content_length
+        if self._decoder is None and length is not None and length <= limit:
+            with _UPSTREAM_ERRORS:
+                return await self._response.read()
         body = bytearray()
         async for chunk in self.chunks:
             body += chunk
@@ -78,7 +87,7 @@ class Answer:
 
     async def _read(self) -> AsyncIterator[bytes]:
         try:
-            with _upstream_errors():
+            with _UPSTREAM_ERRORS:
                 async for chunk in self._response.content.iter_any():
                     for piece in self._decoder.feed(chunk) if self._decoder else (chunk,):
                         yield piece
@@ -95,6 +104,7 @@ class Egress:
         self.admit = admit
         self._public = PublicNames()
         self._sessions = Sessions(self._public, context)
+        self._last: tuple[httpx2.URL | str, Admission | None, URL] = ("", None, URL())
 
     async def forward(
         self,
@@ -108,21 +118,29 @@ class Egress:
 
         Raises Refused (451: `egress.host`, `egress.jurisdiction`, `egress.redirect`) and UpstreamError.
         """
-        url = httpx2.URL(url)
-        admission = admitted(self.admit, url)
-        self._public.note(admission)
+        target = self._admitted(url)
         fields = _fields(outgoing(headers, sized=isinstance(body, bytes)))
         session = await self._sessions.get()
-        with _upstream_errors():
+        with _UPSTREAM_ERRORS:
             response = await session.request(
                 method,
-                _target(admission, url),
+                target,
                 headers=fields,
                 data=_payload(body),
                 allow_redirects=False,
-                timeout=_limits(timeouts or Timeouts()),
+                timeout=_limits(timeouts) if timeouts else _LIMITS,
             )
         return _answer(response)
+
+    def _admitted(self, url: httpx2.URL | str) -> URL:
+        """Admit a URL, and write it for aiohttp; the last one written is kept, since a gateway has few."""
+        admission = admitted(self.admit, url if isinstance(url, httpx2.URL) else httpx2.URL(url))
+        known, decided, target = self._last
+        if known is not url or decided is not admission:
+            self._public.note(admission)
+            target = _target(admission, httpx2.URL(url))
+            self._last = (url, admission, target)
+        return target
 
     async def aclose(self) -> None:
         """Close the running loop's connections."""
@@ -160,6 +178,9 @@ def _payload(body: bytes | AsyncIterable[bytes]) -> Any:
 
 def _limits(timeouts: Timeouts) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(sock_connect=timeouts.connect, sock_read=timeouts.read)
+
+
+_LIMITS = _limits(Timeouts())
 
 
 def _answer(response: aiohttp.ClientResponse) -> Answer:

@@ -1,13 +1,14 @@
-"""Find many fixed strings in one pass: an index by their first characters, the longest wins."""
+"""Find many fixed strings in one pass; where several begin at one place the longest wins."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 _WIDEST = 8
-# An alternation tries its branches at every character; up to about here that is faster than a look-up in Python.
-_FEW = 48
+# So many are looked for one by one, each at the speed of `str.find`; more share an index by first characters.
+_FEW = 16
+
+Span = tuple[int, int, str]
 
 
 class Literals:
@@ -17,7 +18,6 @@ class Literals:
         self._all: set[str] = set()
         self._width = 0
         self._by_head: dict[str, list[str]] = {}
-        self._heads: re.Pattern[str] | None = None
 
     def __len__(self) -> int:
         return len(self._all)
@@ -28,29 +28,39 @@ class Literals:
             self._all.add(literal)
             self._width = 0
 
-    def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
+    def spans(self, text: str) -> Iterator[Span]:
         """Yield (start, end, literal) from left to right, without overlaps."""
         if not self._all:
             return
-        self._prepare()
-        position = self._next(text, 0)
-        while position < len(text):
-            head = text[position : position + self._width]
-            found = self._longest(text, position, self._by_head.get(head))
-            if found:
-                yield position, position + len(found), found
-            position = self._next(text, position + (len(found) or 1))
+        end = 0
+        for start, stop, literal in self._few(text) if len(self._all) <= _FEW else self._many(text):
+            if start >= end:
+                yield start, stop, literal
+                end = stop
 
-    def _next(self, text: str, position: int) -> int:
-        """The next place where a literal may begin; every place, where there are too many to look for at once."""
-        if self._heads is None:
-            return position
-        match = self._heads.search(text, position)
-        return match.start() if match else len(text)
+    def _few(self, text: str) -> list[Span]:
+        """Every place of every literal, in order, the longest of one place first."""
+        found: list[Span] = []
+        for literal in self._all:
+            at = text.find(literal)
+            while at >= 0:
+                found.append((at, at + len(literal), literal))
+                at = text.find(literal, at + 1)
+        found.sort(key=lambda span: (span[0], -span[1]))
+        return found
+
+    def _many(self, text: str) -> Iterator[Span]:
+        """The longest literal of every place."""
+        self._prepare()
+        width, by_head = self._width, self._by_head
+        for at in range(len(text) - width + 1):
+            candidates = by_head.get(text[at : at + width])
+            if candidates and (found := self._longest(text, at, candidates)):
+                yield at, at + len(found), found
 
     @staticmethod
-    def _longest(text: str, position: int, candidates: list[str] | None) -> str:
-        return next((c for c in candidates or () if text.startswith(c, position)), "")
+    def _longest(text: str, position: int, candidates: list[str]) -> str:
+        return next((c for c in candidates if text.startswith(c, position)), "")
 
     def _prepare(self) -> None:
         if self._width:
@@ -59,5 +69,3 @@ class Literals:
         self._by_head = {}
         for literal in sorted(self._all, key=len, reverse=True):
             self._by_head.setdefault(literal[: self._width], []).append(literal)
-        few = len(self._by_head) <= _FEW
-        self._heads = re.compile("|".join(map(re.escape, self._by_head))) if few else None

@@ -59,6 +59,11 @@ class Mapping:
         return MappingProxyType(self._restorable)
 
     @property
+    def in_play(self) -> bool:
+        """Whether any value has been replaced or noticed, so that a text could hold one or its placeholder."""
+        return bool(self._original or self._named)
+
+    @property
     def longest(self) -> int:
         """The most characters that a restorable placeholder can take in an answer, however it is spelled."""
         return self._longest

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from guard.keys import keyed_hash
+from guard.keys import hmac_hash
 
 FORMS = ("mask", "hash", "token", "faker", "encrypt")
 REVERSIBLE = frozenset({"token", "encrypt"})
@@ -62,7 +62,7 @@ def open_end(text: str) -> tuple[int, str]:
 
 def hashed(key: bytes, name: str, value: str) -> str:
     """`<EMAIL:kfmaopdcbg>`: 40 bits of HMAC-SHA256 as letters, since digits could look like data again."""
-    digest = keyed_hash(key, f"{name}\0{value}", _HASH_LENGTH)
+    digest = hmac_hash(key, f"{name}\0{value}", _HASH_LENGTH)
     return f"<{name}:{digest.translate(_HASH_LETTERS)}>"
 
 

@@ -80,6 +80,7 @@ class Ledger:
         self._pending: list[Entry] = []
         self._pending_bytes, self._pending_since = 0, 0.0
         self._urgent = self._failing = False
+        self._rounds: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         self._retry_at: float = 0.0
         self._close_by: float = math.inf
         self._file: ExportFile | None = None
@@ -105,6 +106,7 @@ class Ledger:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self._put(Entry(line, loop, waiter))
+        self._flush_soon(loop)
         timer = loop.call_later(self._timeout_s, self._expire, waiter)
         try:
             await waiter
@@ -115,6 +117,7 @@ class Ledger:
         """Make one record durable from any thread, with or without a loop; raises as `commit` does."""
         waiter: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._put(Entry(line, None, waiter))
+        self._flush()
         try:
             waiter.result(self._timeout_s)
         except TimeoutError:
@@ -161,8 +164,21 @@ class Ledger:
             if len(self._pending) == 1:
                 self._pending_since = time.monotonic()
             # Waking the writer for every rider would cost the caller a thread switch a request.
-            if (awaited and not self._urgent) or len(self._pending) == _RIDERS:
-                self._urgent |= awaited
+            if not awaited and len(self._pending) == _RIDERS:
+                self._wake.notify()
+
+    def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake the writer after the loop's current round: all that commit in one round share one batch."""
+        if loop not in self._rounds:
+            self._rounds.add(loop)
+            loop.call_soon(self._flush, loop)
+
+    def _flush(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        if loop is not None:
+            self._rounds.discard(loop)
+        with self._wake:
+            if self._pending and not self._urgent:
+                self._urgent = True
                 self._wake.notify()
 
     def _start(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -43,7 +44,8 @@ _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _array(value: Sequence[Any]) -> Json:
-    return {"arrayValue": {"values": [_ENCODERS.get(type(item), _other)(item) for item in value]}}
+    encoders = _ENCODERS
+    return {"arrayValue": {"values": [encoders.get(type(item), _other)(item) for item in value]}}
 
 
 def _other(value: Any) -> Json:
@@ -69,8 +71,11 @@ def key_values(attributes: Mapping[str, Any]) -> list[Any]:
 
     Values are texts, numbers, booleans, enums of these and sequences of them; else TypeError.
     """
+    encoders = _ENCODERS
     return [
-        {"key": key, "value": _ENCODERS.get(type(value), _other)(value)}
+        {"key": key, "value": {"stringValue": value}}
+        if type(value) is str and len(value) <= TEXT_LIMIT
+        else {"key": key, "value": encoders.get(type(value), _other)(value)}
         for key, value in attributes.items()
         if value is not None
     ]
@@ -79,6 +84,12 @@ def key_values(attributes: Mapping[str, Any]) -> list[Any]:
 def prepare(attributes: Mapping[str, Any]) -> orjson.Fragment:
     """Encode attributes once, for many spans (a policy's); the keys must not be set again on the span."""
     return orjson.Fragment(dumps(key_values(attributes))[1:-1])
+
+
+@lru_cache(maxsize=1024)
+def group(*pairs: tuple[str, Any]) -> orjson.Fragment:
+    """Encode attributes whose values recur (a verdict's, a check's) once, as `prepare` does."""
+    return prepare(dict(pairs))
 
 
 def dumps(value: Any) -> bytes:

@@ -17,14 +17,14 @@ import orjson
 
 from guard.errors import SetupError
 from guard.trace import otlpjson
-from guard.trace.otlpjson import prepare
-from guard.trace.provider import always_on
+from guard.trace.otlpjson import group, prepare
+from guard.trace.provider import IDS, always_on
 from guard.types import Decision, Finding, Verdict
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
-__all__ = ["Recorder", "Span", "current_parent", "finding_events", "prepare", "remote_parent"]
+__all__ = ["Recorder", "Span", "current_parent", "finding_events", "group", "prepare", "remote_parent"]
 
 # Spans.
 SCREEN = "guard.screen"
@@ -109,7 +109,8 @@ ARRAY_LIMIT = 64
 EVENT_LIMIT = 1000
 """Most findings events of one span with a path of their own; those beyond are told once a kind and rule."""
 
-_KINDS = {"internal": (1, "INTERNAL"), "server": (2, "SERVER"), "client": (3, "CLIENT")}
+# SpanKind of trace.proto
+_KINDS = {"internal": 1, "server": 2, "client": 3}
 _ERROR_TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
@@ -145,25 +146,28 @@ class Recorder:
 
         Without `parent` the current OpenTelemetry context is the parent (an app's own span, if there is one);
         `opentelemetry.trace.INVALID_SPAN_CONTEXT` makes a root. `prepared` are attributes encoded before.
+        The model call's span (`client`) is one of the SDK's; guard's own steps are contexts and a line.
         """
+        above = _above(parent)
+        clock = (time.time_ns(), time.perf_counter_ns())
+        if kind == "client":
+            sdk = self._sdk_span(name, above, links, clock[0])
+            return Span(self._line, name, kind, sdk.get_span_context(), above, links, clock, attributes, prepared, sdk)
+        return Span(self._line, name, kind, _context(above), above, links, clock, attributes, prepared)
+
+    def _sdk_span(self, name: str, above: SpanContext | None, links: Sequence[SpanContext], started: int) -> Any:
         from opentelemetry import trace
 
-        context = None
-        if parent is not None:
-            above = parent.context if isinstance(parent, Span) else parent
-            context = trace.set_span_in_context(trace.NonRecordingSpan(above))
-        number, word = _KINDS[kind]
-        started, clock = time.time_ns(), time.perf_counter_ns()
-        span = self._tracer.start_span(
+        parent = trace.INVALID_SPAN if above is None else trace.NonRecordingSpan(above)
+        return self._tracer.start_span(
             name,
-            context,
-            trace.SpanKind[word],
+            trace.set_span_in_context(parent),
+            trace.SpanKind.CLIENT,
             links=[trace.Link(link) for link in links],
             start_time=started,
             record_exception=False,
             set_status_on_exception=False,
         )
-        return Span(self._line, span, number, links, (started, clock), attributes, prepared)
 
     def _line(self, span: dict[str, Any]) -> bytes:
         scopes = [{"scope": self._scope, "spans": [span]}]
@@ -171,7 +175,10 @@ class Recorder:
 
 
 class Span:
-    """One span: collect attributes and events, then `end()` gives its line. Not for two threads at once."""
+    """One span: collect attributes and events, then `end()` gives its line. Not for two threads at once.
+
+    `context` is its OpenTelemetry context, as a parent or a link of other spans.
+    """
 
     __slots__ = (
         "_attributes",
@@ -179,34 +186,40 @@ class Span:
         "_end",
         "_events",
         "_failed",
+        "_groups",
         "_json",
         "_line",
-        "_prepared",
-        "_span",
+        "_sdk",
+        "context",
     )
 
     def __init__(
         self,
         line: Callable[[dict[str, Any]], bytes],
-        span: Any,
-        kind: int,
+        name: str,
+        kind: str,
+        context: SpanContext,
+        above: SpanContext | None,
         links: Sequence[SpanContext],
         clock: tuple[int, int],
         attributes: Mapping[str, Any] | None,
         prepared: orjson.Fragment | None,
+        sdk: Any = None,
     ) -> None:
-        self._line, self._span, self._clock, self._prepared = line, span, clock, prepared
+        self.context = context
+        self._line, self._sdk, self._clock = line, sdk, clock
         self._attributes: dict[str, Any] = dict(attributes or {})
+        self._groups: list[orjson.Fragment] = [prepared] if prepared else []
         self._events: list[dict[str, Any]] = []
         self._failed = False
         self._end: bytes | None = None
-        self._json = _head(span, kind, links, clock[0])
-
-    @property
-    def context(self) -> SpanContext:
-        """The OpenTelemetry context, as a parent or a link of other spans."""
-        context: SpanContext = self._span.get_span_context()
-        return context
+        self._json = {
+            **_head(context, above),
+            "name": name,
+            "kind": _KINDS[kind],
+            "startTimeUnixNano": str(clock[0]),
+            "links": [_link(link) for link in links],
+        }
 
     @property
     def trace_id(self) -> str:
@@ -226,9 +239,17 @@ class Span:
         """Set several attributes as `set` does."""
         self._attributes.update(attributes)
 
-    def event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
-        """Add an event that happens now."""
+    def add(self, *groups: orjson.Fragment) -> None:
+        """Add attributes that were encoded before (`group`, `prepare`); none of them may be set as well."""
+        self._groups += groups
+
+    def event(
+        self, name: str, attributes: Mapping[str, Any] | None = None, prepared: orjson.Fragment | None = None
+    ) -> None:
+        """Add an event that happens now; `prepared` are attributes of it that were encoded before."""
         encoded = otlpjson.key_values(attributes or {})
+        if prepared is not None:
+            encoded.insert(0, prepared)
         self._events.append({"timeUnixNano": str(self._now()), "name": name, "attributes": encoded})
 
     def error(self, error: BaseException | type[BaseException] | str) -> None:
@@ -241,14 +262,16 @@ class Span:
         """Make this the current span, so that what is started inside becomes its child."""
         from opentelemetry import trace
 
-        with trace.use_span(self._span, record_exception=False, set_status_on_exception=False):
+        span = self._sdk or trace.NonRecordingSpan(self.context)
+        with trace.use_span(span, record_exception=False, set_status_on_exception=False):
             yield self
 
     def end(self) -> bytes:
         """End the span and give its OTLP JSON line, without a newline; again, the same line."""
         if self._end is None:
             ended = self._now()
-            self._span.end(ended)
+            if self._sdk is not None:
+                self._sdk.end(ended)
             self._end = self._line(self._finished(ended))
         return self._end
 
@@ -258,11 +281,8 @@ class Span:
         return started + time.perf_counter_ns() - clock
 
     def _finished(self, ended: int) -> dict[str, Any]:
-        attributes = otlpjson.key_values(self._attributes)
-        if self._prepared is not None:
-            attributes.append(self._prepared)
         self._json["endTimeUnixNano"] = str(ended)
-        self._json["attributes"] = attributes
+        self._json["attributes"] = otlpjson.key_values(self._attributes) + self._groups
         self._json["events"] = self._events
         self._json["status"] = {"code": 2} if self._failed else {}
         return self._json
@@ -333,19 +353,29 @@ def _traceparents(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) ->
         yield from (value.decode("latin-1") for key, value in headers if key.lower() == b"traceparent")
 
 
-def _head(span: Any, kind: int, links: Sequence[SpanContext], started: int) -> dict[str, Any]:
-    context, parent = span.get_span_context(), span.parent
-    head = {"traceId": f"{context.trace_id:032x}", "spanId": f"{context.span_id:016x}"}
-    if parent is not None:
-        head["parentSpanId"] = f"{parent.span_id:016x}"
+def _above(parent: SpanContext | Span | None) -> SpanContext | None:
+    """The context that a new span stands below; None for a root."""
+    if parent is None:
+        return current_parent()
+    above = parent.context if isinstance(parent, Span) else parent
+    return above if above.is_valid else None
+
+
+def _context(above: SpanContext | None) -> SpanContext:
+    """A new context in the trace of the one above, sampled whatever that says."""
+    from opentelemetry.trace import SpanContext, TraceFlags
+
+    trace_id = int.from_bytes(IDS.draw(16)) if above is None else above.trace_id
+    return SpanContext(trace_id, int.from_bytes(IDS.draw(8)), False, TraceFlags(TraceFlags.SAMPLED))
+
+
+def _head(context: SpanContext, above: SpanContext | None) -> dict[str, Any]:
     # No traceState: it is free text that came with the caller's headers.
-    return head | {
-        "flags": _flags(parent),
-        "name": span.name,
-        "kind": kind,
-        "startTimeUnixNano": str(started),
-        "links": [_link(link) for link in links],
-    }
+    head: dict[str, Any] = {"traceId": f"{context.trace_id:032x}", "spanId": f"{context.span_id:016x}"}
+    if above is not None:
+        head["parentSpanId"] = f"{above.span_id:016x}"
+    head["flags"] = _flags(above)
+    return head
 
 
 def _link(link: SpanContext) -> dict[str, Any]:

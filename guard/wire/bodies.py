@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from guard.errors import BadRequest
@@ -38,10 +39,15 @@ def form(headers: Headers) -> BodyForm:
     Raises BadRequest 400 for two of one header, 415 for what guard cannot read: codings are
     gzip, deflate and identity, one at most; the charset is UTF-8 or ASCII.
     """
-    encoding = _single(headers, b"content-encoding").strip().lower()
+    return _form(_single(headers, b"content-encoding"), _single(headers, b"content-type"))
+
+
+@lru_cache(maxsize=256)
+def _form(encoding: str, content_type: str) -> BodyForm:
+    encoding = encoding.strip().lower()
     if encoding not in ("", "identity", *_WBITS):
         raise BadRequest(415, "guard.opaque.encoding", "send the body as identity, gzip or deflate")
-    media_type, _, parameters = _single(headers, b"content-type").partition(";")
+    media_type, _, parameters = content_type.partition(";")
     if _charset(parameters) not in _CHARSETS:
         raise BadRequest(415, "guard.opaque.encoding", "send the body in UTF-8")
     return BodyForm("" if encoding == "identity" else encoding, media_type.strip().lower())
@@ -170,6 +176,8 @@ def bounded(chunks: Iterable[bytes], limit: int) -> bytes:
 
 def decode(data: bytes, coding: str, limit: int) -> bytes:
     """Undo the content coding of a whole body (see BodyDecoder)."""
+    if not coding:
+        return bounded((data,), limit) if len(data) > limit else data
     decoder = BodyDecoder(coding, limit)
     for start in range(0, len(data), _STEP):
         decoder.feed(data[start : start + _STEP])

@@ -221,9 +221,9 @@ def test_no_environment_variable_silences_or_cuts_the_record() -> None:
 
 
 def test_the_sdk_itself_records(recorder: Recorder) -> None:
-    """The ids and the kinship come from a recording span of opentelemetry-sdk, not of the global provider."""
-    span = recorder.start("x")
-    assert span._span.is_recording()
+    """A model call's ids and kinship come from a recording span of opentelemetry-sdk, not of the global provider."""
+    span = recorder.start("x", kind="client")
+    assert span._sdk.is_recording()
     assert span.context.trace_flags.sampled
     assert type(trace.get_tracer_provider()).__name__ == "ProxyTracerProvider"
     span.end()

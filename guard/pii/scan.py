@@ -61,6 +61,12 @@ class Scanner:
             return [Finding(kind, low, high, score, "pattern") for kind, low, high, score in found]
         return [Finding(kind, *projection.to_original(low, high), score, "pattern") for kind, low, high, score in found]
 
+    def silent(self, ascii_text: bytes) -> bool:
+        """Whether no row can match in an ASCII text, nor in any of its lines taken alone."""
+        ready = self._roads
+        mail = bool(ready.mail) and b"@" in ascii_text
+        return not mail and not (ready.gate is not None and ready.gate.Match(ascii_text))
+
     def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
         """Where the text after the cut `start` may be cut: no match spans these offsets, whatever follows.
 

@@ -29,6 +29,7 @@ from guard.services.seams import Seams
 from guard.types import Finding
 
 _ONE_SLICE = 8192  # a text that Presidio certainly reads in one piece
+_ONE_LOOK = 8192  # characters of texts that are looked at together
 _CONTEXT_WORDS = 96  # five words before a match, which Presidio looks at
 
 
@@ -138,12 +139,26 @@ class Detector:
         return _settled(texts, found, jobs, [_asked_sync(job) for job in jobs])
 
     def _plan(self, texts: Sequence[str]) -> tuple[list[list[Finding]], list[_Job]]:
-        short = sum(map(len, texts)) <= self._inline
+        size = sum(map(len, texts))
+        if size <= _ONE_LOOK and self._silent("\n\n".join(texts)):
+            return [[] for _ in texts], []
+        short = size <= self._inline
         found = [self._scan(text) if short else [] for text in texts]
         jobs = [self._detection(texts, short)]
         if self._names:
             jobs.append(self._analysis(texts, short, found))
         return found, [job for job in jobs if job.numbers]
+
+    def _silent(self, lines: str) -> bool:
+        """Whether one look at all texts shows that there is nothing in any: most bodies hold nothing."""
+        if not lines.isascii():
+            return False
+        data = lines.encode()
+        gates = [gate for gate, names in ((self._gate, self._names), (self._own_gate, self._own)) if names]
+        try:
+            return self._scanner.silent(data) and not any(not gate.lines or gate.open(data) for gate in gates)
+        except Exception:
+            return False
 
     def _scan(self, text: str) -> list[Finding]:
         try:

@@ -18,8 +18,15 @@ _BLANKS = r"[\x0b\x1c-\x1f]"
 _BLANK = re.compile(_BLANKS.encode())
 
 
+# What may match at the ends of a text and not at those of a line inside it.
+_ANCHOR = re.compile(r"(?<!\[)\^|\$|\\[AzZ]")
+
+
 class Gate:
-    """Which of several recognizers to run on a text; one without patterns (None) always runs."""
+    """Which of several recognizers to run on a text; one without patterns (None) always runs.
+
+    `lines` says that a text for which it is closed has no line, taken alone, for which it would open.
+    """
 
     def __init__(self, recognizers: Sequence[Sequence[str] | None]) -> None:
         self._all = tuple(range(len(recognizers)))
@@ -32,6 +39,7 @@ class Gate:
                 self._owners.append(index)
         self._set.Add(_BLANKS)
         self._set.Compile()
+        self.lines = not any(_ANCHOR.search(pattern) for patterns in recognizers for pattern in patterns or ())
         self._patterns = [tuple(patterns or ()) for patterns in recognizers]
         self._compiled: dict[int, list[Any]] = {}
 

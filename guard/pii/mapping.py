@@ -11,12 +11,12 @@ from guard.pii import fakes, sealing
 from guard.pii.literals import Literals
 from guard.pii.partials import Partials
 from guard.pii.placeholders import (
-    CLOSED,
     REVERSIBLE,
     SLACK,
     TOKEN,
     hashed,
     masked,
+    may_hold_tokens,
     name_of,
     token,
     token_key,
@@ -70,7 +70,7 @@ class Mapping:
 
     def reserve(self, text: str) -> None:
         """Leave out of the numbering what a caller's text holds already: `<EMAIL_1>`, however spelled."""
-        if CLOSED.search(text):
+        if may_hold_tokens(text):
             self._reserved.update(map(token_key, TOKEN.finditer(text)))
 
     def placeholder(self, kind: str, value: str, redaction: Redaction) -> str:
@@ -121,7 +121,7 @@ class Mapping:
         return Partials(tokens, sealed, self._fakes, self._longest)
 
     def _token_spans(self, text: str) -> list[Span]:
-        if not self._tokens or not CLOSED.search(text):
+        if not self._tokens or not may_hold_tokens(text):
             return []
         found = ((m.start(), m.end(), self._tokens.get(token_key(m), "")) for m in TOKEN.finditer(text))
         return [span for span in found if span[2]]

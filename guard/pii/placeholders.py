@@ -15,8 +15,7 @@ REVERSIBLE = frozenset({"token", "encrypt"})
 # brackets. Opening and closing must agree, so that a placeholder beside a caller's own `\` is never misread.
 _BODY = r"[A-Za-z](?:\\?_|[A-Za-z0-9 -]){0,70}?(?:\\?_|[ -])[1-9][0-9]{0,5}"
 TOKEN = re.compile(rf"< ?({_BODY}) ?>|＜ ?({_BODY}) ?＞|\\<({_BODY})\\>|&lt; ?({_BODY}) ?&gt;")
-CLOSED = re.compile(r"[0-9] ?(?:[>＞]|\\>|&gt;)")
-"""What every token ends with: a text without it needs no closer look."""
+_CLOSED = re.compile(r"[0-9] ?(?:[>＞]|\\>|&gt;)")
 SLACK = len("&lt;  &gt;")
 """How many characters the tolerated brackets may take; each `_` may take one more."""
 
@@ -41,6 +40,11 @@ def name_of(kind: str) -> str:
 def token(name: str, number: int) -> str:
     """`<EMAIL_1>`."""
     return f"<{name}_{number}>"
+
+
+def may_hold_tokens(text: str) -> bool:
+    """Whether a text holds what every token ends with; one without needs no closer look."""
+    return (">" in text or "＞" in text or "&gt;" in text) and _CLOSED.search(text) is not None
 
 
 def token_key(match: re.Match[str]) -> str:

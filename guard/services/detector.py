@@ -130,7 +130,7 @@ class Detector:
     async def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Find in each text: one list a text, in its order, no two overlapping; paths are empty."""
         found, jobs = self._plan(texts)
-        answers = await asyncio.gather(*(_asked(job) for job in jobs))
+        answers = await asyncio.gather(*(_asked(job) for job in jobs)) if jobs else ()
         return _settled(texts, found, jobs, answers)
 
     def detect_sync(self, texts: Sequence[str]) -> list[list[Finding]]:

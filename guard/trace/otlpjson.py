@@ -44,8 +44,13 @@ _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _array(value: Sequence[Any]) -> Json:
-    encoders = _ENCODERS
-    return {"arrayValue": {"values": [encoders.get(type(item), _other)(item) for item in value]}}
+    kinds = set(map(type, value))
+    encode = _ENCODERS.get(kinds.pop(), _other) if len(kinds) == 1 else _any
+    return {"arrayValue": {"values": list(map(encode, value))}}
+
+
+def _any(value: Any) -> Json:
+    return _ENCODERS.get(type(value), _other)(value)
 
 
 def _other(value: Any) -> Json:

@@ -305,21 +305,26 @@ def finding_events(verdict: Verdict, subjects: Callable[[Finding], str]) -> list
 
 def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str]) -> dict[str, Any]:
     listed = [decision.finding for decision in group[:ARRAY_LIMIT]]
-    first = group[0]
+    first, count = group[0], len(group)
+    source, action, enforced = first.finding.source, first.action, first.enforced
+    if count > 1:
+        source = ",".join(sorted({decision.finding.source for decision in group}))
+        action = max(decision.action for decision in group)
+        enforced = max(decision.enforced for decision in group)
     return {
         KIND: first.finding.kind,
-        SOURCE: ",".join(sorted({decision.finding.source for decision in group})),
+        SOURCE: source,
         RULE: first.rule,
         ORIGIN: first.origin,
-        FINDING_ACTION: max(decision.action for decision in group).word,
-        FINDING_ENFORCED: max(decision.enforced for decision in group).word,
+        FINDING_ACTION: action.word,
+        FINDING_ENFORCED: enforced.word,
         PATH: path,
-        COUNT: len(group),
+        COUNT: count,
         SCORES: [float(finding.score) for finding in listed],
         STARTS: [finding.start for finding in listed],
         ENDS: [finding.end for finding in listed],
         SUBJECTS: [subjects(finding) for finding in listed],
-        TRUNCATED: True if len(group) > ARRAY_LIMIT or path == MANY_PATHS else None,
+        TRUNCATED: True if count > ARRAY_LIMIT or path == MANY_PATHS else None,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -165,7 +166,7 @@ class Guard:
 
     def open_exchange(self, who: Identity) -> Exchange:
         """Make the state of one request and its answer."""
-        placeholders = Placeholders(self.keys, locale=self.policy.logs.locale)
+        placeholders = Placeholders(self.keys, locale=self.policy.logs.locale, year=time.gmtime().tm_year)
         return Exchange(who, placeholders, self.keys.memo, self.keys.subjects)
 
     @property

@@ -91,6 +91,8 @@ _GUARD = (
     *(f"guard.unavailable.{what}" for what in UNAVAILABLE),
     *(f"guard.opaque.{what}" for what in OPAQUE),
 )
+# What HIPAA's Safe Harbor names and Presidio has no entity for.
+_HEALTH = ("pii.us.zip", "pii.medical_record")
 _EGRESS = ("egress.jurisdiction", "egress.host", "egress.redirect")
 
 KINDS: frozenset[str] = frozenset(
@@ -100,6 +102,7 @@ KINDS: frozenset[str] = frozenset(
     + list(_GUARD)
     + list(_EGRESS)
     + list(PRESIDIO.values())
+    + list(_HEALTH)
 )
 """Every known kind, but for a policy's own (`recognizers.custom`)."""
 

@@ -93,7 +93,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """How a span is replaced: `form` is token, faker, mask, hash or encrypt."""
+    """How a span is replaced: `form` is token, faker, mask, hash, generalise or encrypt."""
 
     form: str = "token"
     restore: bool = False

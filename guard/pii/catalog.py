@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from guard.pii.catalog_china import CHINA
 from guard.pii.catalog_everyone import EVERYONE
+from guard.pii.catalog_health import HEALTH
 from guard.pii.catalog_nations import NATIONS
 from guard.pii.catalog_secrets import SECRETS
 from guard.pii.rows import Row
 
-ROWS: tuple[Row, ...] = (*CHINA, *NATIONS, *SECRETS, *EVERYONE)
+ROWS: tuple[Row, ...] = (*CHINA, *NATIONS, *HEALTH, *SECRETS, *EVERYONE)
 """Every row; a kind may have several."""

@@ -109,6 +109,11 @@ CUES = {
     "nhs": _cue("nhs health healthcare patient"),
     "nino": _cue("nino ninos ni insurance"),
     "imei": _cue("imei imeis imeisv device handset", "串号 设备号"),
+    "birth": _cue(
+        "dob birth born birthday birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita",
+        "出生 生日 生于 誕生 生年月日 출생 рождения",
+    ),
+    "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 診察券"),
     "vin": _cue("vin vins vehicle chassis car", "车架号 车辆识别 底盘号"),
     "crypto": _cue("bitcoin btc ethereum eth wallet address crypto litecoin ltc doge tron usdt", "钱包 地址 比特币 以太坊"),
     "version": _cue(

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from guard.keys import Keys
 from guard.pii import fakes, sealing
+from guard.pii.generalising import generalise
 from guard.pii.literals import Literals
 from guard.pii.partials import Partials
 from guard.pii.placeholders import (
@@ -31,12 +32,14 @@ class Mapping:
     """One value has one placeholder, two values never share one, and only its own originals are restored.
 
     Tokens are numbered in one sequence a name, in the order of the calls; numbers that the caller typed as a
-    literal (`reserve`) are left out. Not for use by two threads at once.
+    literal (`reserve`) are left out. `year` is the present one, for `as: generalise`, whose results are no
+    placeholders but text: many values may share one, and none comes back. Not for use by two threads at once.
     """
 
-    def __init__(self, keys: Keys, *, locale: Sequence[str] = ("en_US", "zh_CN")) -> None:
+    def __init__(self, keys: Keys, *, locale: Sequence[str] = ("en_US", "zh_CN"), year: int = 0) -> None:
         self._keys = keys
         self._locale = tuple(locale)
+        self._year = year
         self._by_value: dict[tuple[str, str, str], str] = {}
         self._original: dict[str, str] = {}
         self._restorable: dict[str, str] = {}
@@ -76,9 +79,14 @@ class Mapping:
     def placeholder(self, kind: str, value: str, redaction: Redaction) -> str:
         """The placeholder of a value, made at its first appearance."""
         form = redaction.form
+        if form == "generalise":
+            general = generalise(kind, value, self._year)
+            if general is not None:
+                return self._general(value, general)
+            form = "token"
         identity = _identity(form, kind, value)
         made = self._by_value.get(identity) or self._remember(identity, value, self._made(form, kind, value))
-        if redaction.restore and form in REVERSIBLE:
+        if redaction.restore and redaction.form in REVERSIBLE:
             self._restorable[made] = value
             self._longest = max(self._longest, self._reach(form, made))
         return made
@@ -129,6 +137,11 @@ class Mapping:
     @staticmethod
     def _reach(form: str, made: str) -> int:
         return len(made) + (SLACK + made.count("_") if form == "token" else 0)
+
+    def _general(self, value: str, general: str) -> str:
+        self._originals.add(value)
+        self._placeholder_of.setdefault(value, general)
+        return general
 
     def _remember(self, identity: tuple[str, str, str], value: str, made: str) -> str:
         self._by_value[identity] = made

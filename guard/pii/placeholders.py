@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from guard.keys import hmac_hash
 
-FORMS = ("mask", "hash", "token", "faker", "encrypt")
+FORMS = ("mask", "hash", "token", "faker", "generalise", "encrypt")
 REVERSIBLE = frozenset({"token", "encrypt"})
 
 # What models make of `<EMAIL_1>`: other case, spaces, Markdown's `\_` and `\<`, HTML's `&lt;`, full-width

@@ -18,6 +18,7 @@ from guard.policy.source import KeyPath, Source, shown
 from guard.types import Action
 
 _RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
+_MARKS = ("[key]", "[rule]", "[steps]")  # of pydantic's places, what is no key of the file
 _STAGES = ("input", "output", "logs")
 
 
@@ -63,7 +64,7 @@ def note(source: Source, error: ValidationError) -> None:
 
 
 def _path(loc: tuple[str | int, ...]) -> KeyPath:
-    return tuple(part for part in loc if part != "[key]")
+    return tuple(part for part in loc if part not in _MARKS)
 
 
 def _own_kinds(data: Mapping[str, Any]) -> frozenset[str]:

@@ -14,10 +14,11 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from guard.types import Action, Redaction
 
 ActionWord = Literal["allow", "flag", "redact", "block"]
-Form = Literal["token", "faker", "mask", "hash", "encrypt"]
+Form = Literal["token", "faker", "mask", "hash", "generalise", "encrypt"]
 Mode = Literal["enforce", "observe"]
+StepWord = Literal["flag", "redact", "block"]
 
-FORMS = ("encrypt", "faker", "token", "hash", "mask")
+FORMS = ("encrypt", "generalise", "faker", "token", "hash", "mask")
 """Ways to replace a span, from the loosest to the strictest."""
 
 RESTORABLE = ("token", "encrypt")
@@ -74,7 +75,7 @@ class RuleForm(BaseModel):
     as_: Form | None = Field(
         default=None,
         alias="as",
-        description="how a span is replaced: token (<EMAIL_1>), faker, mask, hash or encrypt",
+        description="how a span is replaced: token (<EMAIL_1>), faker, mask, hash, generalise or encrypt",
     )
     restore: bool = Field(
         default=False, description="put the original back into the answer (token and encrypt only)"
@@ -139,6 +140,37 @@ class RuleForm(BaseModel):
         return Step(at, action, enforced, self.redaction if action is Action.REDACT else TOKEN)
 
 
+class StepForm(BaseModel):
+    """One step of a rule that is written step by step, as `guard policy show` writes what several files say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    action: StepWord = Field(description="what is done from this score on")
+    at: float = Field(ge=0, le=1, description="the least score")
+    as_: Form | None = Field(default=None, alias="as", description="how a span is replaced")
+    restore: bool = Field(default=False, description="put the original back into the answer")
+    enforced: ActionWord | None = Field(
+        default=None, description="what is really done, where that is less than the action"
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> StepForm:
+        action, enforced = Action.parse(self.action), Action.parse(self.enforced or self.action)
+        if enforced > action:
+            raise wrong("enforces more than its action: write the greater of the two as the action")
+        if Action.REDACT not in (action, enforced) and self.model_fields_set & {"as_", "restore"}:
+            raise wrong("`as` and `restore` go with redact only: take them out")
+        if self.restore and (self.as_ or TOKEN.form) not in RESTORABLE:
+            raise wrong(f"{self.as_} cannot be restored: write as: token or as: encrypt, or take restore out")
+        return self
+
+    def step(self) -> Step:
+        """Read the form."""
+        action = Action.parse(self.action)
+        enforced = Action.parse(self.enforced) if self.enforced else action
+        return Step(self.at, action, enforced, Redaction(self.as_ or TOKEN.form, self.restore))
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A function from score to action: steps with rising `at`; below the first nothing is done.
@@ -173,9 +205,13 @@ class Rule:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        forms = {"[steps]": tuple[StepForm, ...], "[rule]": RuleForm}
         return core_schema.no_info_wrap_validator_function(
             _read,
-            handler.generate_schema(RuleForm),
+            core_schema.tagged_union_schema(
+                {tag: handler.generate_schema(form) for tag, form in forms.items()},
+                lambda value: "[steps]" if isinstance(value, tuple) else "[rule]",
+            ),
             serialization=core_schema.plain_serializer_function_ser_schema(_write),
         )
 
@@ -185,19 +221,32 @@ class Rule:
     ) -> JsonSchemaValue:
         words = {"type": "string", "enum": ["allow", "flag", "redact", "block"]}
         return {
-            "anyOf": [words, handler(schema)],
-            "description": "an action, an action with its details, or a ladder",
+            "anyOf": [words, *handler(schema)["oneOf"]],
+            "description": "an action, an action with its details, a ladder, or a list of steps",
         }
 
 
-def _read(value: Any, form: Callable[[Any], RuleForm]) -> Rule:
+def _read(value: Any, form: Callable[[Any], Any]) -> Rule:
     if isinstance(value, Rule):
         return value
     if isinstance(value, str):
-        return form({"action": value}).rule()
-    if not isinstance(value, dict):
+        value = {"action": value}
+    if isinstance(value, dict):
+        written: RuleForm = form(value)
+        return written.rule()
+    if not isinstance(value, tuple) or not value or not all(isinstance(step, dict) for step in value):
         raise wrong(f"is no rule: {EXAMPLES}")
-    return form(value).rule()
+    return Rule(_rising([step.step() for step in form(value)]))
+
+
+def _rising(steps: list[Step]) -> tuple[Step, ...]:
+    """Check that each step begins above the one before, and does no less."""
+    for low, high in pairwise(steps):
+        if (low.at or 0.0) >= (high.at or 0.0):
+            raise wrong("a step begins no higher than the one before: let `at` rise from step to step")
+        if high.action < low.action:
+            raise wrong("a step does less than the one before: let the actions rise from step to step")
+    return tuple(steps)
 
 
 def _write(rule: Rule) -> list[dict[str, Any]]:
@@ -241,7 +290,7 @@ def _redaction(steps: list[Step], action: Action, enforced: Action) -> Redaction
 
 
 def stricter(redactions: list[Redaction]) -> Redaction:
-    """Of several redactions: mask > hash > token > faker > encrypt, and no restoring over restoring."""
+    """Of several redactions: mask > hash > token > faker > generalise > encrypt, and no restoring over restoring."""
     if not redactions:
         return TOKEN
     form = max((redaction.form for redaction in redactions), key=FORMS.index)

@@ -27,8 +27,8 @@ Entry = tuple[KeyPath, str, str]
 def to_yaml(loaded: Loaded, *, why: bool = False) -> str:
     """Write the resolved policy as YAML; `why` adds to each line the file and line that it comes from.
 
-    The text loads again with the same digest, but for rules of several files whose steps differ in how they
-    redact or observe: those are written as a list of steps.
+    The text loads again with the same digest. Rules of several files whose steps differ in how they redact or
+    observe are written as a list of steps.
     """
     lines = list(_lay_out(_entries(loaded)))
     width = max(len(text) for text, _ in lines if len(text) <= 90)
@@ -95,41 +95,37 @@ def _quoted(text: str) -> str:
 
 def rule_text(rule: Rule) -> str:
     """Write a rule as a file would."""
-    words = [_step(step) for step in rule.steps]
-    if not words:
+    if not rule.steps:
         return "allow"
-    if len(words) == 1:
-        return _flow_mapping(words[0])
-    return (
-        _flow_mapping(_ladder(rule.steps))
-        if _is_ladder(rule.steps)
-        else f"[{', '.join(map(_flow_mapping, words))}]"
-    )
+    if not _is_one_rule(rule.steps):
+        return f"[{', '.join(_flow_mapping(_step(step)) for step in rule.steps)}]"
+    first = rule.steps[0]
+    if len(rule.steps) == 1:
+        return _flow_mapping({"action": first.action.word, "at": first.at, **_details(rule.steps)})
+    return _flow_mapping({**{s.action.word: s.at for s in rule.steps}, **_details(rule.steps)})
 
 
 def _step(step: Step) -> dict[str, Any]:
-    return {"action": step.action.word, "at": step.at, **_details(step)}
-
-
-def _details(step: Step) -> dict[str, Any]:
-    words: dict[str, Any] = {}
+    words: dict[str, Any] = {"action": step.action.word, "at": step.at}
     if Action.REDACT in (step.action, step.enforced):
-        words["as"] = step.redaction.form
-    if step.redaction.restore:
-        words["restore"] = True
-    if step.enforced is not step.action:
-        words["mode"] = "observe"
-    return words
+        words |= _redaction(step)
+    return words | ({"enforced": step.enforced.word} if step.enforced is not step.action else {})
 
 
-def _is_ladder(steps: tuple[Step, ...]) -> bool:
-    """Whether one rule of a file can say it: each action once, and all of it observed or none."""
-    seen = {step.enforced is observed(step.action) for step in steps if step.action is not Action.FLAG}
-    return len({step.action for step in steps}) == len(steps) and len(seen) < 2
+def _redaction(step: Step) -> dict[str, Any]:
+    return {"as": step.redaction.form, **({"restore": True} if step.redaction.restore else {})}
 
 
-def _ladder(steps: tuple[Step, ...]) -> dict[str, Any]:
-    words: dict[str, Any] = {step.action.word: step.at for step in steps}
+def _details(steps: tuple[Step, ...]) -> dict[str, Any]:
+    words: dict[str, Any] = {}
     for step in steps:
-        words |= _details(step)
-    return words
+        words |= _redaction(step) if step.action is Action.REDACT else {}
+    observes = any(step.enforced is not step.action for step in steps)
+    return words | ({"mode": "observe"} if observes else {})
+
+
+def _is_one_rule(steps: tuple[Step, ...]) -> bool:
+    """Whether one rule of a file can say it: each action once, all of it enforced or all observed."""
+    once = len({step.action for step in steps}) == len(steps)
+    enforced = all(step.enforced is step.action for step in steps)
+    return once and (enforced or all(step.enforced is observed(step.action) for step in steps))

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, unquote_plus
@@ -94,7 +95,7 @@ class LogRedactor:
         blocking = next((d for d in decisions if d.enforced is Action.BLOCK), None)
         if blocking:
             return f"[guard: message withheld, {blocking.finding.kind}]"
-        return redact(text, decisions, Mapping(self._keys, locale=self._locale))
+        return redact(text, decisions, Mapping(self._keys, locale=self._locale, year=time.gmtime().tm_year))
 
     def _decoded(self, text: str) -> str:
         return _WORD.sub(self._decoded_word, text) if "%" in text or "+" in text else text

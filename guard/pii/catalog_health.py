@@ -1,0 +1,33 @@
+# ruff: noqa: E501
+"""The catalogue: what HIPAA's Safe Harbor names beside numbers and addresses: births, ages over 89, ZIP codes, records."""
+
+from __future__ import annotations
+
+from guard.pii.rows import Edge, Road, Row
+
+_DATE = (
+    r"(?:(?:18|19|20)[0-9]{2}[-/. ](?:0?[1-9]|1[0-2])[-/. ](?:0?[1-9]|[12][0-9]|3[01])"
+    r"|(?:0?[1-9]|[12][0-9]|3[01])[-/. ](?:0?[1-9]|[12][0-9]|3[01])[-/. ](?:(?:18|19|20)[0-9]{2}|[0-9]{2})"
+    r"|(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]))"
+)
+
+HEALTH = (
+    Row(
+        "pii.birth_date", _DATE, Road.DIGITS, 0.0, 0.85, cue="birth", edge=Edge.DOTTED, alphabet="groups", longest=10, laws=("hipaa:3", "gdpr", "pipl"),
+    ),
+    Row(
+        "pii.age", r"(?i:aged?)[ :=]{0,3}(?i:of )?(?P<value>9[0-9]|1[0-2][0-9])", Road.WHOLE, 0.7, 0.7, longest=3, laws=("hipaa:3",),
+    ),
+    Row(
+        "pii.us.zip", r"(?i:zip)(?i:[ _-]?code)?[ :=#]{0,3}(?i:is )?(?P<value>[0-9]{5}(?:-[0-9]{4})?)", Road.WHOLE, 0.8, 0.8, country="US", longest=10,
+        laws=("hipaa:2",),
+    ),
+    Row(
+        "pii.medical_record", r"(?:[A-Za-z]{1,3}-?)?[0-9]{5,10}", Road.DIGITS, 0.0, 0.75, cue="medical_record", longest=14, laws=("hipaa:8",),
+    ),
+    Row(
+        "pii.medical_record",
+        r"(?i:(?:medical|patient|health|hospital)[ _-]?(?:record|chart|file)[ _-]?)(?i:number|num|no|nr|id)?[ .:=#]{0,3}(?P<value>(?:[A-Za-z]{1,3}-?)?[0-9]{5,10})",
+        Road.WHOLE, 0.8, 0.8, longest=14, laws=("hipaa:8",),
+    ),
+)  # fmt: skip

@@ -6,7 +6,6 @@ import unicodedata
 
 from guard.keys import keyed_hash
 
-
 # What separates the parts of a value; "@._%+" tell two values apart.
 _SEPARATORS = {code: None for code in range(128) if not chr(code).isalnum() and chr(code) not in "@._%+"}
 

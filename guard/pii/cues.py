@@ -59,6 +59,13 @@ class Cue:
         return near if near <= self.reach else NEVER
 
 
+def merged(cues: list[Cue]) -> Cue:
+    """One cue that stands wherever one of several does."""
+    words = frozenset().union(*(cue.every for cue in cues))
+    others = sorted({cue.others.pattern for cue in cues if cue.others is not None})
+    return Cue(words, others=re.compile("|".join(others)) if others else None)
+
+
 def _gap(letters: bytes, word: bytes) -> int:
     """The characters from the end of the last such word to the end of the window."""
     padded = b" " + letters + b" "

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from guard.pii.catalog_everyone import HOST
 from guard.pii.cuts import block_end
 from guard.pii.judging import admitted, part_of_other, score_of
-from guard.pii.roads import AFTER, BEFORE, SHORTEST, Ready, Roads, regions
+from guard.pii.roads import AFTER, BEFORE, Ready, Roads
 from guard.pii.rows import Road
 from guard.pii.view import View
 
@@ -32,16 +32,12 @@ class Hunt:
         self._skip = skip
         self._claims: dict[str, bytearray] = {}
 
-    def run(self, ready: Roads, hits: Iterable[int], mail: bool) -> None:
-        """Search the rows that the gate let through, addresses, and what follows a head."""
-        numbers = False
+    def run(self, ready: Roads, hits: Iterable[int], regions: list[tuple[int, int]], mail: bool) -> None:
+        """Search the rows that the gate let through, the regions of digits, addresses, and what follows a head."""
         for index in hits:
-            row = ready.gated[index]
-            numbers = numbers or row.number
-            if not row.number:
-                self.whole(row)
-        if numbers:
-            self.numbers(ready)
+            self.whole(ready.gated[index])
+        if regions:
+            self.numbers(ready, regions)
         if mail:
             self.mail(ready.mail[0])
         if not self.view.ascii:
@@ -72,29 +68,32 @@ class Hunt:
             at = max(match.start(group), begin + 1) if group else taken or begin + 1
         return at
 
-    def numbers(self, ready: Roads) -> None:
+    def numbers(self, ready: Roads, regions: list[tuple[int, int]]) -> None:
         """Search the number rows in the regions of digits, each only where its gate lets it through."""
-        wanted = self._wanted(ready)
+        wanted = self.wanted(ready, regions)
         for index in sorted(wanted):
             row, reached = ready.numbers[index], 0
             claim = self._claims.get(row.kind) if row.yields else None
             for begin, high in wanted[index]:
                 if claim is not None and claim.find(0, begin + BEFORE, high) < 0:
                     continue  # a surer row of the kind has taken it all
-                if row.waits and not row.cue.stands_in(self.view.stretch(begin, high)):
-                    continue
                 reached = self.search(row, begin if begin > reached else reached, high, high + AFTER + 2)
 
-    def _wanted(self, ready: Roads) -> dict[int, list[tuple[int, int]]]:
+    def wanted(self, ready: Roads, regions: list[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
         """The regions in which each number row may match: from where it may begin to where it must."""
-        text, gate = self.text, ready.number_gate.Match
+        text, rows = self.text, ready.numbers
+        sure, waiting, awaited = ready.sure.open, ready.waiting.open, ready.awaited.stands_in
         wanted: dict[int, list[tuple[int, int]]] = {}
-        for low, high in regions(text):
-            if high - low < SHORTEST:
-                continue
+        for low, high in regions:
             begin = low - BEFORE if low > BEFORE else 0
-            for index in gate(text[begin - 1 if begin else 0 : high + AFTER + 1]) or ():
+            piece = text[begin - 1 if begin else 0 : high + AFTER + 1]
+            for index in sure(piece):
                 wanted.setdefault(index, []).append((begin, high))
+            stretch = self.view.stretch(begin, high)
+            if awaited(stretch):
+                for index in waiting(piece):
+                    if rows[index].cue.stands_in(stretch):
+                        wanted.setdefault(index, []).append((begin, high))
         return wanted
 
     def blocks(self, ready: Ready) -> None:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from guard.pii.checks import CHECKS
-from guard.pii.cues import CUES
+from guard.pii.cues import CUES, merged
 from guard.pii.nobody import NOBODY
 from guard.pii.rows import Edge, Road, Row
 
@@ -93,19 +93,40 @@ def _gate(rows: list[Row]) -> Any:
     return gate
 
 
+class Gate:
+    """One look at a stretch of digits that says which number rows could match in it."""
+
+    __slots__ = ("_match", "_rows")
+
+    def __init__(self, numbers: list[Ready], rows: list[int]) -> None:
+        self._match = _gate([numbers[index].row for index in rows]).Match if rows else None
+        self._rows = rows
+
+    def open(self, stretch: bytes) -> list[int]:
+        """The places of those rows."""
+        hits = self._match(stretch) if self._match else None
+        return [self._rows[hit] for hit in hits] if hits else []
+
+
 class Roads:
-    """The compiled rows of one choice, by road."""
+    """The compiled rows of one choice, by road.
+
+    Number rows that need a cue word (`waiting`) are looked for only where a word of any of them stands, however
+    many countries have one.
+    """
 
     def __init__(self, rows: tuple[Row, ...]) -> None:
-        gated = [row for row in rows if row.road not in (Road.MAIL, Road.AFTER)]
-        numbers = _numbers(gated)
+        numbers = _numbers(list(rows))
         shared = {row.kind for row, yields in numbers.items() if yields}
-        self.gated = [Ready(row, numbers.get(row, False), row.kind in shared) for row in gated]
-        self.numbers = [ready for ready in self.gated if ready.row.road is Road.DIGITS]
-        self.mail = [Ready(row) for row in rows if row.road is Road.MAIL]
-        self.after = [Ready(row) for row in rows if row.road is Road.AFTER]
-        self.gate = _gate([ready.row for ready in self.gated]) if self.gated else None
-        self.number_gate = _gate([ready.row for ready in self.numbers])
+        ready = [Ready(row, numbers.get(row, False), row.kind in shared) for row in rows]
+        by_road = {road: [row for row in ready if row.row.road is road] for road in Road}
+        self.numbers, self.mail, self.after = by_road[Road.DIGITS], by_road[Road.MAIL], by_road[Road.AFTER]
+        self.gated = [row for row in ready if row.row.road not in (Road.DIGITS, Road.MAIL, Road.AFTER)]
+        self.gate = _gate([row.row for row in self.gated]) if self.gated else None
+        places = range(len(self.numbers))
+        self.sure = Gate(self.numbers, [place for place in places if not self.numbers[place].waits])
+        self.waiting = Gate(self.numbers, [place for place in places if self.numbers[place].waits])
+        self.awaited = merged([row.cue for row in self.numbers if row.waits])
 
 
 @cache
@@ -132,7 +153,9 @@ SHORTEST = 6
 """The characters of the shortest region that can hold a match."""
 
 
-def regions(text: bytes) -> Iterator[tuple[int, int]]:
-    """The stretches that hold digits, with the letters and separators between them."""
-    for match in _REGION.finditer(text.translate(_CLASSES)):
-        yield match.start(), match.end()
+def regions(text: bytes) -> list[tuple[int, int]]:
+    """The stretches that hold digits, with the letters and separators between them, if long enough for a match."""
+    classes = text.translate(_CLASSES)
+    if b"9" not in classes:
+        return []
+    return [span for match in _REGION.finditer(classes) if (span := match.span())[1] - span[0] >= SHORTEST]

@@ -13,7 +13,7 @@ from guard.pii.cuts import BOUND, Block, blocks_from, cut_positions
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Candidate, Hunt
 from guard.pii.resolve import resolve
-from guard.pii.roads import roads
+from guard.pii.roads import regions, roads
 from guard.pii.rows import Row
 from guard.pii.view import CONTEXT, View
 from guard.types import Finding
@@ -61,11 +61,14 @@ class Scanner:
             return [Finding(kind, low, high, score, "pattern") for kind, low, high, score in found]
         return [Finding(kind, *projection.to_original(low, high), score, "pattern") for kind, low, high, score in found]
 
-    def silent(self, ascii_text: bytes) -> bool:
-        """Whether no row can match in an ASCII text, nor in any of its lines taken alone."""
-        ready = self._roads
-        mail = bool(ready.mail) and b"@" in ascii_text
-        return not mail and not (ready.gate is not None and ready.gate.Match(ascii_text))
+    def silent(self, text: str) -> bool:
+        """Whether one look at an ASCII text shows that no row matches in it, nor in any of its lines taken alone."""
+        ready, projection = self._roads, project(text)
+        data = projection.text
+        if (ready.mail and b"@" in data) or (ready.gate is not None and ready.gate.Match(data)):
+            return False
+        digits = regions(data) if ready.numbers else []
+        return not digits or not Hunt(View(text, projection, 0, data), self._skip).wanted(ready, digits)
 
     def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
         """Where the text after the cut `start` may be cut: no match spans these offsets, whatever follows.
@@ -88,11 +91,12 @@ class Scanner:
         ready = self._roads
         text = projection.text if base == 0 and high == len(projection.text) else projection.text[base:high]
         hits = ready.gate.Match(text) if ready.gate is not None else None
+        digits = regions(text) if ready.numbers else []
         mail = bool(ready.mail) and b"@" in text
-        if not hits and not mail and (not ready.after or source.isascii()):
+        if not hits and not digits and not mail and (not ready.after or source.isascii()):
             return []
         hunt = Hunt(View(source, projection, base, text), self._skip)
-        hunt.run(ready, hits or (), mail)
+        hunt.run(ready, hits or (), digits, mail)
         if not low:
             return hunt.belonging()
         first = low - base

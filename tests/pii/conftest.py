@@ -73,7 +73,7 @@ def plain() -> Callable[[str], Found]:
         if not projection.text:
             return []
         hunt = Hunt(View(text, projection, 0, projection.text), frozenset())
-        for row in [*ready.gated, *ready.mail]:
+        for row in [*ready.gated, *ready.numbers, *ready.mail]:
             hunt.whole(row)
         for row in ready.after:
             hunt.after(row)

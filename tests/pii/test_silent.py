@@ -13,7 +13,7 @@ LOOSE = settings(deadline=None, max_examples=100, suppress_health_check=list(Hea
 
 def silent(scanner: Scanner, texts: list[str]) -> bool:
     """Look at all texts together."""
-    return scanner.silent("\n\n".join(texts).encode())
+    return scanner.silent("\n\n".join(texts))
 
 
 def test_every_value_is_seen_between_others(everything: Scanner, samples: list[str]) -> None:

@@ -81,20 +81,24 @@ class Hunt:
 
     def wanted(self, ready: Roads, regions: list[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
         """The regions in which each number row may match: from where it may begin to where it must."""
-        text, rows = self.text, ready.numbers
-        sure, waiting, awaited = ready.sure.open, ready.waiting.open, ready.awaited.stands_in
+        text, gate = self.text, ready.number_gate.Match
         wanted: dict[int, list[tuple[int, int]]] = {}
         for low, high in regions:
             begin = low - BEFORE if low > BEFORE else 0
-            piece = text[begin - 1 if begin else 0 : high + AFTER + 1]
-            for index in sure(piece):
+            hits = gate(text[begin - 1 if begin else 0 : high + AFTER + 1])
+            for index in self._said(ready, begin, high, hits) if hits else ():
                 wanted.setdefault(index, []).append((begin, high))
-            stretch = self.view.stretch(begin, high)
-            if awaited(stretch):
-                for index in waiting(piece):
-                    if rows[index].cue.stands_in(stretch):
-                        wanted.setdefault(index, []).append((begin, high))
         return wanted
+
+    def _said(self, ready: Roads, begin: int, high: int, hits: list[int]) -> list[int]:
+        """Of the rows that could match in a region, those that need no cue word or have one there."""
+        rows = ready.numbers
+        if not any(rows[index].waits for index in hits):
+            return hits
+        stretch = self.view.stretch(begin, high)
+        if not ready.awaited.stands_in(stretch):
+            return [index for index in hits if not rows[index].waits]
+        return [index for index in hits if not rows[index].waits or rows[index].cue.stands_in(stretch)]
 
     def blocks(self, ready: Ready) -> None:
         """Take PEM blocks from their opening line to their end."""

@@ -93,21 +93,6 @@ def _gate(rows: list[Row]) -> Any:
     return gate
 
 
-class Gate:
-    """One look at a stretch of digits that says which number rows could match in it."""
-
-    __slots__ = ("_match", "_rows")
-
-    def __init__(self, numbers: list[Ready], rows: list[int]) -> None:
-        self._match = _gate([numbers[index].row for index in rows]).Match if rows else None
-        self._rows = rows
-
-    def open(self, stretch: bytes) -> list[int]:
-        """The places of those rows."""
-        hits = self._match(stretch) if self._match else None
-        return [self._rows[hit] for hit in hits] if hits else []
-
-
 class Roads:
     """The compiled rows of one choice, by road.
 
@@ -123,9 +108,7 @@ class Roads:
         self.numbers, self.mail, self.after = by_road[Road.DIGITS], by_road[Road.MAIL], by_road[Road.AFTER]
         self.gated = [row for row in ready if row.row.road not in (Road.DIGITS, Road.MAIL, Road.AFTER)]
         self.gate = _gate([row.row for row in self.gated]) if self.gated else None
-        places = range(len(self.numbers))
-        self.sure = Gate(self.numbers, [place for place in places if not self.numbers[place].waits])
-        self.waiting = Gate(self.numbers, [place for place in places if self.numbers[place].waits])
+        self.number_gate = _gate([row.row for row in self.numbers])
         self.awaited = merged([row.cue for row in self.numbers if row.waits])
 
 

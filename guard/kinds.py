@@ -75,16 +75,39 @@ PRESIDIO = {entity: presidio_kind(entity) for entity in (*_PRESIDIO_SPECIAL, *_P
 """Presidio entity to kind."""
 
 _PII = """
-email phone card iban bic ip mac imei vin crypto gps person address place org url url_credentials uuid date
+email phone card iban bic ip mac imei vin crypto gps person address place org url uuid date
 birth_date age username password bank_account
 cn.resident_id cn.passport cn.plate cn.uscc cn.tax cn.social_security cn.officer_id cn.hm_permit cn.tw_permit
 cn.wechat cn.qq cn.bank_account cn.postcode hk.id mo.id tw.id
 """.split()
 
 _SECRET = """
-openai_key anthropic_key aws_key aws_secret_key github_token gitlab_token slack_token slack_webhook google_key
-google_oauth stripe_key twilio_key sendgrid_key npm_token pypi_token huggingface_token azure_key jwt pem
-connection_string authorization env password high_entropy
+azure_key aws_secret_key jwt pem connection_string url_credentials authorization cloud_metadata env password
+high_entropy adafruit_key adobe_secret adyen_key age_key airtable_token aiven_password algolia_key alibaba_key
+alibaba_secret_key anthropic_key anyscale_key apify_token artifactory_key asana_token atlassian_token aws_appsync_key
+aws_key aws_mws_key aws_session_token azure_ad_secret azure_cosmos_key azure_devops_token azure_function_key
+azure_openai_key azure_sas azure_search_key azure_storage_key baidu_key beamer_key bedrock_key bitbucket_token
+brevo_key buildkite_token cerebras_key circleci_token clickhouse_key clickup_token clojars_token cloudflare_token
+cloudinary_url cohere_key confluent_key contentful_token coze_token crates_token dashscope_key databricks_token
+datadog_key deepgram_key deepl_key deepseek_key dify_key digitalocean_token dingtalk_secret dingtalk_webhook
+discord_secret discord_token discord_webhook docker_token doppler_token dropbox_token duffel_token dynatrace_token
+easypost_key elastic_key elevenlabs_key expo_token facebook_token fastly_key feishu_secret feishu_token feishu_webhook
+figma_token firebase_key firecrawl_key fireworks_key flutterwave_key flyio_token frameio_token friendli_key
+github_token gitlab_token gocardless_token google_hmac_key google_key google_oauth grafana_key grafana_token groq_key
+helicone_key heroku_key honeycomb_key huawei_key hubspot_token huggingface_token ibm_cloud_key infisical_token
+infracost_key intercom_token ionic_token jdcloud_key jina_key langfuse_key langsmith_key launchdarkly_key linear_key
+llamacloud_key lob_key mailchimp_key mailgun_key mandrill_key mapbox_token maxmind_key mem0_key meraki_key mistral_key
+mongodb_atlas_key moonshot_key neon_key netlify_token newrelic_key notion_token npm_token nuget_key nvidia_key
+octopus_key okta_token onepassword_key onepassword_token openai_key openrouter_key openshift_token packagist_token
+pangea_token paypal_token perplexity_key persona_key pinecone_key plaid_token planetscale_token posthog_key
+postman_key prefect_key pulumi_token pypi_token qianfan_key rancher_token razorpay_key readme_key render_key
+replicate_key resend_key rootly_key rubygems_key runpod_key salesforce_token samsara_token scaleway_key scalingo_token
+sendgrid_key sentry_token shippo_token shopify_token slack_token slack_webhook snyk_token sonar_token
+sourcegraph_token square_token statsig_key stripe_key sumologic_key supabase_key tailscale_key tavily_key
+teams_webhook telegram_token telnyx_key tencent_key tencent_secret_key terraform_token together_key trello_token
+twilio_key twitter_key typeform_token ubidots_token vault_token vercel_token volcengine_ark_key volcengine_key
+voyage_key wakatime_key wandb_key wechat_secret wecom_webhook woocommerce_key x_bearer xai_key yandex_key
+zendesk_token zhipu_key zoho_token
 """.split()
 
 _GUARD = (

@@ -124,10 +124,6 @@ EVERYONE = (
         Road.WHOLE, 0.4, 0.9, check="vin", cue="vin", longest=17, laws=("hipaa:12",),
     ),
     Row(
-        "pii.url_credentials", r"""(?:https?|ftps?|sftp|ssh|git|smb|ldaps?|imaps?|smtps?|rtsp|socks5?)://[^\s\x1a"'<>/?#@:]{0,64}:[^\s\x1a"'<>/]{1,128}@[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?""",
-        Road.WHOLE, 0.9, 0.9, edge=Edge.FREE, longest=470,
-    ),
-    Row(
         "pii.url",
         rf"""(?:[Hh][Tt][Tt][Pp][Ss]?|ftp)://[^\s\x1a"'<>`]{{3,2000}}|[Ww][Ww][Ww]\.{_HOST}(?::[0-9]{{1,5}})?(?:[/?#][^\s\x1a"'<>`]{{0,2000}})?""",
         Road.WHOLE, 0.6, 0.6, check="url", nobody="url", trim=True, edge=Edge.FREE, longest=2600,

@@ -1,62 +1,51 @@
 # ruff: noqa: E501
-"""The catalogue: credentials. Shapes follow the providers' documentation and push-protection lists (2026)."""
+"""The catalogue: credentials that no provider's name marks: tokens, key blocks, data sources, headers, assignments."""
 
 from __future__ import annotations
 
+from guard.pii.catalog_secrets_clouds import CLOUDS
+from guard.pii.catalog_secrets_code import CODE
+from guard.pii.catalog_secrets_models import MODELS
+from guard.pii.catalog_secrets_work import WORK
+from guard.pii.keyrows import B64, UUID, key
 from guard.pii.rows import Edge, Road, Row
 
-_B64 = "[A-Za-z0-9_-]"
-_AN = "[A-Za-z0-9]"
-_HEX = "[0-9a-f]"
+_IS = r"""["'`)\]]{0,2}[ \t]{0,3}(?:=|:|:=|=>|>|["'] value=)[ \t]{0,3}["'`]{0,2}"""
+_OWNER = "api|app|access|secret|private|client|consumer|encryption|signing|master|service|account|admin|auth|storage|subscription|license|shared|webhook|deploy|hmac|jwt|session|[xX]-[a-z]{2,16}"
+_NAMED = rf"(?:(?:{_OWNER})[ _-]?key|token|secret|credentials?|art-api|[\"']auth[\"']|_auth)"
+_STORES = "postgres(?:ql)?|mysql|mysqlx|mariadb|mongodb(?:\\+srv)?|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|nats|kafka|elasticsearch|opensearch|neo4j|bolt|couchbases?|cassandra|snowflake|influxdb|mqtts?|stomp|memcached|db2|hive2|presto|trino|jdbc:[a-z]{2,12}"
+_SITES = "https?|ftps?|sftp|ssh|git|svn|smb|ldaps?|imaps?|pop3s?|smtps?|rtsp|rtmp|socks[45]?h?|wss?|vnc|rdp|telnet|webdav|s3|rsync"
+_USER = r"""[^\s\x1a"'`<>/?#@:]{0,64}"""
 
-
-def _key(kind: str, core: str, longest: int, *, score: float = 0.95, check: str = "", road: Road = Road.LITERAL) -> Row:
-    return Row(f"secret.{kind}", core, road, score, score, check=check, longest=longest)
-
-
-SECRETS = (
-    _key("anthropic_key", rf"sk-ant-{_B64}{{16,200}}", 207),
-    _key("openai_key", rf"sk-(?:proj|svcacct|admin|None)-{_B64}{{20,250}}", 262),
-    _key("openai_key", rf"sk-{_AN}{{20,64}}", 67),
-    _key("aws_key", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}", 20, road=Road.WHOLE),
-    _key("github_token", rf"gh[pousr]_{_AN}{{36,255}}", 259),
-    _key("github_token", rf"github_pat_{_AN}{{22}}_{_AN}{{59}}", 93),
-    _key("gitlab_token", rf"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|ffct)-{_B64}{{20,64}}", 72),
-    _key("slack_token", r"xox[abeoprs]-[0-9A-Za-z-]{10,250}", 255),
-    _key("slack_token", rf"xapp-[0-9]-[A-Z0-9]{{9,12}}-[0-9]{{10,14}}-{_AN}{{40,80}}", 120),
-    _key("slack_webhook", r"https://hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/]{40,80}", 120),
-    _key("google_key", rf"AIza{_B64}{{35}}", 39),
-    _key("google_oauth", rf"GOCSPX-{_B64}{{28}}", 35),
-    _key("google_oauth", rf"ya29\.{_B64}{{30,300}}", 305),
-    _key("stripe_key", rf"[rs]k_(?:live|test|prod)_{_AN}{{24,128}}", 140, road=Road.WHOLE),
-    _key("stripe_key", rf"whsec_{_AN}{{32,64}}", 70),
-    _key("twilio_key", rf"(?:SK|AC){_HEX}{{32}}", 34, road=Road.WHOLE),
-    _key("sendgrid_key", rf"SG\.{_B64}{{22}}\.{_B64}{{43}}", 69),
-    _key("npm_token", rf"npm_{_AN}{{36}}", 40),
-    _key("pypi_token", rf"pypi-AgEIcHlwaS5vcmc{_B64}{{50,250}}", 270),
-    _key("huggingface_token", r"(?:hf_|api_org_)[A-Za-z]{34}", 48, road=Road.WHOLE),
-    _key("high_entropy", rf"tskey-[a-z]{{2,12}}-{_AN}{{8,20}}-{_AN}{{16,40}}", 90),
-    _key("high_entropy", rf"shp(?:ss|at|ca|pa)_{_AN}{{32,44}}", 52),
-    _key("high_entropy", rf"dckr_(?:pat|oat)_{_B64}{{27,36}}", 48),
-    _key("jwt", rf"eyJ{_B64}{{10,1000}}\.(?:eyJ|ey){_B64}{{8,1000}}{_B64}{{0,1000}}\.{_B64}{{0,1000}}", 4020, check="jwt"),
+_FORMS = (
+    key("jwt", rf"(?:eyJ|ewog){B64}{{8,1000}}\.{B64}{{4,1000}}(?:\.{B64}{{0,1000}}){{0,3}}", 5100, check="jwt"),
     Row(
         "secret.pem", r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----", Road.BLOCK, 0.98, 0.98, edge=Edge.FREE,
         alphabet="block", longest=8400, ahead=64,
     ),
     Row(
         "secret.connection_string",
-        r"""(?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|nats|kafka|elasticsearch|neo4j|bolt|jdbc:[a-z]{2,12})(?:\+[a-z0-9]{2,16})?://[^\s\x1a"'<>/?#@:]{0,64}:[^\s\x1a"'<>]{1,128}@[^\s\x1a"'<>]{1,256}""",
+        rf"""(?:{_STORES})(?:\+[a-z0-9]{{2,16}})?://{_USER}:[^\s\x1a"'`<>]{{1,128}}@[^\s\x1a"'`<>]{{1,256}}""",
         Road.WHOLE, 0.95, 0.95, check="connection_string", edge=Edge.FREE, longest=520,
     ),
     Row(
         "secret.connection_string",
-        r"""(?i:(?:server|data source|host|accountname|endpoint)=[^;\s\x1a"']{1,128};(?:[a-z ]{2,30}=[^;\x1a"'\r\n]{0,128};){0,8}(?:password|pwd|accountkey|sharedaccesskey)=)(?P<value>[^;\s\x1a"']{3,200})""",
+        r"""(?:;|["']) ?(?i:password|pwd|account ?key|shared ?access ?(?:key|signature)|access ?key|secret)=(?P<value>[^;\s\x1a"'<>]{3,200})""",
         Road.WHOLE, 0.9, 0.9, check="password", edge=Edge.FREE, longest=200,
     ),
     Row(
+        "secret.url_credentials",
+        rf"""(?:{_SITES})://{_USER}:[^\s\x1a"'`<>/]{{1,128}}@[A-Za-z0-9.-]{{1,255}}(?::[0-9]{{1,5}})?""",
+        Road.WHOLE, 0.9, 0.9, check="url_credentials", edge=Edge.FREE, longest=480,
+    ),
+    Row(
+        "secret.url_credentials", r"""(?:[ \t\n]-u|--(?:proxy-)?user)[ \t=]{1,3}["']?(?P<value>[^\s\x1a:"'`<>]{1,64}:[^\s\x1a"'`<>]{0,128})""",
+        Road.WHOLE, 0.85, 0.85, check="user_password", edge=Edge.FREE, longest=193,
+    ),
+    Row(
         "secret.authorization",
-        r"""(?i:authorization)["']?[ \t]{0,3}[:=][ \t]{0,3}["']?(?i:basic|bearer|token|apikey|digest)[ \t]{1,3}(?P<value>[A-Za-z0-9._~+/=-]{8,1000})""",
-        Road.WHOLE, 0.9, 0.9, check="credential", edge=Edge.FREE, longest=1000,
+        r"""(?i:authorization)["'`\]]{0,2}[ \t]{0,3}[:=,][ \t]{0,3}["'`]?(?:[A-Za-z][A-Za-z-]{2,20}[ \t]{1,3})?(?P<value>[A-Za-z0-9._~+/=@:-]{8,1000})""",
+        Road.WHOLE, 0.92, 0.92, check="credential", edge=Edge.FREE, longest=1000,
     ),
     Row(
         "secret.authorization", r"(?:[Bb]earer|BEARER) (?P<value>[A-Za-z0-9._~+/-]{16,1000}={0,2})", Road.WHOLE, 0.8, 0.8, check="credential",
@@ -64,17 +53,48 @@ SECRETS = (
     ),
     Row(
         "secret.aws_secret_key",
-        r"""(?i:aws.{0,20}(?:secret|sk)|secret.{0,3}access.{0,3}key|secretkey|aws_secret).{0,20}?[=: "'`]{1,6}(?P<value>[A-Za-z0-9/+]{40})""",
-        Road.WHOLE, 0.9, 0.9, check="credential", longest=40,
+        r"""(?i:aws.{0,16}(?:secret|sk)|secret.{0,3}access.{0,3}key|secretkey|aws_secret).{0,12}?[=: "'`]{1,6}(?P<value>[A-Za-z0-9/+]{40})""",
+        Road.WHOLE, 0.9, 0.9, check="shaped_key", longest=40,
+    ),
+    Row(
+        "secret.azure_key",
+        rf"""(?i:(?:azure|aad|arm|graph|tenant)[A-Za-z_ .-]{{0,16}}secret){_IS}(?P<value>[A-Za-z0-9_.~+/=-]{{32,44}})""",
+        Road.WHOLE, 0.85, 0.85, check="random_key", longest=44,
+    ),
+    Row(
+        "secret.cloud_metadata",
+        r"(?:https?://)?(?:169\.254\.169\.254|100\.100\.100\.200|metadata\.google\.internal|metadata\.tencentyun\.com)/[A-Za-z0-9._/-]{0,60}(?:security-credentials/[A-Za-z0-9_.+=@-]{2,64}|service-accounts/[A-Za-z0-9_.@-]{1,64}/(?:token|identity)|identity/oauth2/token)",
+        Road.LITERAL, 0.8, 0.8, longest=250,
+    ),
+    key("cloud_metadata", rf"(?:http://169\.254\.170\.2)?/v2/credentials/{UUID}", 80, check="", edge=Edge.FREE, score=0.8),
+)  # fmt: skip
+
+_ASSIGNED = (
+    Row(
+        "secret.env", rf"""(?i:{_NAMED}){_IS}(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}={{0,2}})""",
+        Road.WHOLE, 0.8, 0.8, check="token", unless="passing_token", edge=Edge.FREE, longest=252,
+    ),
+    Row(
+        "secret.env", rf"""(?i:(?:api|access)[ _-]?key){_IS}(?P<value>{UUID})""",
+        Road.WHOLE, 0.92, 0.92, check="random_key", longest=36,
     ),
     Row(
         "secret.env",
-        r"""(?i:(?:api[_-]?key|apikey|secret_?key|secret|access_?key|auth_?token|access_?token|token|private_?key|client_?secret|encryption_?key|signing_?key|credentials?))["']?[ \t]{0,3}(?:=|:|:=|=>)[ \t]{0,3}["'`]?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""",
-        Road.WHOLE, 0.8, 0.8, check="token", edge=Edge.FREE, longest=252,
+        r"""--(?:(?:api|access|auth|secret)-?)?(?:key|token|secret) ["']?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""",
+        Road.LITERAL, 0.8, 0.8, check="token", edge=Edge.FREE, longest=252,
+    ),
+    Row(
+        "secret.env", r"""\x1a?[ \t:=-]{0,3}["'`]?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""", Road.AFTER, 0.8, 0.8, check="token",
+        edge=Edge.FREE, heads=("密钥", "密鑰", "秘钥", "令牌", "私钥", "凭证", "凭据", "授权码"), tail="是为為", longest=252,
+    ),
+    Row(
+        "secret.high_entropy",
+        r"""(?i:(?:(?:api|access|secret|private|auth|encryption|license) ?key|token|secret|credential|passphrase)s?)(?:,? (?:is|was|as|to|of|here))?[ :=-]{1,3}["'`(]?(?P<value>[A-Za-z0-9+/_.-]{16,160}={0,2})""",
+        Road.WHOLE, 0.7, 0.7, check="high_entropy", unless="passing_token", longest=162,
     ),
     Row(
         "secret.password",
-        r"""(?i:_(?:password|passwd|pwd|passphrase|pass))["']?[ \t]{0,3}(?:=|:|:=|=>)[ \t]{0,3}["'`]?(?P<value>[!#-&(-~]{4,128})""",
+        rf"""(?i:_(?:password|passwd|pwd|passphrase|pass)){_IS}(?P<value>[!#-&(-~]{{4,128}})""",
         Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, longest=128,
     ),
     Row(
@@ -92,3 +112,5 @@ SECRETS = (
         heads=("密码", "密碼", "口令"), tail="是为為", longest=128,
     ),
 )  # fmt: skip
+
+SECRETS = (*MODELS, *CLOUDS, *CODE, *WORK, *_FORMS, *_ASSIGNED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import re
 from collections import Counter
@@ -20,8 +21,20 @@ _PLACEHOLDERS = frozenset(
 )
 
 _CODE = re.compile(rb"[(\[{]|^[$%<@&*]|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|^[xX.*#-]+$|^process\.env|^os\.")
-_HOLLOW = re.compile(rb"(?i:your|my|the|insert|replace|change|example|sample|dummy|placeholder|redact|todo|xxx|\.\.\.)")
+_HOLLOW = re.compile(
+    rb"(?i:your|insert|replace|changeme|example|sample|dummy|fake|placeholder|redact|todo|^(?:my|the|some|an?)[-_.])"
+    rb"|[xX]{4}|\.\.\."
+)
 _WORDS = re.compile(rb"[A-Za-z]*(?:[-_./][A-Za-z]*)*")
+_STAND_IN = re.compile(rb"[xX*#.]{6}|0{8}|EXAMPLE|(?i:your|here|insert|placeholder|redacted)")
+_PART = re.compile(rb"[A-Za-z]*[0-9]{0,4}|[A-Za-z0-9]{0,3}")
+_BETWEEN = re.compile(rb"[-_./~:]")
+_PLACE = re.compile(
+    rb"[a-z]+://|\.(?:json|ya?ml|pem|p12|key|crt|cer|txt|env|py|js|ts|go|html?|png|jpg)$|^[.~]?/"
+)
+_FAKED = re.compile(rb"(?i:a-|an-|this-|the-)?(?i:fake|dummy|insert|replace|your)[-_ ]")
+_UUID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_ALPHABETS = (b"abcdefghijklmnopqrstuvwxyz", b"0123456789", b"zyxwvutsrqponmlkjihgfedcba")
 
 
 def _trimmed(view: bytes) -> bytes:
@@ -34,44 +47,123 @@ def entropy(view: bytes) -> float:
     return -sum(count / size * math.log2(count / size) for count in Counter(view).values()) if size else 0.0
 
 
+def _placeholder(value: bytes) -> bool:
+    """Whether a value only stands where a secret will: a variable, a call, a word for it, stars."""
+    return bool(_CODE.search(value) or _HOLLOW.match(value) or value.lower() in _PLACEHOLDERS)
+
+
+def _hollow(view: bytes, value: bytes) -> bool:
+    """Whether a value is broken off, says that it stands for another, or is the number of a thing (a UUID)."""
+    said = _STAND_IN.search(value) or _HOLLOW.search(value) or _UUID.fullmatch(value)
+    return bool(said) or view.endswith(b"...")
+
+
+def _name(value: bytes) -> bool:
+    """Whether a value is put together of words and short numbers, as the names of things are (`gpt-4o-mini-2024`)."""
+    parts = _BETWEEN.split(value)
+    words = [part for part in parts if part.isalpha() and len(part) > 2]
+    return len(parts) > 1 and bool(words) and all(map(_PART.fullmatch, parts))
+
+
+def _varied(value: bytes, least: float) -> bool:
+    """Whether a value has both letters and digits, enough kinds of them, and is no name, place or alphabet."""
+    if not re.search(rb"[0-9]", value) or not re.search(rb"[A-Za-z]", value) or entropy(value) < least:
+        return False
+    folded = value.lower()
+    return not (_name(value) or _PLACE.search(value) or any(row in folded for row in _ALPHABETS))
+
+
+def key(view: bytes) -> int:
+    """Accept a key of a provider's shape, unless it spells out that it is none (`xxxxxx`, `YOUR`, `EXAMPLE`)."""
+    return 0 if _STAND_IN.search(view) else len(view)
+
+
+def shaped_key(view: bytes) -> int:
+    """Accept a key whose shape leaves no doubt, whatever words it spells, but stars and crosses."""
+    return 0 if re.search(rb"[xX*#.]{6}", view) else len(view)
+
+
+def random_key(view: bytes) -> int:
+    """Accept a key of a shape that names have too, where its characters vary as those of drawn keys do."""
+    return len(view) if not _STAND_IN.search(view) and _varied(view, 3.0) else 0
+
+
+def numbered_key(view: bytes) -> int:
+    """Accept a key of a shape that names have too, where it holds digits and does not read like a name."""
+    return len(view) if not _STAND_IN.search(view) and _varied(view, 2.0) else 0
+
+
+def openai_key(view: bytes) -> int:
+    """Accept `sk-` with capitals or digits, which the names of languages and styles lack."""
+    body = view[3:]
+    return 0 if _STAND_IN.search(view) or (body.isalpha() and body[1:].islower()) else len(view)
+
+
+def artifactory(view: bytes) -> int:
+    """Accept an API key or an encrypted password of Artifactory, which capitals alone (a title) are not."""
+    return 0 if view == view.upper() else len(view)
+
+
 def password(view: bytes) -> int:
     """Accept what is assigned to a password and is no placeholder, word about passwords or piece of code."""
     value = _trimmed(view)
-    refused = len(value) < 4 or value.lower() in _PLACEHOLDERS or _CODE.search(value)
-    return 0 if refused else len(value)
+    refused = (
+        len(value) < 4 or value.lower() in _PLACEHOLDERS or _CODE.search(value) or _STAND_IN.search(value)
+    )
+    return 0 if refused or _FAKED.match(value) else len(value)
 
 
 def password_said(view: bytes) -> int:
     """Accept what a sentence calls a password: it holds a digit or a sign, as words do not."""
     value = _trimmed(view).rstrip(b"!?")
-    return password(view) if len(value) >= 4 and not value.replace(b"-", b"").replace(b"'", b"").isalpha() else 0
+    return (
+        password(view) if len(value) >= 4 and not value.replace(b"-", b"").replace(b"'", b"").isalpha() else 0
+    )
 
 
 def token(view: bytes) -> int:
-    """Accept a value assigned to a key or token: letters and digits mixed or of high entropy, no placeholder."""
+    """Accept a value assigned to a key or token: letters and digits mixed, no placeholder, not broken off."""
     value = _trimmed(view)
-    if len(value) < 8 or _CODE.search(value) or _HOLLOW.search(value) or _WORDS.fullmatch(value):
+    if len(value) < 8 or _hollow(view, value) or _CODE.search(value) or _WORDS.fullmatch(value):
         return 0
-    mixed = re.search(rb"[0-9]", value) and re.search(rb"[A-Za-z]", value)
-    return len(value) if mixed and (entropy(value) >= 2.5 or len(value) < 12) else 0
+    return len(value) if _varied(value, 2.5 if len(value) >= 12 else 0) else 0
+
+
+def high_entropy(view: bytes) -> int:
+    """Accept a value that a sentence calls a secret: 3 bits a character, letters and digits through each other."""
+    value = _trimmed(view)
+    if len(value) < 16 or _hollow(view, value) or not _varied(value, 3.0):
+        return 0
+    return len(value) if len(re.findall(rb"[0-9]+|[A-Z]+|[a-z]+", value)) >= 5 else 0
 
 
 def credential(view: bytes) -> int:
     """Accept the credentials of an Authorization header (RFC 9110, section 11), unless they stand for some."""
     value = _trimmed(view)
-    if len(value) < 8 or _CODE.search(value) or _HOLLOW.match(value) or _WORDS.fullmatch(value):
-        return 0
-    return len(value)
+    told = _CODE.search(value) or _HOLLOW.match(value) or _WORDS.fullmatch(value) or _STAND_IN.search(value)
+    return 0 if told or len(value) < 8 else len(value)
+
+
+def _object(part: bytes) -> bool:
+    """Whether a base64url part holds a JSON object."""
+    try:
+        return isinstance(json.loads(base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))), dict)
+    except ValueError:
+        return False
 
 
 def jwt(view: bytes) -> int:
-    """Accept three base64url parts whose first is a JOSE header (RFC 7515, section 4); the third may be empty."""
-    header = view.partition(b".")[0]
-    try:
-        names = base64.urlsafe_b64decode(header + b"=" * (-len(header) % 4))
-    except ValueError:
+    """Accept a JWS or JWE (RFC 7515, 7516): a JOSE header, then a JSON object or an encrypted key.
+
+    Of a JWS the signature may be missing.
+    """
+    parts = view.split(b".")
+    if not _object(parts[0]):
         return 0
-    return len(view) if b'"alg"' in names or b'"typ"' in names else 0
+    names = base64.urlsafe_b64decode(parts[0] + b"=" * (-len(parts[0]) % 4))
+    if b'"alg"' not in names and b'"typ"' not in names:
+        return 0
+    return len(view) if len(parts) == 5 or (len(parts) <= 3 and _object(parts[1])) else 0
 
 
 _USER_PASSWORD = re.compile(rb"://([^:]*):([^\s]*)@")
@@ -83,8 +175,22 @@ def connection_string(view: bytes) -> int:
     found = _USER_PASSWORD.search(value)
     if not found or found.group(1) == found.group(2):
         return 0
-    secret = found.group(2)
-    return 0 if _CODE.search(secret) or _HOLLOW.match(secret) or secret.lower() in _PLACEHOLDERS else len(value)
+    return 0 if _placeholder(found.group(2)) else len(value)
+
+
+def url_credentials(view: bytes) -> int:
+    """Accept an address that carries a password (RFC 3986, section 3.2.1), not a template of one."""
+    return connection_string(view)
+
+
+def user_password(view: bytes) -> int:
+    """Accept the `user:password` of a command: a password with a digit or sign, or a key in the user's place."""
+    user, _, secret = view.partition(b":")
+    if user == secret or user.isdigit() or _placeholder(user) or _placeholder(secret):
+        return 0
+    told = secret if secret else user
+    drawn = re.search(rb"[^A-Za-z]", told) and not (told.isdigit() or _name(told))
+    return len(view) if drawn and len(told) >= (6 if secret else 12) else 0
 
 
 _FILES = frozenset(

@@ -123,6 +123,11 @@ CUES = {
     "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 診察券"),
     "vin": _cue("vin vins vehicle chassis car", "车架号 车辆识别 底盘号"),
     "crypto": _cue("bitcoin btc ethereum eth wallet address crypto litecoin ltc doge tron usdt", "钱包 地址 比特币 以太坊"),
+    "passing_token": _cue(
+        """csrf xsrf csrftoken xsrftoken csrfmiddlewaretoken page next nexttoken pagetoken nextpagetoken continuation continuationtoken
+        cancellation sync synctoken anonymous public publickey""",
+        reach=14,
+    ),
     "version": _cue(
         "v ver version versions release released releases build firmware rev revision chapter section sec clause kernel", "版本号 版本 版", reach=3
     ),

@@ -55,7 +55,7 @@ FAMILIES: dict[str, Family] = {
     "pii.mac": Family(fakehosts.mac, fakehosts.is_mac),
     "pii.uuid": _sized((32,), Family(fakehosts.uuid, fakehosts.is_uuid), True),
     "pii.url": _URL,
-    "pii.url_credentials": _URL,
+    "secret.url_credentials": _URL,
     "secret.connection_string": _URL,
     "secret.slack_webhook": _URL,
     "pii.us.ssn": _sized((9,), Family(fakenumbers.ssn, fakenumbers.is_ssn)),
@@ -112,7 +112,7 @@ def canonical(kind: str, value: str) -> str:
     if kind.startswith("secret."):
         return value
     folded = " ".join(value.casefold().split())
-    if kind in _WORDS or kind in ("pii.email", "pii.url", "pii.url_credentials"):
+    if kind in _WORDS or kind in ("pii.email", "pii.url", "secret.url_credentials"):
         return folded
     return "".join(filter(str.isalnum, folded)) or folded
 

@@ -106,7 +106,7 @@ class Hunt:
         while match := ready.search(self.text, at):
             end, _ = block_end(self.text, match.end())
             at = max(end, match.end())
-            if end - match.end() >= _SHORTEST_BLOCK:
+            if len(self.text[match.end() : end].partition(b"-----END")[0]) >= _SHORTEST_BLOCK:
                 self.found.append((ready.kind, match.start(), end, ready.score))
 
     def mail(self, ready: Ready) -> None:

@@ -41,6 +41,26 @@ def _joined(one: Finding, other: Finding) -> Finding:
     return Finding(best.kind, start, end, best.score, best.source, best.path)
 
 
+def _secret(finding: Finding) -> bool:
+    return finding.kind.startswith("secret.")
+
+
+def _named(outer: Finding, inner: Finding) -> Finding:
+    """The outer finding, under the kind of a secret in it: a key in a URL is more than a URL."""
+    if not _secret(inner) or _secret(outer):
+        return outer
+    return Finding(inner.kind, outer.start, outer.end, inner.score, inner.source, inner.path)
+
+
+def _over(finding: Finding, rivals: list[Finding]) -> list[Finding]:
+    """What is left of a sure finding and the better ones it overlaps."""
+    if any(_within(finding, other) for other in rivals):
+        return [_named(other, finding) if _within(finding, other) else other for other in rivals]
+    for other in rivals:
+        finding = _joined(finding, other)
+    return [finding]
+
+
 def _settle(cluster: list[Finding]) -> list[Finding]:
     """Choose among findings that overlap each other, directly or through a third."""
     kept: list[Finding] = []
@@ -48,11 +68,9 @@ def _settle(cluster: list[Finding]) -> list[Finding]:
         rivals = [other for other in kept if _overlap(finding, other)]
         if not rivals:
             kept.append(finding)
-        elif finding.score >= STRONG and not any(_within(finding, other) for other in rivals):
+        elif finding.score >= STRONG:
             kept = [other for other in kept if other not in rivals]
-            for other in rivals:
-                finding = _joined(finding, other)
-            kept.append(finding)
+            kept += _over(finding, rivals)
     return sorted(kept, key=lambda finding: finding.start)
 
 

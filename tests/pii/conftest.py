@@ -28,8 +28,9 @@ GLUE = [
 
 
 def values() -> list[str]:
-    """Every value of the catalogue's table."""
-    table = Path(__file__).with_name("catalog_cases.tsv").read_text(encoding="utf-8").replace("\\n", "\n")
+    """Every value of the catalogue's tables."""
+    tables = sorted(Path(__file__).parent.glob("*_cases.tsv"))
+    table = "".join(table.read_text(encoding="utf-8") for table in tables).replace("\\n", "\n")
     return sorted(set(re.findall("⟦([^⟧]*)⟧", table)))
 
 

@@ -89,7 +89,7 @@ VALUES = {
     "pii.place": ["Paris", "上海"],
     "pii.org": ["Acme Corp", "Acme", "北京某某科技有限公司"],
     "pii.url": ["https://corp.de/users/jane?x=1"],
-    "pii.url_credentials": ["https://jane:pw@corp.de/x"],
+    "secret.url_credentials": ["https://jane:pw@corp.de/x"],
     "secret.connection_string": ["postgres://u:pw@db.corp/x"],
     "secret.openai_key": ["sk-proj-abcDEF123456ghiJKL"],
     "secret.jwt": ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"],

@@ -157,8 +157,9 @@ class TestHold:
 def test_no_match_of_a_row_holds_a_cut(row: Row) -> None:
     """The grammar of the cuts covers every string that a row's pattern and check let through."""
     pattern = re.compile(row.core.encode("ascii"))
+    shaped = row.alphabet == "ink" and row.kind.startswith("secret.")
 
-    @settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, max_examples=5 if shaped else 30, suppress_health_check=list(HealthCheck))
     @given(st.from_regex(pattern, fullmatch=True))
     def holds(value: bytes) -> None:
         match = pattern.fullmatch(value)

@@ -1,6 +1,6 @@
 """Measure detection beside Presidio's default English pattern recognizers and DataFog, in the same run.
 
-    python -m benchmarks.detect [--quick] [--json FILE]
+    python benchmarks/detect.py [--quick] [--json FILE]
 
 CPU time of this process, the median of interleaved rounds. Presidio runs with its NoOp engine and every recognizer
 that its default English registry loads (no model); DataFog with its regular expressions. DataFog is installed once,
@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks._texts import HOSTILE, texts
+from _texts import HOSTILE, texts
 
 DATAFOG = "4.9.0"
 _ALONE = 200_000

@@ -71,7 +71,7 @@ def presidio() -> Engine:
 
 
 def datafog() -> Engine:
-    """DataFog's annotator by regular expressions; raises CalledProcessError or ImportError where it is not to be had."""
+    """DataFog's annotator by regular expressions; raises where it is not to be had."""
     cache = Path(os.environ.get("GUARD_BENCH_CACHE", "~/.cache/guard-benchmarks")).expanduser()
     folder = cache / f"datafog-{DATAFOG}"
     if not folder.exists():

@@ -3,7 +3,8 @@
 A match is one of three things (`Row.alphabet`): *ink*, a run without blanks; *groups* of digits or short letters
 with up to three blanks between them; a PEM *block*. So a cut is possible after a blank unless groups stand on both
 sides, and beside a character outside ASCII unless it belongs to a plate or to the host of an address. A stretch
-without one is cut after `BOUND` characters, here and in whole texts alike, so a hold is bounded.
+without one is cut after `BOUND` characters, here and in whole texts alike, so a hold is bounded. A value that is
+spelled out (`spelling`) is held by the same grammar on the text that it spells; what is packed (`packing`) is ink.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from guard.pii.evasion import Projection
+from guard.pii.held import Held
 from guard.pii.rows import BLOCK_LONGEST
 
 BOUND = 4096
@@ -118,17 +120,43 @@ def blocks_from(text: bytes, start: int, final: bool) -> list[Block]:
     return [*blocks, (begun.start(), len(text) + 1)] if begun else blocks
 
 
+class Ground:
+    """What is known of a text before it is cut: its PEM blocks, and where disguised values forbid a cut."""
+
+    __slots__ = ("_held", "_projection", "blocks", "final", "text")
+
+    def __init__(self, projection: Projection, start: int, final: bool) -> None:
+        self.text = projection.text
+        self.final = final
+        self.blocks = blocks_from(self.text, start, final)
+        self._projection = projection
+        self._held: Held | None = None
+
+    def splits(self, position: int) -> bool | None:
+        """Whether no match spans a position, disguised or not; None: not yet known."""
+        verdict = _splits(self.text, position, self.final)
+        if verdict is False:
+            return False
+        if self._held is None:
+            self._held = Held(self._projection, _splits)
+        return self._held.splits(position, self.final) and verdict
+
+    def behind(self, position: int) -> int:
+        """Where the next position may be asked for after one that is spanned."""
+        return position + 1 if self._held is None else self._held.behind(position)
+
+
 def cut_positions(
-    projection: Projection, start: int, final: bool, blocks: list[Block] | None = None
+    projection: Projection, start: int, final: bool, ground: Ground | None = None
 ) -> Iterator[tuple[int, bool]]:
     """The cuts after a cut at `start` (projection positions), each with whether it is forced by the bound."""
     text = projection.text
-    if blocks is None:
-        blocks = blocks_from(text, start, final)
+    if ground is None:
+        ground = Ground(projection, start, final)
     last = start
     while last < len(text):
-        limit = _limit(projection, last, blocks)
-        position, known = _next(text, last, min(limit, len(text)), final, blocks)
+        limit = _limit(projection, last, ground.blocks)
+        position, known = _next(ground, last, min(limit, len(text)))
         if not known:
             return
         if position is None and limit >= len(text):
@@ -137,6 +165,13 @@ def cut_positions(
             return
         last, forced = (limit, True) if position is None else (position, False)
         yield last, forced
+
+
+def far_cut(projection: Projection, last: int, ground: Ground) -> int:
+    """A natural cut at some distance from a cut and within the bound, 0 where there is none."""
+    limit = _limit(projection, last, ground.blocks)
+    position, known = _next(ground, last + BOUND // 2, min(limit, len(ground.text)))
+    return position if position and known else 0
 
 
 def _limit(projection: Projection, last: int, blocks: list[Block]) -> int:
@@ -152,19 +187,20 @@ def _block_at(blocks: list[Block], position: int) -> Block:
     return blocks[index] if index >= 0 else (-1, -1)
 
 
-def _next(text: bytes, last: int, limit: int, final: bool, blocks: list[Block]) -> tuple[int | None, bool]:
+def _next(ground: Ground, last: int, limit: int) -> tuple[int | None, bool]:
     """The first natural cut after a cut up to a limit, and whether that is known yet."""
     at = last + 1
-    while at <= limit and (candidate := _CANDIDATE.search(text, at, limit + 1)):
+    while at <= limit and (candidate := _CANDIDATE.search(ground.text, at, limit + 1)):
         position = candidate.start()
         if position > limit:
             break
         at = position + 1
-        low, high = _block_at(blocks, position)
+        low, high = _block_at(ground.blocks, position)
         if low < position < high:
             at = high
             continue
-        verdict = _splits(text, position, final)
+        verdict = ground.splits(position)
         if verdict is not False:
             return position, verdict is True
+        at = ground.behind(position)
     return None, True

@@ -2,13 +2,16 @@
 
 Disguises fall away in the copy: widths, digit sets, dashes, spaces, accents and look-alike letters become ASCII;
 invisible, bidi and combining code points vanish. One byte a kept code point, so offsets need no table unless
-something vanished. ASCII text is its own copy.
+something vanished. ASCII text is its own copy. What several characters spell together (an entity, a percent code)
+is read in copies of its own, where a text has any (`readings`).
 """
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from guard.pii.spelling import DIGITS, FIRST_NUMERAL, NUMERALS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +33,21 @@ def _table() -> NDArray[np.uint8]:
     for start, targets in RUNS:
         folds = np.frombuffer(targets.encode("ascii"), dtype=np.uint8)
         table[start : start + len(folds)] = np.where(folds == 0, _GONE, folds)
+    for numeral, digit in zip(NUMERALS, DIGITS, strict=True):
+        table[ord(numeral)] = FIRST_NUMERAL + int(digit)
     return table
+
+
+_PLAIN = bytes(_OTHER if code >= FIRST_NUMERAL else code for code in range(256))
+_MARKED = bytes(ord("9" if code >= FIRST_NUMERAL else "-" if chr(code) in " .-" else "a") for code in range(256))
+
+
+def _folded(raw: bytes, kept: NDArray[np.intp] | None = None) -> Projection:
+    """The projection of folded bytes, numerals kept apart."""
+    if raw.isascii():
+        return Projection(raw, kept)
+    marked = raw.translate(_MARKED)
+    return Projection(raw.translate(_PLAIN), kept, raw, b"99" in marked or b"9-9" in marked)
 
 
 def _code_points(text: str) -> NDArray[Any]:
@@ -45,14 +62,24 @@ def _code_points(text: str) -> NDArray[Any]:
 class Projection:
     """A text as ASCII bytes, one a kept code point (SUB, 0x1A, where nothing ASCII stands for it).
 
-    `kept` holds the original offset of every byte where code points vanished, else None.
+    `kept` holds the original offset of every byte where code points vanished, else None. `raw` is the same
+    bytes with Chinese numerals as 0x80 (zero) to 0x89, where there are any, else None; `counts` says that some
+    of them stand together, as digits do.
     """
 
-    __slots__ = ("kept", "text")
+    __slots__ = ("counts", "kept", "raw", "text")
 
-    def __init__(self, text: bytes, kept: NDArray[np.intp] | None = None) -> None:
+    def __init__(
+        self,
+        text: bytes,
+        kept: NDArray[np.intp] | None = None,
+        raw: bytes | None = None,
+        counts: bool = False,
+    ) -> None:
         self.text = text
         self.kept = kept
+        self.raw = raw
+        self.counts = counts
 
     def to_original(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the original that a non-empty stretch of the projection stands for."""
@@ -78,5 +105,5 @@ def project(text: str) -> Projection:
     folded = _table().take(_code_points(text))
     keep = folded != _GONE
     if keep.all():
-        return Projection(folded.tobytes())
-    return Projection(folded[keep].tobytes(), keep.nonzero()[0])
+        return _folded(folded.tobytes())
+    return _folded(folded[keep].tobytes(), keep.nonzero()[0])

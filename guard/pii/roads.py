@@ -6,6 +6,7 @@ import re
 from functools import cache
 from typing import Any
 
+from guard.pii import packing, spelling
 from guard.pii.checks import CHECKS
 from guard.pii.cues import CUES, merged
 from guard.pii.nobody import NOBODY
@@ -78,7 +79,7 @@ def gate_pattern(row: Row) -> str:
     return f"(?:^|{edge})(?:{core})(?:$|{edge})"
 
 
-def _gate(rows: list[Row]) -> Any:
+def _gate(rows: list[Row], *hints: str) -> Any:
     import re2
 
     options = re2.Options()
@@ -88,6 +89,8 @@ def _gate(rows: list[Row]) -> Any:
     gate = re2.Set.SearchSet(options)
     for row in rows:
         gate.Add(gate_pattern(row))
+    for hint in hints:
+        gate.Add(hint)
     gate.Compile()
     return gate
 
@@ -106,7 +109,8 @@ class Roads:
         by_road = {road: [row for row in ready if row.row.road is road] for road in Road}
         self.numbers, self.mail, self.after = by_road[Road.DIGITS], by_road[Road.MAIL], by_road[Road.AFTER]
         self.gated = [row for row in ready if row.row.road not in (Road.DIGITS, Road.MAIL, Road.AFTER)]
-        self.gate = _gate([row.row for row in self.gated]) if self.gated else None
+        self.spelled, self.packed = len(self.gated), len(self.gated) + 1
+        self.gate = _gate([row.row for row in self.gated], spelling.HINT, packing.HINT) if rows else None
         self.number_gate = _gate([row.row for row in self.numbers])
         self.awaited = merged([row.cue for row in self.numbers if row.waits])
 

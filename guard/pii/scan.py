@@ -8,10 +8,12 @@ from functools import lru_cache
 from itertools import islice
 
 from guard.kinds import ON_REQUEST
+from guard.pii import packing
 from guard.pii.catalog import ROWS
-from guard.pii.cuts import BOUND, Block, blocks_from, cut_positions
+from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Candidate, Hunt
+from guard.pii.readings import Readings
 from guard.pii.resolve import resolve
 from guard.pii.roads import regions, roads
 from guard.pii.rows import Row
@@ -21,7 +23,7 @@ from guard.types import Finding
 _PIECE = 16384
 _LOOKBACK = 1024
 _GLANCES = 100
-_SURE_CUT = re.compile(rb"[A-Za-z]{5}[ \n](?=[A-Za-z])|[ \t\r\n]{5}|\x1a\x1a(?=\x1a)")
+_SURE_CUT = re.compile(rb"[A-Za-z]{5}[ \n](?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]) )|[ \t\r\n]{5}|\x1a\x1a(?=\x1a)")
 _EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
 
 
@@ -65,7 +67,10 @@ class Scanner:
         """Whether one look at an ASCII text shows that no row matches in it, nor in any of its lines taken alone."""
         ready, projection = self._roads, project(text)
         data = projection.text
-        if (ready.mail and b"@" in data) or (ready.gate is not None and ready.gate.Match(data)):
+        hits = (ready.gate.Match(data) if ready.gate is not None else None) or []
+        if (ready.mail and b"@" in data) or hits not in ([], [ready.packed]):
+            return False
+        if hits and any(packing.packed_in(data)):
             return False
         digits = regions(data) if ready.numbers else []
         return not digits or not Hunt(View(text, projection, 0, data), self._skip).wanted(ready, digits)
@@ -93,14 +98,38 @@ class Scanner:
         hits = ready.gate.Match(text) if ready.gate is not None else None
         digits = regions(text) if ready.numbers else []
         mail = bool(ready.mail) and b"@" in text
-        if not hits and not digits and not mail and (not ready.after or source.isascii()):
+        dull = not hits and not digits and not mail and not projection.counts
+        if dull and (not ready.after or source.isascii()):
             return []
+        first = low - base
+        found: list[Candidate] = []
+        beside: Readings | None = None
+        if projection.counts or (hits and max(hits) >= ready.spelled):
+            hints = {"spelled": ready.spelled in (hits or ()), "packed": ready.packed in (hits or ())}
+            beside = Readings(source, projection, base, high, **hints)
+            found = [hit for hit in self._disguised(projection, beside) if hit[1] >= low]
+            hits = [hit for hit in hits or () if hit < ready.spelled]
+            if beside.suffices:
+                return found
         hunt = Hunt(View(source, projection, base, text), self._skip)
         hunt.run(ready, hits or (), digits, mail)
-        if not low:
-            return hunt.belonging()
-        first = low - base
-        return [(kind, s + base, e + base, score) for kind, s, e, score in hunt.belonging() if s >= first]
+        plain = [(kind, s + base, e + base, score) for kind, s, e, score in hunt.belonging() if s >= first]
+        return found + plain if beside is None else found + [hit for hit in plain if beside.counts(hit[1], hit[2])]
+
+    def _disguised(self, projection: Projection, beside: Readings) -> Iterator[Candidate]:
+        """What is found in the copies of a piece that say plainly what it spells out or packs."""
+        ready = self._roads
+        for reading in beside.copies:
+            copy = project(reading.text)
+            hunt = Hunt(View(reading.text, copy, 0, copy.text, reading.floor), self._skip)
+            hits = ready.gate.Match(copy.text) if ready.gate is not None else None
+            digits = regions(copy.text) if ready.numbers else []
+            mail = bool(ready.mail) and b"@" in copy.text
+            hunt.run(ready, [hit for hit in hits or () if hit < ready.spelled], digits, mail)
+            for kind, start, end, score in hunt.belonging():
+                if span := reading.back(*copy.to_original(start, end)):
+                    low, high = (projection.position(beside.first + place) for place in span)
+                    yield kind, low, high, score
 
 
 @lru_cache(maxsize=64)
@@ -127,30 +156,32 @@ def _pieces(projection: Projection, start: int) -> Iterable[tuple[int, int]]:
 
 
 def _long_pieces(projection: Projection, start: int, end: int) -> Iterator[tuple[int, int]]:
-    blocks = blocks_from(projection.text, start, final=True)
+    ground = Ground(projection, start, final=True)
     low = start
     while low < end:
-        high = _piece_end(projection, low, blocks)
+        high = _piece_end(projection, low, ground)
         yield low, high
         low = high
 
 
-def _piece_end(projection: Projection, low: int, blocks: list[Block]) -> int:
+def _piece_end(projection: Projection, low: int, ground: Ground) -> int:
     """Where the piece that begins at a cut ends: at a forced cut, at another after a while, or at the end."""
     end = len(projection.text)
     at = low
     while end > at and projection.place(end) - projection.place(at) > BOUND:
-        sure = 0 if blocks else _sure_cut(projection, at)
-        at, forced = (sure, False) if sure else _far_cut(projection, at, blocks)
+        sure = 0 if ground.blocks else _sure_cut(projection, at)
+        at, forced = (sure, False) if sure else _far_cut(projection, at, ground)
         if forced or at - low >= _PIECE:
             return at
     return end
 
 
-def _far_cut(projection: Projection, at: int, blocks: list[Block]) -> tuple[int, bool]:
+def _far_cut(projection: Projection, at: int, ground: Ground) -> tuple[int, bool]:
     """The first forced cut after a cut, or a natural one at some distance."""
+    if position := far_cut(projection, at, ground):
+        return position, False
     position, forced = at, False
-    for position, forced in cut_positions(projection, at, True, blocks):
+    for position, forced in cut_positions(projection, at, True, ground):
         if forced or position - at >= BOUND // 2:
             break
     return position, forced
@@ -158,7 +189,7 @@ def _far_cut(projection: Projection, at: int, blocks: list[Block]) -> tuple[int,
 
 def _sure_cut(projection: Projection, at: int) -> int:
     """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0."""
-    text = projection.text
+    text = projection.raw or projection.text
     for match in islice(_SURE_CUT.finditer(text, at + BOUND // 2, at + BOUND), _GLANCES):
         cut = match.start() + 1 if match.group()[0] == 0x1A else match.end()
         in_host = b"@" in text[max(0, cut - 66) : cut]

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from guard.pii.cues import Window, letters_of
 from guard.pii.evasion import Projection
 from guard.pii.rows import CUE_REACH
 
-CONTEXT = 64
-"""Characters of left context within which every cue word and every look-behind lies."""
+WITHIN = 64
+"""Characters before a value within which every cue word and every look-behind lies."""
+
+CONTEXT = WITHIN + 32
+"""Characters of left context of a piece: the first of them may be the end of something spelled out."""
 
 _BLANK = 32
 
 
 class View:
-    """The bytes of one piece; `base` is where they begin in the projection of `source`."""
+    """The bytes of one piece; `base` is where they begin in the projection of `source`.
 
-    __slots__ = ("_letters", "_stretches", "_windows", "ascii", "base", "projection", "source", "text")
+    `floor` says how far back a cue word for the value at an offset of `source` may begin, where that is not
+    `WITHIN` characters.
+    """
 
-    def __init__(self, source: str, projection: Projection, base: int, text: bytes) -> None:
+    __slots__ = ("_floor", "_letters", "_stretches", "_windows", "ascii", "base", "projection", "source", "text")
+
+    def __init__(
+        self, source: str, projection: Projection, base: int, text: bytes, floor: Callable[[int], int] | None = None
+    ) -> None:
+        self._floor = floor
         self.source = source
         self.projection = projection
         self.base = base
@@ -53,7 +65,7 @@ class View:
             return found
         letters = self._letters or self.letters()
         start = at - CUE_REACH if at > CUE_REACH else 0
-        if self.projection.kept is not None:
+        if self.projection.kept is not None or self._floor is not None:
             start = max(start, self._context_start(at))
         if start and letters[start - 1] != _BLANK:
             start = letters.find(b" ", start, at)
@@ -63,9 +75,10 @@ class View:
         return found
 
     def _context_start(self, at: int) -> int:
-        """The first position within the context of a place, where code points vanished."""
+        """The first position within the context of a place, where code points vanished or were spelled out."""
         first = self.projection.to_original(self.base + at, self.base + at + 1)[0]
-        return min(at, self.projection.position(first - CONTEXT + 1) - self.base)
+        least = first - WITHIN + 1 if self._floor is None else self._floor(first)
+        return max(0, min(at, self.projection.position(least) - self.base))
 
     def stretch(self, begin: int, end: int) -> Window:
         """A stretch with all that stands as near before it as a cue word may."""

@@ -1,0 +1,132 @@
+"""What a disguised text says, as copies that are scanned beside it, and the way back to its offsets.
+
+The *spelled* copy has a character for every unit (`spelling`). It is what the text says, so it is searched in the
+place of the text; the text as it stands counts only where a unit may not be what it looks like. The *packed* copy
+is one text of all that runs of base64 or hex unpack to, each behind the words before its run. A finding in a copy
+stands for whole units and whole runs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+from guard.pii import packing, spelling
+from guard.pii.evasion import Projection
+from guard.pii.rows import CUE_REACH
+from guard.pii.splice import Splice, Unit, spliced
+from guard.pii.view import WITHIN
+
+_NEAR = 8
+"""How far around a plain finding a doubtful unit may stand for the finding to count beside the spelled copy."""
+
+
+class Spelled:
+    """A piece with its units read; offsets of the piece are those of the original."""
+
+    __slots__ = ("_splice", "text")
+
+    def __init__(self, piece: str, units: Sequence[Unit]) -> None:
+        self.text = spliced(piece, units)
+        self._splice = Splice(units)
+
+    def floor(self, at: int) -> int:
+        """The first character of the copy that a cue word for the value at a place may begin with."""
+        return self._splice.forward(self._splice.back(at, at + 1)[0] - WITHIN + 1)
+
+    def back(self, start: int, end: int) -> tuple[int, int]:
+        """The stretch of the piece that a finding stands for."""
+        return self._splice.back(start, end)
+
+
+class Packed:
+    """What the runs of a piece unpack to, as one text."""
+
+    __slots__ = ("_begins", "_ends", "_runs", "text")
+
+    def __init__(self, piece: str, runs: Sequence[Unit]) -> None:
+        self._runs = [(start, end) for start, end, _ in runs]
+        self._begins: list[int] = []
+        self._ends: list[int] = []
+        parts: list[str] = []
+        size = 0
+        for start, _, read in runs:
+            before = piece[max(0, start - CUE_REACH) : start].translate(_WORDS_ONLY) + _FENCE
+            parts += (before, read, _FENCE + "\n")
+            self._begins.append(size + len(before))
+            self._ends.append(size + len(before) + len(read))
+            size = self._ends[-1] + len(_FENCE) + 1
+        self.text = "".join(parts)
+
+    def floor(self, at: int) -> int:
+        """The first character that a cue word for the value at a place may begin with."""
+        run = bisect_right(self._begins, at) - 1
+        return self._ends[run - 1] + len(_FENCE) + 1 if run > 0 else 0
+
+    def back(self, start: int, end: int) -> tuple[int, int] | None:
+        """The run that a finding stands for, None where it is not within what was unpacked."""
+        run = bisect_right(self._begins, start) - 1
+        return self._runs[run] if run >= 0 and end <= self._ends[run] else None
+
+
+_WORDS_ONLY = dict.fromkeys(map(ord, "0123456789@"), " ")
+_FENCE = "\x1a"
+"""No match runs over it: it stands for a character outside ASCII."""
+
+Reading = Spelled | Packed
+
+
+class Readings:
+    """The copies of one piece, and which findings in the piece as it stands still count beside them."""
+
+    __slots__ = ("_doubts", "_low", "copies", "first", "spelled")
+
+    def __init__(
+        self, source: str, projection: Projection, low: int, high: int, *, spelled: bool, packed: bool
+    ) -> None:
+        text = projection.text[low:high]
+        self.first, last = projection.to_original(low, high)
+        piece = source[self.first : last]
+        raw = projection.raw if projection.counts else None
+        units = spelling.units_in(text, raw[low:high] if raw else None) if spelled or raw else []
+        runs = list(packing.packed_in(text)) if packed else []
+        self._low = low
+        self._doubts = [(start, end) for start, end, read in units if spelling.doubtful(text[start], read)]
+        self.spelled = bool(units)
+        self.copies: list[Reading] = []
+        if units:
+            self.copies.append(Spelled(piece, _placed(units, projection, low, self.first)))
+        if runs:
+            self.copies.append(Packed(piece, _placed(runs, projection, low, self.first)))
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the spelled copy says all that the piece as it stands says."""
+        return self.spelled and not self._doubts
+
+    def counts(self, start: int, end: int) -> bool:
+        """Whether a finding in the piece as it stands counts: all do, unless a spelled copy is beside it."""
+        if not self.spelled:
+            return True
+        near = bisect_left(self._doubts, (end - self._low + _NEAR,)) - 1
+        return near >= 0 and self._doubts[near][1] > start - self._low - _NEAR
+
+
+def _placed(units: Sequence[Unit], projection: Projection, low: int, first: int) -> Sequence[Unit]:
+    """Units by their offsets in the original piece."""
+    if projection.kept is None:
+        return units
+    placed: list[Unit] = []
+    for unit in units:
+        for start, end, read in _one_by_one(unit):
+            begin, stop = projection.to_original(low + start, low + end)
+            placed.append((begin - first, stop - first, read))
+    return placed
+
+
+def _one_by_one(unit: Unit) -> Sequence[Unit]:
+    """A unit, or each of its characters where one stands for one: something may have vanished between them."""
+    start, end, read = unit
+    if end - start != len(read):
+        return (unit,)
+    return [(start + place, start + place + 1, char) for place, char in enumerate(read)]

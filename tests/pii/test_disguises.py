@@ -1,0 +1,293 @@
+# ruff: noqa: E501
+"""What is spelled out or packed is found, and the whole of its original is the finding."""
+
+from __future__ import annotations
+
+import base64
+import quopri
+import time
+from html import escape
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guard.pii import packing, spelling
+from guard.pii.cuts import BOUND
+from guard.pii.evasion import project
+from guard.pii.scan import Scanner
+from guard.pii.splice import Splice, spliced
+
+MAIL, CARD, SSN, IBAN, RESIDENT, MOBILE = (
+    "mara.lindt@harbor-labs.com", "4104332181960018", "536-22-8421", "DE05763116566701065133", "110105198503123221", "13812345678",
+)  # fmt: skip
+VALUES = ((MAIL, "pii.email"), (CARD, "pii.card"), (SSN, "pii.us.ssn"), (IBAN, "pii.iban"), (RESIDENT, "pii.cn.resident_id"), (MOBILE, "pii.phone"))
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    """Kind and original of each finding."""
+    return [(f.kind, text[f.start : f.end]) for f in Scanner().scan(text)]
+
+
+def every(form: str, value: str) -> str:
+    """A value with each character in one form: {0} the character, {1} its number."""
+    return "".join(form.format(char, ord(char)) for char in value)
+
+
+class TestSpelledOut:
+    """A character written as several."""
+
+    @pytest.mark.parametrize("form", ["&#{1};", "&#{1}", "&#x{1:x};", "&#X{1:X}", "&#x000{1:x};", "&amp;#{1};"])
+    @pytest.mark.parametrize(("value", "kind"), VALUES)
+    def test_entities(self, form: str, value: str, kind: str) -> None:
+        """B08: decimal and hexadecimal character references, escaped once more or not."""
+        hidden = every(form, value)
+        assert found(f"so {hidden} it is") == [(kind, hidden)]
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("to mara&commat;harbor&period;io now", "mara&commat;harbor&period;io"),
+            ("card 4104&nbsp;3321&nbsp;8196&nbsp;0018!", "4104&nbsp;3321&nbsp;8196&nbsp;0018"),
+            ("ssn 536&hyphen;22&hyphen;8421.", "536&hyphen;22&hyphen;8421"),
+            ("m&zwnj;ara@har&shy;bor.io", "m&zwnj;ara@har&shy;bor.io"),
+            ("<p>mara&#64;harbor.io&lt;/p&gt;", "mara&#64;harbor.io"),
+        ],
+    )
+    def test_named_entities(self, text: str, value: str) -> None:
+        """B08: names of signs, blanks, dashes and of what is invisible."""
+        assert [original for _, original in found(text)] == [value]
+
+    @pytest.mark.parametrize("form", ["%{1:02x}", "%{1:02X}", "%25{1:02x}", "%2525{1:02X}"])
+    @pytest.mark.parametrize(("value", "kind"), VALUES)
+    def test_percent_codes(self, form: str, value: str, kind: str) -> None:
+        """B08: percent-encoded once, twice and three times."""
+        hidden = every(form, value)
+        assert found(f"q: {hidden}&x=1") == [(kind, hidden)]
+
+    def test_percent_codes_of_a_url(self) -> None:
+        """B08: what a library encodes, in a query; what surrounds it stays."""
+        text = f"https://harbor.io/to/{quote(MAIL, safe='')}?id=%E5%BC%A0"
+        assert found(text) == [("pii.email", quote(MAIL, safe=""))]
+
+    @pytest.mark.parametrize("form", ["\\u{1:04x}", "\\\\u{1:04X}", "\\x{1:02x}", "\\u{{{1:x}}}", "\\U{1:08x}"])
+    @pytest.mark.parametrize(("value", "kind"), VALUES)
+    def test_escapes(self, form: str, value: str, kind: str) -> None:
+        """B10: escapes of JSON, JavaScript, C and Python, also inside one more string."""
+        hidden = every(form, value)
+        assert found(f"say '{hidden}' twice") == [(kind, hidden)]
+
+    def test_escaped_pairs_of_surrogates(self) -> None:
+        """B10: digits outside the first plane, as JSON writes them."""
+        hidden = "".join(f"\\ud835\\u{0xDFCE + int(char):04x}" for char in CARD)
+        assert found(f"card {hidden}.") == [("pii.card", hidden)]
+
+    def test_an_escaped_line_break_is_no_letter_of_an_address(self) -> None:
+        """B10: JSON inside a JSON string."""
+        assert found('{\\"to\\":\\"x\\nmara@harbor.io\\"}') == [("pii.email", "mara@harbor.io")]
+        assert found('{\\"password\\": \\"hunter2!x\\"}') == [("pii.password", "hunter2!x")]
+
+    def test_quoted_printable(self) -> None:
+        """B09: several codes in a row, and the signs that mailers encode alone."""
+        hidden = every("={1:02X}", MAIL)
+        assert found(f"To {hidden} now") == [("pii.email", hidden)]
+        assert found("To mara=40harbor.io now") == [("pii.email", "mara=40harbor.io")]
+        name = quopri.encodestring("电话".encode()).decode()
+        assert found(f"{name} {MOBILE}")[0][1] == MOBILE
+
+    @pytest.mark.parametrize(
+        "hidden",
+        [
+            "mara at harbor dot io", "mara AT harbor DOT io", "mara[at]harbor[dot]io", "mara(at)harbor(dot)io", "mara [at] harbor [dot] io",
+            "mara{at}harbor{dot}io", "mara<at>harbor<dot>io", "mara( at )harbor.io", "mara [@] harbor[.]io", "mara dot l at mail dot harbor dot io",
+            "mara at mail.harbor dot io", "ｍａｒａ at harbor dot io",
+        ],
+    )  # fmt: skip
+    def test_addresses_in_words(self, hidden: str) -> None:
+        """`(at)`, `[dot]` and the bare words, where a host name with a spelled dot follows."""
+        assert [original for _, original in found(f"write to {hidden}, please")] == [hidden]
+
+    @pytest.mark.parametrize(("value", "kind"), VALUES[1:])
+    def test_chinese_numerals(self, value: str, kind: str) -> None:
+        """Numerals stand for digits, in one run, in groups and beside Latin letters; 两 counts and does not spell."""
+        hidden = value.translate(str.maketrans("0123456789", "零一二三四五六七八九"))
+        assert (kind, hidden) in found(f"号码是{hidden}，谢谢")
+        circle = hidden.replace("零", "〇")
+        assert (kind, circle) in found(f"号码是{circle}，谢谢")
+        assert not found(f"号码是{hidden.replace('二', '两')}，谢谢") or "二" not in hidden
+
+    def test_a_numeral_that_begins_a_word_is_no_digit(self) -> None:
+        """A number touched by 一 alone, or by numerals that count, is found as it stands."""
+        assert found(f"电话{MOBILE}一直打不通") == [("pii.phone", MOBILE)]
+        assert found(f"号{CARD}一一列举") == [("pii.card", CARD)]
+
+    @pytest.mark.parametrize("digits", "1一１")
+    @pytest.mark.parametrize("separator", [" ", "-", "."])
+    def test_digits_spaced_apart(self, digits: str, separator: str) -> None:
+        """B04: one by one, whatever digits they are."""
+        table = {"1": "0123456789", "一": "零一二三四五六七八九", "１": "０１２３４５６７８９"}[digits]
+        hidden = separator.join(CARD.translate(str.maketrans("0123456789", table)))
+        assert found(f"a {hidden} b") == [("pii.card", hidden)]
+
+    def test_a_cue_word_in_disguise_is_one(self) -> None:
+        """Cue words count as they are read, in both languages."""
+        assert found("&#112;hone 2345678") == [("pii.phone", "2345678")]
+        assert found(f"{quote('电话')} 2345678") == [("pii.phone", "2345678")]
+        assert found("order 2345678") == found("gr%20ay 2345678") == []
+
+    def test_a_digit_in_disguise_does_not_hide_the_number_it_touches(self) -> None:
+        """What a unit stands for may be no part of the value."""
+        assert (CARD in original for _, original in found(f"{CARD}&#49;"))
+        assert found(f"{CARD}&#49;") == [("pii.card", CARD)]
+        assert found("password: ab%20cd9!") == [("pii.password", "ab%20cd9!")]
+
+
+class TestPacked:
+    """A text packed into a run."""
+
+    @pytest.mark.parametrize(("value", "kind"), VALUES)
+    def test_base64_and_hex(self, value: str, kind: str) -> None:
+        """B09: one level, standard and URL alphabet, padded or not, with what stands around the value."""
+        for inner in (value, f"note: {value}, ok", f"邮件 {value} 谢谢"):
+            data = inner.encode()
+            for run in (
+                base64.b64encode(data), base64.b64encode(data).rstrip(b"="), base64.urlsafe_b64encode(data), data.hex().encode(),
+                data.hex().upper().encode(), b"0x" + data.hex().encode(),
+            ):  # fmt: skip
+                hidden = run.decode()
+                if len(hidden.rstrip("=")) >= packing.SHORTEST:
+                    assert found(f'{{"data": "{hidden}"}}') == [(kind, hidden)], hidden
+
+    def test_a_run_in_a_data_url_or_a_path(self) -> None:
+        """B21: `data:text/plain;base64`, and a part of a path."""
+        run = base64.b64encode(f"write to {MAIL}".encode()).decode()
+        assert found(f"data:text/plain;base64,{run} end") == [("pii.email", run)]
+        assert found(f"https://harbor.io/u/{run}?x") == [("pii.email", run)]
+
+    def test_a_cue_word_before_a_run_counts_inside(self) -> None:
+        """The words before a run say what is in it."""
+        run = base64.b64encode(b"-- 2345678 --").decode()
+        assert found(f"phone: {run}") == [("pii.phone", run)]
+        assert found(f"order: {run}") == []
+
+    def test_two_levels_are_left(self) -> None:
+        """B09: one level deep, as the documents say."""
+        assert found(base64.b64encode(base64.b64encode(MAIL.encode())).decode()) == []
+
+    def test_a_run_longer_than_a_hold_is_left(self) -> None:
+        """B09: a stream holds a run of up to `BOUND` characters, so none longer is unpacked."""
+        assert packing.LONGEST <= BOUND
+        run = base64.b64encode((MAIL.encode() + b" ok" * packing.LONGEST)[: packing.LONGEST // 4 * 3]).decode()
+        assert len(run) == packing.LONGEST
+        assert found(f"see {run} end") == [("pii.email", run)]
+        assert list(packing.packed_in(run.encode() + b"YWJj")) == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "data:image/png;base64," + base64.b64encode(bytes(range(256)) * 4).decode(),
+            "getElementsByTagName(document)", "/usr/local/lib/python3/site-packages/guard", "A" * 64, "0" * 64, "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+            base64.b64encode(b"nothing personal in here at all").decode(),
+        ],
+    )  # fmt: skip
+    def test_hashes_images_names_and_paths_are_no_text(self, text: str) -> None:
+        """B41: what does not unpack to text with a value in it."""
+        assert found(text) == []
+
+
+class TestOrdinary:
+    """What only looks like a spelling stays as it is."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "look at the dot in the middle", "look at black dot in the middle", "look at the dot com bubble", "we met at noon, dot com bubble", "at example.com you find it", "5% of 40% is 2%", "width=40; height=2E5",
+            "if (a < b && c > d) { x = y & 0x40; }", "printf(\"%d\\n\", x); re.compile(r\"\\d+\\.\\d\")", "C:\\new\\table\\users", "a&b=c&d=e",
+            "第一，二是三个一一列举，二〇二四年一月一日", "100%25 sure", escape("<a href='x'>\"y\" & z</a>"), "array[at] (dot) product [.]", "十二三个人，七八十岁",
+        ],
+    )  # fmt: skip
+    def test_prose_and_code(self, text: str) -> None:
+        """B41: percent signs, ampersands, paths, regular expressions, counting in Chinese."""
+        assert found(text) == []
+
+
+UNITS = st.lists(st.tuples(st.text(max_size=5), st.text(min_size=1, max_size=4), st.text(max_size=3)), max_size=6)
+
+
+@given(UNITS, st.text(max_size=5))
+def test_the_map_of_a_splice_is_exact(parts: list[tuple[str, str, str]], rest: str) -> None:
+    """B29: each character of the copy leads to where it comes from, each place to where it went."""
+    text, copy, units, origin = "", "", [], []
+    for plain, unit, read in parts:
+        origin += [(len(text) + at, len(text) + at + 1) for at in range(len(plain))]
+        text, copy = text + plain, copy + plain
+        start, end = len(text), len(text) + len(unit)
+        units.append((start, end, read))
+        even = len(read) == len(unit)
+        origin += [(start + at, start + at + 1) if even else (start, end) for at in range(len(read))]
+        text, copy = text + unit, copy + read
+    origin += [(len(text) + at, len(text) + at + 1) for at in range(len(rest))]
+    text, copy = text + rest, copy + rest
+    splice = Splice(units)
+    assert spliced(text, units) == copy
+    assert [splice.back(at, at + 1) for at in range(len(copy))] == origin
+    for place in range(len(text) + 1):
+        ahead = [at for at, (start, _) in enumerate(origin) if start >= place]
+        assert splice.forward(place) == (ahead[0] if ahead else len(copy))
+        inside = any(start < place < end and len(read) != end - start for start, end, read in units)
+        assert splice.inside(place) == inside
+
+
+@settings(deadline=None, max_examples=200)
+@given(data=st.data())
+def test_a_value_in_any_mix_of_spellings_is_found_at_its_place(data: st.DataObject) -> None:
+    """B08, B10, B29: whatever stands before it, and whatever vanishes inside."""
+    forms = ["{0}", "{0}", "&#{1};", "&#x{1:x};", "%{1:02x}", "%25{1:02X}", "\\u{1:04x}", "\\x{1:02x}", "{0}\u200b", "{0}&shy;"]
+    value, kind = data.draw(st.sampled_from(VALUES))
+    before = data.draw(st.text(st.sampled_from("😊e\u0301\u202eשע㍘½中文 \n"), max_size=20))
+    last = value[-1]
+    hidden = "".join(data.draw(st.sampled_from(forms)).format(char, ord(char)) for char in value[:-1]) + last
+    text = f"{before} {hidden}中"
+    start = len(before) + 1
+    assert (kind, start, start + len(hidden)) in {(f.kind, f.start, f.end) for f in Scanner().scan(text)}
+
+
+@given(st.text(st.sampled_from("&#x;%4125uU\\{}[]()<>= atdotATcom.@一二零 09afé\u200b"), max_size=60))
+def test_units_are_apart_bounded_and_in_order(text: str) -> None:
+    """E04: any text; a unit that is not one for one is no longer than streams allow for."""
+    projection = project(text)
+    reached = 0
+    for start, end, read in spelling.units_in(projection.text, projection.raw):
+        assert reached <= start < end
+        assert len(read) == 1 <= end - start <= spelling.LONGEST or len(read) == end - start
+        reached = end
+
+
+@given(st.text(st.sampled_from("&#x;%412\\u{}[](dot)at@ =AFmnrt\"09"), max_size=40))
+def test_the_gate_opens_for_every_unit(text: str) -> None:
+    """What has a unit has the hint: the fast road looks where the plain one finds."""
+    import re2
+
+    if spelling.units_in(text.encode(), None):
+        assert re2.search(spelling.HINT, text) is not None
+
+
+HOSTILE = ("&", "%", "\\", "=", "&#", "&#1", "%4", "%41", "\\u0041", "&#65;", "=41", "A", "MTIz", "3131313131313131 ", " at ", "a dot ",
+           "a at b dot ", "[at]", "一", "一 ", "&amp;", "x/")  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_time_grows_with_the_text(unit: str) -> None:
+    """B34, E04: four times the text takes at most ten times as long, whatever is spelled or packed."""
+    scanner = Scanner()
+    small, large = unit * (20_000 // len(unit)), unit * (80_000 // len(unit))
+    scanner.scan(small)
+    assert min(_seconds(scanner, large) for _ in range(3)) <= 10 * max(min(_seconds(scanner, small) for _ in range(3)), 1e-4)
+
+
+def _seconds(scanner: Scanner, text: str) -> float:
+    began = time.process_time()
+    scanner.scan(text)
+    return time.process_time() - began

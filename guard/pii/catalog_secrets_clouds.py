@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from guard.pii.keyrows import AN, B64, B64STD, HEX, LOWER, UPPER, UUID, begun, key, said
+from guard.pii.keyrows import AN, B64, B64STD, HEX, LOWER, UPPER, UUID, begun, inside, key, said
 from guard.pii.rows import Edge, Road
 
 CLOUDS = (
@@ -20,13 +20,13 @@ CLOUDS = (
     key("google_key", rf"AQ\.Ab8{B64}{{40,80}}", 86),
     key("google_hmac_key", rf"GOOG1?{UPPER}{{56,57}}", 62),
     key("firebase_key", rf"AAAA{B64}{{7}}:APA91b{B64}{{134}}", 152),
-    key("azure_ad_secret", r"[A-Za-z0-9_.~]{3}[0-9]Q~[A-Za-z0-9_.~-]{31,34}(?![A-Za-z0-9_~-])", 40, road=Road.WHOLE),
-    key("azure_storage_key", rf"{B64STD}{{76}}\+ASt{B64STD}{{5}}[AQgw]==", 88, road=Road.WHOLE),
-    key("azure_cosmos_key", rf"{B64STD}{{76}}ACDb{B64STD}{{5}}[AQgw]==", 88, road=Road.WHOLE),
-    key("azure_openai_key", rf"{AN}{{50,54}}JQQJ9{AN}{{24,30}}", 89, road=Road.WHOLE),
-    key("azure_search_key", rf"{AN}{{42}}AzSe[A-D]{AN}{{5}}", 52, road=Road.WHOLE),
-    key("azure_function_key", rf"{B64}{{44}}AzFu{B64}{{5}}[AQgw]==", 56, road=Road.WHOLE),
-    key("azure_devops_token", rf"{AN}{{76}}AZDO{AN}{{4}}", 84, road=Road.WHOLE),
+    inside("azure_ad_secret", r"[A-Za-z0-9_.~]{3}[0-9]Q~[A-Za-z0-9_.~-]{31,34}(?![A-Za-z0-9_~-])", r"[0-9]Q~", 40),
+    inside("azure_storage_key", rf"{B64STD}{{76}}\+ASt{B64STD}{{5}}[AQgw]==", r"\+ASt", 88),
+    inside("azure_cosmos_key", rf"{B64STD}{{76}}ACDb{B64STD}{{5}}[AQgw]==", r"ACDb", 88),
+    inside("azure_openai_key", rf"{AN}{{50,54}}JQQJ9{AN}{{24,30}}", r"JQQJ9", 89),
+    inside("azure_search_key", rf"{AN}{{42}}AzSe[A-D]{AN}{{5}}", r"AzSe[A-D]", 52),
+    inside("azure_function_key", rf"{B64}{{44}}AzFu{B64}{{5}}[AQgw]==", r"AzFu", 56),
+    inside("azure_devops_token", rf"{AN}{{76}}AZDO{AN}{{4}}", r"AZDO", 84),
     key("azure_sas", r"(?:sig|Signature)=(?P<value>[A-Za-z0-9%+/]{40,140}(?:%3[dD]|=))", 143, road=Road.WHOLE),
     key("alibaba_key", rf"LTAI{AN}{{12,26}}", 30, check="random_key"),
     key("tencent_key", rf"AKID{AN}{{32,44}}", 48, check="random_key"),
@@ -55,7 +55,7 @@ CLOUDS = (
     begun("confluent_key", "cflt", B64STD, 60),
     key("vault_token", rf"hv[sbr]\.{B64}{{24,300}}", 304),
     key("vault_token", rf"s\.{AN}{{24}}", 26, check="random_key"),
-    key("terraform_token", rf"{AN}{{14}}\.atlasv1\.[A-Za-z0-9_=-]{{60,70}}", 93, road=Road.WHOLE),
+    inside("terraform_token", rf"{AN}{{14}}\.atlasv1\.[A-Za-z0-9_=-]{{60,70}}", r"\.atlasv1\.", 93),
     begun("pulumi_token", "pul-", HEX, 40),
     key("doppler_token", rf"dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[a-z0-9_-]{{2,35}}\.)?{AN}{{40,44}}", 90),
     key("infisical_token", rf"st\.{HEX}{{8}}-[0-9a-f-]{{27}}\.{HEX}{{32}}\.{HEX}{{32}}", 105),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from guard.pii.keyrows import AN, B64, HEX, LOWER, UPPER, UUID, begun, key, said
+from guard.pii.rows import Road
 
 CODE = (
     begun("github_token", "ghp_ gho_ ghu_ ghs_ ghr_", AN, 36, 255),
@@ -23,8 +24,8 @@ CODE = (
     key("packagist_token", rf"packagist_(?:u[ius][ot]|o[ro][ot])_{HEX}{{68}}", 84),
     begun("clojars_token", "CLOJARS_", LOWER, 60),
     begun("docker_token", "dckr_pat_ dckr_oat_", B64, 27, 36, "shaped_key"),
-    key("artifactory_key", rf"AKC{AN}{{10,80}}", 83, check="artifactory"),
-    key("artifactory_key", rf"AP[0-9A-F]{AN}{{8,80}}", 83, check="artifactory"),
+    key("artifactory_key", rf"AKC{AN}{{10,80}}", 83, check="artifactory", road=Road.WHOLE),
+    key("artifactory_key", rf"AP[0-9A-F]{AN}{{8,80}}", 83, check="artifactory", road=Road.WHOLE),
     begun("artifactory_key", "cmVmdGtu", AN, 56),
     key("circleci_token", rf"CCI(?:PAT|PRJ)_{AN}{{22}}_{HEX}{{40}}", 70),
     begun("buildkite_token", "bkua_", HEX, 40),

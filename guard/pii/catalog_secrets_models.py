@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from guard.pii.keyrows import AN, B64, HEX, LOWER, UPPER, UUID, begun, key, said
+from guard.pii.keyrows import AN, B64, HEX, LOWER, UPPER, UUID, begun, inside, key, said
 from guard.pii.rows import Road
 
 MODELS = (
@@ -16,7 +16,7 @@ MODELS = (
     key("dashscope_key", rf"(?i:dashscope|bailian|qwen)[A-Za-z_ .-]{{0,20}}[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?(?P<value>sk-{HEX}{{32}})", 35, road=Road.WHOLE, score=0.97),
     key("deepseek_key", rf"(?i:deepseek)[A-Za-z_ .-]{{0,20}}[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?(?P<value>sk-{HEX}{{32}})", 35, road=Road.WHOLE, score=0.97),
     key("moonshot_key", rf"(?i:moonshot|kimi)[A-Za-z_ .-]{{0,20}}[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?(?P<value>sk-{AN}{{48}})", 51, road=Road.WHOLE, score=0.97),
-    key("zhipu_key", rf"{HEX}{{32}}\.{AN}{{16}}", 49, check="random_key", road=Road.WHOLE),
+    inside("zhipu_key", rf"{HEX}{{32}}\.{AN}{{16}}", r"[0-9a-f]{12}\.[A-Za-z0-9]{12}", 49, check="random_key"),
     key("qianfan_key", rf"bce-v3/ALTAK-{AN}{{21}}/{HEX}{{40}}", 75),
     begun("groq_key", "gsk_", AN, 52),
     begun("xai_key", "xai-", AN, 80),
@@ -40,7 +40,7 @@ MODELS = (
     begun("coze_token", "pat_", AN, 64),
     begun("dify_key", "app-", AN, 24, 24, "random_key"),
     begun("mem0_key", "m0-", AN, 40),
-    key("deepl_key", rf"{UUID}:fx", 39, road=Road.WHOLE),
+    inside("deepl_key", rf"{UUID}:fx", r"[0-9a-f]:fx", 39),
     begun("friendli_key", "flp_", AN, 40, 50),
     begun("wandb_key", "wandb_v1_", B64, 60, 90),
     said("mistral_key", "mistral", f"{AN}{{32}}", 32),

@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from guard.pii.keyrows import AN, B64, HEX, LOWER, UPPER, UUID, begun, key, said
+from guard.pii.keyrows import AN, B64, HEX, LOWER, UPPER, UUID, begun, inside, key, said
 from guard.pii.rows import Edge, Road
 
 _HOOK = "https?://"
 
 WORK = (
-    key("slack_token", r"xox[abeoprs]-[0-9A-Za-z-]{10,250}(?![-*#])", 255, check="numbered_key"),
+    key("slack_token", r"(?<![A-Za-z0-9-])xox[abeoprs]-[0-9A-Za-z-]{10,250}(?![-*#])", 255, check="numbered_key", road=Road.WHOLE),
     key("slack_token", rf"xapp-[0-9]-[A-Z0-9]{{9,12}}-[0-9]{{10,14}}-{AN}{{40,80}}", 120),
     key("slack_webhook", rf"{_HOOK}hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/]{{40,80}}", 120),
-    key("discord_token", rf"[MNO]{B64}{{23,27}}\.{B64}{{6}}\.{B64}{{27,40}}", 77, road=Road.WHOLE),
+    inside("discord_token", rf"[MNO]{B64}{{23,27}}\.{B64}{{6}}\.{B64}{{27,40}}", r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{12}", 77),
     key("discord_webhook", rf"{_HOOK}(?:[a-z]{{3,6}}\.)?discord(?:app)?\.com/api/(?:v[0-9]{{1,2}}/)?webhooks/[0-9]{{17,20}}/{B64}{{60,80}}", 154),
-    key("telegram_token", rf"[0-9]{{8,10}}:AA{B64}{{33}}", 46, road=Road.WHOLE),
+    inside("telegram_token", rf"[0-9]{{8,10}}:AA{B64}{{33}}", r"[0-9]:AA", 46),
     key("telegram_token", rf"/bot(?P<value>[0-9]{{8,10}}:AA{B64}{{33}})(?![A-Za-z0-9])", 46, road=Road.WHOLE, edge=Edge.FREE),
     key("teams_webhook", rf"{_HOOK}[a-z0-9-]{{1,60}}\.webhook\.office\.com/webhookb2/{UUID}@{UUID}/IncomingWebhook/{HEX}{{32}}/{UUID}", 270),
     key("wecom_webhook", rf"{_HOOK}qyapi\.weixin\.qq\.com/cgi-bin/webhook/send\?key={UUID}", 92),
@@ -27,8 +27,8 @@ WORK = (
     said("feishu_secret", "feishu|lark", f"{AN}{{32}}", 32),
     key("twilio_key", rf"(?:SK|AC){HEX}{{32}}", 34),
     key("sendgrid_key", rf"SG\.{B64}{{22}}\.{B64}{{43}}", 69),
-    key("mailgun_key", rf"(?:key-{HEX}{{32}}|{HEX}{{32}}-{HEX}{{8}}-{HEX}{{8}})", 50, road=Road.WHOLE),
-    key("mailchimp_key", rf"{HEX}{{32}}-us[0-9]{{1,2}}", 37, road=Road.WHOLE),
+    inside("mailgun_key", rf"(?:key-{HEX}{{32}}|{HEX}{{32}}-{HEX}{{8}}-{HEX}{{8}})", r"(?:key-[0-9a-f]{12}|[0-9a-f]-[0-9a-f]{8}-[0-9a-f]{8})", 50),
+    inside("mailchimp_key", rf"{HEX}{{32}}-us[0-9]{{1,2}}", r"[0-9a-f]-us[0-9]", 37),
     key("brevo_key", rf"(?:xkeysib|xsmtpsib)-{HEX}{{64}}-{AN}{{16}}", 90),
     begun("mandrill_key", "md-", B64, 22, 22, "random_key"),
     key("resend_key", rf"re_{AN}{{8}}_{AN}{{24}}", 36),
@@ -51,13 +51,13 @@ WORK = (
     key("duffel_token", rf"duffel_(?:live|test)_{B64}{{43}}", 55),
     key("woocommerce_key", rf"c[ks]_{HEX}{{40}}", 43),
     key("facebook_token", rf"EAA[A-Z0-9]{AN}{{50,300}}", 304),
-    key("facebook_token", rf"[0-9]{{15,16}}(?:\||%7C){B64}{{27}}", 46, road=Road.WHOLE),
+    inside("facebook_token", rf"[0-9]{{15,16}}(?:\||%7C){B64}{{27}}", r"[0-9](?:\||%7C)", 46),
     key("x_bearer", r"A{20,22}[A-Za-z0-9%]{60,140}", 162),
     key("airtable_token", rf"pat{AN}{{14}}\.{HEX}{{64}}", 82),
     key("notion_token", rf"ntn_[0-9]{{11}}{AN}{{35}}", 50),
     begun("notion_token", "secret_", AN, 43, 43, "random_key"),
     begun("linear_key", "lin_api_ lin_oauth_ lin_wh_", AN, 32, 64),
-    key("asana_token", rf"[0-9]/[0-9]{{16}}(?:/[0-9]{{16}})?:{HEX}{{32}}", 68, road=Road.WHOLE),
+    inside("asana_token", rf"[0-9]/[0-9]{{16}}(?:/[0-9]{{16}})?:{HEX}{{32}}", r"[0-9]:[0-9a-f]{12}", 68),
     key("clickup_token", rf"pk_[0-9]{{4,12}}_{UPPER}{{32}}", 48),
     begun("trello_token", "ATTA", HEX, 64),
     begun("figma_token", "figd_ figo_ figr_ figdr_ figor_ figoh_", B64, 40, 80),
@@ -67,7 +67,7 @@ WORK = (
     key("salesforce_token", r"00D[A-Za-z0-9]{12,15}![A-Za-z0-9_.]{80,120}", 140),
     begun("intercom_token", "dG9rO", "[A-Za-z0-9+/=]", 50, 90),
     begun("beamer_key", "b_", B64, 44, 44, "random_key"),
-    key("maxmind_key", rf"{AN}{{6}}_{AN}{{29}}_mmk", 40, road=Road.WHOLE),
+    inside("maxmind_key", rf"{AN}{{6}}_{AN}{{29}}_mmk", r"_mmk", 40),
     begun("frameio_token", "fio-u-", B64, 64),
     begun("adobe_secret", "p8e-", LOWER, 32),
     begun("adafruit_key", "aio_", AN, 28),

@@ -186,11 +186,11 @@ def url_credentials(view: bytes) -> int:
 def user_password(view: bytes) -> int:
     """Accept the `user:password` of a command: a password with a digit or sign, or a key in the user's place."""
     user, _, secret = view.partition(b":")
-    if user == secret or user.isdigit() or _placeholder(user) or _placeholder(secret):
+    told = secret or user
+    if len(told) < (6 if secret else 12) or user == secret or told.isdigit() or user.isdigit():
         return 0
-    told = secret if secret else user
-    drawn = re.search(rb"[^A-Za-z]", told) and not (told.isdigit() or _name(told))
-    return len(view) if drawn and len(told) >= (6 if secret else 12) else 0
+    drawn = re.search(rb"[^A-Za-z]", told) and not _name(told)
+    return len(view) if drawn and not _placeholder(user) and not _placeholder(secret) else 0
 
 
 _FILES = frozenset(

@@ -41,8 +41,15 @@ def key(
     score: float = 0.95,
 ) -> Row:
     """A row for keys of a shape of their own; `longest` in characters."""
+    name, gate = f"secret.{kind}", _gate(core)
+    return Row(name, core, road, score, score, check=check, edge=edge, longest=longest, gate=gate)
+
+
+def inside(kind: str, core: str, anchor: str, longest: int, check: str = "key") -> Row:
+    """A row for keys whose mark (`anchor`, for the gate) stands inside or at the end, between edges of words."""
+    core = rf"(?<![A-Za-z0-9])(?:{core})(?![A-Za-z0-9])"
     return Row(
-        f"secret.{kind}", core, road, score, score, check=check, edge=edge, longest=longest, gate=_gate(core)
+        f"secret.{kind}", core, Road.WHOLE, 0.95, 0.95, check=check, edge=Edge.FREE, longest=longest, gate=anchor
     )
 
 

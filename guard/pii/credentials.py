@@ -89,8 +89,9 @@ def random_key(view: bytes) -> int:
 
 
 def numbered_key(view: bytes) -> int:
-    """Accept a key of a shape that names have too, where it holds digits and does not read like a name."""
-    return len(view) if not _STAND_IN.search(view) and _varied(view, 2.0) else 0
+    """Accept a key of a shape that names have too, where it holds digits and is no name in small letters."""
+    named = view.islower() and _name(view)
+    return 0 if _STAND_IN.search(view) or named or not re.search(rb"[0-9]", view) else len(view)
 
 
 def openai_key(view: bytes) -> int:

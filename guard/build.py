@@ -24,19 +24,26 @@ if TYPE_CHECKING:
     from guard.trace.otlp import OtlpCopy
 
 
-def build(source: str | Path | Policy, settings: Settings | None = None) -> Guard:
-    """Make a guard; raises PolicyError for a bad policy and SetupError for what cannot be set up."""
+_KEY_LENGTH = 16
+
+
+def build(source: str | Path | Policy, settings: Settings | None = None, *, detecting: bool = True) -> Guard:
+    """Make a guard; raises PolicyError for a bad policy and SetupError for what cannot be set up.
+
+    With `detecting=False` no worker starts and nothing is warmed: for verbs that only record.
+    """
     from guard.guard import Guard
 
     settings = settings or Settings()
     policy = load_policy(source)
     keys = load_keys(settings)
-    detector = open_detector(policy, settings)
+    detector = open_detector(policy, settings, start=detecting)
     named = [url for url in (settings.moderation_url, policy.moderation.url, settings.otlp_endpoint) if url]
     guard = Guard(policy, settings, keys, detector, open_ledger)
     for url in named:
         guard.name(url)
-    _warm(policy)
+    if detecting:
+        _warm(policy)
     return guard
 
 
@@ -55,13 +62,25 @@ def _warm(policy: Policy) -> None:
 
 
 def load_keys(settings: Settings) -> Keys:
-    """Read the master key: `GUARD_KEY`, else the file in GUARD_HOME, made 0600 at first start."""
+    """Read the master key: `GUARD_KEY`, else the file in GUARD_HOME, made 0600 at first start; and GUARD_SEAL_KEYS."""
+    seals = _seal_keys(settings)
     if settings.key is not None:
         value = settings.key.get_secret_value().encode()
-        if len(value) < 16:
-            raise SetupError("GUARD_KEY is shorter than 16 characters")
-        return Keys(value)
-    return Keys(_key_file(home_of(settings) / "master.key"))
+        if len(value) < _KEY_LENGTH:
+            raise SetupError(f"GUARD_KEY is shorter than {_KEY_LENGTH} characters")
+        return Keys(value, seals)
+    return Keys(_key_file(home_of(settings) / "master.key"), seals)
+
+
+def _seal_keys(settings: Settings) -> list[bytes]:
+    """The keys of GUARD_SEAL_KEYS, the present one first."""
+    text = settings.seal_keys.get_secret_value() if settings.seal_keys is not None else ""
+    keys = [key.strip().encode() for key in text.split(",") if key.strip()]
+    if any(len(key) < _KEY_LENGTH for key in keys):
+        raise SetupError(f"a key in GUARD_SEAL_KEYS is shorter than {_KEY_LENGTH} characters")
+    if len(set(keys)) < len(keys):
+        raise SetupError("a key stands twice in GUARD_SEAL_KEYS")
+    return keys
 
 
 def home_of(settings: Settings) -> Path:
@@ -139,7 +158,7 @@ def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
     return OtlpCopy(settings.otlp_endpoint, post)
 
 
-def open_detector(policy: Policy, settings: Settings) -> Detector:
+def open_detector(policy: Policy, settings: Settings, *, start: bool = True) -> Detector:
     """The detector for everything that any stage of the policy acts on."""
     from guard.services.detector import Detector
 
@@ -153,7 +172,8 @@ def open_detector(policy: Policy, settings: Settings) -> Detector:
         workers=settings.detect_workers,
         deadline_s=settings.detect_timeout_s,
     )
-    detector.start()
+    if start:
+        detector.start()
     return detector
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from functools import cached_property
 
 
@@ -19,10 +20,14 @@ def derive(master: bytes, label: str, length: int = 32) -> bytes:
 
 
 class Keys:
-    """The keys of one installation, each derived for one use; the repr shows only the key id."""
+    """The keys of one installation, each derived for one use; the repr shows only the key id.
 
-    def __init__(self, master: bytes) -> None:
+    `seals` are keys of `as: encrypt` alone, the present one first and those that it replaced behind it.
+    """
+
+    def __init__(self, master: bytes, seals: Sequence[bytes] = ()) -> None:
         self._master = master
+        self._seals = tuple(seals)
 
     @cached_property
     def key_id(self) -> str:
@@ -43,6 +48,11 @@ class Keys:
     def encrypt(self) -> bytes:
         """Key of `as: encrypt` placeholders (AES-256)."""
         return derive(self._master, "tokens")
+
+    @cached_property
+    def sealers(self) -> tuple[Keys, ...]:
+        """Whose `encrypt` key opens a sealed placeholder; the first seals. The master's own is always the last."""
+        return (*map(Keys, self._seals), self)
 
     @cached_property
     def users(self) -> bytes:

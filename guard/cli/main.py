@@ -37,13 +37,14 @@ def root(
 
 
 def _verbs() -> None:
-    from guard.cli import audit, coverage, demo, policy, scan, serve
+    from guard.cli import audit, coverage, demo, policy, reveal, scan, serve
 
     app.command("demo")(demo.demo)
     app.command("serve")(serve.serve)
     app.command("scan")(scan.scan)
     app.command("redact")(scan.redact)
     app.command("coverage")(coverage.coverage)
+    app.command("reveal")(reveal.reveal)
     app.add_typer(policy.app, name="policy")
     app.add_typer(audit.app, name="audit")
 

@@ -162,13 +162,21 @@ def redact(
         clean = guard.redact(text)
     finally:
         guard.close()
+    write_text(clean, out)
+
+
+def write_text(text: str, out: str, *, private: bool = False) -> None:
+    """Write a whole text to a file (0600 if `private`), or to standard output; raises SetupError with what is wrong."""
+    data = text.encode("utf-8", "surrogatepass")
     if not out:
-        sys.stdout.buffer.write(clean.encode())
+        sys.stdout.buffer.write(data)
         sys.stdout.flush()
         return
     draft = Path(out).with_name(Path(out).name + ".part")
     try:
-        draft.write_bytes(clean.encode())
+        draft.unlink(missing_ok=True)
+        draft.touch(0o600 if private else 0o666)
+        draft.write_bytes(data)
         draft.replace(out)
     except OSError as failure:
         raise SetupError(f"{out}: {failure.strerror}") from None

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hmac
 import re
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -29,25 +30,60 @@ def seal(keys: Keys, name: str, value: str) -> str:
     The nonce is an HMAC of the plaintext (a synthetic IV, as in RFC 5297), so that this stays a pure
     function: one value has one placeholder, turn after turn, and two values never meet under one nonce.
     """
+    sealer = keys.sealers[0]
     plain, name_bytes = value.encode("utf-8", "surrogatepass"), name.encode()
-    nonce = hmac.digest(derive(keys.encrypt, "nonce"), name_bytes + b"\0" + plain, "sha256")[:_NONCE]
-    box = AESGCM(keys.encrypt).encrypt(nonce, plain, name_bytes)
-    payload = bytes.fromhex(keys.key_id) + nonce + box
+    nonce = hmac.digest(derive(sealer.encrypt, "nonce"), name_bytes + b"\0" + plain, "sha256")[:_NONCE]
+    box = AESGCM(sealer.encrypt).encrypt(nonce, plain, name_bytes)
+    payload = bytes.fromhex(sealer.key_id) + nonce + box
     return f"<{name}~{base64.urlsafe_b64encode(payload).decode().rstrip('=')}>"
 
 
 def unseal(keys: Keys, placeholder: str) -> str:
-    """Read a sealed placeholder back; raises ValueError if it is none of this key, or was changed."""
+    """Read a sealed placeholder back; raises ValueError if it is of none of the keys, or was changed."""
     match = SEALED.fullmatch(placeholder)
     payload = _decoded(match.group(2)) if match else b""
-    if match is None or payload[:_KEY_ID].hex() != keys.key_id:
-        raise ValueError("not a sealed placeholder of this key")
+    sealer = _sealer(keys, payload)
+    if match is None or sealer is None:
+        raise ValueError("not a sealed placeholder of these keys")
     nonce, box = payload[_KEY_ID : _KEY_ID + _NONCE], payload[_KEY_ID + _NONCE :]
     try:
-        plain = AESGCM(keys.encrypt).decrypt(nonce, box, match.group(1).encode())
+        plain = AESGCM(sealer.encrypt).decrypt(nonce, box, match.group(1).encode())
     except (InvalidTag, ValueError):
         raise ValueError("a sealed placeholder that was changed") from None
     return plain.decode("utf-8", "surrogatepass")
+
+
+def _sealer(keys: Keys, payload: bytes) -> Keys | None:
+    """Whose key a payload names."""
+    named = payload[:_KEY_ID].hex()
+    return next((sealer for sealer in keys.sealers if sealer.key_id == named), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """A text with its sealed placeholders opened: how many, under which keys, and how many stayed closed."""
+
+    text: str = field(repr=False)
+    opened: int
+    closed: int
+    key_ids: tuple[str, ...]
+
+
+def reveal(keys: Keys, text: str) -> Revealed:
+    """Put the originals back for which there is a key; a placeholder of another key, or a changed one, stays."""
+    pieces, end, opened, closed, used = [], 0, 0, 0, set()
+    for match in SEALED.finditer(text):
+        pieces.append(text[end : match.start()])
+        end = match.end()
+        try:
+            pieces.append(unseal(keys, match.group()))
+        except ValueError:
+            closed += 1
+            pieces.append(match.group())
+        else:
+            opened += 1
+            used.add(_decoded(match.group(2))[:_KEY_ID].hex())
+    return Revealed("".join([*pieces, text[end:]]), opened, closed, tuple(sorted(used)))
 
 
 def _decoded(text: str) -> bytes:

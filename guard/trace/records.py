@@ -232,6 +232,21 @@ def lifecycle(recorder: Recorder, name: str, attributes: Mapping[str, Any]) -> b
     return recorder.start(name, attributes={spans.GUARD_VERSION: recorder.version, **attributes}).end()
 
 
+def reveal(
+    recorder: Recorder, *, by: str, ticket: str, opened: int, closed: int, key_ids: Sequence[str]
+) -> bytes:
+    """The line of one use of the key: who opened how many sealed placeholders, under which keys; no value."""
+    attributes = {
+        spans.REVEAL_BY: identifier(by),
+        spans.REVEAL_TICKET: identifier(ticket),
+        spans.REVEAL_OPENED: opened,
+        spans.REVEAL_CLOSED: closed,
+        spans.REVEAL_KEYS: list(key_ids) or None,
+        spans.GUARD_VERSION: recorder.version,
+    }
+    return recorder.start(spans.REVEAL, attributes=attributes).end()
+
+
 def provider(host: str) -> str:
     """The conventions' name of the provider at a host; `openai` for everyone who speaks its API."""
     return next((name for suffix, name in _PROVIDERS.items() if f".{host}".endswith(f".{suffix}")), "openai")

@@ -30,6 +30,8 @@ __all__ = ["Recorder", "Span", "current_parent", "finding_events", "group", "pre
 SCREEN = "guard.screen"
 START, STOP, POLICY_LOADED = "guard.start", "guard.stop", "guard.policy.loaded"
 
+REVEAL = "guard.reveal"
+
 # Attributes: OpenTelemetry GenAI.
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
@@ -85,6 +87,11 @@ CHECK = "guard.check."
 MODERATION_SCORE = "guard.moderation.score."
 MODERATION_TEXTS = "guard.moderation.texts"
 GUARD_VERSION = "guard.version"
+REVEAL_BY = "guard.reveal.by"
+REVEAL_TICKET = "guard.reveal.ticket"
+REVEAL_OPENED = "guard.reveal.opened"
+REVEAL_CLOSED = "guard.reveal.closed"
+REVEAL_KEYS = "guard.reveal.key_ids"
 
 # The event of one finding, and its attributes.
 FINDING = "guard.finding"

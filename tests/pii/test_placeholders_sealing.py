@@ -114,3 +114,42 @@ def test_presidio_and_faker_are_imported_at_first_use() -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+OLD, NEW, OTHER = b"old sealing key", b"new sealing key", b"other master key"
+
+
+def test_the_first_key_seals_and_all_open() -> None:
+    """Rotation: a new key in front seals; what older keys and the master key sealed still opens."""
+    before, between = Keys(b"master"), Keys(b"master", [OLD])
+    now = Keys(b"master", [NEW, OLD])
+    sealed = [seal(keys, "EMAIL", "a@x.com") for keys in (before, between, now)]
+    assert len(set(sealed)) == 3
+    assert [unseal(now, placeholder) for placeholder in sealed] == ["a@x.com"] * 3
+    assert unseal(between, sealed[0]) == "a@x.com"
+    for keys in (before, between, Keys(b"master", [OTHER]), Keys(OTHER)):
+        with pytest.raises(ValueError, match="not a sealed placeholder of these keys"):
+            unseal(keys, sealed[2])
+
+
+def test_a_mapping_seals_with_the_first_key() -> None:
+    """`as: encrypt` follows the rotation; hashes and fakes stay those of the master key."""
+    now, before = Keys(b"master", [NEW]), Keys(b"master")
+    made = Mapping(now).placeholder("pii.email", "a@x.com", Redaction("encrypt"))
+    assert unseal(Keys(b"any", [NEW]), made) == "a@x.com"
+    for form in ("hash", "faker"):
+        asked = ("pii.email", "a@x.com", Redaction(form))
+        assert Mapping(now).placeholder(*asked) == Mapping(before).placeholder(*asked)
+
+
+def test_revealing_opens_what_it_can_and_counts() -> None:
+    """Originals come back where they stood; a foreign or changed placeholder stays as it is."""
+    keys = Keys(b"master", [NEW, OLD])
+    one, two = seal(keys, "EMAIL", "a@x.com"), seal(Keys(b"x", [OLD]), "PHONE", "110")
+    foreign, changed = seal(Keys(OTHER), "EMAIL", "b@x.com"), one.replace("EMAIL", "PHONE")
+    found = sealing.reveal(keys, f"{one}, {two}; {foreign} {changed} <EMAIL_1> {one}")
+    assert found.text == f"a@x.com, 110; {foreign} {changed} <EMAIL_1> a@x.com"
+    assert (found.opened, found.closed) == (3, 2)
+    assert found.key_ids == tuple(sorted({keys.sealers[0].key_id, keys.sealers[1].key_id}))
+    assert "a@x.com" not in repr(found)
+    assert "master" not in repr(keys)

@@ -1,0 +1,92 @@
+"""`guard reveal`: originals for those with the key; every use of it is on record before anything is shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from guard.cli.scan import read_text, write_text
+from guard.errors import SetupError
+
+if TYPE_CHECKING:
+    from guard.guard import Guard
+    from guard.pii.sealing import Revealed
+
+
+def reveal(
+    source: Annotated[
+        str, typer.Argument(help="A file, - for standard input, or a text that holds sealed placeholders.")
+    ] = "-",
+    out: Annotated[str, typer.Option("--out", "-o", help="Where to write; standard output if left out.")] = "",
+    by: Annotated[str, typer.Option(help="Who asks; the login name if left out. It is recorded.")] = "",
+    ticket: Annotated[str, typer.Option(help="Why: the number of a case. It is recorded.")] = "",
+    policy: Annotated[str, typer.Option(help="The policy under which it is recorded.")] = "",
+) -> None:
+    """Put the originals back where `as: encrypt` left `<EMAIL~…>`, with the keys of this installation.
+
+    Who, when, how many and under which keys is recorded first, never a value; where the record cannot be
+    written nothing is shown. Exit code 1 where a placeholder stayed closed: it is of another key, or was changed.
+
+    Example:  guard reveal answer.txt --ticket CASE-4711
+    """
+    from guard.build import build
+    from guard.pii.sealing import SEALED
+    from guard.pii.sealing import reveal as opened
+    from guard.settings import Settings
+
+    who = _identifier(by or _login(), "--by", "a login name such as jo.weber")
+    case = _identifier(ticket, "--ticket", "the number of a case such as CASE-4711")
+    text = source if SEALED.search(source) else read_text(source)
+    guard = build(policy or Settings().policy, detecting=False)
+    try:
+        found = opened(guard.keys, text)
+        _record(guard, found, who, case)
+    finally:
+        guard.close()
+    write_text(found.text, out, private=True)
+    _tell(found)
+    raise typer.Exit(1 if found.closed else 0)
+
+
+def _record(guard: Guard, found: Revealed, who: str, case: str) -> None:
+    """Make the use of the key durable; raises Unavailable, and then nothing is shown."""
+    from guard.trace import records
+
+    if found.opened or found.closed:
+        line = records.reveal(
+            guard.recorder,
+            by=who,
+            ticket=case,
+            opened=found.opened,
+            closed=found.closed,
+            key_ids=found.key_ids,
+        )
+        guard.ledger.commit_sync(line)
+
+
+def _tell(found: Revealed) -> None:
+    under = f" under {', '.join(found.key_ids)}" if found.key_ids else ""
+    closed = f", {found.closed} stayed closed: of another key, or changed" if found.closed else ""
+    print(f"guard: {found.opened} placeholders opened{under}{closed}", file=sys.stderr)
+
+
+def _identifier(text: str, option: str, example: str) -> str:
+    """A text that may stand in the record."""
+    from guard.trace.records import OTHER, identifier
+
+    if identifier(text) == OTHER:
+        raise typer.BadParameter(f"{option}: write {example}, without blanks")
+    return text
+
+
+def _login() -> str:
+    """The name of the account that runs this, not what its environment says."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        raise SetupError("this account has no login name: say who asks with --by") from None

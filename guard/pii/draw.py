@@ -101,6 +101,17 @@ def first_names(locale: str) -> Ring:
 
 
 @lru_cache
+def gendered(locale: str) -> tuple[Ring, Ring]:
+    """Faker's first names of a locale that only men, and that only women have; empty where it does not say."""
+    lists = [
+        set(_plain(getattr(_provider("person", locale), f"first_names_{which}", ())))
+        for which in ("male", "female")
+    ]
+    men, women = lists
+    return Ring(men - women), Ring(women - men)
+
+
+@lru_cache
 def last_names(locale: str) -> Ring:
     """Faker's last names of a locale; single words only. Raises SetupError for an unknown locale."""
     return _names("last_names", locale)
@@ -116,6 +127,13 @@ def surnames() -> Ring:
 def given_characters() -> Ring:
     """The characters of Faker's Chinese given names."""
     return Ring(character for name in _provider("person", HAN).first_names for character in name)
+
+
+@lru_cache
+def gendered_characters() -> tuple[Ring, Ring]:
+    """The characters of Faker's Chinese given names that only men's, and that only women's hold."""
+    men, women = ({c for name in ring.words for c in name} for ring in gendered(HAN))
+    return Ring(men - women), Ring(women - men)
 
 
 @lru_cache

@@ -41,7 +41,7 @@ def _mark(sign: str, pattern: str, known: Callable[[str], bool] = _surely) -> Ma
 
 # What a text in lower case must hold, what is looked for then, and what it must pass.
 _MARKS = (
-    _mark("example", r"(?<![\w.+-])[a-z]{2,}[._-]?[a-z]{2,}\d\d@example\.(?:com|org|net)\b"),
+    _mark("example", r"(?<![\w.+-])[a-z]{2,}[._-]?[a-z]{2,}\d\d@" + fakewords.DOMAIN + r"\b"),
     _mark("example", r"(?:\b[a-z][a-z0-9+.-]*://)?\bexample\.com/[0-9a-f]{8}\b"),
     _mark("-00-", r"\b9\d\d-00-\d{4}\b"),
     _mark("00000000-", r"\b0{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"),

@@ -21,9 +21,9 @@ from guard.pii.shapes import (
 
 
 def card(value: str, draw: Draw) -> str:
-    """The issuer's first digit, five zeros, and a last digit that misses Luhn's (ISO/IEC 7812-1) by five."""
+    """The digits that name the issuer, five zeros, and a last digit that misses Luhn's (ISO/IEC 7812-1) by five."""
     places = digits(value)
-    body = (places[:1] + "00000" + draw.digits(len(places)))[: max(1, len(places) - 1)]
+    body = (_issuer(places) + "00000" + draw.digits(len(places)))[: max(1, len(places) - 1)]
     right = next(d for d in range(10) if _luhn(f"{body}{d}"))
     return fill_digits(value, f"{body}{(right + 5) % 10}")
 
@@ -31,9 +31,21 @@ def card(value: str, draw: Draw) -> str:
 def is_card(value: str) -> bool:
     """Whether a number of a card's length starts like `card`'s and misses Luhn by five."""
     places = digits(value)
-    if not 12 <= len(places) <= 19 or places[1:6] != "00000":
+    if not 12 <= len(places) <= 19 or not places.startswith("00000", len(_issuer(places))):
         return False
     return _luhn(f"{places[:-1]}{(int(places[-1]) + 5) % 10}")
+
+
+# Mastercard's 2-series, American Express, Diners, JCB, Mastercard, Discover, UnionPay, Maestro; of others one digit.
+_ISSUER = re.compile(
+    r"2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3(?:[47]|0[0-5]|5|[689])|5[1-5]|6(?:011|4[4-9]|5|2|0|[37])|[0-9]"
+)
+
+
+def _issuer(places: str) -> str:
+    """The first digits by which a card's issuer is known (ISO/IEC 7812 ranges)."""
+    match = _ISSUER.match(places)
+    return match.group() if match else ""
 
 
 def iban(value: str, draw: Draw) -> str:

@@ -22,6 +22,12 @@ def phone(value: str, draw: Draw) -> str:
     return fill_digits(main, _phone_digits(main, draw)) + re.sub(r"\d", "0", rest)
 
 
+def is_dialled(value: str) -> bool:
+    """Whether a number is written in digits alone: of `1-800-FLOWERS` letters would stay."""
+    main = _EXTENSION.sub("", value)
+    return any(c.isdigit() for c in main) and not any(c.isalpha() for c in main)
+
+
 def is_phone(value: str) -> bool:
     """Whether a number lies in a range that `phone` writes to."""
     main = _EXTENSION.sub("", value)

@@ -40,7 +40,11 @@ def _sized(sizes: Collection[int], family: Family, letters: bool = False) -> Fam
     )
 
 
-_PHONE = Family(fakephones.phone, fakephones.is_phone)
+def _dialled(value: str) -> Family:
+    return Family(fakephones.phone, fakephones.is_phone) if fakephones.is_dialled(value) else GENERIC
+
+
+_PHONE = Family(lambda v, draw: _dialled(v).make(v, draw), lambda v: _dialled(v).known(v))
 _CARD = _sized(range(12, 20), Family(fakenumbers.card, fakenumbers.is_card))
 _URL = Family(fakehosts.url, fakehosts.is_url)
 FAMILIES: dict[str, Family] = {

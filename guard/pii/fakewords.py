@@ -20,17 +20,42 @@ _LATIN_MARKED = re.compile(
     r"|\b[0-9]{1,3} [^\W\d_]+-Example [^\W\d_]+\b",
     re.IGNORECASE,
 )
-_EMAIL = re.compile(r"[a-z]{2,}[._-]?[a-z]{2,}[0-9]{2}@example\.(?:com|org|net)", re.IGNORECASE)
-_DOMAINS = ("example.com", "example.org", "example.net")
+DOMAIN = r"(?:example\.(?:com|org|net)|[a-z]{2,6}\.example)"
+_EMAIL = re.compile(rf"[a-z]{{2,}}[._-]?[a-z]{{2,}}[0-9]{{2}}@{DOMAIN}", re.IGNORECASE)
+_TOPS = ("com", "org", "net")
+_FREE = re.compile(
+    r"(?:gmail|googlemail|outlook|hotmail|live|msn|yahoo|ymail|icloud|aol|gmx|web|qq|foxmail|163|126|yeah|sina|sohu|proton|"
+    r"protonmail|mail|yandex|naver)\.[a-z]{2,3}(?:\.[a-z]{2})?"
+)
+# What a domain tells of who keeps it, and the name below `.example` (RFC 6761) that tells the same.
+_CLASSES = (
+    (_FREE, "mail"),
+    (re.compile(r"(?:.*\.)?(?:edu|ac)(?:\.[a-z]{2})?"), "edu"),
+    (re.compile(r"(?:.*\.)?(?:gov|gob|gouv|govt|mil)(?:\.[a-z]{2})?"), "gov"),
+    (re.compile(r"(?:.*\.)?(?:internal|intranet|intern|local|localdomain|lan|corp|home|localhost)"), "intern"),
+)
+_MEN = frozenset("mr mister sir herr monsieur señor sr signor".split())
+_WOMEN = frozenset("mrs ms miss madam frau fräulein madame mme señora sra signora".split())
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def email(value: str, draw: Draw) -> str:
-    """An address at a domain that RFC 2606 reserves."""
-    local = value.rpartition("@")[0]
+    """An address at a domain of the same class that RFC 2606 or RFC 6761 reserves."""
+    local, _, domain = value.rpartition("@")
     separator = next((c for c in local if c in "._-"), "")
     first, last = (draw.pick(_ascii_names(which)) for which in ("first", "last"))
-    made = f"{first}{separator}{last}{draw.digits(2)}@{_DOMAINS[draw.below(3)]}".lower()
+    made = f"{first}{separator}{last}{draw.digits(2)}@{_domain(domain.lower(), draw)}".lower()
     return made.upper() if value.isupper() else made
+
+
+def _domain(domain: str, draw: Draw) -> str:
+    """A reserved domain that tells as much: free mail, a school, an office, an own network, a country, or com."""
+    named = next((name for shape, name in _CLASSES if shape.fullmatch(domain)), "")
+    last = domain.rpartition(".")[2]
+    if not named and len(last) == 2 and last.isascii() and last.isalpha():
+        named = last
+    top = last if last in _TOPS else _TOPS[draw.below(3)]
+    return f"{named}.example" if named else f"example.{top}"
 
 
 def is_email(value: str) -> bool:
@@ -39,16 +64,50 @@ def is_email(value: str) -> bool:
 
 
 def person(value: str, draw: Draw, locale: Sequence[str]) -> str:
-    """A name in the script, the order and the letter case of the value."""
+    """A name in the script, the order and the letter case of the value, and of its gender where that is known."""
     if _chinese(value, locale):
-        given = draw.pick(lists.given_characters())
-        more = draw.pick(lists.given_characters()) if len(_HAN.findall(value)) > 3 else ""
+        gender = _gender_han(value)
+        ring = lists.given_characters() if gender is None else lists.gendered_characters()[gender]
+        given = draw.pick(ring)
+        more = draw.pick(ring) if len(_HAN.findall(value)) > 3 else ""
         return draw.pick(lists.surnames()) + HAN_MARK + given + more
     name = _latin(locale)
-    first, last = draw.pick(lists.first_names(name)), draw.pick(lists.last_names(name)) + MARK
+    first, last = draw.pick(_first_names(name, value)), draw.pick(lists.last_names(name)) + MARK
     if "," in value:
         return _cased(f"{last}, {first}", value)
     return _cased(f"{first} {last}" if len(value.split()) > 1 else f"{first}{MARK}", value)
+
+
+def _first_names(locale: str, value: str) -> lists.Ring:
+    """The first names to draw from: of one gender where a title, or a name that only one has, tells it."""
+    words = set(_WORD.findall(value.casefold()))
+    titled = (not words.isdisjoint(_MEN), not words.isdisjoint(_WOMEN))
+    named = _named(words, locale) if not any(titled) else titled
+    rings = lists.gendered(locale)
+    chosen = [ring for ring, told in zip(rings, named, strict=True) if told and ring.words]
+    return chosen[0] if len(chosen) == 1 else lists.first_names(locale)
+
+
+def _named(words: set[str], locale: str) -> tuple[bool, ...]:
+    sides = (_folded(name) for name in {locale, LATIN})
+    told = [[not words.isdisjoint(side) for side in pair] for pair in sides]
+    return tuple(any(side) for side in zip(*told, strict=True))
+
+
+@lru_cache
+def _folded(locale: str) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(word.casefold() for word in ring.words) for ring in lists.gendered(locale))
+
+
+def _gender_han(value: str) -> int | None:
+    """0 for a man's name, 1 for a woman's, by the title after it or the given name; None where neither tells."""
+    for gender, titles in enumerate((("先生",), ("女士", "小姐", "太太"))):
+        if value.endswith(titles):
+            return gender
+    men, women = (set(ring.words) for ring in lists.gendered(lists.HAN))
+    given = {value[1:], value[2:]} - {""}
+    told = (bool(given & men), bool(given & women))
+    return told.index(True) if sum(told) == 1 else None
 
 
 def address(value: str, draw: Draw, locale: Sequence[str]) -> str:

@@ -172,7 +172,7 @@ def test_the_message(log: logging.Logger, written: io.StringIO) -> None:
     log.info(f"sent to {EMAIL} with {CARD} by {PERSON} using {KEY}")  # noqa: G004
     text = clean(written)
     assert "sent to" in text
-    assert "@example." in text
+    assert "@de.example" in text
 
 
 @pytest.mark.parametrize(

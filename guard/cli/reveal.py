@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guard.cli.scan import read_text, write_text
+from guard.cli.sources import read_text, write_text
 from guard.errors import SetupError
 
 if TYPE_CHECKING:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,9 +31,11 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def guard(*arguments: str, text: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+def guard(
+    *arguments: str, text: str = "", cwd: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[bytes]:
     """Run the command line in a process of its own."""
-    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(Path(__file__).parents[2]), **more}
     return subprocess.run(
         [sys.executable, "-m", "guard", *arguments],
         input=text.encode("utf-8", "surrogatepass"),
@@ -168,3 +172,159 @@ def test_scanning_leaves_no_trace(policy: str, tmp_path: Path) -> None:
     after = sorted(Path(environment).rglob("*")) if Path(environment).exists() else []
     assert before == after
     assert list(tmp_path.iterdir()) == []
+
+
+# what people see
+
+
+def test_a_terminal_shows_the_hits_in_colour_in_their_lines(policy: str) -> None:
+    """Each line with a hit once, the hit in the colour of what is done to it; control characters do not steer it."""
+    text = "calm\nmail jo.weber@kontor-nord.org\x1b]0;x\x07 today\n"
+    shown = guard("scan", "-", "--policy", policy, text=text, FORCE_COLOR="1", TERM="xterm-256color").stdout.decode()
+    [line] = [line for line in shown.splitlines() if "today" in line]
+    assert re.search(r"\x1b\[[0-9;]*43mjo\.weber@kontor-nord\.org\x1b\[0m", line)
+    assert "\x1b]" not in shown
+    assert "\\u001b]0;x\\u0007" in line
+    assert "calm" not in shown
+    bare = guard("scan", "-", "--no-text", "--policy", policy, text=text, FORCE_COLOR="1").stdout.decode()
+    assert "jo.weber" not in bare
+
+
+def test_a_scan_counts_its_kinds(policy: str) -> None:
+    """How many of each kind, and what is done to them."""
+    shown = guard("scan", "-", "--policy", policy, text=TEXT + TEXT.splitlines()[1]).stdout.decode()
+    assert re.search(r"^ +2 +pii\.email +redact$", shown, re.MULTILINE)
+    assert re.search(r"^ +1 +pii\.cn\.resident_id +redact$", shown, re.MULTILINE)
+    assert "4 found" in shown
+
+
+def test_explain_says_why(policy: str) -> None:
+    """Pattern, validator with its standard, cue words and what they did, laws, and the rule with its file and line."""
+    text = "my phone is 415-626-1234, 身份证11010519491231002X"
+    shown = " ".join(guard("scan", "-", "--explain", "--policy", policy, text=text).stdout.decode().split())
+    assert "1:13 pii.phone 0.90 redact" in shown
+    assert "cues phone (raises 0.6 to 0.9)" in shown
+    assert "validator cn_resident_id: " in shown
+    assert "GB 11643" in shown
+    assert "laws pipl" in shown
+    assert re.search(r"rule pii\.\* → redact \(default\.yaml:\d+\)", shown)
+    assert "415-626-1234" not in shown
+
+
+def test_explain_for_machines(policy: str) -> None:
+    """With --json each finding has its reasons under `explain`; without --explain the design's keys only."""
+    done = guard("scan", "-", "--explain", "--json", "--policy", policy, text="电话 13398765421")
+    [row] = [json.loads(line) for line in done.stdout.splitlines()]
+    why = row["findings"][0]["explain"]
+    assert why["validator"] == "phone_cn_mobile"
+    assert why["cues"] == ["电话"]
+    assert (why["action"], why["rule"]) == ("redact", "pii.*")
+    assert re.fullmatch(r"default\.yaml:\d+", why["origin"])
+    assert (why["score"], why["cued"]) == (0.75, 0.95)
+
+
+# what is read
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with text, a hidden file, a picture, JSON lines, a repository and a link."""
+    root = tmp_path / "data"
+    (root / "deep" / ".git").mkdir(parents=True)
+    (root / "calm.txt").write_text("nothing here\n")
+    (root / "deep" / "notes.txt").write_text("first\nmail jo.weber@kontor-nord.org\n")
+    (root / ".env").write_text('ADMIN="jo.weber@kontor-nord.org"\n')
+    (root / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0jo.weber@kontor-nord.org")
+    (root / "latin.txt").write_bytes(b"caf\xe9 jo.weber@kontor-nord.org")
+    (root / "deep" / ".git" / "config").write_text("jo.weber@kontor-nord.org")
+    (root / "link.txt").symlink_to(root / "deep" / "notes.txt")
+    return root
+
+
+def test_a_folder_is_read_to_the_bottom(policy: str, folder: Path) -> None:
+    """Every text once, with its file and line; what is no text is passed over with a note; links are not followed."""
+    done = guard("scan", str(folder), "--json", "--policy", policy)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["file"], row["line"]) for row in rows] == [
+        (str(folder / ".env"), 1),
+        (str(folder / "deep" / "notes.txt"), 2),
+    ]
+    said = done.stderr.decode().splitlines()
+    assert said == [f"{folder / name}: passed over, it is no text" for name in ("latin.txt", "photo.png")]
+    assert done.returncode == 1
+
+
+def test_people_see_which_file(policy: str, folder: Path) -> None:
+    """The place names file, line and column, and the count how many files were read."""
+    shown = guard("scan", str(folder / "deep"), str(folder / ".env"), "--policy", policy, COLUMNS="200").stdout.decode()
+    assert f"{folder / 'deep' / 'notes.txt'}:2:6" in shown
+    assert f"{folder / '.env'}:1:8" in shown
+    assert "2 found in 2 files" in shown
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_cannot_be_read_is_named_and_passed_over(policy: str, folder: Path) -> None:
+    """The others are scanned; where nothing is found the exit code still says that not everything was seen."""
+    (folder / "calm.txt").chmod(0)
+    done = guard("scan", str(folder / "calm.txt"), str(folder / "calm.txt"), "--policy", policy)
+    assert done.returncode == 2
+    assert "calm.txt: Permission denied" in done.stderr.decode()
+
+
+def test_json_lines_are_read_string_by_string(policy: str, tmp_path: Path) -> None:
+    """Offsets are within the string at `path`, in the line where it stands; escapes are undone, keys are cue words."""
+    file = tmp_path / "chat.jsonl"
+    lines = [
+        {"id": 7, "note": "calm"},
+        {"messages": [{"role": "user", "content": 'say "hi"\nto jo.weber@kontor-nord.org'}]},
+        {"ssn": "536-22-8421", "jo.weber@kontor-nord.org": 1},
+    ]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = guard("scan", str(file), "--json", "--policy", policy)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    found = [[(f["kind"], f["path"], f["start"], f["end"]) for f in row["findings"]] for row in rows]
+    assert found[0] == []
+    assert found[1] == [("pii.email", "$.messages[0].content", 12, 36)]
+    assert sorted(found[2]) == [("pii.email", "$ (key)", 0, 24), ("pii.us.ssn", "$.ssn", 0, 11)]
+    assert guard("scan", "-", "--jsonl", "--json", "--policy", policy, text=file.read_text()).stdout == done.stdout
+    shown = guard("scan", str(file), "--policy", policy, COLUMNS="200").stdout.decode()
+    assert f"{file}:2:$.messages[0].content:13" in shown
+
+
+def test_a_line_that_is_no_json_is_one_clear_error(policy: str, tmp_path: Path) -> None:
+    """File and line, and not what stands there."""
+    file = tmp_path / "bad.jsonl"
+    file.write_text('{"a": 1}\n{"mail": jo.weber@kontor-nord.org}\n')
+    done = guard("scan", str(file), "--policy", policy)
+    assert (done.returncode, done.stderr.decode()) == (2, f"guard: {file}:2: this line is not JSON\n")
+
+
+def test_a_long_text_is_found_whole_and_in_its_lines(policy: str) -> None:
+    """B37: scanned in pieces between safe cuts, it gives what the whole gives: values at every seam included."""
+    line = "a word and jo.weber@kontor-nord.org and card 4929 1234 5678 9015 again\n"
+    text = line * 6000
+    done = guard("scan", "-", "--json", "--policy", policy, text=text)
+    rows = [json.loads(row) for row in done.stdout.splitlines()]
+    assert len(rows) == 6000
+    places = {tuple((f["kind"], f["start"], f["end"]) for f in row["findings"]) for row in rows}
+    assert places == {(("pii.email", 11, 35), ("pii.card", 45, 64))}
+
+
+def test_ctrl_c_keeps_what_was_printed(policy: str, tmp_path: Path) -> None:
+    """An interrupted run has shown what it found so far, counts it, and ends with 130."""
+    (tmp_path / "a.txt").write_text("mail jo.weber@kontor-nord.org")
+    os.mkfifo(tmp_path / "b")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "COLUMNS": "200"}
+    arguments = [sys.executable, "-u", "-m", "guard", "scan", str(tmp_path / "a.txt"), str(tmp_path / "b")]
+    with subprocess.Popen(
+        [*arguments, "--policy", policy], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as run:
+        assert run.stdout is not None
+        seen = b""
+        while b"pii.email" not in seen:
+            seen += run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        rest, said = run.communicate(timeout=60)
+    assert b"1 found" in seen + rest
+    assert said.decode() == "stopped after 1 of 2 files\n"
+    assert run.returncode == 130

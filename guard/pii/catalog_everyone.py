@@ -126,10 +126,10 @@ EVERYONE = (
     Row(
         "pii.url",
         rf"""(?:[Hh][Tt][Tt][Pp][Ss]?|ftp)://[^\s\x1a"'<>`]{{3,2000}}|[Ww][Ww][Ww]\.{_HOST}(?::[0-9]{{1,5}})?(?:[/?#][^\s\x1a"'<>`]{{0,2000}})?""",
-        Road.WHOLE, 0.6, 0.6, check="url", nobody="url", trim=True, edge=Edge.FREE, longest=2600,
+        Road.WHOLE, 0.6, 0.6, check="url", nobody="url", trim=True, edge=Edge.FREE, longest=2600, laws=("hipaa:14",),
     ),
     Row(
-        "pii.uuid", rf"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}", Road.WHOLE, 0.9, 0.9, longest=36,
+        "pii.uuid", rf"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}", Road.WHOLE, 0.9, 0.9, longest=36, laws=("hipaa:18",),
     ),
     Row(
         "pii.date",

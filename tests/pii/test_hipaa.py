@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
 
+from guard.guard import Guard
 from guard.kinds import KINDS, ON_REQUEST
 from guard.pii.catalog import ROWS
 from guard.policy.load import load
@@ -80,3 +82,20 @@ def test_the_policy_of_the_page_loads_and_generalises(tmp_path: Path) -> None:
     policy = load(file).policy
     for kind in ("pii.age", "pii.birth_date", "pii.date", "pii.us.zip"):
         assert rule_for(policy, Stage.INPUT, kind).redaction.form == "generalise"
+
+
+def test_a_guard_generalises_by_todays_year(tmp_path: Path) -> None:
+    """The year of a birth that tells of an age over 89 goes, by the year in which the text is redacted."""
+    text = "policy: p\nextends: [default]\nrecognizers: {presidio: {recognizers: []}}\ninput:\n  rules:\n"
+    rules = [f"    {kind}: {{action: redact, as: generalise}}\n" for kind in ("pii.*", "pii.date")]
+    (tmp_path / "p.yaml").write_text("".join([text, *rules]))
+    guard = Guard.from_policy(tmp_path / "p.yaml")
+    try:
+        clean = guard.redact(
+            "DOB 1985-03-12, age 93, zip code 94110, seen 2024-05-01, DOB 1901-02-03, a@kontor-nord.org"
+        )
+    finally:
+        guard.close()
+    oldest = time.gmtime().tm_year - 90
+    expected = f"DOB 1985, age 90+, zip code 941**, seen 2024, DOB {oldest} or earlier, <EMAIL_1>"
+    assert clean == expected

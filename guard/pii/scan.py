@@ -23,6 +23,7 @@ from guard.types import Finding
 _PIECE = 16384
 _LOOKBACK = 1024
 _GLANCES = 100
+_AHEAD = 5
 _SURE_CUT = re.compile(rb"[A-Za-z]{5}[ \n](?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]) )|[ \t\r\n]{5}|\x1a\x1a(?=\x1a)")
 _EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
 
@@ -190,7 +191,7 @@ def _far_cut(projection: Projection, at: int, ground: Ground) -> tuple[int, bool
 def _sure_cut(projection: Projection, at: int) -> int:
     """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0."""
     text = projection.raw or projection.text
-    for match in islice(_SURE_CUT.finditer(text, at + BOUND // 2, at + BOUND), _GLANCES):
+    for match in islice(_SURE_CUT.finditer(text, at + BOUND // 2, at + BOUND + _AHEAD), _GLANCES):
         cut = match.start() + 1 if match.group()[0] == 0x1A else match.end()
         in_host = b"@" in text[max(0, cut - 66) : cut]
         if not in_host and projection.place(cut) - projection.place(at) <= BOUND:

@@ -152,6 +152,13 @@ class TestHold:
         first = everything.cuts(text, 0)[0]
         assert BLOCK_LONGEST <= first <= len(header) + BLOCK_LONGEST + cuts.BOUND
 
+    def test_a_glance_sees_the_word_behind_the_bound(self, tight: None, everything: Scanner) -> None:
+        """A word of an address that the bound cuts is no place for a natural cut."""
+        for size in range(60, 100):
+            text = "=" * size + "mara at harbor dot io"
+            chosen = [cut for cut in everything.cuts(text, 0, True) if cut < len(text)]
+            assert in_pieces(everything, text, chosen, tell=True) == whole(everything, text)
+
 
 DISGUISED = (
     "4104 &#51;321 8196&nbsp;0018", "4104&nbsp;&#51;&#51;&#50;&#49; 8196 0018", "4104 %33321 8196%200018", "4104 \\u0033321 8196 0018", "mara at harbor dot io",

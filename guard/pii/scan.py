@@ -17,6 +17,7 @@ from guard.pii.readings import Readings
 from guard.pii.resolve import resolve
 from guard.pii.roads import regions, roads
 from guard.pii.rows import Row
+from guard.pii.tables import columns
 from guard.pii.view import CONTEXT, View
 from guard.types import Finding
 
@@ -52,6 +53,7 @@ class Scanner:
     def scan(self, text: str, start: int = 0) -> list[Finding]:
         """Find and settle overlaps: one finding a stretch, in order; those before `start` (a cut) are left out."""
         found = self.candidates(text, start)
+        found += [] if start else self.under_headings(text)
         return resolve(found) if len(found) > 1 else found
 
     def candidates(self, text: str, start: int = 0) -> list[Finding]:
@@ -64,6 +66,17 @@ class Scanner:
             return [Finding(kind, low, high, score, "pattern") for kind, low, high, score in found]
         return [Finding(kind, *projection.to_original(low, high), score, "pattern") for kind, low, high, score in found]
 
+    def under_headings(self, text: str) -> list[Finding]:
+        """What is found in columns of tables and in lists whose heading is a cue word, however far up it stands.
+
+        A stream sees a heading only where it stands in the window or its context.
+        """
+        copy = columns(text)
+        if copy is None:
+            return []
+        found = ((finding, copy.back(finding.start, finding.end)) for finding in self.candidates(copy.text))
+        return [Finding(finding.kind, *span, finding.score, finding.source) for finding, span in found if span]
+
     def silent(self, text: str) -> bool:
         """Whether one look at an ASCII text shows that no row matches in it, nor in any of its lines taken alone."""
         ready, projection = self._roads, project(text)
@@ -74,7 +87,9 @@ class Scanner:
         if hits and any(packing.packed_in(data)):
             return False
         digits = regions(data) if ready.numbers else []
-        return not digits or not Hunt(View(text, projection, 0, data), self._skip).wanted(ready, digits)
+        if digits and Hunt(View(text, projection, 0, data), self._skip).wanted(ready, digits):
+            return False
+        return columns(text) is None
 
     def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
         """Where the text after the cut `start` may be cut: no match spans these offsets, whatever follows.

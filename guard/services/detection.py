@@ -47,6 +47,7 @@ class Detection:
 
     def _text(self, wanted: Wanted) -> list[Finding]:
         found = self._scanner.candidates(wanted.text) if wanted.catalogue else []
+        found += self._scanner.under_headings(wanted.text) if wanted.catalogue else []
         for index in wanted.own:
             row, pattern = self._own[index]
             found += (

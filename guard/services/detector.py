@@ -162,7 +162,7 @@ class Detector:
 
     def _scan(self, text: str) -> list[Finding]:
         try:
-            return self._scanner.candidates(text)
+            return self._scanner.candidates(text) + self._scanner.under_headings(text)
         except Exception:
             return [_unavailable("detect")]
 

@@ -27,7 +27,7 @@ _RULE = re.compile(r"[|:\- \t]*-[|:\- \t]*")
 _LIST = re.compile(r'"([^"\n]{1,40})"\s{0,8}:\s{0,8}\[([^\[\]{}]{1,16384})\]')
 _ITEM = re.compile(r'"(?:[^"\\\n]|\\.){1,200}"|[^\s,"]{1,200}')
 _CREDENTIALS = Cue(
-    frozenset(b"password passwd passcode passphrase pwd pw passwort kennwort senha contrasena secret token key".split()),
+    frozenset(b"password passwd passcode passphrase pwd pw passwort kennwort senha contrasena secret token".split()),
     others=re.compile("密码|密碼|口令"),
 )
 """What the patterns of credentials have before their values."""

@@ -257,13 +257,16 @@ async def _while_connected(receive: Receive, work: Coroutine[Any, Any, _T]) -> _
 
 
 async def _taken_back(task: asyncio.Task[Any]) -> None:
-    """Take back a cancellation that came when the work was done; whoever goes on sees the client gone."""
+    """Take back a cancellation that came when the work was done; whoever goes on sees the client gone.
+
+    It may still be due, or it was swallowed below (`asyncio.wait_for` of Python 3.11, where both come in one round).
+    """
     try:
         await asyncio.sleep(0)
     except asyncio.CancelledError:
         if task.cancelling() > 1:
             raise
-        task.uncancel()
+    task.uncancel()
 
 
 async def _cancel_when_gone(receive: Receive, task: asyncio.Task[Any]) -> None:

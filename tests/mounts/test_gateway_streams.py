@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from guard import Gateway, Guard
+from guard.mounts.gateway import _taken_back, _while_connected
 from guard.simulator.server import serve
 
 pytestmark = pytest.mark.anyio
@@ -94,6 +95,16 @@ class _Answer:
         self.left.set()
 
 
+async def ended(work: Any) -> Any:
+    """The result of what must end by itself (a time-out that cancels it could be taken for the client's leaving)."""
+    task = asyncio.ensure_future(work)
+    done, left = await asyncio.wait({task}, timeout=5)
+    for late in left:
+        late.cancel()
+    assert done
+    return task.result()
+
+
 def behind(guard: Guard, app: Upstream, monkeypatch: pytest.MonkeyPatch) -> Gateway:
     monkeypatch.setattr(guard, "_egress", Door(app))
     return Gateway(guard, upstream="http://127.0.0.1:9/v1")
@@ -105,8 +116,8 @@ async def test_a_client_that_leaves_in_mid_stream_ends_the_upstream_call(
     """A05: the provider's stream is closed at once; one outcome, which says that the client left."""
     upstream = Upstream(*[kit.sse(kit.chunk(f"Sentence {n}. ")) for n in range(9)])
     gateway = behind(quiet, upstream, monkeypatch)
-    answer = await asyncio.wait_for(
-        kit.request(gateway, body=kit.chat("hi", stream=True), headers=[JSON, BEARER], leave_after=5), 5
+    answer = await ended(
+        kit.request(gateway, body=kit.chat("hi", stream=True), headers=[JSON, BEARER], leave_after=5)
     )
     await asyncio.wait_for(upstream.gone.wait(), 5)
     assert not answer.complete
@@ -129,7 +140,7 @@ async def test_a_client_that_leaves_with_the_first_byte(
 
     gateway = behind(quiet, upstream, monkeypatch)
     scope = kit.scope("/v1/chat/completions", headers=[JSON, BEARER])
-    await asyncio.wait_for(gateway(scope, connection.receive, send), 5)
+    await ended(gateway(scope, connection.receive, send))
     await asyncio.wait_for(upstream.gone.wait(), 5)
 
 
@@ -143,7 +154,7 @@ async def test_a_client_that_leaves_before_the_answer_cancels_the_call(
     task = asyncio.ensure_future(kit.request(gateway, connection=connection, headers=[JSON, BEARER]))
     await upstream.called.wait()
     connection.leave.set()
-    await asyncio.wait_for(task, 5)
+    await ended(task)
     await asyncio.wait_for(upstream.gone.wait(), 5)
     assert connection.answer.messages == []
     calls = [s for s in await spans(guard, "", 4) if s.get("guard.mount") == "gateway"]
@@ -151,17 +162,127 @@ async def test_a_client_that_leaves_before_the_answer_cancels_the_call(
 
 
 async def test_a_server_that_stops_ends_its_calls(
-    kit: Any, quiet: Guard, monkeypatch: pytest.MonkeyPatch
+    kit: Any, make_guard: Any, spans: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A05: a gateway that is cancelled (shutdown) leaves no upstream call behind."""
-    upstream = Upstream(answer=False)
-    gateway = behind(quiet, upstream, monkeypatch)
+    """A05: a gateway that is cancelled (shutdown) leaves no upstream call behind, and none without an outcome."""
+    guard, upstream = make_guard(owner="gateway stops"), Upstream(answer=False)
+    gateway = behind(guard, upstream, monkeypatch)
     task = asyncio.ensure_future(kit.request(gateway, body=kit.chat("hi"), headers=[JSON, BEARER]))
     await upstream.called.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.wait_for(upstream.gone.wait(), 5)
+    calls = [s for s in await spans(guard, "", 4) if s.get("guard.mount") == "gateway"]
+    assert [span.get("error.type") for span in calls] == [None, "client_left"]
+
+
+@pytest.mark.parametrize("pieces", [[b'{"model"', b""], [b'{"model": "m", "messages": []}']])
+async def test_a_client_that_leaves_before_the_call_is_on_record(
+    kit: Any, make_guard: Any, spans: Any, monkeypatch: pytest.MonkeyPatch, pieces: list[bytes]
+) -> None:
+    """A04: in the middle of its request, or while that is screened: nothing goes on, and the record says who left."""
+
+    async def slow(self: Any, line: bytes) -> None:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr("guard.trace.ledger.Ledger.commit", slow)
+    guard, upstream = make_guard(owner=f"gateway A04 {len(pieces)}"), Upstream()
+    connection = kit.Connection(pieces[:1])
+    connection._messages[0]["more_body"] = len(pieces) > 1
+    connection.leave.set()
+    gateway = behind(guard, upstream, monkeypatch)
+    await ended(kit.request(gateway, connection=connection, headers=[JSON, BEARER]))
+    assert not upstream.called.is_set()
+    (left,) = [s for s in await spans(guard, "", 3) if s.get("guard.mount") == "gateway"]
+    assert left["error.type"] == "client_left"
+
+
+class Late(Door):
+    """A door whose answer is there just when the client leaves: the cancellation is too late for it."""
+
+    def __init__(self, app: Upstream, connection: Any) -> None:
+        super().__init__(app)
+        self.connection = connection
+
+    async def forward(self, method: str, url: Any, headers: Any, body: bytes, timeouts: Any = None) -> Any:
+        answer = await _Answer.of(self.app, body)
+        self.connection.leave.set()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:  # as asyncio.wait_for of Python 3.11, where both come in one round
+            return answer
+
+
+async def test_a_client_that_leaves_as_the_answer_comes_loses_nothing(
+    kit: Any, make_guard: Any, spans: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A05: whoever took the cancellation, the answer that was there is closed, and the client is known to be gone."""
+    guard, upstream = make_guard(owner="gateway late"), Upstream()
+    connection = kit.Connection([orjson.dumps(kit.chat("hi", stream=True))])
+    monkeypatch.setattr(guard, "_egress", Late(upstream, connection))
+    gateway = Gateway(guard, upstream="http://127.0.0.1:9/v1")
+    await ended(kit.request(gateway, connection=connection, headers=[JSON, BEARER]))
+    await asyncio.wait_for(upstream.gone.wait(), 5)
+    calls = [s for s in await spans(guard, "", 4) if s.get("guard.mount") == "gateway"]
+    assert [span.get("error.type") for span in calls] == [None, "client_left"]
+
+
+async def gone() -> Any:
+    return {"type": "http.disconnect"}
+
+
+async def test_a_cancellation_that_came_too_late_is_taken_back() -> None:
+    """A06: what the work brought is returned, and nothing strikes whoever goes on."""
+
+    async def work() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "brought"
+        return ""
+
+    task = asyncio.current_task()
+    assert task is not None
+    assert await _while_connected(gone, work()) == "brought"
+    assert task.cancelling() == 0
+    task.cancel()  # as a watch that runs at once (eager tasks), beside work that awaits nothing
+    await _taken_back(task)
+    assert task.cancelling() == 0
+    await asyncio.sleep(0)
+
+
+async def test_a_server_that_stops_as_the_client_leaves_is_heard() -> None:
+    """A05: of two cancellations one is the server's own, and that one goes through."""
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            raise
+
+    async def late() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        task.cancel()
+        await _taken_back(task)
+
+    async def all_at_once() -> None:
+        before = asyncio.all_tasks()
+        task = asyncio.ensure_future(_while_connected(asyncio.Event().wait, asyncio.Event().wait()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for other in (*(asyncio.all_tasks() - before - {task}), task):
+            other.cancel()
+        await task
+
+    for stopped in (_while_connected(gone, work()), late(), all_at_once()):
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.ensure_future(stopped)
 
 
 def test_a_real_client_that_leaves_closes_the_real_connection(kit: Any, quiet: Guard) -> None:

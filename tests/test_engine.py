@@ -250,6 +250,16 @@ def test_a_detector_that_is_down_is_a_finding(stage: str) -> None:
     assert who.receipts.by_name["detect"] is Receipt.FAILED_CLOSED
 
 
+@pytest.mark.parametrize("lists", [[], [[]], [[], [], []]])
+@pytest.mark.parametrize("screen", [screen_input, screen_output])
+def test_a_detector_that_loses_a_text_is_refused(screen: Any, lists: list[list[Finding]]) -> None:
+    """A20: a text without an answer was not looked at: the call breaks, and is never taken for a clean one."""
+    flow = screen(kit.policy(BOTH), kit.exchange(), segments("one", "two"), ())
+    next(flow)
+    with pytest.raises(ValueError, match="once a text"):
+        flow.send(lists)
+
+
 def test_a_failed_detector_may_be_let_pass_by_rule() -> None:
     """E11: fail-open is a rule of the policy, and its receipt is not `ran`."""
     policy = BOTH.replace("input: {rules: {", "input: {rules: {guard.unavailable.*: flag, ")

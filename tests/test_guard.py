@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.applications import Starlette
 
@@ -354,6 +355,16 @@ def test_only_named_hosts_are_admitted(make: Make) -> None:
     assert found.admit("https://llm.example:8443/other").allowed
     assert not found.admit("https://llm.example/v1").allowed
     assert not found.admit("http://llm.example:8443/v1").allowed
+
+
+def test_an_admission_is_kept_for_its_own_url_and_until_a_host_is_named(make: Make) -> None:
+    """Law 4: what is remembered of the last URL answers for no other, and not for what was decided before."""
+    found, base = make(), "https://llm.example/v1"
+    unnamed, listed = httpx2.URL(base), httpx2.URL("https://api.openai.com/v1")
+    for _ in range(2):
+        assert [found.admit(url).allowed for url in (unnamed, listed, unnamed)] == [False, True, False]
+    found.name(base)
+    assert found.admit(unnamed).allowed
 
 
 def test_egress_stays_enforced_under_observe(make: Make) -> None:

@@ -336,6 +336,22 @@ def test_an_outage_of_the_judge_fails_closed(
     assert len(received(provider)) == 2
 
 
+def test_a_detector_that_loses_a_text_fails_closed(
+    connect: Connect, provider: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A20: fewer answers than texts: 503, and nothing leaves."""
+
+    async def none(self: Any, texts: Any) -> list[Any]:
+        return []
+
+    monkeypatch.setattr("guard.services.detector.Detector.detect", none)
+    monkeypatch.setattr("guard.services.detector.Detector.detect_sync", lambda self, texts: [])
+    with pytest.raises(openai.InternalServerError) as caught:
+        connect().chat(f"Write to {MAIL}")
+    assert (caught.value.status_code, caught.value.code) == (503, "guard.unavailable.detect")
+    assert provider.state.received == []
+
+
 def test_observe_changes_nothing(connect: Connect, provider: Starlette, make_guard: Any) -> None:
     """mode: observe: the provider is sent what the app wrote, byte for byte in meaning."""
     sdk = connect(make_guard(make_guard.quiet + "mode: observe\n" + STRICT))

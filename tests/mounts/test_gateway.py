@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 from typing import Any
 
@@ -350,6 +351,23 @@ async def test_a_refused_destination_is_451(make_guard: Any, provider: Any, kit:
     assert (answer.status, answer.code) == (451, "egress.jurisdiction")
     assert answer.header("x-guard-action") == "block"
     assert provider.state.received == []
+
+
+@pytest.mark.parametrize("owns", [False, True])
+async def test_only_a_process_of_its_own_is_settled(
+    make_guard: Any, provider: Any, run_lifespan: Any, owns: bool
+) -> None:
+    """Law 8: a gateway inside somebody's process leaves the collector of that process alone."""
+    guard = make_guard(owner=f"settled {owns}")
+    gateway = Gateway(guard, upstream=provider.state.url, owns=owns)
+    before = (gc.get_threshold(), gc.get_freeze_count())
+    try:
+        async with run_lifespan(gateway) as answer:
+            assert answer["type"] == "lifespan.startup.complete"
+            assert ((gc.get_threshold(), gc.get_freeze_count()) != before) == owns
+    finally:
+        gc.set_threshold(*before[0])
+        gc.unfreeze()
 
 
 def test_the_real_sdk_over_a_real_server(gateway: Gateway, provider: Any) -> None:

@@ -226,6 +226,7 @@ def test_requests_at_once_keep_their_own(installed: Make, provider: Starlette) -
 
         assert asyncio.run(ask()) == [f"You wrote: p{i}@corp{i}.com" for i in range(40)]
     assert "@corp" not in sent(provider)
+    assert sent(provider).count("<EMAIL_1>") == 40
 
 
 # clients

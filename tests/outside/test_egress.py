@@ -112,6 +112,37 @@ async def test_a_client_gets_what_the_upstream_said(upstream: Any, kind: str) ->
     assert b"accept-encoding: identity" in upstream.requests[0].lower()
 
 
+async def test_each_call_is_admitted_anew_and_goes_to_its_own_url(upstream: Any) -> None:
+    """Law 4: the gate remembers how it wrote the last URL, and neither that it was admitted nor another's path."""
+    decided = naming(upstream.url)(httpx2.URL(upstream.url))
+    gate = Egress(lambda url: decided)
+    one, other = httpx2.URL(upstream.url + "/one"), httpx2.URL(upstream.url + "/other")
+    for url in (one, other, other, one):
+        await (await gate.forward("POST", url, [], b"x")).read(100)
+    assert [row.split(b" ")[1] for row in upstream.requests] == [b"/one", b"/other", b"/other", b"/one"]
+    decided = replace(decided, allowed=False, code="egress.jurisdiction")
+    with pytest.raises(Refused):
+        await gate.forward("POST", one, [], b"x")
+    assert len(upstream.requests) == 4
+    await gate.aclose()
+
+
+async def test_a_url_that_is_admitted_otherwise_is_held_to_that(
+    upstream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C24: a name that was the operator's own statement and is the table's now must lead outside."""
+    resolving_to(monkeypatch, "127.0.0.1")
+    url = httpx2.URL(f"http://mine.openai.azure.com:{upstream.port}")
+    decided = naming(str(url))(url)
+    gate = Egress(lambda url: decided)
+    assert await (await gate.forward("POST", url, [], b"x")).read(100) == b"ok"
+    await gate.aclose()
+    decided = replace(decided, source="table")
+    with pytest.raises(Refused, match="not public"):
+        await gate.forward("POST", url, [], b"x")
+    await gate.aclose()
+
+
 @both
 @pytest.mark.parametrize(
     ("url", "code"),
@@ -291,17 +322,62 @@ async def test_a_failure_of_the_upstream_has_a_kind_and_quotes_nothing(
     assert failure.value.__cause__ is None
 
 
-async def test_an_answer_that_ends_early_is_a_failure(upstream: Any, egress: Egress) -> None:
-    """C09, C12: half an answer is never taken for a whole one."""
+PACKED = gzip.compress(b"half of the answer")[:-6]
+EARLY = [
+    b"content-length: 10\r\n\r\nhalf",
+    b"transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    b"transfer-encoding: chunked\r\n\r\n9\r\nhalf",
+    b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(PACKED) + PACKED,
+]
+
+
+@pytest.mark.parametrize("early", EARLY, ids=range(len(EARLY)))
+@pytest.mark.parametrize("limit", [2, 100])
+async def test_an_answer_that_ends_early_is_a_failure(
+    upstream: Any, egress: Egress, early: bytes, limit: int
+) -> None:
+    """C09, C12: half an answer is never taken for a whole one, whatever said how long it would be."""
 
     def script(client: socket.socket) -> None:
-        client.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
+        client.sendall(b"HTTP/1.1 200 OK\r\n" + early)
         client.close()
 
     upstream.script = script
     answer = await egress.forward("POST", upstream.url, [], b"x")
     with pytest.raises(UpstreamError):
-        await answer.read(100)
+        await answer.read(limit)
+
+
+def framed(how: str, body: bytes) -> bytes:
+    if how == "chunked":
+        return b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    coding, data = (b"content-encoding: gzip\r\n", gzip.compress(body)) if how == "gzip" else (b"", body)
+    return coding + b"content-length: %d\r\n\r\n" % len(data) + data
+
+
+@pytest.mark.parametrize("how", ["sized", "chunked", "gzip"])
+async def test_an_answer_is_read_up_to_the_limit(upstream: Any, egress: Egress, how: str) -> None:
+    """A11: of the plain bytes, whether their number was said or not; one more is a failure."""
+    upstream.script = lambda client: client.sendall(b"HTTP/1.1 200 OK\r\n" + framed(how, b"x" * 1000))
+    assert await (await egress.forward("POST", upstream.url, [], b"x")).read(1000) == b"x" * 1000
+    with pytest.raises(UpstreamError):
+        await (await egress.forward("POST", upstream.url, [], b"x")).read(999)
+
+
+@pytest.mark.parametrize("head", [b"content-length: 9999999", b"transfer-encoding: chunked"])
+async def test_what_is_over_the_limit_is_not_waited_for(upstream: Any, egress: Egress, head: bytes) -> None:
+    """A11: the connection is closed as soon as an answer is too long, and the rest never comes."""
+
+    def script(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n")
+        client.sendall((b"65\r\n%b\r\n" if b"chunked" in head else b"%b") % (b"x" * 101))
+        upstream.wait_for_end(client)
+
+    upstream.script = script
+    answer = await egress.forward("POST", upstream.url, [], b"x")
+    with pytest.raises(UpstreamError):
+        await asyncio.wait_for(answer.read(100), 10)
+    assert await asyncio.to_thread(upstream.gone.wait, 5)
 
 
 @both

@@ -156,6 +156,47 @@ async def test_the_way_a_text_takes_does_not_change_what_is_found(over: int, det
     ]
 
 
+AMONG = [CARD, "li@corp.internal", "AKIAIOSFODNN7EXAMPLF"]  # the catalogue's
+AMONG += ["ACME-1234", "ＡＣＭＥ－１２３４", "工号123456", "see https://host.io/x"]  # own and Presidio's
+
+
+@pytest.mark.parametrize("value", AMONG)
+def test_one_look_at_all_texts_hides_no_value_among_them(value: str) -> None:
+    """The catalogue, own patterns and Presidio: what is found in a text alone is found between others."""
+    made = Detector(scanner_args=ARGS, presidio=("UrlRecognizer",), custom=(BADGE, TICKET))
+    found, jobs = made._plan(["Hello", value, "Bye."])
+    touched = {number for job in jobs for number in job.numbers} | {n for n, f in enumerate(found) if f}
+    assert touched == {1}
+    assert made._plan(["Hello", "Bye."]) == ([[], []], [])
+    made.close()
+
+
+@pytest.mark.parametrize("pattern", ["^ACME", "ACME$", r"\AACME", r"ACME\z", r"(?:^|[^x])ACME"])
+def test_one_look_at_all_texts_hides_nothing_at_their_ends(
+    pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pattern with an anchor, an own one or Presidio's, may match a text and not the same text between others."""
+    own = Detector(scanner_args=ARGS, custom=(Own("acme", pattern, "pii.acme", 0.7),))
+    monkeypatch.setattr(guard.services.detector, "shipped_patterns", lambda names: ((pattern,),))
+    theirs = Detector(scanner_args=ARGS, presidio=("UsBankRecognizer",))
+    for made in (own, theirs):
+        (job,) = made._plan(["Hello", "ACME", "Bye."])[1]
+        assert job.numbers == [1]
+        made.close()
+
+
+async def test_a_look_that_fails_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A20: the look at all texts is a saving, and no check: where it breaks, each text is looked at."""
+
+    def broken(_: str) -> bool:
+        raise ValueError(CARD)
+
+    made = Detector(scanner_args=ARGS)
+    monkeypatch.setattr(made._scanner, "silent", broken)
+    assert [[f.kind for f in found] for found in await made.detect(["Hello", CARD])] == [[], ["pii.card"]]
+    made.close()
+
+
 async def test_many_short_texts_are_one_piece_of_work(detector: Detector) -> None:
     """B38: ten thousand messages cost no dispatch each."""
     texts = [f"message {n} from ACME-{1000 + n % 9000}" for n in range(10_000)]

@@ -101,6 +101,40 @@ def test_one_sync_serves_everyone_who_waits(open_ledger: Open) -> None:
     asyncio.run(main())
 
 
+def test_commits_of_one_round_share_one_batch(open_ledger: Open) -> None:
+    """All that commit in one round of the loop wait for one sync, not the first for his and the others for theirs."""
+    syncs: list[int] = []
+    ledger = open_ledger(linger_s=60, disk=Disk(sync=syncs.append))
+
+    async def commit() -> None:
+        stop = time.perf_counter() + 0.001
+        while time.perf_counter() < stop:  # time for a writer that was woken too early
+            os.sched_yield()
+        await ledger.commit(b"{}")
+
+    async def main() -> int:
+        await ledger.commit(b"{}")
+        before = len(syncs)
+        await asyncio.gather(*(commit() for _ in range(20)))
+        return len(syncs) - before
+
+    assert asyncio.run(main()) == 1
+
+
+def test_a_commit_never_waits_for_company(open_ledger: Open, lines: Lines) -> None:
+    """In one loop after another, in each round of it, and from a thread: the writer is woken for every commit."""
+    ledger = open_ledger(linger_s=60)
+
+    async def main() -> None:
+        for _ in range(3):
+            await ledger.commit(b"{}")
+
+    asyncio.run(main())
+    asyncio.run(main())
+    ledger.commit_sync(b"{}")
+    assert len(lines()) == 7
+
+
 def test_appended_records_ride_along_and_are_written_without_company(open_ledger: Open, lines: Lines) -> None:
     """A record that nobody awaits is written before a commit after it returns, or soon by itself."""
     ledger = open_ledger(linger_s=0.01)

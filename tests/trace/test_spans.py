@@ -7,6 +7,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -22,6 +26,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from guard.trace import otlpjson, spans
+from guard.trace.provider import IDS, Ids
 from guard.trace.spans import Recorder, finding_events, prepare, remote_parent
 from guard.types import Action, Decision, Finding, Stage, Verdict
 
@@ -236,8 +241,53 @@ def test_ids_do_not_come_from_the_random_module(recorder: Recorder) -> None:
     seen = set()
     for _ in range(2):
         random.seed(1)
+        IDS.forget()
         seen.add(recorder.start("x").trace_id)
     assert len(seen) == 2
+
+
+def test_threads_draw_no_id_twice() -> None:
+    """However the threads take turns (here at each line of `draw`), each byte of a page goes to one of them."""
+    ids = Ids()
+
+    def pause(frame: FrameType, event: str, argument: Any) -> Any:
+        time.sleep(1e-6)
+        return pause if frame.f_code is Ids.draw.__code__ else None
+
+    before = threading.gettrace()
+    threading.settrace(pause)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            drawn = list(pool.map(lambda _: [ids.draw(8) for _ in range(200)], range(4)))
+    finally:
+        threading.settrace(before)  # type: ignore[arg-type]
+    seen = [one for row in drawn for one in row]
+    assert len(set(seen)) == len(seen) == 800
+    assert {len(one) for one in seen} == {8}
+
+
+def test_ids_are_drawn_whole_and_never_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """W3C Trace Context: an id of zeros is none; the rest of a page is no id either."""
+    pages = [bytes(4096), b"a" * 4096, b"b" * 4096]
+    monkeypatch.setattr(os, "urandom", lambda size: pages.pop(0)[:size])
+    ids = Ids()
+    assert [ids.draw(size) for size in (16, 4000, 81)] == [b"a" * 16, b"a" * 4000, b"b" * 81]
+
+
+def test_a_forked_child_draws_ids_of_its_own() -> None:
+    """A server that forks its workers: none of them has the rest of the parent's page."""
+    script = """
+import os, warnings
+warnings.simplefilter("ignore")
+from guard.trace.provider import IDS
+IDS.draw(8)
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+print(IDS.draw(8).hex(), flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert len(set(done.stdout.split())) == 2
 
 
 def test_kinship(recorder: Recorder) -> None:

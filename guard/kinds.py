@@ -81,6 +81,21 @@ cn.resident_id cn.passport cn.plate cn.uscc cn.tax cn.social_security cn.officer
 cn.wechat cn.qq cn.bank_account cn.postcode hk.id mo.id tw.id
 """.split()
 
+# National numbers that Presidio has no entity for, after python-stdnum's modules (uk, as Presidio says, for gb).
+_NATIONAL = """
+ad.nrt al.nipt ar.cbu ar.cuit ar.dni at.businessid at.tin at.uid at.vnr az.voen be.bis be.eid be.nn be.vat
+bg.egn bg.pnf bg.vat br.cnpj br.cpf by.unp ca.bc_phn ca.bn ch.ssn ch.uid cl.rut co.nit cr.cpf cr.cpj cr.cr
+cu.ni cy.vat cz.bankaccount cz.dic cz.rc de.leitweg dk.cpr dk.cvr do.cedula do.ncf do.rnc dz.nif ec.ci ec.ruc
+ee.ik ee.kmkr ee.registrikood eg.tn es.cae es.ccc es.cif es.cups es.referenciacatastral eu.banknote fi.alv
+fi.veronumero fi.ytunnus fo.vn fr.nif fr.nir fr.siren fr.siret fr.tva gh.tin gn.nifp gr.amka gr.vat gt.nit
+hr.oib hu.anum id.nik id.npwp ie.pps ie.vat il.hp il.idnr in.vid is.kennitala is.vsk it.aic jp.cn jp.in ke.pin
+li.peid lt.asmens lt.pvm lu.tva lv.pvn ma.ice mc.tva md.idno me.pib mk.edb mt.vat mu.nid mx.curp mx.rfc
+my.nric mz.nuit nl.bsn nl.btw nl.identiteitskaartnummer nl.onderwijsnummer no.fodselsnummer no.kontonr no.mva
+no.orgnr nz.bankaccount nz.ird pe.cui pe.ruc pk.cnic pl.nip pl.regon pt.cc pt.nif py.ruc ro.cnp ro.cui ro.onrc
+rs.pib ru.inn ru.ogrn se.vat si.ddv si.emso si.maticna sk.dph sk.rc sm.coe sn.ninea sv.nit th.moa th.tin tn.mf
+tr.vkn tw.ubn ua.edrpou ua.rntrc uk.upn uk.utr uk.vat us.atin us.ein us.ptin uy.rut ve.rif vn.mst
+""".split()
+
 _SECRET = """
 azure_key aws_secret_key jwt pem connection_string url_credentials authorization cloud_metadata env password
 high_entropy adafruit_key adobe_secret adyen_key age_key airtable_token aiven_password algolia_key alibaba_key
@@ -119,7 +134,7 @@ _HEALTH = ("pii.us.zip", "pii.medical_record")
 _EGRESS = ("egress.jurisdiction", "egress.host", "egress.redirect")
 
 KINDS: frozenset[str] = frozenset(
-    [f"pii.{name}" for name in _PII]
+    [f"pii.{name}" for name in (*_PII, *_NATIONAL)]
     + [f"secret.{name}" for name in _SECRET]
     + [f"moderation.{name}" for name in MODERATION]
     + list(_GUARD)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from guard.pii.layouts import SEP, laid_out
+from guard.pii.national import national
 from guard.pii.rows import Edge, Road, Row
 
 _S = SEP + "{0,3}"
@@ -26,8 +27,11 @@ CHINA = (
         Road.DIGITS, 0.35, 0.85, check="cn_resident_id_15", cue="cn_id", country="CN", longest=15, laws=("pipl",),
     ),
     Row(
-        "pii.cn.passport", r"(?:[EeGgDdSsPpHh][0-9]{8}|[Ee][A-HJ-NP-Za-hj-np-z][0-9]{7}|(?:[DdSsPp][Ee]|[Kk][Jj]|[Mm][Aa])[0-9]{7})",
+        "pii.cn.passport", r"(?:[EeGg][0-9]{8}|[Ee][A-HJ-NP-Za-hj-np-z][0-9]{7}|(?:[DdSsPp][Ee]|[Kk][Jj]|[Mm][Aa])[0-9]{7})",
         Road.DIGITS, 0.4, 0.9, cue="passport", country="CN", longest=9, laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.passport", r"[DdSsPpHh][0-9]{8}", Road.DIGITS, 0.37, 0.9, cue="passport", country="CN", longest=9, laws=("pipl",),
     ),
     Row(
         "pii.cn.passport", r"1[45][0-9]{7}", Road.DIGITS, 0.0, 0.8, cue="passport", country="CN", longest=9, laws=("pipl",),
@@ -66,4 +70,5 @@ CHINA = (
     Row(
         "pii.tw.id", r"[A-Za-z][ -]?[1289][ -]?[0-9]{8}", Road.DIGITS, 0.45, 0.9, check="tw_id", cue="tw_id", country="TW", alphabet="groups", longest=12,
     ),
+    national("tw.ubn", "99999999", check="tw.ubn"),
 )  # fmt: skip

@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from guard.pii.cues_nations import WORDS
+
 NEVER = 1 << 30
 """The distance of a word that is not there."""
 
@@ -77,7 +79,7 @@ def _cue(latin: str, others: str = "", weak: str = "", reach: int = 40) -> Cue:
     return Cue(frozenset(latin.encode("ascii").split()), frozenset(weak.encode("ascii").split()), pattern, reach)
 
 
-CUES = {
+_COMMON = {
     "phone": _cue(
         """phone phones telephone telephones phoneno phonenumber tel tels tele ph mobile mobiles cell cellphone cellular cells handy hotline
         fax faxes whatsapp whats telegram viber signal sms landline voicemail switchboard tollfree pager msisdn callback
@@ -94,6 +96,12 @@ CUES = {
         created updated expires expiry iat exp nonce seed index offset length tokens usage
         conta cuenta compte konto pedido bestellung commande""",
         "订单 单号 编号 序号 流水 运单 快递 身份证 卡号 账号 帐号 金额 邮编 版本 型号 证件 護照 护照 验证码",
+    ),
+    "not_nation": _cue(
+        """order orders invoice tracking ref reference ticket case serial sku isbn issn doi version build commit uuid guid hash lot part model item
+        product products amount total price usd eur gbp port pid timestamp ts epoch unix bytes size transaction receipt booking revision score rank
+        row rows line lines page pages created updated expires iat exp nonce seed index offset length tokens usage population""",
+        "订单 单号 编号 序号 流水 运单 快递 金额 版本 型号 验证码",
     ),
     "card": _cue(
         """card cards cc ccnum ccnumber pan visa mastercard mc amex maestro discover diners jcb unionpay credit debit cardnumber creditcard
@@ -132,4 +140,6 @@ CUES = {
         "v ver version versions release released releases build firmware rev revision chapter section sec clause kernel", "版本号 版本 版", reach=3
     ),
 }
+
+CUES = _COMMON | {name: _cue(*words.partition("|")[::2]) for name, words in WORDS.items()}
 """By the name that rows use."""

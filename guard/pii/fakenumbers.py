@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from guard.pii import validators
+from guard.pii import sums
 from guard.pii.draw import Draw
 from guard.pii.shapes import (
     alike,
@@ -166,4 +166,4 @@ def is_plate(value: str) -> bool:
 
 
 def _luhn(number: str) -> bool:
-    return validators.luhn(validators.digits_of(number.encode()))
+    return sums.luhn(sums.digits_of(number.encode()))

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from guard.pii.catalog_everyone import HOST
 from guard.pii.cuts import block_end
 from guard.pii.judging import admitted, part_of_other, score_of
-from guard.pii.roads import AFTER, BEFORE, Ready, Roads
+from guard.pii.resolve import STRONG
+from guard.pii.roads import AFTER, BEFORE, Nations, Ready, Roads
 from guard.pii.rows import Road
 from guard.pii.view import View
 
@@ -22,7 +23,7 @@ _SHORTEST_BLOCK = 16
 class Hunt:
     """What was found in one view, and which stretches are nobody's."""
 
-    __slots__ = ("_claims", "_nobodys", "_skip", "found", "text", "view")
+    __slots__ = ("_claims", "_nobodys", "_skip", "_sure", "found", "text", "view")
 
     def __init__(self, view: View, skip: frozenset[str]) -> None:
         self.view = view
@@ -31,6 +32,7 @@ class Hunt:
         self._nobodys = bytearray()
         self._skip = skip
         self._claims: dict[str, bytearray] = {}
+        self._sure = bytearray()
 
     def run(self, ready: Roads, hits: Iterable[int], regions: list[tuple[int, int]], mail: bool) -> None:
         """Search the rows that the gate let through, the regions of digits, addresses, and what follows a head."""
@@ -43,6 +45,9 @@ class Hunt:
         if not self.view.ascii:
             for row in ready.after:
                 self.after(row)
+        if regions and ready.nations is not None:
+            self.seal()
+            self.nations(ready.nations, regions)
 
     def belonging(self) -> list[Candidate]:
         """What was found, without what lies inside a value that is nobody's."""
@@ -100,6 +105,39 @@ class Hunt:
             return [index for index in hits if not rows[index].waits]
         return [index for index in hits if not rows[index].waits or rows[index].cue.stands_in(stretch)]
 
+    def seal(self) -> None:
+        """Note what is surely found so far: there no national number is guessed."""
+        self._sure = bytearray(len(self.text))
+        for _, start, end, score in self.found:
+            if score >= STRONG:
+                self._sure[start:end] = b"\1" * (end - start)
+
+    def nations(self, ready: Nations, regions: list[tuple[int, int]]) -> None:
+        """Search the national rows in the regions of digits, each where its cue word stands or nothing sure is."""
+        wanted: dict[int, list[tuple[int, int]]] = {}
+        for low, high in regions:
+            for index in self.called(ready, low, high):
+                wanted.setdefault(index, []).append((max(0, low - BEFORE), high))
+        for index in sorted(wanted):
+            row, reached = ready.ready(index), 0
+            for begin, high in wanted[index]:
+                reached = self.search(row, max(begin, reached), high, high + AFTER + 2)
+
+    def called_for(self, ready: Roads, regions: list[tuple[int, int]]) -> bool:
+        """Whether a region of digits is worth a search."""
+        if not regions:
+            return False
+        nations = ready.nations
+        national = nations is not None and any(self.called(nations, low, high) for low, high in regions)
+        return national or bool(self.wanted(ready, regions))
+
+    def called(self, ready: Nations, low: int, high: int) -> list[int]:
+        """The national rows to search in a region."""
+        begin = low - BEFORE if low > BEFORE else 0
+        taken = bool(self._sure) and self._sure.find(0, low, high) < 0
+        stretch = self.text[begin - 1 if begin else 0 : high + AFTER + 1]
+        return ready.called(stretch, self.view.stretch(begin, high), taken)
+
     def blocks(self, ready: Ready) -> None:
         """Take PEM blocks from their opening line to their end."""
         at = 0
@@ -147,6 +185,8 @@ class Hunt:
         if ready.number and (part_of_other(self.view, ready, start, end) or self._claimed(ready, start, end)):
             return 0
         if not (score := score or score_of(self.view, ready, start)):
+            return 0
+        if ready.nation and score < STRONG and self._sure.find(1, start, end) >= 0:
             return 0
         self._note(ready, start, end, score)
         return end

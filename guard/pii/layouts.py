@@ -5,7 +5,9 @@ One separator throughout; so a table of numbers is not read as one long number, 
 
 from __future__ import annotations
 
+import re
 from itertools import count
+from typing import NamedTuple
 
 SEP = r"[ \t\r\n./_-]"
 """What may stand between the digits of a number (ASCII; the projection folds the rest to these)."""
@@ -74,3 +76,80 @@ def _groups(size: int, again: str, low: int, high: int, last: str) -> str:
         if least <= most:
             forms.append(f"(?:[0-9]{{{size}}}{again}){{{full - 1}}}[0-9]{{{least - 1},{most - 1}}}{last}")
     return "(?:" + "|".join(forms) + ")"
+
+
+SLOT = "[ ./_-]"
+"""What may stand for a separator of an official form."""
+
+_SIGNS = {"9": "[0-9]", "A": "[A-Za-z]", "X": "[A-Za-z0-9]"}
+_TOKEN = re.compile(r"\[[^\]]*\]|\(\?:[^()]*\)|\{[0-9,]*\}|.")
+_GROUPED = r"(?<![0-9][./_-])"
+_CLOSED = r"(?![./_-][0-9])"
+
+
+class Written(NamedTuple):
+    """A pattern, what the gate asks in its place, and the longest match."""
+
+    core: str
+    gate: str
+    longest: int
+
+
+def written(*forms: str) -> Written:
+    """Numbers in official forms: 9 a digit, A a letter, X either, a class in brackets, a group of alternatives
+    `(?:one|two)`, a small letter itself in any case; blanks and signs are separators, which stand as they are,
+    all as one other, or not at all. No match is a part of a longer chain of digits.
+    """
+    cores = [_form(form) for form in forms]
+    gates = ["".join(f"{SLOT}?" if _is_slot(token) else _sign(token) for token in _tokens(form)) for form in forms]
+    return Written(f"{_GROUPED}(?:{'|'.join(cores)}){_CLOSED}", f"(?:{'|'.join(gates)})", max(map(_width, forms)))
+
+
+def _tokens(form: str) -> list[str]:
+    return _TOKEN.findall(form)
+
+
+def _is_slot(token: str) -> bool:
+    return token in " ./_-"
+
+
+def _sign(token: str) -> str:
+    """The pattern of one character of a form."""
+    if token.isalpha() and token.islower():
+        return f"[{token.upper()}{token}]"
+    return _SIGNS.get(token, token)
+
+
+def _width(form: str) -> int:
+    """The most characters that a form takes."""
+    total = last = 0
+    for token in _tokens(form):
+        if token[0] == "{":
+            total += last * (int(token[1:-1].split(",")[-1]) - 1)
+        elif token not in "?+":
+            last = max(map(_width, token[3:-1].split("|"))) if token[0] == "(" else 1
+            total += last
+    return total
+
+
+def _form(form: str) -> str:
+    """One form without separators, with one separator throughout, or as it is."""
+    slots = [token for token in _tokens(form) if _is_slot(token)]
+    if len(slots) < 2:
+        return "".join(f"{SLOT}?" if _is_slot(token) else _sign(token) for token in _tokens(form))
+    bare = "".join(_sign(token) for token in _tokens(form) if not _is_slot(token))
+    kinds = [bare, _repeated(form)]
+    if len(set(slots)) > 1:
+        kinds.append("".join(f"[{token}]" if _is_slot(token) else _sign(token) for token in _tokens(form)))
+    return "|".join(kinds)
+
+
+def _repeated(form: str) -> str:
+    """A form with whatever its first separator is in every place of one."""
+    name = f"s{next(_names)}"
+    first, *rest = (i for i, token in enumerate(_tokens(form)) if _is_slot(token))
+    parts = [_sign(token) for token in _tokens(form)]
+    parts[first] = f"(?P<{name}>{SLOT})"
+    for at in rest:
+        parts[at] = f"(?P={name})"
+    return "".join(parts)

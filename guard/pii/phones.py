@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from guard.pii import plans
-from guard.pii.validators import DELETE_ALL_BUT_DIGITS, digits_of, group_sizes
+from guard.pii.sums import DELETE_ALL_BUT_DIGITS, digits_of, group_sizes
 
 _EXTENSION = re.compile(rb"[ ,;]{0,2}(?:x|ext(?:n|ension)?|#)[.:]? ?[0-9]{1,7}$", re.IGNORECASE)
 _EXTENSION_SIGN = re.compile(rb"[xXeE#]")

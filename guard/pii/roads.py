@@ -8,8 +8,9 @@ from typing import Any
 
 from guard.pii import packing, spelling
 from guard.pii.checks import CHECKS
-from guard.pii.cues import CUES, merged
+from guard.pii.cues import CUES, Window, merged
 from guard.pii.nobody import NOBODY
+from guard.pii.resolve import STRONG
 from guard.pii.rows import Edge, Road, Row
 
 _LEFT = {
@@ -23,7 +24,7 @@ _RIGHT = {
     Edge.WORD: r"(?![A-Za-z0-9])",
     Edge.DIGIT: r"(?![0-9])",
     Edge.DOTTED: r"(?![A-Za-z0-9])(?!\.[0-9])",
-    Edge.COLON: r"(?![A-Za-z0-9])(?![:-][0-9A-Fa-f:])",
+    Edge.COLON: r"(?![A-Za-z0-9])(?![:-][0-9A-Fa-f:]|\.[0-9])",
     Edge.FREE: "",
 }
 _GATE_EDGE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
@@ -34,8 +35,8 @@ class Ready:
     """A row with its compiled patterns, check and cues, flattened for the search."""
 
     __slots__ = (
-        "check", "cue", "cued", "fixed", "group", "kind", "lead", "left", "literal", "loose", "mail", "nobody",
-        "number", "right", "row", "score", "search", "shared", "special", "trim", "unless", "waits", "yields",
+        "check", "cue", "cued", "fixed", "group", "kind", "lead", "left", "literal", "loose", "mail", "nation",
+        "nobody", "number", "right", "row", "score", "search", "shared", "special", "trim", "unless", "waits", "yields",
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
@@ -52,7 +53,8 @@ class Ready:
         self.unless: Any = CUES[row.unless] if row.unless else None
         self.nobody = NOBODY[row.nobody] if row.nobody else None
         self.special = row.road in (Road.LITERAL, Road.MAIL) or bool(row.lead)
-        self.literal, self.mail, self.number = row.road is Road.LITERAL, row.road is Road.MAIL, row.road is Road.DIGITS
+        self.literal, self.mail, self.nation = row.road is Road.LITERAL, row.road is Road.MAIL, row.road is Road.NATION
+        self.number = row.road is Road.DIGITS or self.nation
         self.fixed = row.score if not row.cue and not row.unless else 0.0
         self.waits = bool(row.cue) and not row.score
         self.group = pattern.groupindex.get("value", 0)
@@ -95,6 +97,68 @@ def _gate(rows: list[Row], *hints: str) -> Any:
     return gate
 
 
+class Nations:
+    """The rows of national numbers: which of them a stretch of text calls for, compiled when first searched."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self._gate = _gate(rows)
+        self._sure = [index for index, row in enumerate(rows) if row.score >= STRONG]
+        self._sure_gate = _gate([rows[index] for index in self._sure]) if self._sure else None
+        self._alone = frozenset(index for index, row in enumerate(rows) if row.score)
+        self._words = _by_word(rows)
+        self._others = _by_other_words(rows)
+        self._any_other = merged([CUES[row.cue] for row in rows]).others
+        self._ready: dict[int, Ready] = {}
+
+    def ready(self, index: int) -> Ready:
+        """One row, compiled."""
+        found = self._ready.get(index)
+        if found is None:
+            found = self._ready[index] = Ready(self.rows[index])
+        return found
+
+    def called(self, stretch: bytes, window: Window, taken: bool) -> list[int]:
+        """The rows that could match in a stretch, by the cue words in the window before and in it.
+
+        Where all of it is taken by what was surely found, a row without a cue word must be as sure.
+        """
+        cued = self.cued(window)
+        if taken and not cued:
+            hits = self._sure_gate.Match(stretch) if self._sure_gate else None
+            return [self._sure[hit] for hit in hits or ()]
+        alone = self._alone.intersection(self._sure) if taken else self._alone
+        return [hit for hit in self._gate.Match(stretch) or () if hit in cued or hit in alone]
+
+    def cued(self, window: Window) -> frozenset[int]:
+        """The rows with a cue word in a stretch."""
+        found = [self._words[word] for word in window.words if word in self._words]
+        if window.original and self._any_other is not None and self._any_other.search(window.original):
+            found += (rows for others, rows in self._others if others.search(window.original))
+        return frozenset().union(*found) if found else _NONE
+
+
+_NONE: frozenset[int] = frozenset()
+
+
+def _by_word(rows: list[Row]) -> dict[bytes, frozenset[int]]:
+    """The rows that each Latin cue word calls for."""
+    found: dict[bytes, set[int]] = {}
+    for index, row in enumerate(rows):
+        for word in CUES[row.cue].every:
+            found.setdefault(word, set()).add(index)
+    return {word: frozenset(indexes) for word, indexes in found.items()}
+
+
+def _by_other_words(rows: list[Row]) -> list[tuple[re.Pattern[str], frozenset[int]]]:
+    """The rows that the cue words outside ASCII call for, cue by cue."""
+    found: dict[re.Pattern[str], set[int]] = {}
+    for index, row in enumerate(rows):
+        if (others := CUES[row.cue].others) is not None:
+            found.setdefault(others, set()).add(index)
+    return [(others, frozenset(indexes)) for others, indexes in found.items()]
+
+
 class Roads:
     """The compiled rows of one choice, by road.
 
@@ -105,7 +169,10 @@ class Roads:
     def __init__(self, rows: tuple[Row, ...]) -> None:
         numbers = _numbers(list(rows))
         shared = {row.kind for row, yields in numbers.items() if yields}
-        ready = [Ready(row, numbers.get(row, False), row.kind in shared) for row in rows]
+        nations = [row for row in rows if row.road is Road.NATION]
+        self.nations = Nations(nations) if nations else None
+        others = (row for row in rows if row.road is not Road.NATION)
+        ready = [Ready(row, numbers.get(row, False), row.kind in shared) for row in others]
         by_road = {road: [row for row in ready if row.row.road is road] for road in Road}
         self.numbers, self.mail, self.after = by_road[Road.DIGITS], by_road[Road.MAIL], by_road[Road.AFTER]
         self.gated = [row for row in ready if row.row.road not in (Road.DIGITS, Road.MAIL, Road.AFTER)]
@@ -135,7 +202,7 @@ _REGION = re.compile(rb"9[9a]*(?:-{1,5}(?:a{1,4}-{0,3})?9[9a]*)*")
 BEFORE, AFTER = 8, 20
 """How far a match of a row on the digits road may reach out of its region."""
 
-SHORTEST = 6
+SHORTEST = 5
 """The characters of the shortest region that can hold a match."""
 
 

@@ -16,6 +16,7 @@ class Road(enum.Enum):
 
     LITERAL = "literal"  # the core begins with a fixed string
     DIGITS = "digits"  # within a region of digit groups, 8 characters before and 6 after included
+    NATION = "nation"  # likewise, last of all: where a cue word of the row stands before, or nothing surer was found
     WHOLE = "whole"  # anywhere
     MAIL = "mail"  # around an @
     BLOCK = "block"  # a PEM block from its opening line

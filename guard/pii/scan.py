@@ -86,8 +86,7 @@ class Scanner:
             return False
         if hits and any(packing.packed_in(data)):
             return False
-        digits = regions(data) if ready.numbers else []
-        if digits and Hunt(View(text, projection, 0, data), self._skip).wanted(ready, digits):
+        if Hunt(View(text, projection, 0, data), self._skip).called_for(ready, regions(data)):
             return False
         return columns(text) is None
 
@@ -112,7 +111,7 @@ class Scanner:
         ready = self._roads
         text = projection.text if base == 0 and high == len(projection.text) else projection.text[base:high]
         hits = ready.gate.Match(text) if ready.gate is not None else None
-        digits = regions(text) if ready.numbers else []
+        digits = regions(text) if ready.numbers or ready.nations else []
         mail = bool(ready.mail) and b"@" in text
         dull = not hits and not digits and not mail and not projection.counts
         if dull and (not ready.after or source.isascii()):
@@ -139,7 +138,7 @@ class Scanner:
             copy = project(reading.text)
             hunt = Hunt(View(reading.text, copy, 0, copy.text, reading.floor), self._skip)
             hits = ready.gate.Match(copy.text) if ready.gate is not None else None
-            digits = regions(copy.text) if ready.numbers else []
+            digits = regions(copy.text) if ready.numbers or ready.nations else []
             mail = bool(ready.mail) and b"@" in copy.text
             hunt.run(ready, [hit for hit in hits or () if hit < ready.spelled], digits, mail)
             for kind, start, end, score in hunt.belonging():

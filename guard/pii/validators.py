@@ -1,4 +1,4 @@
-"""Checks on candidates: how much of a match is a real number, by the standard that each one names.
+"""Checks on candidates of no country: how much of a match is a real number, by the standard that each names.
 
 A check takes the matched bytes of the projection and returns how many of them, from the start, are the value
 (0: not one). Every check is linear in its input, which no row lets grow beyond its longest match.
@@ -9,39 +9,11 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterator
-from datetime import date
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 from operator import mul
 
-Check = Callable[[bytes], int]
-
-DELETE_ALL_BUT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
-_TO_INT = bytes(code - 48 if 48 <= code <= 57 else 0 for code in range(256))
-_DOUBLED = bytes((n * 2 if n < 5 else n * 2 - 9) if n < 10 else 0 for n in range(256))
-_UPPER = bytes(code - 32 if 97 <= code <= 122 else code for code in range(256))
-_NOT_ALNUM = bytes(code for code in range(256) if not (48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122))
-
-
-def digits_of(view: bytes) -> bytes:
-    """The digits of a view as small integers, everything else left out."""
-    return view.translate(_TO_INT, DELETE_ALL_BUT_DIGITS)
-
-
-def luhn(digits: bytes) -> bool:
-    """ISO/IEC 7812-1 annex B, on integers."""
-    return (sum(digits[-1::-2]) + sum(digits[-2::-2].translate(_DOUBLED))) % 10 == 0
-
-
-def weighted(digits: bytes, weights: tuple[int, ...]) -> int:
-    """The weighted sum of the digits."""
-    return sum(map(mul, weights, digits))
-
-
-def group_sizes(view: bytes) -> list[int]:
-    """The lengths of the groups of letters and digits."""
-    return [len(group) for group in _GROUP.findall(view)]
-
+from guard.pii.sums import compact, digits_of, luhn
 
 _GROUP = re.compile(rb"[0-9A-Za-z]+")
 _BETWEEN = re.compile(rb"(?<=[0-9A-Za-z])[^0-9A-Za-z]+(?=[0-9A-Za-z])")
@@ -143,8 +115,8 @@ def iban(view: bytes) -> int:
     end = _end_after(view, size)
     if not end or not (end == size or _iban_layout(view[:end])):
         return 0
-    compact = view[:end].translate(_UPPER, _NOT_ALNUM)
-    number = compact[4:] + b"%d%d" % (compact[0] - 55, compact[1] - 55) + compact[2:4]
+    plain = compact(view[:end])
+    number = plain[4:] + b"%d%d" % (plain[0] - 55, plain[1] - 55) + plain[2:4]
     if not number.isdigit():
         number = b"".join(map(_IBAN_NUMBER.__getitem__, number))
     return end if int(number) % 97 == 1 else 0
@@ -171,123 +143,6 @@ def _end_after(view: bytes, count: int) -> int:
             return group.start() + count if count else 0
         count -= size
     return 0
-
-
-# --------------------------------------------------------------------------- China, Hong Kong, Taiwan
-
-CN_REGIONS = frozenset(
-    [*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55), *range(61, 66), 71, 81, 82, 83]
-)
-"""First two digits of a region code (GB/T 2260; 81 to 83: residence permits of HK, Macau, Taiwan)."""
-
-_CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CN_CHECK = b"10X98765432"
-
-
-def _is_date(year: int, month: int, day: int) -> bool:
-    try:
-        return 1850 <= date(year, month, day).year < 2100
-    except ValueError:
-        return False
-
-
-def _cn_parts(view: bytes) -> bytes:
-    """The 18 characters of a resident id whose region and birth date can be, else nothing."""
-    compact = view.translate(None, _NOT_ALNUM).upper()
-    if len(compact) != 18 or int(compact[:2]) not in CN_REGIONS:
-        return b""
-    return compact if _is_date(int(compact[6:10]), int(compact[10:12]), int(compact[12:14])) else b""
-
-
-def cn_resident_id(view: bytes) -> int:
-    """Accept 18 characters: region (GB/T 2260), date, check character (GB 11643, ISO 7064 MOD 11-2)."""
-    compact = _cn_parts(view)
-    if not compact:
-        return 0
-    return len(view) if _CN_CHECK[weighted(digits_of(compact[:17]), _CN_WEIGHTS) % 11] == compact[17] else 0
-
-
-def cn_resident_id_shape(view: bytes) -> int:
-    """Accept 18 characters with a possible region and date, whatever the check character (a mistyped id)."""
-    return len(view) if _cn_parts(view) else 0
-
-
-def cn_resident_id_15(view: bytes) -> int:
-    """Accept the 15 digits of the first generation: region, date of the 1900s (GB 11643-1989)."""
-    digits = view.translate(None, _NOT_ALNUM)
-    known = int(digits[:2]) in CN_REGIONS
-    return len(view) if known and _is_date(1900 + int(digits[6:8]), int(digits[8:10]), int(digits[10:12])) else 0
-
-
-_USCC = b"0123456789ABCDEFGHJKLMNPQRTUWXY"
-_USCC_WEIGHTS = tuple(pow(3, i, 31) for i in range(17))
-
-
-def cn_uscc(view: bytes) -> int:
-    """Accept a unified social credit code by its check character (GB 32100-2015, MOD 31)."""
-    values = [_USCC.find(char) for char in view.upper()]
-    if len(values) != 18 or min(values) < 0:
-        return 0
-    return 18 if (31 - sum(map(mul, _USCC_WEIGHTS, values)) % 31) % 31 == values[17] else 0
-
-
-_TW_LETTERS = b"ABCDEFGHJKLMNPQRSTUVXYWZIO"
-
-
-def tw_id(view: bytes) -> int:
-    """Accept a Taiwanese id (letter, 9 digits) by its weighted sum, MOD 10 (Household Registration rules)."""
-    code = 10 + _TW_LETTERS.index(view[:1].upper())
-    digits = digits_of(view[1:10])
-    total = code // 10 + code % 10 * 9 + weighted(digits, (8, 7, 6, 5, 4, 3, 2, 1, 1))
-    return len(view) if total % 10 == 0 else 0
-
-
-def hk_id(view: bytes) -> int:
-    """Accept a Hong Kong identity card number by its check character (MOD 11, blank counts as 36)."""
-    compact = view.translate(None, _NOT_ALNUM).upper()
-    values = [char - 55 if char >= 65 else char - 48 for char in compact]
-    if len(values) == 8:
-        values.insert(0, 36)
-    return len(view) if len(values) == 9 and sum(map(mul, range(9, 0, -1), values)) % 11 == 0 else 0
-
-
-# --------------------------------------------------------------------------- United States, United Kingdom
-
-
-def us_ssn(view: bytes) -> int:
-    """Accept a social security number: area, group and serial that are issued (SSA POMS RM 10201.030)."""
-    digits = view.translate(None, _NOT_ALNUM)
-    area, group, serial = digits[:3], digits[3:5], digits[5:]
-    return len(view) if area not in (b"000", b"666") and group != b"00" and serial != b"0000" and area < b"900" else 0
-
-
-def us_ssn_said(view: bytes) -> int:
-    """Accept nine digits that their text calls a social security number."""
-    digits = view.translate(None, _NOT_ALNUM)
-    issued = digits[:3] not in (b"000", b"666") and digits[3:5] != b"00" and digits[5:] != b"0000"
-    return len(view) if issued and len(set(digits)) > 1 else 0
-
-
-def us_itin(view: bytes) -> int:
-    """Accept a taxpayer number: 9xx with the groups 50-65, 70-88, 90-92, 94-99 (IRM 3.21.263)."""
-    digits = view.translate(None, _NOT_ALNUM)
-    group = int(digits[3:5])
-    return len(view) if 50 <= group <= 65 or 70 <= group <= 88 or (90 <= group <= 99 and group != 93) else 0
-
-
-def uk_nhs(view: bytes) -> int:
-    """Accept an NHS number by its check digit (NHS Data Dictionary, MOD 11)."""
-    digits = digits_of(view)
-    rest = 11 - weighted(digits[:9], (10, 9, 8, 7, 6, 5, 4, 3, 2)) % 11
-    return len(view) if len(set(digits)) > 1 and rest % 11 == digits[9] and rest != 10 else 0
-
-
-_NINO_NEVER = frozenset([b"BG", b"GB", b"KN", b"NK", b"NT", b"TN", b"ZZ"])
-
-
-def uk_nino(view: bytes) -> int:
-    """Accept a national insurance number whose prefix is issued (HMRC NIM39110)."""
-    return len(view) if view[:2].upper() not in _NINO_NEVER else 0
 
 
 # --------------------------------------------------------------------------- machines, money, things

@@ -49,8 +49,10 @@ def values() -> list[str]:
 
 def mixes(size: int = 14) -> st.SearchStrategy[str]:
     """Texts in which values, words, digits, Hanzi and separators follow each other without order."""
-    hidden = st.builds(disguised, st.sampled_from(values()), st.randoms(use_true_random=False))
-    piece = st.one_of(st.sampled_from(values()), st.sampled_from(GLUE), st.sampled_from(GLUE), hidden)
+    known = values()
+    value = st.integers(0, len(known) - 1).map(lambda at: known[at])  # hypothesis writes out what it samples from
+    hidden = st.builds(disguised, value, st.randoms(use_true_random=False))
+    piece = st.one_of(value, st.sampled_from(GLUE), st.sampled_from(GLUE), hidden)
     return st.lists(piece, max_size=size).map("".join)
 
 
@@ -107,4 +109,7 @@ def _each(ready: Roads, view: View) -> Iterator[Candidate]:
         hunt.whole(row)
     for row in ready.after:
         hunt.after(row)
+    hunt.seal()
+    for index in range(len(ready.nations.rows) if ready.nations else 0):
+        hunt.whole(ready.nations.ready(index))
     return iter(hunt.belonging())

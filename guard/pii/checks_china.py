@@ -1,0 +1,74 @@
+"""Checks on Chinese numbers: the mainland, Hong Kong, Macau, Taiwan."""
+
+from __future__ import annotations
+
+from operator import mul
+
+from guard.pii.sums import compact, digits_of, is_date, values_of, weighted
+
+CN_REGIONS = frozenset(
+    [*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55), *range(61, 66), 71, 81, 82, 83]
+)
+"""First two digits of a region code (GB/T 2260; 81 to 83: residence permits of HK, Macau, Taiwan)."""
+
+_CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CN_CHECK = b"10X98765432"
+
+
+def _cn_parts(view: bytes) -> bytes:
+    """The 18 characters of a resident id whose region and birth date can be, else nothing."""
+    number = compact(view)
+    if len(number) != 18 or int(number[:2]) not in CN_REGIONS:
+        return b""
+    return number if is_date(int(number[6:10]), int(number[10:12]), int(number[12:14])) else b""
+
+
+def cn_resident_id(view: bytes) -> int:
+    """Accept 18 characters: region (GB/T 2260), date, check character (GB 11643, ISO 7064 MOD 11-2)."""
+    number = _cn_parts(view)
+    if not number:
+        return 0
+    return len(view) if _CN_CHECK[weighted(digits_of(number[:17]), _CN_WEIGHTS) % 11] == number[17] else 0
+
+
+def cn_resident_id_shape(view: bytes) -> int:
+    """Accept 18 characters with a possible region and date, whatever the check character (a mistyped id)."""
+    return len(view) if _cn_parts(view) else 0
+
+
+def cn_resident_id_15(view: bytes) -> int:
+    """Accept the 15 digits of the first generation: region, date of the 1900s (GB 11643-1989)."""
+    digits = compact(view)
+    known = int(digits[:2]) in CN_REGIONS
+    return len(view) if known and is_date(1900 + int(digits[6:8]), int(digits[8:10]), int(digits[10:12])) else 0
+
+
+_USCC = b"0123456789ABCDEFGHJKLMNPQRTUWXY"
+_USCC_WEIGHTS = tuple(pow(3, i, 31) for i in range(17))
+
+
+def cn_uscc(view: bytes) -> int:
+    """Accept a unified social credit code by its check character (GB 32100-2015, MOD 31)."""
+    values = [_USCC.find(char) for char in view.upper()]
+    if len(values) != 18 or min(values) < 0:
+        return 0
+    return 18 if (31 - sum(map(mul, _USCC_WEIGHTS, values)) % 31) % 31 == values[17] else 0
+
+
+_TW_LETTERS = b"ABCDEFGHJKLMNPQRSTUVXYWZIO"
+
+
+def tw_id(view: bytes) -> int:
+    """Accept a Taiwanese id (letter, 9 digits) by its weighted sum, MOD 10 (Household Registration rules)."""
+    code = 10 + _TW_LETTERS.index(view[:1].upper())
+    digits = digits_of(view[1:10])
+    total = code // 10 + code % 10 * 9 + weighted(digits, (8, 7, 6, 5, 4, 3, 2, 1, 1))
+    return len(view) if total % 10 == 0 else 0
+
+
+def hk_id(view: bytes) -> int:
+    """Accept a Hong Kong identity card number by its check character (MOD 11, blank counts as 36)."""
+    values = list(values_of(view))
+    if len(values) == 8:
+        values.insert(0, 36)
+    return len(view) if len(values) == 9 and sum(map(mul, range(9, 0, -1), values)) % 11 == 0 else 0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from guard.errors import SetupError
 from guard.keys import Keys
-from guard.policy.decide import rule_for, wanted
+from guard.kinds import NAMES
+from guard.policy.decide import least_score, rule_for, wanted
 from guard.policy.load import load_policy
 from guard.policy.model import Policy
 from guard.settings import Settings
@@ -180,4 +181,9 @@ def open_detector(policy: Policy, settings: Settings, *, start: bool = True) -> 
 def scanner_args(policy: Policy, kinds: frozenset[str]) -> dict[str, Any]:
     """What the catalogue's scanner is made of, here and in the worker processes."""
     recognizers = policy.recognizers
-    return {"kinds": kinds, "countries": recognizers.countries, "skip": tuple(recognizers.except_)}
+    return {
+        "kinds": kinds,
+        "countries": recognizers.countries,
+        "skip": tuple(recognizers.except_),
+        "names": least_score(policy, NAMES) if recognizers.names == "gazetteer" else None,
+    }

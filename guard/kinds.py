@@ -25,6 +25,9 @@ OPAQUE = ("image", "audio", "file", "field", "endpoint", "encoding")
 # Kinds that answer only to a rule that names them, never to a wildcard (design, section 2).
 ON_REQUEST = frozenset({"pii.url", "pii.uuid", "pii.date", "pii.place", "pii.org"})
 
+NAMES = frozenset({"pii.person", "pii.place", "pii.org", "pii.address"})
+"""The kinds that only `recognizers.names` finds: no pattern describes them."""
+
 # Presidio's entities whose kind is not built mechanically from the name.
 _PRESIDIO_SPECIAL = {
     "EMAIL_ADDRESS": "pii.email",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from typing import Protocol
 
 from guard.pii.evasion import Projection
 from guard.pii.held import Held
@@ -120,13 +121,24 @@ def blocks_from(text: bytes, start: int, final: bool) -> list[Block]:
     return [*blocks, (begun.start(), len(text) + 1)] if begun else blocks
 
 
+class Seams(Protocol):
+    """Where something else than the rows holds a text together."""
+
+    settled: int
+    """Up to where that is known."""
+
+    def over(self, position: int) -> int:
+        """The end of what holds a position inside, 0 where nothing does."""
+
+
 class Ground:
-    """What is known of a text before it is cut: its PEM blocks, and where disguised values forbid a cut."""
+    """What is known of a text before it is cut: its PEM blocks, and where disguised values and names forbid a cut."""
 
-    __slots__ = ("_held", "_projection", "blocks", "final", "text")
+    __slots__ = ("_held", "_projection", "blocks", "final", "seams", "text")
 
-    def __init__(self, projection: Projection, start: int, final: bool) -> None:
+    def __init__(self, projection: Projection, start: int, final: bool, seams: Seams | None = None) -> None:
         self.text = projection.text
+        self.seams = seams
         self.final = final
         self.blocks = blocks_from(self.text, start, final)
         self._projection = projection
@@ -199,6 +211,12 @@ def _next(ground: Ground, last: int, limit: int) -> tuple[int | None, bool]:
         if low < position < high:
             at = high
             continue
+        if ground.seams is not None:
+            if position > ground.seams.settled:
+                return position, False
+            if high := ground.seams.over(position):
+                at = high
+                continue
         verdict = ground.splits(position)
         if verdict is not False:
             return position, verdict is True

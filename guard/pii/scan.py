@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from guard.kinds import ON_REQUEST
+from guard.kinds import NAMES, ON_REQUEST
 from guard.pii import packing
 from guard.pii.catalog import ROWS
 from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut
@@ -20,6 +21,9 @@ from guard.pii.rows import Row
 from guard.pii.tables import columns
 from guard.pii.view import CONTEXT, View
 from guard.types import Finding
+
+if TYPE_CHECKING:
+    from guard.pii.names import Names, Reading
 
 _PIECE = 16384
 _LOOKBACK = 1024
@@ -34,7 +38,8 @@ class Scanner:
 
     `kinds` narrows to these and adds the kinds on request that it names (None: everything that is on by
     default); `countries` narrows the national kinds to ISO codes (`EU` for its members; None: all);
-    `skip` leaves out values that are nobody's: `reserved` (documentation, fiction), `private` (networks).
+    `skip` leaves out values that are nobody's: `reserved` (documentation, fiction), `private` (networks);
+    `names`: also people, places, organisations and addresses among the kinds, from this score on (None: not).
     """
 
     context = CONTEXT
@@ -45,10 +50,12 @@ class Scanner:
         kinds: frozenset[str] | None = None,
         countries: Collection[str] | None = None,
         skip: Collection[str] = ("reserved", "private"),
+        names: float | None = None,
     ) -> None:
         self.rows = _choose(kinds, None if countries is None else frozenset(countries))
         self._roads = roads(self.rows)
         self._skip = frozenset(skip)
+        self.names = None if names is None else _names(NAMES - ON_REQUEST if kinds is None else NAMES & kinds, names)
 
     def scan(self, text: str, start: int = 0) -> list[Finding]:
         """Find and settle overlaps: one finding a stretch, in order; those before `start` (a cut) are left out."""
@@ -59,12 +66,20 @@ class Scanner:
     def candidates(self, text: str, start: int = 0) -> list[Finding]:
         """Everything that a row matches, overlaps included; what begins before `start` is only context."""
         projection = project(text)
+        reading = None if self.names is None else self.names.reading(text, projection)
         found: list[Candidate] = []
-        for low, high in _pieces(projection, projection.position(start)):
+        named: list[Candidate] = []
+        for low, high in _pieces(projection, projection.position(start), reading):
             found += self._piece(text, projection, low, high)
-        if projection.kept is None:
-            return [Finding(kind, low, high, score, "pattern") for kind, low, high, score in found]
-        return [Finding(kind, *projection.to_original(low, high), score, "pattern") for kind, low, high, score in found]
+            if reading is not None:
+                named += reading.find(max(0, low - CONTEXT), low, high)
+        return [*_findings(projection, found, "pattern"), *_findings(projection, named, "names")]
+
+    def warm(self) -> None:
+        """Make what the first text would wait for."""
+        project("é")
+        if self.names is not None:
+            self.names.warm()
 
     def under_headings(self, text: str) -> list[Finding]:
         """What is found in columns of tables and in lists whose heading is a cue word, however far up it stands.
@@ -79,6 +94,8 @@ class Scanner:
 
     def silent(self, text: str) -> bool:
         """Whether one look at an ASCII text shows that no row matches in it, nor in any of its lines taken alone."""
+        if self.names is not None and not self.names.silent(text):
+            return False
         ready, projection = self._roads, project(text)
         data = projection.text
         hits = (ready.gate.Match(data) if ready.gate is not None else None) or []
@@ -101,7 +118,10 @@ class Scanner:
         origin = max(0, start - _LOOKBACK)
         projection = project(text[origin:])
         first = projection.position(start - origin)
-        found = [origin + projection.place(position) for position, _ in cut_positions(projection, first, final)]
+        seams = None if self.names is None else self.names.reading(text[origin:], projection).seams(final)
+        ground = Ground(projection, first, final, seams)
+        cuts = cut_positions(projection, first, final, ground)
+        found = [origin + projection.place(position) for position, _ in cuts]
         if final and start < len(text) and (not found or found[-1] < len(text)):
             found.append(len(text))
         return found
@@ -162,29 +182,45 @@ def _choose(kinds: frozenset[str] | None, countries: frozenset[str] | None) -> t
     )
 
 
-def _pieces(projection: Projection, start: int) -> Iterable[tuple[int, int]]:
+def _names(kinds: frozenset[str], least: float) -> Names | None:
+    """The finder of names, where a kind of it is wanted; what it needs is not even imported before."""
+    from guard.pii.names import Names
+
+    return Names(kinds, least) if kinds else None
+
+
+def _findings(projection: Projection, found: list[Candidate], source: str) -> list[Finding]:
+    """What was found in a projection as findings in the original."""
+    if projection.kept is None:
+        return [Finding(kind, low, high, score, source) for kind, low, high, score in found]
+    return [Finding(kind, *projection.to_original(low, high), score, source) for kind, low, high, score in found]
+
+
+def _pieces(projection: Projection, start: int, reading: Reading | None) -> Iterable[tuple[int, int]]:
     """The stretches to scan one by one: cut where the bound forces it, and at leisure in long texts."""
     end = len(projection.text)
     if start < end <= start + BOUND and projection.kept is None:
         return ((start, end),)
-    return _long_pieces(projection, start, end)
+    return _long_pieces(projection, start, end, reading)
 
 
-def _long_pieces(projection: Projection, start: int, end: int) -> Iterator[tuple[int, int]]:
-    ground = Ground(projection, start, final=True)
+def _long_pieces(
+    projection: Projection, start: int, end: int, reading: Reading | None
+) -> Iterator[tuple[int, int]]:
+    ground = Ground(projection, start, True, None if reading is None else reading.seams(True))
     low = start
     while low < end:
-        high = _piece_end(projection, low, ground)
+        high = _piece_end(projection, low, ground, reading)
         yield low, high
         low = high
 
 
-def _piece_end(projection: Projection, low: int, ground: Ground) -> int:
+def _piece_end(projection: Projection, low: int, ground: Ground, reading: Reading | None) -> int:
     """Where the piece that begins at a cut ends: at a forced cut, at another after a while, or at the end."""
     end = len(projection.text)
     at = low
     while end > at and projection.place(end) - projection.place(at) > BOUND:
-        sure = 0 if ground.blocks else _sure_cut(projection, at)
+        sure = 0 if ground.blocks else _sure_cut(projection, at, reading)
         at, forced = (sure, False) if sure else _far_cut(projection, at, ground)
         if forced or at - low >= _PIECE:
             return at
@@ -202,12 +238,13 @@ def _far_cut(projection: Projection, at: int, ground: Ground) -> tuple[int, bool
     return position, forced
 
 
-def _sure_cut(projection: Projection, at: int) -> int:
+def _sure_cut(projection: Projection, at: int, reading: Reading | None) -> int:
     """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0."""
     text = projection.raw or projection.text
     for match in islice(_SURE_CUT.finditer(text, at + BOUND // 2, at + BOUND + _AHEAD), _GLANCES):
         cut = match.start() + 1 if match.group()[0] == 0x1A else match.end()
         in_host = b"@" in text[max(0, cut - 66) : cut]
-        if not in_host and projection.place(cut) - projection.place(at) <= BOUND:
+        near = projection.place(cut) - projection.place(at) <= BOUND
+        if not in_host and near and (reading is None or reading.clear(cut)):
             return cut
     return 0

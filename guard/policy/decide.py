@@ -140,3 +140,10 @@ def wanted(policy: Policy, stage: Stage) -> frozenset[str]:
 def judges(policy: Policy) -> bool:
     """Whether answers must be judged: some output rule acts on moderation scores and a judge is named."""
     return policy.moderation.by != "off" and not _JUDGED.isdisjoint(wanted(policy, Stage.OUTPUT))
+
+
+def least_score(policy: Policy, kinds: Iterable[str]) -> float | None:
+    """The least score at which a rule of any stage acts on one of the kinds, None where none does."""
+    rules = [rule_for(policy, stage, kind) for stage in Stage for kind in kinds]
+    acting = (step.at or 0.0 for rule in rules for step in rule.steps if step.action is not Action.ALLOW)
+    return min(acting, default=None)

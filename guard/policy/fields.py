@@ -131,7 +131,7 @@ Countries = Annotated[
 ]
 Locale = Annotated[str, _one_of(names.LOCALES, "locale of fakes"), _enum(names.LOCALES)]
 Endpoint = Annotated[str, _one_of(names.ENDPOINTS, "endpoint that can be allowed"), _enum(names.ENDPOINTS)]
-NamesBy = Annotated[Literal["off"], not_yet("gazetteer")]
+NamesBy = Literal["gazetteer", "off"]
 Engine = Annotated[Literal["none"], not_yet("spacy", "stanza", "transformers", "gliner")]
 Judge = Annotated[Literal["openai", "off"], not_yet("guard-model")]
 Content = Annotated[Literal["none"], not_yet("redacted", "full", "original", "original+redacted")]

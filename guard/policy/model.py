@@ -104,7 +104,9 @@ class Recognizers(Node):
         default=("CN", "HK", "TW", "MO", "US", "GB", "EU"),
         description="whose national numbers are looked for, or all",
     )
-    names: fields.NamesBy = Field(default="off", description="names without a cue: off")
+    names: fields.NamesBy = Field(
+        default="off", description="people, places, organisations, addresses: gazetteer or off"
+    )
     presidio: Presidio = Field(default=Presidio(), description="Presidio's recognizers by name")
     except_: tuple[Literal["reserved", "private"], ...] = Field(
         default=("reserved", "private"),

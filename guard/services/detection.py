@@ -39,6 +39,7 @@ class Detection:
 
     def __init__(self, scanner_args: Mapping[str, Any], own: Sequence[Own]) -> None:
         self._scanner = Scanner(**scanner_args)
+        self._scanner.warm()
         self._own = [(row, compiled(row.pattern)) for row in own]
 
     def __call__(self, request: Sequence[Wanted]) -> list[list[Finding]]:

@@ -114,7 +114,7 @@ class Detector:
         self._pool.start()
         if self._names:
             self._presidio.start()
-        threading.Thread(target=project, args=("é",), name="guard-warm-up", daemon=True).start()
+        threading.Thread(target=self._scanner.warm, name="guard-warm-up", daemon=True).start()
 
     def wait(self) -> None:
         """Wait until all workers are ready; raises SetupError if one cannot be built."""

@@ -288,7 +288,6 @@ UNBUILT = [
     "trace: {keep: 400d}",
     "trace: {at_least: 180d}",
     "trace: {content: redacted}",
-    "recognizers: {names: gazetteer}",
     "recognizers: {presidio: {engine: spacy}}",
     "recognizers: {presidio: {model: en_core_web_lg}}",
     "moderation: {by: guard-model}",

@@ -1,0 +1,178 @@
+"""Names in Hanzi: surnames gate, spans around them are weighed, and a character CRF reads only what remains."""
+
+from __future__ import annotations
+
+import re
+
+from guard.pii.hanzi import PLACE, Hanzi, hanzi
+from guard.pii.names_latin import CUED, Named, score_of
+from guard.pii.tagger import Tagged, tagger
+from guard.pii.traits_chinese import LABEL, TITLE, traits_chinese
+
+Span = tuple[int, int]
+
+LEAN = 0.5
+"""As in `names_latin`."""
+
+RUN = re.compile(r"[㐀-䶿一-鿿·•・]+")
+"""Hanzi with the dots of transliterated names: what stands between signs."""
+
+CLAUSE = re.compile(r"[㐀-䶿一-鿿·•・0-9A-Za-z０-９#-]+")
+"""Hanzi with letters and digits amid them: what is read as one, and so never cut."""
+
+POLITE = re.compile("先生|女士|小姐|太太|老师|同学|教授|医生|师傅|律师|警官")
+_CUES = re.compile(rf"{POLITE.pattern}|我叫|我是|名|鄙人|自称|[人字户者客法][:：=是为\"“'（( \t]")
+SELF = re.compile(r"(?:我叫|我是|名叫|叫做|我的名字是|我的名字叫|鄙人|自称|姓名)\Z")
+_NICK = frozenset("小老阿")
+_MARGIN = 3
+_LEAST = 2.5
+
+
+def find_chinese(text: str, sure: bool = False) -> list[Named]:
+    """The people in Hanzi in a text, in order of their clauses; only those that a cue makes certain where `sure`."""
+    if sure and not _CUES.search(text):
+        return []
+    book = hanzi()
+    read = [
+        (m.start(), m.group(), *w)
+        for m in RUN.finditer(text)
+        for w in windows(text, m.start(), m.group(), book)
+    ]
+    if not read:
+        return []
+    model = tagger("names_chinese")
+    rows = [row for base, run, low, high in read for row in traits_chinese(text, base, run, low, high, book)]
+    scores = model.scores(rows)
+    found: list[Named] = []
+    at = 0
+    for base, run, low, high in read:
+        for tagged in model.tag(scores[at : at + high - low], LEAN):
+            found += _judged(text, base, run, low, tagged, book)
+        at += high - low
+    return [one for one in found if one[3] >= CUED] if sure else found
+
+
+def _judged(text: str, base: int, run: str, low: int, tagged: Tagged, book: Hanzi) -> list[Named]:
+    """What becomes of one labelled stretch of a window."""
+    start, end = _whole(run, low + tagged.first, low + tagged.last, book)
+    if _vetoed(run[start:end], book):
+        return []
+    cued = _is_cued(text, base, run, start, end)
+    return [("pii.person", base + start, base + end, CUED if cued else score_of(tagged.surety))]
+
+
+def _is_cued(text: str, base: int, run: str, start: int, end: int) -> bool:
+    """Whether a form of address follows a name, or a label or 我叫 leads it."""
+    if POLITE.match(run, end) or SELF.search(run, max(0, start - 6), start):
+        return True
+    return start == 0 and LABEL.search(text, max(0, base - 12), base) is not None
+
+
+def _whole(run: str, start: int, end: int, book: Hanzi) -> Span:
+    """A transliterated name with all that its dots join."""
+    foreign = book.foreign
+    while start > 1 and run[start - 1] in "·•・" and run[start - 2] in foreign:
+        start -= 1
+        while start and run[start - 1] in foreign:
+            start -= 1
+    while end + 1 < len(run) and run[end] in "·•・" and run[end + 1] in foreign:
+        end += 1
+        while end < len(run) and run[end] in foreign:
+            end += 1
+    return start, end
+
+
+def _vetoed(name: str, book: Hanzi) -> bool:
+    """Whether a span is a place, one character said twice, or ends as no name does."""
+    value = book.words.get(name, 0)
+    if value & 7 == PLACE and value:
+        return True
+    return len(name) > 1 and name[-1] in "的了是在和与及等就都也"
+
+
+def windows(text: str, base: int, run: str, book: Hanzi) -> list[Span]:
+    """The stretches of a run that may hold a name, with a margin; they do not overlap."""
+    if len(run) < 2:
+        return []
+    found: list[list[int]] = []
+    for start, end in _cores(text, base, run, book):
+        low, high = max(0, start - _MARGIN), min(len(run), end + _MARGIN)
+        if found and low <= found[-1][1]:
+            found[-1][1] = max(found[-1][1], high)
+        else:
+            found.append([low, high])
+    return [(low, high) for low, high in found]
+
+
+def _cores(text: str, base: int, run: str, book: Hanzi) -> list[Span]:
+    """Where a name may stand: what a label or 我叫 leads to, a surname with likely characters, a transliteration."""
+    cores: list[Span] = []
+    if LABEL.search(text, max(0, base - 12), base) or (base and text[base - 1] == "@"):
+        cores.append((0, min(4, len(run))))
+    surname, foreign = book.surname, book.foreign
+    size = len(run)
+    place = 0
+    while place < size:
+        char = run[place]
+        if char in surname and _likely(run, place, book):
+            cores.append((place, min(size, place + 3 + (run[place : place + 2] in book.compound))))
+        elif char in foreign:
+            end = place + 1
+            while end < size and (run[end] in foreign or run[end] in "·•・"):
+                end += 1
+            if end - place >= 3 and _foreign(run, place, end, book):
+                cores.append((place, end))
+                place = end
+                continue
+        elif (
+            char in _NICK
+            and run[place : place + 2] not in book.words
+            and run[place + 1 : place + 2] in book.given
+        ):
+            cores.append((place, min(size, place + 3)))
+        if char in "叫是称名人" and SELF.search(run, max(0, place - 5), place + 1):
+            cores.append((place + 1, min(size, place + 5)))
+        place += 1
+    return cores
+
+
+def _likely(run: str, place: int, book: Hanzi) -> bool:
+    """Whether a surname with what follows is likelier a name than words of the dictionary."""
+    odds = book.surname[run[place]]
+    one = run[place + 1 : place + 2]
+    two = run[place + 2 : place + 3]
+    if run[place : place + 2] in book.compound:
+        return True
+    if TITLE.match(run, place + 1):
+        return True
+    given = max(book.last.get(one, -3.0), book.given.get(one, -3.0) + max(-1.0, book.last.get(two, -3.0)))
+    words = book.words
+    against = 0.0
+    for end in (2, 3, 4):
+        value = words.get(run[place : place + end])
+        if value is not None:
+            against = max(against, 1.5 + (value >> 3) * 0.5 + end * 0.5)
+    if place:
+        value = words.get(run[place - 1 : place + 1])
+        if value is not None:
+            against = max(against, 0.5 + (value >> 3) * 0.5)
+    value = words.get(run[place + 1 : place + 3])
+    if value is not None:
+        against += (value >> 3) * 0.25
+    return odds + given - against >= _LEAST
+
+
+def _foreign(run: str, start: int, end: int, book: Hanzi) -> bool:
+    """Whether a run of characters used for foreign sounds is no row of words."""
+    if any(dot in run[start:end] for dot in "·•・"):
+        return True
+    covered = place = start
+    words = 0
+    while place < end - 1:
+        value = book.words.get(run[place : place + 3]) or book.words.get(run[place : place + 2])
+        if value is not None and value >> 3 >= 2 and value & 7 != PLACE:
+            words += 2
+            place += 2
+        else:
+            place += 1
+    return words * 2 <= covered - start + (end - start)

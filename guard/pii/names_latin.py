@@ -1,0 +1,138 @@
+"""Names in Latin letters: chains, their features, the tagger, and what is certain beyond it."""
+
+from __future__ import annotations
+
+import re
+
+from guard.pii.chains import Chain, Word, chains
+from guard.pii.lexicon import BIG, NAMING, ORG, PERSONAL, PROPER, STREET, lexicon
+from guard.pii.surroundings import TITLES
+from guard.pii.tagger import Tagged, tagger
+from guard.pii.traits import traits
+
+Named = tuple[str, int, int, float]
+"""Kind, start and end in the text, score."""
+
+KINDS = {"PER": "pii.person", "LOC": "pii.place", "ORG": "pii.org"}
+
+LEAN = 0.4
+"""What is taken from O before the best path is sought (log odds a token): recall weighs more than precision."""
+
+CUED = 0.85
+"""The score of a name after a title, a label or "my name is": what a wildcard rule acts on."""
+
+UNSURE = 0.49
+"""The highest score of what only the tagger says."""
+
+_LOW = 0.35
+_REACH = 40
+_TITLE_BEFORE = re.compile(r"(?<![^\W_])([A-Za-zñ]{2,10})\.? {1,2}\Z")
+_NAMED_BEFORE = re.compile(
+    r"(?i)(?<![^\W_])(?:(?:my|his|her|full|first|last|middle|given|family|birth|maiden|legal|customer|patient|client"
+    r"|applicant|employee|contact|guest|passenger|account ?holder|cardholder|holder|sender|recipient|student|user|nick)"
+    r"[ _-]?(?:name|surname)s?(?:['’]s| is| was|[\"']? ?[:=])?|(?:sur|full|first|last|nick)name(?: is|[\"']? ?[:=])"
+    r"|(?<![a-z] )names?:)[ \t]{0,3}[\"'(*]{0,2}\Z"
+)
+_ANOTHER = re.compile(r"(?<![^\W_])[^\W\d_]{2,}")
+
+
+def find_latin(text: str, sure: bool = False) -> list[Named]:
+    """The names in Latin letters in a text, in order; only those that a cue makes certain where `sure`."""
+    found: list[Named] = []
+    read = chains(text, lexicon())
+    if sure:
+        read = [chain for chain in read if _cue(text, chain[0].start) or any(w.role == "cued" for w in chain)]
+    if not read:
+        return found
+    model = tagger("names_latin")
+    scores = model.scores([row for chain in read for row in traits(text, chain)])
+    at = 0
+    for chain in read:
+        found += _settled(text, chain, model.tag(scores[at : at + len(chain)], LEAN))
+        at += len(chain)
+    return found
+
+
+def _settled(text: str, chain: Chain, stretches: list[Tagged]) -> list[Named]:
+    """What becomes of a chain's labelled stretches; what a title leads is a name whatever the tagger says."""
+    found = []
+    if _cue(text, chain[0].start) == "title" and not (stretches and stretches[0].first == 0):
+        words = _titled(chain, stretches[0].first if stretches else len(chain))
+        if words:
+            found.append((KINDS["PER"], words[0].start, words[-1].end, CUED))
+    for tagged in stretches:
+        found += _judged(text, chain, tagged)
+    return found
+
+
+def _titled(chain: Chain, end: int) -> Chain:
+    """The words of a name that a title leads."""
+    words: Chain = []
+    for word in chain[:end]:
+        if word.role == "number" or len(words) == 4:
+            break
+        words.append(word)
+    return words
+
+
+def _judged(text: str, chain: Chain, tagged: Tagged) -> list[Named]:
+    """What becomes of one labelled stretch."""
+    words = chain[tagged.first : tagged.last]
+    while words and words[-1].role == "number":
+        words = words[:-1]
+    if not words:
+        return []
+    start, end = words[0].start, words[-1].end
+    cue = _cue(text, start)
+    if cue == "title" or (cue and tagged.label == "PER"):
+        return [(KINDS["PER"], start, end, CUED)]
+    label = _relabelled(tagged.label, words)
+    if _is_nobodys(text, words, label):
+        return []
+    return [(KINDS[label], start, end, score_of(tagged.surety))]
+
+
+def _relabelled(label: str, words: Chain) -> str:
+    """The label of a lone word by what the lexicon knows of it: a country is a place, a bare surname a person."""
+    if len(words) > 1:
+        return label
+    bits = words[0].bits
+    if label == "PER" and bits & BIG:
+        return "LOC"
+    return "PER" if label == "ORG" and bits & PERSONAL and not bits & (ORG | STREET | PROPER) else label
+
+
+def _cue(text: str, start: int) -> str:
+    """What stands directly before a name: `title`, `label`, or nothing of either."""
+    before = text[max(0, start - _REACH) : start]
+    title = _TITLE_BEFORE.search(before)
+    if (
+        title
+        and title.group(1).lower() in TITLES
+        and (title.group(1)[0].isupper() or not text[start].isupper())
+    ):
+        return "title"
+    return "label" if _NAMED_BEFORE.search(before) else ""
+
+
+def _is_nobodys(text: str, words: Chain, label: str) -> bool:
+    """Whether a stretch is a brand, or one word in capitals amid small letters."""
+    if label == "PER" and all(word.bits & PROPER and not word.bits & NAMING for word in words):
+        return True
+    if len(words) > 1 or not words[0].text.isupper() or len(words[0].text) < 2:
+        return False
+    return _amid_small(text, words[0])
+
+
+def _amid_small(text: str, word: Word) -> bool:
+    """Whether a word beside this one is not in capitals."""
+    before = _ANOTHER.finditer(text, max(0, word.start - 24), word.start)
+    after = _ANOTHER.match(text, word.end + 1)
+    return any(not match.group().isupper() for match in before) or (
+        after is not None and not after.group().isupper()
+    )
+
+
+def score_of(surety: float) -> float:
+    """A score below what a wildcard rule acts on, rising with what the tagger says."""
+    return round(_LOW + (UNSURE - _LOW) * surety, 2)

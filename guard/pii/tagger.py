@@ -1,0 +1,130 @@
+"""Decode a linear-chain CRF with numpy: weights per feature and label, transitions, the best path and how sure it is.
+
+`tools/names/train.py` makes the weights (crfsuite); this is all that is needed of it at run time.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Tagged(NamedTuple):
+    """A labelled stretch of one chain: its tokens from `first` to before `last`, and how sure it is (0 to 1)."""
+
+    label: str
+    first: int
+    last: int
+    surety: float
+
+
+class Tagger:
+    """A CRF: `labels` (O, B-X, I-X), and for each feature the weight that it gives to each of them."""
+
+    __slots__ = ("_index", "_moves", "_outside", "_weights", "labels")
+
+    def __init__(
+        self, labels: Sequence[str], features: Sequence[str], weights: NDArray[Any], moves: NDArray[Any]
+    ) -> None:
+        self.labels = tuple(labels)
+        self._index = {feature: number for number, feature in enumerate(features)}
+        self._weights = weights
+        self._moves = moves
+        self._outside = self.labels.index("O")
+
+    def scores(self, chain: Sequence[Sequence[str]]) -> NDArray[Any]:
+        """What the features of each token say for each label: an array (tokens, labels)."""
+        import numpy as np
+
+        known = self._index
+        found: list[int] = []
+        starts: list[int] = []
+        for features in chain:
+            starts.append(len(found))
+            found.append(0)  # the feature that every token has
+            found += [known[feature] for feature in features if feature in known]
+        scores: NDArray[Any] = np.add.reduceat(self._weights[found], starts, axis=0)
+        return scores
+
+    def tag(self, scores: NDArray[Any], lean: float = 0.0) -> list[Tagged]:
+        """The stretches of the best path; `lean` is taken from O, so that more is found."""
+        if lean:
+            scores = scores.copy()
+            scores[:, self._outside] -= lean
+        path = self._best(scores)
+        return [self._judged(scores, path, *stretch, lean) for stretch in self._stretches(path)]
+
+    def _best(self, scores: NDArray[Any]) -> list[int]:
+        """The path with the highest sum (Viterbi)."""
+        best = scores[0]
+        if len(scores) == 1:
+            return [int(best.argmax())]
+        back = []
+        for row in scores[1:]:
+            paths = best[:, None] + self._moves
+            back.append(paths.argmax(axis=0))
+            best = paths.max(axis=0) + row
+        path = [int(best.argmax())]
+        for choice in reversed(back):
+            path.append(int(choice[path[-1]]))
+        return path[::-1]
+
+    def _stretches(self, path: list[int]) -> list[tuple[str, int, int]]:
+        """Label, first token and end of each stretch; one that begins inside begins all the same."""
+        found: list[tuple[str, int, int]] = []
+        for place, number in enumerate(path):
+            mark, _, label = self.labels[number].partition("-")
+            if mark == "O":
+                continue
+            if mark in "IE" and found and found[-1][2] == place and found[-1][0] == label:
+                found[-1] = (label, found[-1][1], place + 1)
+            else:
+                found.append((label, place, place + 1))
+        return found
+
+    def _judged(
+        self, scores: NDArray[Any], path: list[int], label: str, first: int, last: int, lean: float
+    ) -> Tagged:
+        """How much better the stretch is than the same tokens outside, all else as it is, as a probability."""
+        outside = path[:first] + [self._outside] * (last - first) + path[last:]
+        gain = self._sum(scores, path, first, last) - self._sum(scores, outside, first, last)
+        spare = lean * (last - first)
+        return Tagged(label, first, last, 1.0 / (1.0 + math.exp(min(50.0, spare - gain))))
+
+    def _sum(self, scores: NDArray[Any], path: list[int], first: int, last: int) -> float:
+        total = sum(float(scores[place, path[place]]) for place in range(first, last))
+        for place in range(max(1, first), min(len(path), last + 1)):
+            total += float(self._moves[path[place - 1], path[place]])
+        return total
+
+
+def pack(labels: Sequence[str], features: Sequence[str], weights: NDArray[Any], moves: NDArray[Any]) -> bytes:
+    """The file of a tagger: names, then weights as 16-bit floats, compressed."""
+    head = "\n".join((" ".join(labels), *features)).encode("utf-8")
+    body = moves.astype("<f2").tobytes() + weights.astype("<f2").tobytes()
+    return zlib.compress(len(head).to_bytes(4, "little") + head + body, 9)
+
+
+def unpack(data: bytes) -> Tagger:
+    """Read what `pack` wrote."""
+    import numpy as np
+
+    raw = zlib.decompress(data)
+    size = int.from_bytes(raw[:4], "little")
+    first, *features = raw[4 : 4 + size].decode("utf-8").split("\n")
+    labels = first.split(" ")
+    numbers = np.frombuffer(raw, "<f2", offset=4 + size).astype(np.float32).reshape(-1, len(labels))
+    return Tagger(labels, features, numbers[len(labels) :], numbers[: len(labels)])
+
+
+@cache
+def tagger(name: str) -> Tagger:
+    """Read a shipped tagger, once a process."""
+    return unpack(files("guard").joinpath(f"data/{name}.bin").read_bytes())

@@ -1,0 +1,223 @@
+"""Cuts with names on: pieces of a text give the names of the whole, and a cut is never taken back."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from guard.pii import cuts, scan
+from guard.pii.names import Names
+from guard.pii.scan import Scanner
+
+LOOSE = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+SCANNER = Scanner(names=0.0)
+PIECES = st.sampled_from(
+    [
+        "Maria",
+        "Holloway",
+        "Mr",
+        "Dr",
+        "J",
+        "von",
+        "de la",
+        "O'Brien",
+        "van der Berg",
+        "priya",
+        "sharma",
+        "Otieno",
+        "Smith",
+        "Will",
+        "my name is",
+        "Name",
+        "said",
+        "the",
+        "weather",
+        "in",
+        "Paris",
+        "and",
+        "ask",
+        "or",
+        "dear",
+        "with",
+        "him",
+        "221B",
+        "Baker Street",
+        "London",
+        "NW1 6XE",
+        "12",
+        "Hauptstraße 12",
+        "rue de la Paix",
+        "IL 62704",
+        "Flat 3",
+        "王小明",
+        "先生",
+        "我叫",
+        "姓名",
+        "今天天气很好",
+        "北京市朝阳区",
+        "建国路",
+        "88",
+        "号",
+        "欧阳修",
+        "奥尔加·托卡尔丘克",
+        "表示",
+        "KOWALSKI",
+        "McDonald",
+        "Xylofar",
+        "Bank",
+        "a@b.example",
+        "José",
+        "e\u0301",
+        "\u200b",
+        "４１",
+        "Ltd",
+        "wonderful",
+        "hello",
+    ]
+)
+SIGNS = st.sampled_from(
+    [
+        " ",
+        " ",
+        " ",
+        " ",
+        " ",
+        ", ",
+        ". ",
+        ".",
+        "-",
+        "\n",
+        ": ",
+        "：",
+        "，",
+        "。",
+        "'s ",
+        "  ",
+        "",
+        '"',
+        "(",
+        ") ",
+        "; ",
+        "; ",
+        "、",
+    ]
+)
+TEXTS = st.lists(st.tuples(PIECES, SIGNS), max_size=22).map(lambda parts: "".join(itertools.chain(*parts)))
+LONG = st.lists(st.tuples(PIECES, SIGNS), max_size=90).map(lambda parts: "".join(itertools.chain(*parts)))
+Found = set[tuple[str, int, int, float]]
+
+
+def whole(text: str, start: int = 0) -> Found:
+    return {(f.kind, f.start, f.end, f.score) for f in SCANNER.candidates(text, start)}
+
+
+def in_pieces(text: str, bounds: list[int], tell: bool = False) -> Found:
+    found: Found = set()
+    for low, high in zip([0, *bounds], [*bounds, len(text)], strict=True):
+        base = max(0, low - SCANNER.context)
+        findings = whole(text[base:high], low - base if tell else 0)
+        found |= {(kind, s + base, e + base, score) for kind, s, e, score in findings if s + base >= low}
+    return found
+
+
+@pytest.fixture
+def tight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small bound, so that forced cuts are met in short texts."""
+    monkeypatch.setattr(cuts, "BOUND", 200)
+    monkeypatch.setattr(scan, "BOUND", 200)
+    monkeypatch.setattr(scan, "_PIECE", 300)
+
+
+@LOOSE
+@given(data=st.data())
+def test_pieces_find_what_the_whole_finds(data: st.DataObject) -> None:
+    """B23: wherever a stream is cut, the names are the same."""
+    text = data.draw(TEXTS)
+    every = [cut for cut in SCANNER.cuts(text, 0, True) if cut < len(text)]
+    assert in_pieces(text, every) == whole(text)
+    assert in_pieces(text, [cut for cut in every if data.draw(st.booleans())]) == whole(text)
+
+
+@LOOSE
+@given(data=st.data())
+def test_long_texts_are_cut_by_the_bound_alike(tight: None, data: st.DataObject) -> None:
+    """A forced cut splits the whole text in the same place as the stream."""
+    text = data.draw(LONG)
+    every = [cut for cut in SCANNER.cuts(text, 0, True) if cut < len(text)]
+    assert in_pieces(text, every, tell=True) == whole(text)
+
+
+@LOOSE
+@given(data=st.data())
+def test_the_cuts_of_a_beginning_stay_cuts(data: st.DataObject) -> None:
+    """Whatever text follows, no cut is taken back."""
+    text = data.draw(TEXTS)
+    size = data.draw(st.integers(0, len(text)))
+    assert set(SCANNER.cuts(text[:size], 0)) <= set(SCANNER.cuts(text, 0, True))
+
+
+@LOOSE
+@given(data=st.data())
+def test_asking_as_the_text_grows_gives_the_same_cuts(data: st.DataObject) -> None:
+    """From each cut on, in chunks of any size, the cuts of the whole text come out, in order."""
+    text = data.draw(TEXTS)
+    size, start, found = 0, 0, []
+    while size < len(text):
+        size = min(len(text), size + data.draw(st.integers(1, 12)))
+        found += SCANNER.cuts(text[:size], start, size == len(text))
+        start = found[-1] if found else 0
+    assert found == SCANNER.cuts(text, 0, True)
+
+
+def test_prose_is_still_cut_at_every_plain_word() -> None:
+    """Names hold back only what they need."""
+    assert SCANNER.cuts("hello wonderful world", 0) == [6, 16]
+    assert SCANNER.cuts("今天天气很好，我们走", 0) == [7]
+
+
+def test_a_name_is_held_until_two_words_behind_it_are_known() -> None:
+    """What follows a name says whether it is one."""
+    text = "we saw Maria Holloway there today again"
+    assert [cut for cut in SCANNER.cuts(text, 0) if 7 < cut < 34] == []
+    assert 34 in SCANNER.cuts(text, 0)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "Ab ",
+        "Ab-",
+        "A. ",
+        "Maria, ",
+        "12 ",
+        "12 Abc ",
+        "12 Abc Street, ",
+        "王",
+        "王小明",
+        "北京市朝阳区",
+        "路8号",
+        "van ",
+        "é ",
+        "Name: ",
+    ],
+)
+def test_no_text_is_held_without_end_nor_read_slowly(unit: str) -> None:
+    """E04: the hold is bounded, and four times the text takes far less than sixteen times the time."""
+    text = unit * (2 * cuts.BOUND // len(unit))
+    bounds = [0, *SCANNER.cuts(text, 0, True)]
+    assert max(high - low for low, high in itertools.pairwise(bounds)) <= cuts.BOUND
+    held = SCANNER.cuts(text, 0)
+    assert len(text) - (held[-1] if held else 0) <= cuts.BOUND + 400
+    names = Names({"pii.person", "pii.address"})
+    once, twice = (min(timed(names, unit * (size // len(unit))) for _ in range(2)) for size in (1_000, 4_000))
+    assert twice < 14 * once + 0.02
+
+
+def timed(names: Names, text: str) -> float:
+    begin = time.process_time()
+    names.find(text)
+    return time.process_time() - begin

@@ -119,7 +119,7 @@ def _stands_free(text: str, start: int, end: int, small: bool) -> bool:
         return False
     if before == "." and start > 1 and text[start - 2].isalnum():
         return not small and (start < 3 or not text[start - 3].isalnum())
-    if after == "." and text[end + 1 : end + 2].isalnum():
+    if after == "." and (_goes_on(text, end + 1) or "0" <= text[end + 1 : end + 2] <= "9"):
         return False
     return not (small and (before in ".-=" or after in "-="))
 

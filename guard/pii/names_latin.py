@@ -15,7 +15,7 @@ Named = tuple[str, int, int, float]
 
 KINDS = {"PER": "pii.person", "LOC": "pii.place", "ORG": "pii.org"}
 
-LEAN = 0.4
+LEAN = 0.6
 """What is taken from O before the best path is sought (log odds a token): recall weighs more than precision."""
 
 CUED = 0.85
@@ -33,7 +33,9 @@ _NAMED_BEFORE = re.compile(
     r"[ _-]?(?:name|surname)s?(?:['’]s| is| was|[\"']? ?[:=])?|(?:sur|full|first|last|nick)name(?: is|[\"']? ?[:=])"
     r"|(?<![a-z] )names?:)[ \t]{0,3}[\"'(*]{0,2}\Z"
 )
+_ABSTRACT = re.compile(r"(?:tion|sion|ness|ment|ance|ence|ism|ics|ity|ité|ities|ology|ware|ability)s?\Z")
 _ANOTHER = re.compile(r"(?<![^\W_])[^\W\d_]{2,}")
+_NEXT = re.compile(r"[ ,\"'’()–—-]{1,4}([^\W\d_]{2,})")
 
 
 def find_latin(text: str, sure: bool = False) -> list[Named]:
@@ -80,7 +82,7 @@ def _judged(text: str, chain: Chain, tagged: Tagged) -> list[Named]:
     words = chain[tagged.first : tagged.last]
     while words and words[-1].role == "number":
         words = words[:-1]
-    if not words:
+    if not words or (tagged.label == "PER" and words[0].role == "number"):
         return []
     start, end = words[0].start, words[-1].end
     cue = _cue(text, start)
@@ -116,10 +118,12 @@ def _cue(text: str, start: int) -> str:
 
 
 def _is_nobodys(text: str, words: Chain, label: str) -> bool:
-    """Whether a stretch is a brand, or one word in capitals amid small letters."""
-    if label == "PER" and all(word.bits & PROPER and not word.bits & NAMING for word in words):
+    """Whether a stretch is of plain words only, an unknown abstract noun, or one word in capitals amid small letters."""
+    if label == "PER" and all(word.bits and not word.bits & NAMING for word in words):
         return True
-    if len(words) > 1 or not words[0].text.isupper() or len(words[0].text) < 2:
+    if len(words) > 1 or (label == "PER" and not words[0].bits and _ABSTRACT.search(words[0].low)):
+        return len(words) == 1
+    if not words[0].text.isupper() or len(words[0].text) < 2:
         return False
     return _amid_small(text, words[0])
 
@@ -127,10 +131,10 @@ def _is_nobodys(text: str, words: Chain, label: str) -> bool:
 def _amid_small(text: str, word: Word) -> bool:
     """Whether a word beside this one is not in capitals."""
     before = _ANOTHER.finditer(text, max(0, word.start - 24), word.start)
-    after = _ANOTHER.match(text, word.end + 1)
-    return any(not match.group().isupper() for match in before) or (
-        after is not None and not after.group().isupper()
-    )
+    if any(not match.group().isupper() for match in before):
+        return True
+    after = _NEXT.match(text, word.end)
+    return after is not None and not after.group(1).isupper()
 
 
 def score_of(surety: float) -> float:

@@ -250,14 +250,14 @@ class TestOff:
     def test_nothing_is_even_imported(self) -> None:
         """A scanner without names knows neither lexicon nor tagger."""
         code = (
-            "import sys; from guard.pii.scan import Scanner; s = Scanner(); print(s.scan('Dr. Smith'), s.cuts('Dr. Smith ', 0));"
+            "import sys; from guard.pii.scan import Scanner; s = Scanner(); print(s.scan('Dr. Smith')); s.cuts('Dr. Smith ', 0);"
             "print([m for m in sys.modules if m.startswith('guard.pii.') and m.rpartition('.')[2] in"
             " ('names', 'lexicon', 'tagger', 'hanzi', 'chains', 'addresses')])"
         )
         ran = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
         )
-        assert ran.stdout.splitlines() == ["[] [4, 10]", "[]"]
+        assert ran.stdout.splitlines() == ["[]", "[]"]
 
     def test_a_scanner_without_kinds_of_names_has_no_finder(self) -> None:
         """What no rule acts on is not looked for."""

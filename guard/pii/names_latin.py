@@ -118,7 +118,7 @@ def _cue(text: str, start: int) -> str:
 
 
 def _is_nobodys(text: str, words: Chain, label: str) -> bool:
-    """Whether a stretch is of plain words only, an unknown abstract noun, or one word in capitals amid small letters."""
+    """Whether a stretch is of plain words only, an abstract noun, or one word in capitals amid small letters."""
     if label == "PER" and all(word.bits and not word.bits & NAMING for word in words):
         return True
     if len(words) > 1 or (label == "PER" and not words[0].bits and _ABSTRACT.search(words[0].low)):

@@ -20,6 +20,7 @@ from guard.types import Stage
 if TYPE_CHECKING:
     from guard.guard import Guard
     from guard.outside.admission import Admit
+    from guard.policy.lists import TermList
     from guard.services.detector import Detector
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy
@@ -170,12 +171,18 @@ def open_detector(policy: Policy, settings: Settings, *, start: bool = True) -> 
         presidio=tuple(recognizers.presidio.recognizers),
         presidio_deadline_s=recognizers.presidio.deadline_ms / 1000,
         custom=tuple(recognizers.custom),
+        lists=acting_lists(policy, kinds),
         workers=settings.detect_workers,
         deadline_s=settings.detect_timeout_s,
     )
     if start:
         detector.start()
     return detector
+
+
+def acting_lists(policy: Policy, kinds: frozenset[str]) -> list[TermList]:
+    """The allow lists, and the deny lists whose kind some rule acts on."""
+    return [terms for terms in policy.recognizers.lists if terms.allow or terms.deny in kinds]
 
 
 def scanner_args(policy: Policy, kinds: frozenset[str]) -> dict[str, Any]:

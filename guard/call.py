@@ -231,6 +231,11 @@ class Call:
             spans.USER: self._user() or None,
         }
 
+    @property
+    def tenant(self) -> str:
+        """Whose call it is."""
+        return self.exchange.identity.tenant
+
     def _user(self) -> str:
         """The caller as a keyed hash: `safety_identifier`, else `user`, else the identity (design, section 5)."""
         named = ""
@@ -338,7 +343,7 @@ class Call:
             self.policy,
             self.endpoint,
             self.exchange,
-            cuts=self.guard.cuts,
+            cuts=self.guard.detector.cuts(self.tenant),
             reach=self.guard.detector.context,
             limits=self.guard.answer_limits,
             choices=choices if isinstance(choices, int) else 1,

@@ -173,14 +173,15 @@ def _choices(problem: str) -> str:
 class CallDoors:
     """The doors of one call, asynchronous."""
 
-    def __init__(self, guard: Guard, moderation: Moderation | None, parent: Any) -> None:
+    def __init__(self, guard: Guard, moderation: Moderation | None, parent: Any, tenant: str) -> None:
         self._guard = guard
         self._moderation = moderation
         self._parent = parent
+        self._tenant = tenant
 
     async def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """Find spans in each text."""
-        return await self._guard.detector.detect(texts)
+        """Find spans in each text, by the lists of this tenant."""
+        return await self._guard.detector.detect(texts, self._tenant)
 
     async def score(self, texts: Sequence[str]) -> _Scores:
         """Ask the moderation service about each text."""
@@ -196,14 +197,15 @@ class CallDoors:
 class SyncCallDoors:
     """The doors of one call, blocking."""
 
-    def __init__(self, guard: Guard, moderation: SyncModeration | None, parent: Any) -> None:
+    def __init__(self, guard: Guard, moderation: SyncModeration | None, parent: Any, tenant: str) -> None:
         self._guard = guard
         self._moderation = moderation
         self._parent = parent
+        self._tenant = tenant
 
     def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """Find spans in each text."""
-        return self._guard.detector.detect_sync(texts)
+        """Find spans in each text, by the lists of this tenant."""
+        return self._guard.detector.detect_sync(texts, self._tenant)
 
     def score(self, texts: Sequence[str]) -> _Scores:
         """Ask the moderation service about each text."""
@@ -219,12 +221,13 @@ class SyncCallDoors:
 class LocalDoors(SyncCallDoors):
     """The doors of the Python interface: the moderation service that the settings name."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, tenant: str = "default") -> None:
         base, auth = guard.default_moderation()
-        super().__init__(guard, guard.moderation(base, auth, sync=True), None)
+        super().__init__(guard, guard.moderation(base, auth, sync=True), None, tenant)
 
     @property
     def asynchronous(self) -> CallDoors:
         """The same doors for an event loop."""
         base, auth = self._guard.default_moderation()
-        return CallDoors(self._guard, self._guard.moderation(base, auth, sync=False), None)
+        moderation = self._guard.moderation(base, auth, sync=False)
+        return CallDoors(self._guard, moderation, None, self._tenant)

@@ -72,7 +72,7 @@ class Guard:
         self.named: frozenset[str] = frozenset()
         self.limits = settings.limits()
         self.answer_limits = Limits(64 * 1024 * 1024, 256, 1 << 20, 1 << 20, 1 << 20)
-        self.cuts = detector.cuts
+        self.cuts = detector.cuts()
         self._lock = threading.RLock()
         self._closed = False
         self._ledger: Ledger | None = None
@@ -249,9 +249,9 @@ class Guard:
         base = self.settings.moderation_url or (f"https://{resident}/v1" if resident else OPENAI)
         return base, f"Bearer {key.get_secret_value()}" if key else ""
 
-    def local_doors(self) -> LocalDoors:
+    def local_doors(self, tenant: str = "default") -> LocalDoors:
         """The doors of calls that stand outside a mount (`judge`)."""
-        return LocalDoors(self)
+        return LocalDoors(self, tenant)
 
     async def check_moderation(self, base_url: str = "", authorization: str = "") -> None:
         """Ask the moderation service once, at start; raises SetupError in one sentence if there is none."""
@@ -276,7 +276,7 @@ class TextExchange:
         """Apply the input rules; raises Refused where they block."""
         guard = self._guard
         flow = screen_input(guard.policy, self._exchange, [Segment("", text)], ())
-        screened = drive_sync(flow, guard.local_doors())
+        screened = drive_sync(flow, guard.local_doors(self._exchange.identity.tenant))
         refusal = guard.refusal_of(screened.verdict)
         if refusal is not None:
             raise refusal

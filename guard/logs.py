@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from guard.build import load_keys, scanner_args
+from guard.build import acting_lists, load_keys, scanner_args
 from guard.pii import fakes
 from guard.pii.resolve import resolve
 from guard.pii.scan import Scanner
 from guard.policy.decide import decide, wanted
+from guard.policy.lists import TermList
 from guard.policy.load import load_policy
 from guard.policy.model import Policy
 from guard.services import logs
+from guard.services.lists import Lists
 from guard.settings import Settings
 from guard.types import Decision, Finding, Stage
 
@@ -21,15 +23,23 @@ def redactor(policy: str | Path | Policy = "default", settings: Settings | None 
     """Make the redactor of a policy's `logs` rules; it runs in-process, without workers."""
     loaded = load_policy(policy)
     fakes.warm(loaded.logs.locale)
-    scanner = Scanner(**scanner_args(loaded, wanted(loaded, Stage.LOGS)))
+    kinds = wanted(loaded, Stage.LOGS)
+    scanner = Scanner(**scanner_args(loaded, kinds))
+    lists = Lists(_for_lines(acting_lists(loaded, kinds))).of("")
 
     def detect(text: str) -> list[Finding]:
-        return resolve(scanner.candidates(text))
+        return lists.spared(text, resolve(scanner.candidates(text) + lists.denied(text)))
 
     def decisions(findings: list[Finding]) -> tuple[Decision, ...]:
         return decide(loaded, Stage.LOGS, findings).decisions
 
     return logs.LogRedactor(detect, decisions, load_keys(settings or Settings()), loaded.logs.locale)
+
+
+def _for_lines(lists: list[TermList]) -> list[TermList]:
+    """Every deny list, and the allow lists that hold for all: a line does not say whose it is."""
+    everyone = [terms for terms in lists if terms.deny or not terms.tenants]
+    return [terms.model_copy(update={"tenants": ()}) for terms in everyone]
 
 
 def install_log_redaction(policy: str | Path | Policy = "default", settings: Settings | None = None) -> None:

@@ -66,7 +66,7 @@ class Finding:
     `start` and `end` are code-point offsets into the original text of the segment at `path`
     (end exclusive); a finding about a whole field (`guard.*`, `moderation.*`) has 0, 0.
     `source` says who found it: `pattern`, `names`, `presidio:<Recognizer>`, `custom:<name>`,
-    `moderation:<model>`, `guard`.
+    `list:<name>`, `moderation:<model>`, `guard`.
     """
 
     kind: str

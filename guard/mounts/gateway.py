@@ -207,7 +207,7 @@ class Gateway:
         moderation = None
         if judges(self.guard.policy):
             moderation = self.guard.moderation(self.upstream, authorization.decode("latin-1"), sync=False)
-        return CallDoors(self.guard, moderation, call.parent)
+        return CallDoors(self.guard, moderation, call.parent, call.tenant)
 
 
 def _settle() -> None:

@@ -91,7 +91,7 @@ class Responder:
             named = self.guard.default_moderation()
             inner = self.exchange.judge if self.inner and not named[1] else None
             moderation = self.guard.moderation(*(inner or named), sync=False)
-        return CallDoors(self.guard, moderation, self.call.parent)
+        return CallDoors(self.guard, moderation, self.call.parent, self.call.tenant)
 
     async def respond(self) -> None:
         """Read, screen, replay to the application, screen what it answers."""

@@ -276,7 +276,7 @@ class GuardTransport(httpx2.AsyncBaseTransport):
         call = new_call(self.guard, request)
         moderation = self.guard.moderation(*_judge(call), sync=False) if judges(self.guard.policy) else None
         try:
-            answer = await self._run(call, request, CallDoors(self.guard, moderation, call.parent))
+            answer = await self._run(call, request, CallDoors(self.guard, moderation, call.parent, call.tenant))
         except (Refused, BadRequest) as refused:
             return _refusal(refused, call, request)
         except UpstreamError as failure:
@@ -336,7 +336,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
         """Run one model call under the policy."""
         call = new_call(self.guard, request)
         moderation = self.guard.moderation(*_judge(call), sync=True) if judges(self.guard.policy) else None
-        doors = SyncCallDoors(self.guard, moderation, call.parent)
+        doors = SyncCallDoors(self.guard, moderation, call.parent, call.tenant)
         try:
             return self._run(call, request, doors)
         except (Refused, BadRequest) as refused:

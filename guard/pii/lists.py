@@ -7,7 +7,7 @@ where it begins or ends with a Latin letter or a digit.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from guard.pii.evasion import Projection, project
@@ -15,19 +15,24 @@ from guard.types import Finding
 
 _OTHER = 0x1A
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_SPANS_CUTS = re.compile(r"[^!-~]")
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 class Terms:
     """A list of terms, compiled once: about 15 µs a term, and then the time of a search does not depend on them."""
 
-    __slots__ = ("_automaton", "_terms")
+    __slots__ = ("_automaton", "_terms", "reach")
 
     def __init__(self, terms: Iterable[str]) -> None:
         import ahocorasick_rs
 
         self._terms = frozenset(folded for term in terms if (folded := _folded(term.strip())[0]))
         self._automaton: Any = ahocorasick_rs.AhoCorasick(sorted(self._terms))
+        spanning = max((len(term) for term in self._terms if _SPANS_CUTS.search(term)), default=0)
+        # Twice: what a disguise puts between two characters falls away when the term is folded.
+        self.reach = 2 * spanning + 1 if spanning else 0
+        """The longest term that holds a blank or more than ASCII, in characters of a text; 0 if none does."""
 
     def holds(self, text: str) -> bool:
         """Whether a text is one of the terms, as a whole."""
@@ -36,15 +41,23 @@ class Terms:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where terms stand in a text, in code points: from left to right, the longest first, without overlaps."""
         folded, projection = _folded(text)
-        matches = self._automaton.find_matches_as_indexes(folded, overlapping=True)
-        whole = sorted((low, -high) for _, low, high in matches if _is_whole(folded, low, high))
         found: list[tuple[int, int]] = []
         reached = 0
-        for low, high in whole:
+        for low, high in sorted(self._whole(folded), key=lambda span: (span[0], -span[1])):
             if low >= reached:
-                reached = -high
-                found.append(projection.to_original(low, reached))
+                reached = high
+                found.append(projection.to_original(low, high))
         return found
+
+    def spanning(self, text: str) -> list[tuple[int, int]]:
+        """Where terms stand that hold a blank or more than ASCII, those that overlap others too."""
+        folded, projection = _folded(text)
+        spans = (span for span in self._whole(folded) if _SPANS_CUTS.search(folded, *span))
+        return [projection.to_original(*span) for span in spans]
+
+    def _whole(self, folded: str) -> Iterator[tuple[int, int]]:
+        matches = self._automaton.find_matches_as_indexes(folded, overlapping=True)
+        return ((low, high) for _, low, high in matches if _is_whole(folded, low, high))
 
 
 def denied(terms: Terms, text: str, kind: str, source: str) -> list[Finding]:

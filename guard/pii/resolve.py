@@ -41,13 +41,13 @@ def _joined(one: Finding, other: Finding) -> Finding:
     return Finding(best.kind, start, end, best.score, best.source, best.path)
 
 
-def _secret(finding: Finding) -> bool:
-    return finding.kind.startswith("secret.")
+def _weight(finding: Finding) -> int:
+    return 2 if finding.kind.startswith("secret.") else int(finding.source.startswith("list:"))
 
 
 def _named(outer: Finding, inner: Finding) -> Finding:
-    """The outer finding, under the kind of a secret in it: a key in a URL is more than a URL."""
-    if not _secret(inner) or _secret(outer):
+    """The outer finding, under the kind of what weighs more in it: a key or a denied term in a URL is no mere URL."""
+    if _weight(inner) <= _weight(outer):
         return outer
     return Finding(inner.kind, outer.start, outer.end, inner.score, inner.source, inner.path)
 

@@ -53,6 +53,10 @@ def _failing_open(policy: Policy) -> Iterator[str]:
         yield "output.stream.hold: none: a stream is released before it is judged"
     for endpoint in policy.endpoints.allow:
         yield f"endpoints.allow: {endpoint} passes unscreened"
+    for terms in policy.recognizers.lists:
+        if terms.allow:
+            whose = f" for {', '.join(terms.tenants)}" if terms.tenants else ""
+            yield f"recognizers.lists: {terms.name}: its {len(terms.words)} terms are no findings{whose}"
 
 
 def _unjudged(policy: Policy) -> Iterator[str]:
@@ -79,6 +83,9 @@ def _idle(policy: Policy) -> Iterator[str]:
     for custom in policy.recognizers.custom:
         if custom.kind not in acted:
             yield f"recognizers.custom: {custom.name} finds {custom.kind}, on which no rule acts"
+    for terms in policy.recognizers.lists:
+        if terms.deny and terms.deny not in acted:
+            yield f"recognizers.lists: {terms.name} finds {terms.deny}, on which no rule acts: name it in one"
 
 
 def _dates(policy: Policy, today: datetime.date) -> Iterator[str]:

@@ -43,7 +43,8 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _kind(text: str) -> str:
+def own_kind(text: str) -> str:
+    """Check that a text can be the kind of a policy's own; raises the error of a value."""
     if not _KIND.fullmatch(text):
         raise wrong(
             "is no kind of its own: write pii.NAME or secret.NAME in lower case, such as pii.acme.badge"
@@ -58,7 +59,7 @@ class Custom(Node):
     pattern: Annotated[str, AfterValidator(_pattern)] = Field(
         min_length=1, max_length=1000, description="RE2 syntax; the whole match is the finding"
     )
-    kind: Annotated[str, AfterValidator(_kind)] = Field(
+    kind: Annotated[str, AfterValidator(own_kind)] = Field(
         description="the kind of its findings: pii.… or secret.…"
     )
     score: float = Field(default=0.8, ge=0, le=1, description="the score of its findings")

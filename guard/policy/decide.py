@@ -131,7 +131,7 @@ def wanted(policy: Policy, stage: Stage) -> frozenset[str]:
     """Name the known kinds for which some score leads to more than allow at a stage."""
     table = _table(policy, stage)
     if table.wanted is None:
-        known = KINDS | {custom.kind for custom in policy.recognizers.custom}
+        known = KINDS | policy.own_kinds
         acted = (kind for kind in known if rule_for(policy, stage, kind).action is not Action.ALLOW)
         table.wanted = frozenset(acted)
     return table.wanted

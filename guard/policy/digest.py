@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+if TYPE_CHECKING:
+    from guard.policy.model import Policy
 
 _UNORDERED = frozenset(
-    {"countries", "jurisdictions", "recognizers", "except", "allow", "processing", "storage"}
+    {"countries", "jurisdictions", "recognizers", "except", "allow", "processing", "storage", "tenants"}
 )
 
+_NO_MEANING: Any = {"extends": True, "recognizers": {"lists": {"__all__": {"terms", "file"}}}}
 
-def canonical(policy: BaseModel) -> dict[str, Any]:
-    """List all that a resolved policy means as plain JSON data: no origins, no order where none matters."""
-    data = policy.model_dump(mode="json", by_alias=True, exclude={"extends"})
+
+def canonical(policy: Policy) -> dict[str, Any]:
+    """List all that a resolved policy means as plain JSON data: no origins, no order where none matters.
+
+    The terms of a list stand as their SHA-256: they may be what no log should hold, and there may be many.
+    """
+    data = policy.model_dump(mode="json", by_alias=True, exclude=_NO_MEANING)
+    for row, terms in zip(data["recognizers"]["lists"], policy.recognizers.lists, strict=True):
+        row["terms"] = terms.sha256
     sorted_data = _sorted(data)
     assert isinstance(sorted_data, dict)
     return sorted_data
@@ -29,7 +37,7 @@ def _sorted(value: Any, key: str = "") -> Any:
     return value
 
 
-def digest(policy: BaseModel) -> str:
+def digest(policy: Policy) -> str:
     """Digest a policy as 64 hex digits."""
     text = json.dumps(canonical(policy), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -36,7 +36,7 @@ _NOTHING = {"maxItems": 0, "maxProperties": 0, "maxLength": 0}
 class Node(BaseModel):
     """A mapping of the policy file: frozen, without unknown keys, types as written."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 def _one_of(known: Collection[str], what: str) -> AfterValidator:

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from guard.kinds import KINDS, ON_REQUEST, PRESIDIO, matches
 from guard.policy import names
+from guard.policy.lists import beside
 from guard.policy.model import Policy
 from guard.policy.rules import Rule
 from guard.policy.schema import follow, json_schema
@@ -48,7 +49,7 @@ def _check_rules(source: Source, stage: str, known: frozenset[str], complete: bo
 
 def _validate(source: Source) -> Policy | None:
     try:
-        return Policy.model_validate(source.data)
+        return Policy.model_validate(source.data, context=beside(source.path))
     except ValidationError as error:
         note(source, error)
         return None
@@ -69,9 +70,12 @@ def _path(loc: tuple[str | int, ...]) -> KeyPath:
 
 def _own_kinds(data: Mapping[str, Any]) -> frozenset[str]:
     recognizers = data.get("recognizers")
-    custom = recognizers.get("custom", ()) if isinstance(recognizers, dict) else ()
-    items = custom if isinstance(custom, tuple) else ()
-    return frozenset(str(item["kind"]) for item in items if isinstance(item, dict) and "kind" in item)
+    found = frozenset[str]()
+    for key, kind in (("custom", "kind"), ("lists", "deny")):
+        items = recognizers.get(key, ()) if isinstance(recognizers, dict) else ()
+        rows = items if isinstance(items, tuple) else ()
+        found |= {str(row[kind]) for row in rows if isinstance(row, dict) and kind in row}
+    return found
 
 
 def _raw_rules(data: Mapping[str, Any], stage: str) -> dict[str, Any]:

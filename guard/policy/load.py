@@ -77,7 +77,7 @@ class _Loader:
     def _read(self, path: Path) -> Loaded:
         source = read_source(path)
         packs, problems = self._extended(source)
-        kinds = frozenset(custom.kind for pack in packs for custom in pack.policy.recognizers.custom)
+        kinds = frozenset[str]().union(*(pack.policy.own_kinds for pack in packs))
         policy = lint(source, kinds, complete=not problems)
         if policy is None or source.problems or problems:
             raise source.error(*problems)

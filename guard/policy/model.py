@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from guard.policy import fields
 from guard.policy.custom import Custom
 from guard.policy.digest import digest
 from guard.policy.fields import Node
+from guard.policy.lists import TermList
 from guard.policy.rules import Mode, wrong
 
 
@@ -114,14 +116,22 @@ class Recognizers(Node):
         description="values that are nobody's: example.com and RFC 5737; loopback and RFC 1918",
     )
     custom: tuple[Custom, ...] = Field(default=(), description="own recognizers, with their own test strings")
+    lists: tuple[TermList, ...] = Field(
+        default=(), description="terms that are findings (deny) or that are none (allow), by tenant"
+    )
 
     @model_validator(mode="after")
     def _has_one_of_each_name(self) -> Recognizers:
-        seen = [custom.name for custom in self.custom]
-        twice = next((name for name in seen if seen.count(name) > 1), "")
-        if twice:
+        if twice := _twice(custom.name for custom in self.custom):
             raise wrong(f"custom has two recognizers of the name {twice}: rename one")
+        if twice := _twice(terms.name for terms in self.lists):
+            raise wrong(f"lists has two lists of the name {twice}: rename one")
         return self
+
+
+def _twice(names: Iterable[str]) -> str:
+    """The first name that stands twice, if any."""
+    return next((name for name, count in Counter(names).items() if count > 1), "")
 
 
 class Moderation(Node):
@@ -204,6 +214,12 @@ class Policy(Node):
     attach: fields.Unbuilt = ()
     exceptions: fields.Unbuilt = ()
     tests: fields.Unbuilt = ()
+
+    @property
+    def own_kinds(self) -> frozenset[str]:
+        """The kinds of its own recognizers and deny lists."""
+        lists = (terms.deny for terms in self.recognizers.lists if terms.deny)
+        return frozenset((*(custom.kind for custom in self.recognizers.custom), *lists))
 
     @cached_property
     def sha256(self) -> str:

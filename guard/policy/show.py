@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from guard.policy.lists import TermFile
 from guard.policy.model import Policy
 from guard.policy.resolve import STAGES, Loaded
 from guard.policy.rules import Rule, Step, observed
@@ -76,6 +77,8 @@ def _flow(value: Any, everything: str = "any") -> str:
         return everything
     if isinstance(value, tuple):
         return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, TermFile):
+        return _flow(value.path)
     if isinstance(value, (bool, int, float)):
         return json.dumps(value)
     return _flow_mapping(value)

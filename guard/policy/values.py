@@ -74,6 +74,12 @@ def _updated_by_name(base: tuple[Any, ...], own: tuple[Any, ...]) -> tuple[Any, 
     return (*(item for item in base if item.name not in mine), *own)
 
 
+def _stricter_lists(first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Join deny lists; of allow lists keep those that both have."""
+    denying = [terms for terms in (*first, *second) if terms.deny]
+    return tuple(dict.fromkeys((*denying, *(terms for terms in first if terms.allow and terms in second))))
+
+
 @dataclass(frozen=True)
 class Value:
     """How one value combines: `stricter` among packs, `extend` of the packs' value by the file's own."""
@@ -114,6 +120,7 @@ VALUES: Mapping[KeyPath, Value] = {
     ("recognizers", "presidio", "deadline_ms"): Value(min),
     ("recognizers", "except"): Value(_common),
     ("recognizers", "custom"): Value(_union, _updated_by_name),
+    ("recognizers", "lists"): Value(_stricter_lists, _updated_by_name),
     ("moderation", "by"): Value(_ranked("openai", "off")),
     ("moderation", "url"): _ANY,
     ("moderation", "model"): _ANY,

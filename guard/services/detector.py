@@ -25,7 +25,8 @@ from guard.pii.resolve import STRONG, resolve
 from guard.pii.scan import Scanner
 from guard.services.detection import Own, Wanted, readable, undisguised
 from guard.services.gate import Gate
-from guard.services.seams import Seams
+from guard.services.lists import ListOfTerms, Lists, TenantLists
+from guard.services.seams import Cuts, Seams, TermSeams
 from guard.types import Finding
 
 _ONE_SLICE = 8192  # a text that Presidio certainly reads in one piece
@@ -77,6 +78,7 @@ class Detector:
         presidio: Sequence[str] = (),
         presidio_deadline_s: float = 1.0,
         custom: Sequence[OwnRecognizer] = (),
+        lists: Sequence[ListOfTerms] = (),
         workers: int = 1,
         deadline_s: float = 2.0,
         inline_chars: int = 32_768,
@@ -86,6 +88,7 @@ class Detector:
         self._inline = inline_chars
         self._own = [Own(row.name, row.pattern, row.kind, row.score) for row in custom]
         self._own_gate = Gate([[row.pattern] for row in self._own])
+        self._lists = Lists(lists)
         self._names = tuple(presidio)
         shipped = shipped_patterns(self._names)
         patterns = shipped or (None,) * len(self._names)
@@ -106,7 +109,7 @@ class Detector:
             deadline_s=presidio_deadline_s,
         )
         spanning = [row.pattern for row in self._own] + [p for row in patterns for p in row or ()]
-        self.cuts = Seams(self._scanner.cuts, spanning).cuts
+        self._cuts = Seams(self._scanner.cuts, spanning).cuts
         self.context = max(self._scanner.context, _CONTEXT_WORDS if self._names else 0)
 
     def start(self) -> None:
@@ -127,16 +130,21 @@ class Detector:
         self._pool.close()
         self._presidio.close()
 
-    async def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
+    def cuts(self, tenant: str = "default") -> Cuts:
+        """Where a streamed text of a tenant may be cut: no finding spans such a place, whatever follows."""
+        denying = self._lists.of(tenant).denying
+        return TermSeams(self._cuts, denying).cuts if denying else self._cuts
+
+    async def detect(self, texts: Sequence[str], tenant: str = "default") -> list[list[Finding]]:
         """Find in each text: one list a text, in its order, no two overlapping; paths are empty."""
         found, jobs = self._plan(texts)
         answers = await asyncio.gather(*(_asked(job) for job in jobs)) if jobs else ()
-        return _settled(texts, found, jobs, answers)
+        return _settled(texts, found, jobs, answers, self._lists.of(tenant))
 
-    def detect_sync(self, texts: Sequence[str]) -> list[list[Finding]]:
+    def detect_sync(self, texts: Sequence[str], tenant: str = "default") -> list[list[Finding]]:
         """Find in each text as `detect` does, blocking this thread where a worker is needed."""
         found, jobs = self._plan(texts)
-        return _settled(texts, found, jobs, [_asked_sync(job) for job in jobs])
+        return _settled(texts, found, jobs, [_asked_sync(job) for job in jobs], self._lists.of(tenant))
 
     def _plan(self, texts: Sequence[str]) -> tuple[list[list[Finding]], list[_Job]]:
         size = sum(map(len, texts))
@@ -250,6 +258,7 @@ def _settled(
     found: list[list[Finding]],
     jobs: list[_Job],
     answers: Sequence[list[Any] | Unavailable],
+    lists: TenantLists,
 ) -> list[list[Finding]]:
     for job, answer in zip(jobs, answers, strict=True):
         for place, number in enumerate(job.numbers):
@@ -257,7 +266,20 @@ def _settled(
                 found[number].append(_unavailable(answer.what))
             else:
                 found[number] += job.read(texts[number], answer[place])
-    return [resolve(findings) if findings else [] for findings in found]
+    return [_ruled(lists, text, findings) for text, findings in zip(texts, found, strict=True)]
+
+
+def _ruled(lists: TenantLists, text: str, findings: list[Finding]) -> list[Finding]:
+    """One finding a stretch, with what is denied and without what is allowed."""
+    every = findings + _denied(lists, text)
+    return lists.spared(text, resolve(every)) if every else []
+
+
+def _denied(lists: TenantLists, text: str) -> list[Finding]:
+    try:
+        return lists.denied(text)
+    except Exception:
+        return [_unavailable("detect")]
 
 
 def _unavailable(what: str) -> Finding:

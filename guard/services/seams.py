@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from guard.pii.lists import Terms
 from guard.services.detection import compiled, readable, undisguised
 
 Cuts = Callable[[str, int, bool], list[int]]
@@ -59,3 +61,38 @@ def _crosses(pattern: Any, window: str, at: int) -> bool:
             return True
         start = match.start() + 1
     return False
+
+
+class TermSeams:
+    """Cuts, without those inside a denied term or inside what could still become one."""
+
+    def __init__(self, cuts: Cuts, lists: Iterable[Terms]) -> None:
+        self._cuts = cuts
+        self._lists = [terms for terms in lists if terms.reach]
+        self._reach = max((terms.reach for terms in self._lists), default=-1) + 1  # and what stands beside it
+
+    def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
+        """Ascending positions after the cut `start` that no term spans, whatever follows (without `final`)."""
+        positions = self._cuts(text, start, final)
+        if not self._lists or not positions:
+            return positions
+        known, low = len(text) if final else len(text) - self._reach, max(0, start - self._reach)
+        spans = _merged(span for terms in self._lists for span in terms.spanning(text[low:]))
+        begins = [begin for begin, _ in spans]
+        return [p for p in positions if p <= known and not _inside(spans, begins, p - low)]
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Stretches in order, those that overlap as one; two that only touch stay apart."""
+    found: list[tuple[int, int]] = []
+    for low, high in sorted(spans):
+        if found and low < found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], high))
+        else:
+            found.append((low, high))
+    return found
+
+
+def _inside(spans: Sequence[tuple[int, int]], begins: Sequence[int], position: int) -> bool:
+    at = bisect_left(begins, position) - 1
+    return at >= 0 and position < spans[at][1]

@@ -142,13 +142,13 @@ def test_a_check_that_crashes_in_mid_stream_ends_it(
         if len(calls) > 3:
             raise ValueError(MAIL)
 
-    async def detect(texts: Any) -> Any:
+    async def detect(texts: Any, tenant: str) -> Any:
         count()
-        return await find(texts)
+        return await find(texts, tenant)
 
-    def detect_sync(texts: Any) -> Any:
+    def detect_sync(texts: Any, tenant: str) -> Any:
         count()
-        return find_sync(texts)
+        return find_sync(texts, tenant)
 
     monkeypatch.setattr(guard.detector, "detect", detect)
     monkeypatch.setattr(guard.detector, "detect_sync", detect_sync)

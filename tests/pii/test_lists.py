@@ -85,8 +85,8 @@ def test_a_hundred_thousand_terms_cost_a_search_little() -> None:
     """E04: ten times the terms take no five times as long; four times the text at most ten times."""
     words = [f"term {n:x} of the list" for n in range(100_000)]
     few, many = Terms(words[:10_000]), Terms(words)
-    text = "".join(f"a term {n:x} of the list and term {n:x}z. " for n in range(0, 100_000, 37))
-    assert len(many.spans(text)) == len(range(0, 100_000, 37))
+    text = "".join(f"a term {n:x} of the list and term {n:x}z. " for n in range(0, 10_000, 4))
+    assert len(many.spans(text)) == len(range(0, 10_000, 4))
     assert _seconds(many, text) <= 5 * max(_seconds(few, text), 1e-3)
     assert _seconds(many, text * 4) <= 10 * _seconds(many, text)
 

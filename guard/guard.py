@@ -220,8 +220,11 @@ class Guard:
         """Name a host that may be reached (an upstream, a base URL); where it is, the table or the policy says."""
         target = httpx2.URL(url)
         port = f":{target.port}" if target.port else ""
-        self.named |= {f"{target.scheme}://{target.host}{port}"}
-        self._admissions = {}
+        origin = f"{target.scheme}://{target.host}{port}"
+        with self._lock:
+            if origin not in self.named:
+                self.named |= {origin}
+                self._admissions = {}
 
     def moderation(self, base_url: str, authorization: str, *, sync: bool) -> Any:
         """The moderation client for a destination: the configured one, else the model call's own host and key."""

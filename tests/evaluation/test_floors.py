@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,15 @@ pytestmark = [
     pytest.mark.skipif(not TOOL.exists(), reason="the labelled data is not beside the project"),
 ]
 
-NAMED = frozenset({"pii.person", "pii.place", "pii.org"})
-
 FLOORS = [
-    ("group:en_spans", "f2", 0.97),
+    ("group:en_spans", "f2", 0.965),
     ("group:en_spans", "p", 0.97),
     ("group:zh_spans", "f2", 0.975),
     ("group:phones", "f2", 0.90),
-    ("group:national_ids", "f2", 0.55),
-    ("group:evasion", "f2", 0.88),
+    ("group:national_ids", "f2", 0.92),
+    ("group:evasion", "f2", 0.97),
     ("group:secrets", "f2", 0.92),
-    ("secrets_labels", "f2", 0.97),
+    ("secrets_labels", "f2", 0.95),
     ("secrets_labels", "p", 0.95),
 ]
 """Group, figure (`f2`: recall weighs more; `p`: precision), and what it may not fall below."""
@@ -89,9 +88,20 @@ def test_the_default_pack_changes_hardly_any_ordinary_prompt(tmp_path: Path) -> 
 
 
 def test_the_least_sure_scores_stay_quiet_on_ordinary_prompts(tmp_path: Path) -> None:
-    """With everything named, from 0.35 on: at most 20 hits of kinds other than names, at most 120 of names."""
+    """With everything named, from 0.35 on: few hits of kinds other than names, and not many of names.
+
+    Some of the names are real: of people, places and firms that the prompts are about.
+    """
     with contextlib.closing(opened(POLICY, tmp_path)) as guard:
-        kinds = [finding.kind for text in prompts() for finding in guard.detect(text)]
-    names = [kind for kind in kinds if kind in NAMED]
-    assert len(names) <= 120
-    assert len(kinds) - len(names) <= 20
+        kinds = Counter(finding.kind for text in prompts() for finding in guard.detect(text))
+    assert kinds.pop("pii.person") <= 120
+    assert kinds.pop("pii.place") + kinds.pop("pii.org") <= 160
+    assert kinds.total() <= 20
+
+
+@pytest.mark.parametrize(
+    ("data", "floor"), [("presidio_research_synth", 0.86), ("presidio_research_generated", 0.83)]
+)
+def test_names_of_people_keep_their_floor(results: dict[str, Any], data: str, floor: float) -> None:
+    """English synthetic rows: without any model, F2 of people's names."""
+    assert results[data]["types"]["PERSON"]["f2"] >= floor

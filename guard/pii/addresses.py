@@ -59,6 +59,7 @@ _FORMS = (
     rf"P\.? ?O\.? Box [0-9]{{1,7}}(?:{_TAIL})?",
 )
 _CODED = re.compile("[0-9]{4}")
+_DIGITS = b"0123456789"
 _LONGEST = 160
 _TOKEN = r"(?:[A-ZÀ-Þ#][\w'’.#-]*|[0-9][\w/-]*|rue|avenue|boulevard|place|chemin|route|quai|ul\.|de|del|la|le|du|des|di|da|do|bis|ter|of|the)"
 _OPEN = re.compile(rf"(?<![\w]){_TOKEN}(?:[ ,\n-]{{1,3}}{_TOKEN}){{0,40}}[ ,\n-]{{0,3}}[\w'’.#-]*\Z")
@@ -101,7 +102,10 @@ def find_addresses(text: str) -> list[Named]:
 
 
 def _in_latin(text: str) -> Iterator[Named]:
-    for match in _western().finditer(text.encode("latin-1", "replace")):
+    data = text.encode("latin-1", "replace")
+    if len(data.translate(None, _DIGITS)) == len(data):
+        return
+    for match in _western().finditer(data):
         start, end = match.span(1)
         value = text[start:end].rstrip(" ,.-\n")
         whole = "," in value or "\n" in value or _CODED.search(value, 4) is not None

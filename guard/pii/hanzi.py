@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from functools import cache
 from importlib.resources import files
@@ -15,10 +16,24 @@ OTHER, VERB, FUNCTION, PLACE, ORGANISATION, NUMBER, ADJECTIVE, ROLE = range(8)
 """Classes of words, in the low three bits of a word's value; its frequency bucket (0 to 15) stands above them."""
 
 
-class Hanzi:
-    """The dictionary and the tables of characters; odds are natural logarithms."""
+NICK = frozenset("小老阿")
+"""Characters before a familiar name."""
 
-    __slots__ = ("compound", "foreign", "given", "last", "surname", "words")
+LED = frozenset("叫是称名人")
+"""Characters that end what leads to a name: 我叫, 我是, 自称, 姓名, 鄙人."""
+
+_UNLIKELY = -1.5
+_FORMS = "先女小太老同经主教医总师大律警局处科部校院所厂书董某"
+
+
+class Hanzi:
+    """The dictionary and the tables of characters; odds are natural logarithms.
+
+    `spots` finds where a surname, a familiar name or what leads to a name stands, `sounds` runs of foreign sounds;
+    `places` are the first two characters of places.
+    """
+
+    __slots__ = ("compound", "foreign", "given", "last", "places", "sounds", "spots", "surname", "words")
 
     def __init__(
         self,
@@ -35,6 +50,13 @@ class Hanzi:
         self.given = given
         self.last = last
         self.foreign = foreign
+        names = "".join({char for table in (given, last) for char, odds in table.items() if odds > _UNLIKELY})
+        after = f"(?=[{names}{_FORMS}])"
+        double = "|".join(f"{name[0]}(?={name[1]})" for name in sorted(compound))
+        self.spots = re.compile(f"[{''.join(surname)}{''.join(NICK)}]{after}|{double}|[{''.join(LED)}]")
+        sound = f"[{''.join(foreign)}]"
+        self.sounds = re.compile(f"{sound}[{''.join(foreign)}·•・]{{2,}}")
+        self.places = frozenset(word[:2] for word, value in words.items() if value & 7 == PLACE)
 
 
 @cache

@@ -17,7 +17,7 @@ from guard.pii.evasion import Projection
 from guard.pii.hanzi import hanzi
 from guard.pii.lexicon import lexicon
 from guard.pii.names_chinese import CLAUSE, find_chinese
-from guard.pii.names_latin import UNSURE, Named, find_latin
+from guard.pii.names_latin import UNSURE, Named, find_latin, may_be_sure
 from guard.pii.places_chinese import find_chinese_places
 from guard.pii.surroundings import PARTICLES
 from guard.pii.tagger import tagger
@@ -31,36 +31,40 @@ _JOINING = PARTICLES | {"of", "the", "and", "in", "at", "near", "apt", "suite", 
 class Names:
     """Find names of the wanted kinds that score at least `least`."""
 
-    __slots__ = ("_kinds", "_least")
+    __slots__ = ("_addresses", "_kinds", "_least", "_people", "_places", "_sure")
 
     def __init__(self, kinds: Collection[str], least: float = 0.0) -> None:
         self._kinds = NAMES.intersection(kinds)
         self._least = least
+        self._sure = least > UNSURE
+        self._addresses = "pii.address" in self._kinds
+        self._people = bool(self._kinds - {"pii.address"})
+        self._places = not self._sure and not self._kinds.isdisjoint(("pii.place", "pii.org"))
 
     def warm(self) -> None:
         """Read the lexicon and the taggers, which the first text would wait for."""
         find_latin("Dear Ms Otero")
-        find_addresses("")
+        find_addresses("1")
         tagger("names_latin")
         hanzi()
         tagger("names_chinese")
 
     def find(self, text: str) -> list[Named]:
         """The names in a text: kind, start, end, score; those of addresses may overlap others."""
-        found: list[Named] = []
-        sure = self._least > UNSURE
-        if not self._kinds.isdisjoint(("pii.person", "pii.place", "pii.org")):
-            found += find_latin(text, sure)
-            if not text.isascii():
-                found += find_chinese(text, sure)
-                found += [] if sure else find_chinese_places(text, self._kinds)
-        if "pii.address" in self._kinds:
+        found = find_latin(text, self._sure) if self._people else []
+        if self._people and not text.isascii():
+            found += find_chinese(text, self._sure)
+            if self._places:
+                found += find_chinese_places(text, self._kinds)
+        if self._addresses:
             found += find_addresses(text)
-        return [one for one in found if one[0] in self._kinds and one[3] >= self._least]
+        return [one for one in found if one[0] in self._kinds and one[3] >= self._least] if found else found
 
     def silent(self, text: str) -> bool:
         """Whether a glance shows that an ASCII text holds no name, whole or line by line."""
-        return not candidates(text, lexicon()) and not find_addresses(text)
+        if self._people and (may_be_sure(text) if self._sure else candidates(text, lexicon())):
+            return False
+        return not self._addresses or not find_addresses(text)
 
     def reading(self, text: str, projection: Projection) -> Reading:
         """A text as it is read for names, with the positions of its projection."""
@@ -69,7 +73,7 @@ class Names:
     def held(self, text: str, final: bool) -> tuple[list[tuple[int, int]], int]:
         """Where a text may not be cut, and how far that is known, whatever follows it (without `final`)."""
         stretches, settled = held_chains(text, lexicon(), final)
-        if "pii.address" in self._kinds:
+        if self._addresses:
             more, known = hold_addresses(text, final)
             stretches, settled = stretches + more, min(settled, known)
         if not text.isascii():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from guard.pii.hanzi import PLACE, Hanzi, hanzi
+from guard.pii.hanzi import LED, NICK, PLACE, Hanzi, hanzi
 from guard.pii.names_latin import CUED, Named, score_of
 from guard.pii.tagger import Tagged, tagger
 from guard.pii.traits_chinese import LABEL, TITLE, traits_chinese
@@ -21,23 +21,20 @@ CLAUSE = re.compile(r"[㐀-䶿一-鿿·•・0-9A-Za-z０-９#-]+")
 """Hanzi with letters and digits amid them: what is read as one, and so never cut."""
 
 POLITE = re.compile("先生|女士|小姐|太太|老师|同学|教授|医生|师傅|律师|警官")
-_CUES = re.compile(rf"{POLITE.pattern}|我叫|我是|名|鄙人|自称|[人字户者客法][:：=是为\"“'（( \t]")
+_CUES = re.compile(rf"{POLITE.pattern}|我叫|我是|名叫|叫做|名字|姓名|鄙人|自称")
 SELF = re.compile(r"(?:我叫|我是|名叫|叫做|我的名字是|我的名字叫|鄙人|自称|姓名)\Z")
-_NICK = frozenset("小老阿")
+_LABEL_ENDS = frozenset(":：= \t\"“'（(")
 _MARGIN = 3
 _LEAST = 2.5
 
 
 def find_chinese(text: str, sure: bool = False) -> list[Named]:
     """The people in Hanzi in a text, in order of their clauses; only those that a cue makes certain where `sure`."""
-    if sure and not _CUES.search(text):
-        return []
     book = hanzi()
-    read = [
-        (m.start(), m.group(), *w)
-        for m in RUN.finditer(text)
-        for w in windows(text, m.start(), m.group(), book)
-    ]
+    runs = [(match.start(), match.group()) for match in RUN.finditer(text)]
+    if sure:
+        runs = [(base, run) for base, run in runs if _CUES.search(run) or _is_led(text, base)]
+    read = [(base, run, *window) for base, run in runs for window in windows(text, base, run, book)]
     if not read:
         return []
     model = tagger("names_chinese")
@@ -65,7 +62,7 @@ def _is_cued(text: str, base: int, run: str, start: int, end: int) -> bool:
     """Whether a form of address follows a name, or a label or 我叫 leads it."""
     if POLITE.match(run, end) or SELF.search(run, max(0, start - 6), start):
         return True
-    return start == 0 and LABEL.search(text, max(0, base - 12), base) is not None
+    return start == 0 and _is_led(text, base) and text[base - 1] != "@"
 
 
 def _whole(run: str, start: int, end: int, book: Hanzi) -> Span:
@@ -106,34 +103,25 @@ def windows(text: str, base: int, run: str, book: Hanzi) -> list[Span]:
 
 def _cores(text: str, base: int, run: str, book: Hanzi) -> list[Span]:
     """Where a name may stand: what a label or 我叫 leads to, a surname with likely characters, a transliteration."""
-    cores: list[Span] = []
-    if LABEL.search(text, max(0, base - 12), base) or (base and text[base - 1] == "@"):
-        cores.append((0, min(4, len(run))))
-    surname, foreign = book.surname, book.foreign
-    size = len(run)
-    place = 0
-    while place < size:
+    cores: list[Span] = [(0, min(4, len(run)))] if _is_led(text, base) else []
+    for match in book.spots.finditer(run):
+        place = match.start()
         char = run[place]
-        if char in surname and _likely(run, place, book):
-            cores.append((place, min(size, place + 3 + (run[place : place + 2] in book.compound))))
-        elif char in foreign:
-            end = place + 1
-            while end < size and (run[end] in foreign or run[end] in "·•・"):
-                end += 1
-            if end - place >= 3 and _foreign(run, place, end, book):
-                cores.append((place, end))
-                place = end
-                continue
-        elif (
-            char in _NICK
-            and run[place : place + 2] not in book.words
-            and run[place + 1 : place + 2] in book.given
-        ):
-            cores.append((place, min(size, place + 3)))
-        if char in "叫是称名人" and SELF.search(run, max(0, place - 5), place + 1):
-            cores.append((place + 1, min(size, place + 5)))
-        place += 1
-    return cores
+        if char in book.surname and _likely(run, place, book):
+            cores.append((place, min(len(run), place + 3 + (run[place : place + 2] in book.compound))))
+        elif char in NICK and run[place : place + 2] not in book.words:
+            cores.append((place, min(len(run), place + 3)))
+        elif char in LED and SELF.search(run, max(0, place - 5), place + 1):
+            cores.append((place + 1, min(len(run), place + 5)))
+    sounds = book.sounds.finditer(run)
+    cores += [match.span() for match in sounds if _foreign(run, *match.span(), book)]
+    return sorted(cores)
+
+
+def _is_led(text: str, base: int) -> bool:
+    """Whether a label for names, or the sign that mentions somebody, stands before a run."""
+    before = text[base - 1] if base else ""
+    return before == "@" or (before in _LABEL_ENDS and LABEL.search(text, max(0, base - 12), base) is not None)
 
 
 def _likely(run: str, place: int, book: Hanzi) -> bool:

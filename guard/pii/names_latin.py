@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from typing import Any
 
 from guard.pii.chains import Chain, Word, chains
 from guard.pii.lexicon import BIG, NAMING, ORG, PERSONAL, PROPER, STREET, lexicon
@@ -24,6 +26,9 @@ CUED = 0.85
 UNSURE = 0.49
 """The highest score of what only the tagger says."""
 
+FAINT = 0.2
+"""The lowest score: of places, and of organisations that bear nobody's name. They end below the least of people."""
+
 _LOW = 0.35
 _REACH = 40
 _TITLE_BEFORE = re.compile(r"(?<![^\W_])([A-Za-zñ]{2,10})\.? {1,2}\Z")
@@ -38,9 +43,28 @@ _ANOTHER = re.compile(r"(?<![^\W_])[^\W\d_]{2,}")
 _NEXT = re.compile(r"[ ,\"'’()–—-]{1,4}([^\W\d_]{2,})")
 
 
+@cache
+def _gate() -> Any:
+    """What a text must hold for a cue to stand in it: a title, or "name"."""
+    import re2
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.case_sensitive = False
+    titles = "|".join(sorted(TITLES))
+    return re2.compile(f"name|(?:^|[^A-Za-zÀ-ÿ])(?:{titles})(?:$|[^A-Za-zÀ-ÿ])".encode("latin-1"), options)
+
+
+def may_be_sure(text: str) -> bool:
+    """Whether anything in a text could make a name in Latin letters certain, at a glance."""
+    return _gate().search(text.encode("latin-1", "replace")) is not None
+
+
 def find_latin(text: str, sure: bool = False) -> list[Named]:
     """The names in Latin letters in a text, in order; only those that a cue makes certain where `sure`."""
     found: list[Named] = []
+    if sure and not may_be_sure(text):
+        return found
     read = chains(text, lexicon())
     if sure:
         read = [chain for chain in read if _cue(text, chain[0].start) or any(w.role == "cued" for w in chain)]
@@ -91,7 +115,13 @@ def _judged(text: str, chain: Chain, tagged: Tagged) -> list[Named]:
     label = _relabelled(tagged.label, words)
     if _is_nobodys(text, words, label):
         return []
-    return [(KINDS[label], start, end, score_of(tagged.surety))]
+    faint = label == "LOC" or (label == "ORG" and not any(_bears(word) for word in words))
+    return [(KINDS[label], start, end, score_of(tagged.surety, faint))]
+
+
+def _bears(word: Word) -> bool:
+    """Whether a word of an organisation's name is somebody's name, and nothing else."""
+    return bool(word.bits & PERSONAL) and not word.bits & ~PERSONAL
 
 
 def _relabelled(label: str, words: Chain) -> str:
@@ -121,6 +151,8 @@ def _is_nobodys(text: str, words: Chain, label: str) -> bool:
     """Whether a stretch is of plain words only, an abstract noun, or one word in capitals amid small letters."""
     if label == "PER" and all(word.bits and not word.bits & NAMING for word in words):
         return True
+    if label == "ORG" and len(words) == 1 and words[0].bits & ORG:
+        return True
     if len(words) > 1 or (label == "PER" and not words[0].bits and _ABSTRACT.search(words[0].low)):
         return len(words) == 1
     if not words[0].text.isupper() or len(words[0].text) < 2:
@@ -137,6 +169,7 @@ def _amid_small(text: str, word: Word) -> bool:
     return after is not None and not after.group(1).isupper()
 
 
-def score_of(surety: float) -> float:
-    """A score below what a wildcard rule acts on, rising with what the tagger says."""
-    return round(_LOW + (UNSURE - _LOW) * surety, 2)
+def score_of(surety: float, faint: bool = False) -> float:
+    """A score below what a wildcard rule acts on, rising with what the tagger says; `faint`: it tells of nobody."""
+    low, high = (FAINT, _LOW - 0.01) if faint else (_LOW, UNSURE)
+    return round(low + (high - low) * surety, 2)

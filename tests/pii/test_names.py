@@ -152,7 +152,8 @@ class TestSure:
     def test_without_a_cue_only_a_rule_that_names_the_kind_acts(self, text: str) -> None:
         """The tagger alone stays below 0.5."""
         assert SURE.find(text) == []
-        assert all(0.35 <= score < ACTING for _, _, _, score in EVERY.find(text))
+        assert EVERY.find(text)
+        assert all(0.2 <= score < ACTING for _, _, _, score in EVERY.find(text))
 
     @pytest.mark.parametrize(
         "text",

@@ -180,7 +180,7 @@ class Lexicon:
         self.add(STREET_WORDS.split(), STREET)
         self.add(PART_WORDS.split(), PART)
         borne = {
-            *census("dist.all.last", 2_000),
+            *census("dist.all.last", 600),
             *census("dist.male.first", 600),
             *census("dist.female.first", 400),
         }

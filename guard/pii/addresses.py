@@ -14,6 +14,9 @@ KIND = "pii.address"
 WHOLE, STREET_ONLY = 0.7, 0.5
 """The score of an address with a city or a code, and of a street and number alone."""
 
+UNCERTAIN = 0.45
+"""The score of province, city and district without a number, and of a street behind what may be a year."""
+
 # Street suffixes in use, from Appendix C1 of USPS Publication 28, and what Britain and Ireland add.
 _SUFFIX = """
 Street St Avenue Ave Road Rd Lane Ln Drive Dr Boulevard Blvd Court Ct Place Pl Square Sq Terrace Ter Way Crescent Cres Close Row
@@ -58,6 +61,7 @@ _FORMS = (
     rf"(?:[ -](?:{_LEAD})?{_W}){{0,4}}(?:{_TOWN})?",
     rf"P\.? ?O\.? Box [0-9]{{1,7}}(?:{_TAIL})?",
 )
+_YEAR = re.compile("(?:19|20)[0-9]{2} ")
 _CODED = re.compile("[0-9]{4}")
 _DIGITS = b"0123456789"
 _LONGEST = 160
@@ -76,7 +80,8 @@ _ADMIN = re.compile(
 _LEADING = re.compile(
     r"^.*?(?:住在|家住|位于|地址是|地址为|地址|居住在|搬到|搬至|寄到|寄往|送到|送至|来到|前往|地点|住址|现居|定居|就在|于|在|到|往|是|为|址|从)(?=[一-鿿]{2})"
 )
-_HAN = re.compile(r"[一-鿿0-9０-９A-Za-z#-]+")
+_SIGN = re.compile(r"[^一-鿿0-9０-９A-Za-z#-]")
+_PROVINCIAL = ("省", "自治区", "北京", "上海", "天津", "重庆")
 _LEVELS = re.compile(
     r"(?:(?:内蒙古|黑龙江|[一-鿿]{2})(?:省|自治区)|(?:北京|上海|天津|重庆)市)[一-鿿]{2,6}?(?:市|区|县|州)(?:[一-鿿]{1,6}?(?:区|县|市|镇|乡|街道|村|路|街))+"
 )
@@ -108,26 +113,34 @@ def _in_latin(text: str) -> Iterator[Named]:
     for match in _western().finditer(data):
         start, end = match.span(1)
         value = text[start:end].rstrip(" ,.-\n")
-        whole = "," in value or "\n" in value or _CODED.search(value, 4) is not None
-        yield KIND, start, start + len(value), WHOLE if whole else STREET_ONLY
+        yield KIND, start, start + len(value), _score(value)
+
+
+def _score(value: str) -> float:
+    """A street alone says less than one with a city or a code, and one that begins with a year may be none."""
+    if "," in value or "\n" in value or _CODED.search(value, 4):
+        return WHOLE
+    return UNCERTAIN if _YEAR.match(value) else STREET_ONLY
 
 
 def _in_hanzi(text: str) -> Iterator[Named]:
     reached = 0
-    for run in _HAN.finditer(text):
-        for match in _MARKED.finditer(text, run.start(), run.end()):
-            if match.start() < reached:
-                continue
-            start = _begin(text, max(run.start(), reached, match.start() - 40), match.start())
-            more = _MORE.match(text, match.end(), run.end())
-            reached = more.end() if more else match.end()
-            yield KIND, start, reached, WHOLE if _ADMIN.match(text, start, reached) else STREET_ONLY
-        for match in _LEVELS.finditer(text, max(run.start(), reached), run.end()):
-            yield KIND, match.start(), match.end(), 0.45
+    for match in _MARKED.finditer(text):
+        if match.start() < reached:
+            continue
+        start = _begin(text, max(reached, match.start() - 40), match.start())
+        more = _MORE.match(text, match.end())
+        reached = more.end() if more else match.end()
+        yield KIND, start, reached, WHOLE if _ADMIN.match(text, start, reached) else STREET_ONLY
+    if any(word in text for word in _PROVINCIAL):
+        for match in _LEVELS.finditer(text):
+            yield KIND, match.start(), match.end(), UNCERTAIN
 
 
 def _begin(text: str, low: int, mark: int) -> int:
     """Where the Chinese address begins that has a street at a place: its first district, else the street's name."""
+    signs = [match.end() for match in _SIGN.finditer(text, low, mark)]
+    low = signs[-1] if signs else low
     before = text[low:mark]
     lead = _LEADING.match(before)
     offset = lead.end() if lead else 0

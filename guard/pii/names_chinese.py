@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from guard.pii.hanzi import LED, NICK, PLACE, Hanzi, hanzi
 from guard.pii.names_latin import CUED, Named, score_of
@@ -21,8 +22,11 @@ CLAUSE = re.compile(r"[㐀-䶿一-鿿·•・0-9A-Za-z０-９#-]+")
 """Hanzi with letters and digits amid them: what is read as one, and so never cut."""
 
 POLITE = re.compile("先生|女士|小姐|太太|老师|同学|教授|医生|师傅|律师|警官")
-_CUES = re.compile(rf"{POLITE.pattern}|我叫|我是|名叫|叫做|名字|姓名|鄙人|自称")
 SELF = re.compile(r"(?:我叫|我是|名叫|叫做|我的名字是|我的名字叫|鄙人|自称|姓名)\Z")
+_CUES = re.compile(
+    rf"(?P<label>{LABEL.pattern[:-2]}(?<=[:：= \t\"“'（(])(?=[一-鿿]))"
+    rf"|{POLITE.pattern}|我叫|我是|名叫|叫做|名字|姓名|鄙人|自称"
+)
 _LABEL_ENDS = frozenset(":：= \t\"“'（(")
 _MARGIN = 3
 _LEAST = 2.5
@@ -31,10 +35,9 @@ _LEAST = 2.5
 def find_chinese(text: str, sure: bool = False) -> list[Named]:
     """The people in Hanzi in a text, in order of their clauses; only those that a cue makes certain where `sure`."""
     book = hanzi()
-    runs = [(match.start(), match.group()) for match in RUN.finditer(text)]
-    if sure:
-        runs = [(base, run) for base, run in runs if _CUES.search(run) or _is_led(text, base)]
-    read = [(base, run, *window) for base, run in runs for window in windows(text, base, run, book)]
+    runs = (_cued if sure else RUN.finditer)(text)
+    found_in = ((match.start(), match.group()) for match in runs)
+    read = [(base, run, *window) for base, run in found_in for window in windows(text, base, run, book)]
     if not read:
         return []
     model = tagger("names_chinese")
@@ -47,6 +50,25 @@ def find_chinese(text: str, sure: bool = False) -> list[Named]:
             found += _judged(text, base, run, low, tagged, book)
         at += high - low
     return [one for one in found if one[3] >= CUED] if sure else found
+
+
+def _cued(text: str) -> Iterator[re.Match[str]]:
+    """The runs in which a form of address or 我叫 stands, or that a label leads."""
+    reached = 0
+    for cue in _CUES.finditer(text):
+        if cue.start() < reached:
+            continue
+        start = cue.end() if cue.lastgroup else _begin(text, reached, cue.start())
+        if run := RUN.match(text, start):
+            reached = run.end()
+            yield run
+
+
+def _begin(text: str, low: int, place: int) -> int:
+    """Where the run begins that holds a place."""
+    while place > low and RUN.match(text, place - 1):
+        place -= 1
+    return place
 
 
 def _judged(text: str, base: int, run: str, low: int, tagged: Tagged, book: Hanzi) -> list[Named]:

@@ -29,7 +29,10 @@ _PIECE = 16384
 _LOOKBACK = 1024
 _GLANCES = 100
 _AHEAD = 5
-_SURE_CUT = re.compile(rb"[A-Za-z]{5}[ \n](?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]) )|[ \t\r\n]{5}|\x1a\x1a(?=\x1a)")
+_SURE_CUT = re.compile(
+    rb"[A-Za-z]{5}[ \n](?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]) )|[ \t\r\n]{5}"
+    rb"|\x1a[,.;!?](?=\x1a\x1a)|\x1a\x1a(?=\x1a)"
+)
 _EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
 
 
@@ -242,7 +245,7 @@ def _sure_cut(projection: Projection, at: int, reading: Reading | None) -> int:
     """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0."""
     text = projection.raw or projection.text
     for match in islice(_SURE_CUT.finditer(text, at + BOUND // 2, at + BOUND + _AHEAD), _GLANCES):
-        cut = match.start() + 1 if match.group()[0] == 0x1A else match.end()
+        cut = match.start() + 1 if match.group() == b"\x1a\x1a" else match.end()
         in_host = b"@" in text[max(0, cut - 66) : cut]
         near = projection.place(cut) - projection.place(at) <= BOUND
         if not in_host and near and (reading is None or reading.clear(cut)):

@@ -245,6 +245,12 @@ class TestAddresses:
         assert Names({"pii.address"}).find(text) == []
 
 
+    def test_a_year_before_a_street_is_not_sure(self) -> None:
+        """A prize of 2012 may be called after a circle."""
+        [found] = Names({"pii.address"}).find("winner of the 2012 National Critics Circle prize")
+        assert found[3] < ACTING
+
+
 class TestOff:
     """With names off nothing is loaded and nothing is found."""
 

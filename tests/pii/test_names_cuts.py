@@ -173,6 +173,23 @@ def test_asking_as_the_text_grows_gives_the_same_cuts(data: st.DataObject) -> No
     assert found == SCANNER.cuts(text, 0, True)
 
 
+@pytest.mark.parametrize(
+    "unit",
+    ["there Maria Holloway wrote back again to them ", "the street with priya sharma inside it was quiet "],
+)
+def test_long_texts_are_parted_beside_no_name(tight: None, unit: str) -> None:
+    """Wherever a long text is parted for the scan, each name in it is found as in a short one, as surely."""
+    text = unit * 80
+    found = sorted(whole(text), key=lambda one: one[1])
+    inner = {
+        (kind, s % len(unit), e - s, score)
+        for kind, s, e, score in found
+        if len(unit) < s < len(text) - len(unit)
+    }
+    assert len(inner) == 1
+    assert len(found) == 80
+
+
 def test_prose_is_still_cut_at_every_plain_word() -> None:
     """Names hold back only what they need."""
     assert SCANNER.cuts("hello wonderful world", 0) == [6, 16]

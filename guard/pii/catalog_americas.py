@@ -23,7 +23,7 @@ AMERICAS = (
         "pii.us.ssn", laid_out(9, 9, (3, 2, 4)), Road.DIGITS, 0.0, 0.85, check="us_ssn_said", gate=loose(9, 9), cue="ssn", edge=Edge.DIGIT, country="US",
         alphabet="groups", longest=33, laws=("hipaa:7",),
     ),
-    national("us.ssn", "999999999", alone=0.35, check="us_ssn_bare", cue="ssn"),
+    national("us.ssn", "999999999", alone=0.365, check="us_ssn_bare", cue="ssn"),
     Row(
         "pii.us.itin", rf"9[0-9]{{2}}{SEP}{{1,2}}[5-9][0-9]{SEP}{{1,2}}[0-9]{{4}}", Road.DIGITS, 0.6, 0.95, check="us_itin", cue="itin",
         edge=Edge.DIGIT, country="US", alphabet="groups", longest=13, laws=("hipaa:7",),

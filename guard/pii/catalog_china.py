@@ -71,4 +71,37 @@ CHINA = (
         "pii.tw.id", r"[A-Za-z][ -]?[1289][ -]?[0-9]{8}", Road.DIGITS, 0.45, 0.9, check="tw_id", cue="tw_id", country="TW", alphabet="groups", longest=12,
     ),
     national("tw.ubn", "99999999", check="tw.ubn"),
+    Row(
+        "pii.mo.id", r"[157][ /]?[0-9]{6} ?[(][0-9][)]", Road.NATION, 0.45, 0.9, cue="mo_id", edge=Edge.FREE, country="MO", alphabet="groups", longest=12, ahead=2,
+    ),
+    Row("pii.mo.id", r"[157][0-9]{7}", Road.NATION, 0.0, 0.8, cue="mo_id", country="MO", longest=8),
+    national("cn.tax", "[0-9]{15}", "[0-9]{6}[0-9A-Z]{9}", "[0-9]{17}[0-9Xx]", "[0-9]{20}", cue="cn_tax"),
+    national("cn.social_security", "[0-9]{8,12}", "[A-Z][0-9]{8}", cue="cn_social_security"),
+    national("cn.bank_account", "[0-9]{10,22}", "9999 9999 9999 9999 [0-9]{1,3}", "9999 9999 9999 9999", cued=0.7, cue="cn_bank_account"),
+    Row(
+        "pii.cn.officer_id", r"\x1a{0,4}[ :]{0,3}(?P<value>[0-9]{6,8})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號第字", longest=8, laws=("pipl",),
+        heads=("军官证", "军官证号", "軍官證", "士兵证", "士兵证号", "警官证", "警官证号", "文职干部证", "义务兵证"),
+    ),
+    Row(
+        "pii.cn.officer_id", r"[ :]{0,2}(?P<value>[0-9]{6,8})(?=\x1a)", Road.AFTER, 0.0, 0.85, cue="cn_officer", country="CN", longest=8, laws=("pipl",), heads=("字第",),
+    ),
+    Row(
+        "pii.cn.wechat", r"\x1a?[ ]?[:=][ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號是", longest=20, laws=("pipl",),
+        heads=("微信", "微信号", "薇信", "威信号", "微信账号"),
+    ),
+    Row(
+        "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是", longest=20, laws=("pipl",),
+        heads=("微信", "微信号", "加微", "加V"),
+    ),
+    Row(
+        "pii.cn.wechat", r"(?i:wechat|weixin)(?i:[ _-]?(?:id|no|account))?(?: ?[:=] ?| is | )(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.WHOLE, 0.75, 0.75, check="handle",
+        country="CN", longest=20, laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.qq", r"(?i:qq)\x1a{0,3}[ :=#]{0,3}(?P<value>[1-9][0-9]{4,10})", Road.WHOLE, 0.8, 0.8, country="CN", longest=11, laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.postcode", r"\x1a?[ :=]{0,3}(?P<value>[0-8][0-9]{5})", Road.AFTER, 0.85, 0.85, country="CN", tail="是为", longest=6, laws=("pipl",),
+        heads=("邮编", "邮政编码", "郵編", "郵政編碼", "郵遞區號"),
+    ),
 )  # fmt: skip

@@ -7,7 +7,8 @@ from guard.pii.layouts import SEP, laid_out, loose
 from guard.pii.national import ELEVENTH, FEW, MANY, RARE, SCARCE, TENTH, labelled, national
 from guard.pii.rows import Edge, Road, Row
 
-_UK_PLATE = r"[A-HJ-PR-Y]{2}(?:0[1-9]|[12][0-9]|5[1-9]|[67][0-9])[ -]?[A-HJ-PR-Z]{3}|[A-HJ-NPR-TV-Y][0-9]{1,3}[ -]?[A-HJ-PR-Y][A-HJ-PR-Z]{2}|[A-HJ-PR-Z]{3}[ -]?[0-9]{1,3}[ -]?[A-HJ-NPR-TV-Y]"
+_UK_PLATE = r"[A-HJ-PR-Y]{2}(?:0[1-9]|[12][0-9]|5[1-9]|[67][0-9])[ -]?[A-HJ-PR-Z]{3}"
+_UK_PLATE_OLD = r"[A-HJ-NPR-TV-Y][0-9]{1,3}[ -]?[A-HJ-PR-Y][A-HJ-PR-Z]{2}|[A-HJ-PR-Z]{3}[ -]?[0-9]{1,3}[ -]?[A-HJ-NPR-TV-Y]"
 _UK_PLATE_SMALL = r"[a-hj-pr-y]{2}(?:0[1-9]|[12][0-9]|5[1-9]|[67][0-9])[a-hj-pr-z]{3}"
 _IN = "[ABD-HJLNP-UW-Z]"
 _UK_POST = rf"(?:GIR ?0AA|[A-PR-UWYZ](?:[0-9][0-9ABCDEFGHJKPSTUW]?|[A-HK-Y][0-9][0-9ABEHMNPRVWXY]?) ?[0-9]{_IN}{{2}})"
@@ -35,6 +36,9 @@ EUROPE = (
     Row("pii.uk.postcode", _UK_POST, Road.WHOLE, MANY, 0.7, cue="postcode", country="GB", alphabet="groups", longest=8, laws=("gdpr",)),
     Row(
         "pii.uk.vehicle_registration", _UK_PLATE, Road.WHOLE, 0.38, 0.8, cue="plate", country="GB", alphabet="groups", longest=9, laws=("gdpr",),
+    ),
+    Row(
+        "pii.uk.vehicle_registration", _UK_PLATE_OLD, Road.WHOLE, 0.0, 0.8, cue="plate", country="GB", alphabet="groups", longest=9, laws=("gdpr",),
     ),
     Row(
         "pii.uk.vehicle_registration", _UK_PLATE_SMALL, Road.WHOLE, 0.35, 0.8, cue="plate", country="GB", alphabet="groups", longest=9, laws=("gdpr",),

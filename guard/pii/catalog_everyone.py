@@ -10,7 +10,7 @@ from guard.pii.rows import Edge, Road, Row
 
 _PHONE = r"[ ()./_-]{0,3}"
 _EXT_SURE = (
-    r"(?:(?: ?[,;]|[,;]? )(?i:x|ext)[.:]? ?[0-9]{1,7}|(?i:x|ext)\.?[0-9]{1,7}|[,;]? (?i:extn|extension)[.:]? ?[0-9]{1,7}|(?: |[,;] ?)?#[0-9]{1,7})"
+    r"(?:(?: ?[,;]|[,;]? )(?i:x|ext)[.:]? ?[0-9]{1,7}|(?i:x|ext)\.?[0-9]{1,7}|(?: ?[,;]|[,;]? )(?i:extn|extension)[.:]? ?[0-9]{1,7}|(?: |[,;] ?)?#[0-9]{1,7})"
 )
 _EXT = _EXT_SURE + "?"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}(?:[Xx][Nn]--[A-Za-z0-9-]{2,58}|[A-Za-z]{2,24})"
@@ -28,6 +28,9 @@ _IBAN_LAND = (
 
 _CARD = ((4, 6, 5), (4, 6, 4), (6, 13), (6, 4, 4, 5))
 _CN_MOBILE = ((3, 4, 4), (4, 4, 3), (3, 3, 5), (3, 8), (7, 4), (4, 3, 4))
+
+_WRAP = r"[ -]?\r?\n ?"
+_MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)"
 
 EVERYONE = (
     Row(
@@ -86,12 +89,21 @@ EVERYONE = (
         Road.DIGITS, 0.0, 0.7, check="phone_said", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
     ),
     Row(
+        "pii.phone", r"(?<![0-9][ ./_-])(?:[(][0-9](?:[ -]?[0-9]){0,4}[)] ?)?[0-9](?:[ .-]?[(]?[0-9][)]?){4,11}(?![ ./_-]{1,2}[0-9])",
+        Road.NATION, 0.37, 0.37, check="phone_national", unless="not_phone", nobody="phone", alphabet="groups", longest=57, ahead=2,
+        gate=r"[0-9](?:[ .()-]{0,3}[0-9]){5,11}", laws=("hipaa:4",),
+    ),
+    Row(
         "pii.card", laid_out(13, 19, *_CARD), Road.DIGITS, 0.9, 0.9, check="card", gate=loose(13, 19), edge=Edge.DIGIT, trim=True, alphabet="groups", longest=73,
         laws=("pci", "hipaa:10"),
     ),
     Row(
         "pii.card", laid_out(12, 19, *_CARD), Road.DIGITS, 0.0, 0.75, check="card_said", gate=loose(12, 19), cue="card", unless="not_card", edge=Edge.DIGIT,
         trim=True, alphabet="groups", longest=73, laws=("pci", "hipaa:10"),
+    ),
+    Row(
+        "pii.card", rf"[0-9]{{4}}(?:(?P<one>[ .-])[0-9]{{4}}(?:(?P=one)[0-9]{{4}}{_WRAP}|{_WRAP}[0-9]{{4}}(?P=one))|{_WRAP}[0-9]{{4}}(?P<two>[ .-])[0-9]{{4}}(?P=two))[0-9]{{4}}",
+        Road.DIGITS, 0.7, 0.9, check="card", cue="card", gate=loose(16, 16), edge=Edge.DIGIT, alphabet="groups", longest=25, laws=("pci", "hipaa:10"),
     ),
     Row(
         "pii.iban",
@@ -120,6 +132,28 @@ EVERYONE = (
         laws=("hipaa:13",),
     ),
     Row(
+        "pii.imei", r"[0-9]{2}-[0-9]{6}-[0-9]{6}-[0-9]|[0-9]{15}", Road.NATION, 0.38, 0.85, check="imei", cue="imei", unless="not_nation", longest=18, laws=("hipaa:13",),
+    ),
+    Row(
+        "pii.bic", r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", Road.WHOLE, 0.0, 0.85, check="bic", cue="bic", longest=11, laws=("hipaa:10",),
+    ),
+    Row(
+        "pii.bank_account", r"(?i:(?:bank )?(?:account|acct|a/c))(?i: ?(?:number|num|no\b\.?|nr\b\.?|#))(?i: is)?[ :=#]{0,3}(?P<value>[0-9](?:[ -]?[0-9]){6,16})", Road.WHOLE,
+        0.7, 0.7, alphabet="groups", longest=34, laws=("hipaa:10",),
+    ),
+    Row(
+        "pii.gps", r"(?<![0-9],)(?<![0-9], )-?[0-9]{1,2}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}(?! ?,)", Road.DIGITS, 0.4, 0.85, check="gps", cue="gps", edge=Edge.DOTTED,
+        alphabet="groups", longest=32, ahead=2, gate=r"[0-9]{1,2}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}", laws=("hipaa:2", "gdpr"),
+    ),
+    Row(
+        "pii.username", r"""(?i:user ?name|user[_-]name|user[_ -]?id|login(?: name)?|screen name)(?i: is|s)?["']?[ ]?[:=][ ]?["']?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""",
+        Road.WHOLE, 0.6, 0.6, check="username", longest=32, laws=("gdpr",),
+    ),
+    Row(
+        "pii.username", r"""\x1a?[ ]?[:=][ ]?["']?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.7, 0.7, check="username", tail="是为", longest=32,
+        heads=("用户名", "登录名", "用戶名", "登入名", "昵称", "账户名"), laws=("gdpr", "pipl"),
+    ),
+    Row(
         "pii.vin", r"[A-HJ-NPR-Za-hj-npr-z0-9]{9}[A-HJ-NPR-Za-hj-npr-z0-9]{2}[A-HJ-NPR-Za-hj-npr-z0-9]{2}[0-9]{4}",
         Road.WHOLE, 0.4, 0.9, check="vin", cue="vin", longest=17, laws=("hipaa:12",),
     ),
@@ -130,6 +164,11 @@ EVERYONE = (
     ),
     Row(
         "pii.uuid", rf"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}", Road.WHOLE, 0.9, 0.9, longest=36, laws=("hipaa:18",),
+    ),
+    Row(
+        "pii.date",
+        rf"(?:0?[1-9]|[12][0-9]|3[01])[-. ]{_MONTH}(?:[-. ](?:19|20)[0-9]{{2}})?|(?:0[1-9]|1[0-2])/(?:0[1-9]|[12][0-9]|3[01])|(?:0[1-9]|[12][0-9]|3[01])/(?:0[1-9]|1[0-2])",
+        Road.WHOLE, 0.5, 0.5, edge=Edge.SLASHED, alphabet="groups", longest=17, laws=("hipaa:3",),
     ),
     Row(
         "pii.date",

@@ -19,6 +19,9 @@ HEALTH = (
         "pii.age", r"(?i:aged?)[ :=]{0,3}(?i:of )?(?P<value>9[0-9]|1[0-2][0-9])", Road.WHOLE, 0.7, 0.7, longest=3, laws=("hipaa:3",),
     ),
     Row(
+        "pii.age", r"(?P<value>9[0-9]|1[01][0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.7, 0.7, longest=3, ahead=10, laws=("hipaa:3",),
+    ),
+    Row(
         "pii.us.zip", r"(?i:zip)(?i:[ _-]?code)?[ :=#]{0,3}(?i:is )?(?P<value>[0-9]{5}(?:-[0-9]{4})?)", Road.WHOLE, 0.8, 0.8, country="US", longest=10,
         laws=("hipaa:2",),
     ),

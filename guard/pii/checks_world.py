@@ -23,7 +23,7 @@ def au_acn(view: bytes) -> int:
 def au_tfn(view: bytes) -> int:
     """Accept a tax file number by its weighted sum, MOD 11 (Australian Taxation Office)."""
     digits = digits_of(view)
-    return len(view) if weighted(digits, (1, 4, 3, 7, 5, 8, 6, 9, 10)) % 11 == 0 and any(digits) else 0
+    return len(view) if weighted(digits, (1, 4, 3, 7, 5, 8, 6, 9, 10)) % 11 == 0 and any(digits[:3]) else 0
 
 
 def au_medicare(view: bytes) -> int:
@@ -96,11 +96,17 @@ def sg_nric_fin(view: bytes) -> int:
     return len(view) if letters[place] == plain[8] else 0
 
 
+_TH_PROVINCES = ((10, 27), (30, 49), (50, 58), (60, 67), (70, 77), (80, 86), (90, 96))
+"""First and last of the first two digits of a place (ISO 3166-2:TH)."""
+
+
 def th_tnin(view: bytes) -> int:
-    """Accept a Thai identification number by its check digit, MOD 11 (Ministry of Interior)."""
+    """Accept a Thai identification number by its province and check digit, MOD 11 (Ministry of Interior)."""
     digits = digits_of(view)
+    province = digits[1] * 10 + digits[2]
+    known = any(low <= province <= high for low, high in _TH_PROVINCES)
     fits = (11 - weighted(digits[:12], tuple(range(13, 1, -1))) % 11) % 10 == digits[12]
-    return len(view) if fits and len(set(digits)) > 1 else 0
+    return len(view) if known and fits else 0
 
 
 def tr_national_id(view: bytes) -> int:

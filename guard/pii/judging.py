@@ -12,7 +12,6 @@ from guard.pii.view import View
 _UUID = re.compile(rb"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
 _TOKEN_LEFT = re.compile(rb"[A-Za-z0-9]{1,64}\Z")
 _TOKEN_RIGHT = re.compile(rb"[A-Za-z0-9]{0,64}")
-_LONGEST_LABEL = 24
 _USERINFO = re.compile(rb"://[^\s/@]{0,64}\Z")
 _PLAIN = frozenset([b"", b" ", b",", b":", b"\n", b"(", b")", b'"', b"\x1a"])
 _DIGIT = re.compile(rb"[0-9]")
@@ -91,8 +90,8 @@ def _in_uuid(text: bytes, start: int, end: int) -> bool:
 
 
 def _in_mixed_token(text: bytes, start: int, end: int) -> bool:
-    """Whether the letters around a number go with more digits, or are more than a label glued to it."""
+    """Whether the letters around a number go with more digits: an identifier, a hash; letters alone are a label."""
     left = _TOKEN_LEFT.search(text, max(0, start - 64), start)
     right = _TOKEN_RIGHT.match(text, end)
     around = (left.group() if left else b"") + (right.group() if right else b"")
-    return _DIGIT.search(around) is not None or len(around) > _LONGEST_LABEL
+    return _DIGIT.search(around) is not None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from guard.pii import plans
+from guard.pii.plan_shapes import SHAPES
 from guard.pii.sums import DELETE_ALL_BUT_DIGITS, digits_of, group_sizes
 
 _EXTENSION = re.compile(rb"[ ,;]{0,2}(?:x|ext(?:n|ension)?|#)[.:]? ?[0-9]{1,7}$", re.IGNORECASE)
@@ -74,6 +75,22 @@ def phone_said(view: bytes) -> int:
     refused = _DATE.fullmatch(number) or _DOTTED_QUAD.fullmatch(number) or len(set(digits)) < 2
     return 0 if refused or not 7 <= len(digits) <= 15 else len(view)
 
+
+_NO_BRACKETS = str.maketrans("", "", "()")
+_TO_SHAPE = bytes(ord("#") if 48 <= code <= 57 else code for code in range(256))
+
+
+def phone_national(view: bytes) -> int:
+    """Accept digits grouped as a country groups its numbers, and valid there (libphonenumber); no date, no sum."""
+    shape = view.translate(_TO_SHAPE).decode("ascii")
+    regions = {*SHAPES.get(shape, "").split(), *SHAPES.get(shape.translate(_NO_BRACKETS), "").split()}
+    if not regions or _DATE.fullmatch(view.strip(b"()")) or _THOUSANDS.search(view):
+        return 0
+    number = view.translate(None, DELETE_ALL_BUT_DIGITS)
+    return len(view) if any(plans.written_in(number, region) for region in regions) else 0
+
+
+_THOUSANDS = re.compile(rb"(?<![0-9])000(?![0-9])")
 
 _TRUNK_REGIONS = ("GB", "DE", "FR", "AU", "NZ", "JP", "IT", "NL", "ZA", "IN", "BR")
 

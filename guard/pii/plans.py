@@ -76,6 +76,23 @@ def _without_trunk(number: bytes) -> bytes:
     return number[1:] if number[:1] == b"0" else b""
 
 
+@cache
+def _trunk(region: str) -> bytes:
+    """What is dialled before a national number inside a region: 0 in most, 8, 06 or 1 in some."""
+    from phonenumbers import PhoneMetadata
+
+    metadata = PhoneMetadata.metadata_for_region(region)
+    return (metadata.national_prefix or "").encode("ascii") if metadata else b""
+
+
+def written_in(number: bytes, region: str) -> bool:
+    """Whether the digits of a number, with the trunk prefix of its region or without, are valid in it."""
+    trunk = _trunk(region)
+    pattern = national(region, code_of(region))
+    rest = number[len(trunk) :] if trunk and number.startswith(trunk) else b""
+    return pattern.fullmatch(number) is not None or (rest != b"" and pattern.fullmatch(rest) is not None)
+
+
 def valid_in(number: bytes, region: str) -> bool:
     """Whether a national number, written with its trunk prefix or without, is valid in a region."""
     pattern = national(region, code_of(region))

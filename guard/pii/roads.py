@@ -18,6 +18,7 @@ _LEFT = {
     Edge.DIGIT: r"(?<![0-9])",
     Edge.DOTTED: r"(?<![A-Za-z0-9])(?<![0-9]\.)",
     Edge.COLON: r"(?<![A-Za-z0-9])(?<!::)(?<![0-9A-Fa-f]{2}[:-])",
+    Edge.SLASHED: r"(?<![A-Za-z0-9/])(?<![0-9][.-])",
     Edge.FREE: "",
 }
 _RIGHT = {
@@ -25,6 +26,7 @@ _RIGHT = {
     Edge.DIGIT: r"(?![0-9])",
     Edge.DOTTED: r"(?![A-Za-z0-9])(?!\.[0-9])",
     Edge.COLON: r"(?![A-Za-z0-9])(?![:-][0-9A-Fa-f:]|\.[0-9])",
+    Edge.SLASHED: r"(?![A-Za-z0-9/])(?![.-][0-9])",
     Edge.FREE: "",
 }
 _GATE_EDGE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
@@ -108,7 +110,7 @@ class Nations:
         self._alone = frozenset(index for index, row in enumerate(rows) if row.score)
         self._words = _by_word(rows)
         self._others = _by_other_words(rows)
-        self._any_other = merged([CUES[row.cue] for row in rows]).others
+        self._any_other = merged([CUES[row.cue] for row in rows if row.cue]).others
         self._ready: dict[int, Ready] = {}
 
     def ready(self, index: int) -> Ready:
@@ -145,7 +147,7 @@ def _by_word(rows: list[Row]) -> dict[bytes, frozenset[int]]:
     """The rows that each Latin cue word calls for."""
     found: dict[bytes, set[int]] = {}
     for index, row in enumerate(rows):
-        for word in CUES[row.cue].every:
+        for word in CUES[row.cue].every if row.cue else ():
             found.setdefault(word, set()).add(index)
     return {word: frozenset(indexes) for word, indexes in found.items()}
 
@@ -154,7 +156,7 @@ def _by_other_words(rows: list[Row]) -> list[tuple[re.Pattern[str], frozenset[in
     """The rows that the cue words outside ASCII call for, cue by cue."""
     found: dict[re.Pattern[str], set[int]] = {}
     for index, row in enumerate(rows):
-        if (others := CUES[row.cue].others) is not None:
+        if row.cue and (others := CUES[row.cue].others) is not None:
             found.setdefault(others, set()).add(index)
     return [(others, frozenset(indexes)) for others, indexes in found.items()]
 

@@ -24,12 +24,13 @@ class Road(enum.Enum):
 
 
 class Edge(enum.Enum):
-    """What may not touch a match: letters and digits, digits, or also a stop or colon with more beyond."""
+    """What may not touch a match: letters and digits, digits, or also a stop, colon or slash with more beyond."""
 
     WORD = "word"
     DIGIT = "digit"
     DOTTED = "dotted"
     COLON = "colon"
+    SLASHED = "slashed"
     FREE = "free"
 
 

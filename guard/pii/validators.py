@@ -235,6 +235,49 @@ def imei(view: bytes) -> int:
     return len(view) if luhn(digits_of(view)) else 0
 
 
+_BIC_LANDS = frozenset(
+    b"""AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BW BY BZ CA CD
+    CF CG CH CI CK CL CM CN CO CR CU CV CW CY CZ DE DJ DK DM DO DZ EC EE EG ER ES ET FI FJ FK FM FO FR GA GB GD
+    GE GF GG GH GI GL GM GN GP GQ GR GT GU GW GY HK HN HR HT HU ID IE IL IM IN IQ IR IS IT JE JM JO JP KE KG KH
+    KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT
+    MU MV MW MX MY MZ NA NC NE NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PR PS PT PW PY QA RE RO RS RU
+    RW SA SB SC SD SE SG SH SI SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TG TH TJ TL TM TN TO TR TT TV TW TZ UA
+    UG US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW""".split()
+)
+
+
+def bic(view: bytes) -> int:
+    """Accept 8 or 11 characters with a country in the fifth and sixth place (ISO 9362, ISO 3166-1)."""
+    return len(view) if view[4:6].upper() in _BIC_LANDS else 0
+
+
+_PAIR = re.compile(rb"-?[0-9]{1,3}\.[0-9]+")
+
+
+def gps(view: bytes) -> int:
+    """Accept a latitude and a longitude in decimal degrees (ISO 6709, annex H), not both smaller than 1."""
+    latitude, longitude = map(float, _PAIR.findall(view)[:2])
+    return len(view) if abs(latitude) <= 90 and abs(longitude) <= 180 and max(abs(latitude), abs(longitude)) >= 1 else 0
+
+
+def handle(view: bytes) -> int:
+    """Accept a name of an account that is no word: it has a digit or an underscore."""
+    return len(view) if re.search(rb"[0-9_]", view) else 0
+
+
+_NO_NAME = frozenset(
+    b"""and or the your you name names password passwd email e-mail required optional string str text null none true
+    false value field input username user users login admin root test example placeholder undefined unknown
+    anonymous guest int varchar char not is must should invalid unique this that here""".split()
+)
+
+
+def username(view: bytes) -> int:
+    """Accept what is assigned to a user name and is no placeholder, word about user names or piece of code."""
+    name = view.rstrip(b".-")
+    return len(name) if len(name) > 2 and name.lower() not in _NO_NAME else 0
+
+
 _VIN_GROUPS = ("0", "1AJ", "2BKS", "3CLT", "4DMU", "5ENV", "6FW", "7GPX", "8HY", "9RZ")
 _VIN = {ord(char): value for value, chars in enumerate(_VIN_GROUPS) for char in chars}
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)

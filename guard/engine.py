@@ -291,7 +291,7 @@ def spread(finding: Finding, parts: Sequence[tuple[int, Segment]]) -> list[Findi
     for at, part in parts:
         start, end = max(finding.start, at), min(finding.end, at + len(part.text))
         if start < end:
-            pieces.append(replace(finding, start=start - at, end=end - at, path=part.path))
+            pieces.append(finding._replace(start=start - at, end=end - at, path=part.path))
     return pieces if len(pieces) > 1 else []
 
 

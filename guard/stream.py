@@ -457,7 +457,7 @@ class StreamGate:
 
     def _unscreened(self, path: str) -> Decision:
         """The block of a text that is too long to be held: no rule can let it pass unseen."""
-        (decision,) = decide(self._policy, Stage.OUTPUT, [replace(_UNSCREENED, path=path)]).decisions
+        (decision,) = decide(self._policy, Stage.OUTPUT, [_UNSCREENED._replace(path=path)]).decisions
         block = replace(decision, action=Action.BLOCK, enforced=Action.BLOCK)
         self._record([block])
         return block
@@ -523,7 +523,7 @@ class StreamGate:
         found: list[Finding] = []
         for segment, hits in zip(segments, lists, strict=True):
             spans = own_spans(segment.text, self._exchange)
-            here = [replace(f, path=segment.path) for f in hits if not lies_inside(f, spans)]
+            here = [f._replace(path=segment.path) for f in hits if not lies_inside(f, spans)]
             for finding in here:
                 self._exchange.note_subject(segment.text, finding)
             found += here
@@ -828,7 +828,7 @@ def _choice_at(data: dict[str, Any], path: str) -> str:
 def _shift(finding: Finding, context: int, path: str) -> Finding | None:
     """Move a finding from context + window to the window; None if it begins in the context."""
     if finding.start == finding.end:
-        return replace(finding, path=path)
+        return finding._replace(path=path)
     if finding.start < context:
         return None
-    return replace(finding, start=finding.start - context, end=finding.end - context, path=path)
+    return finding._replace(start=finding.start - context, end=finding.end - context, path=path)

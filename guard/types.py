@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
 
@@ -59,14 +59,13 @@ class Receipt(enum.StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing found: its kind and place, never the matched text.
 
     `start` and `end` are code-point offsets into the original text of the segment at `path`
     (end exclusive); a finding about a whole field (`guard.*`, `moderation.*`) has 0, 0.
     `source` says who found it: `pattern`, `names`, `presidio:<Recognizer>`, `custom:<name>`,
-    `list:<name>`, `moderation:<model>`, `guard`.
+    `list:<name>`, `moderation:<model>`, `guard`. A tuple, because a text full of findings makes thousands of them.
     """
 
     kind: str

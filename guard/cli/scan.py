@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -42,7 +42,7 @@ def found_in(guard: Guard, text: str) -> list[Finding]:
         base = max(0, at - guard.detector.context)
         here = guard.detect(text[base:end])
         found += (
-            replace(f, start=f.start + base, end=f.end + base) if f.start < f.end else f
+            f._replace(start=f.start + base, end=f.end + base) if f.start < f.end else f
             for f in here
             if f.start >= at - base or f.start == f.end
         )

@@ -58,7 +58,7 @@ CHINA = (
     ),
     Row(
         "pii.cn.uscc", rf"[159ANYany][1239]{SEP}?[0-9]{{6}}{SEP}?{_USCC}{{10}}",
-        Road.WHOLE, 0.6, 0.9, check="cn_uscc", cue="uscc", country="CN", alphabet="groups", longest=20,
+        Road.DIGITS, 0.6, 0.9, check="cn_uscc", cue="uscc", country="CN", alphabet="groups", longest=20,
     ),
     Row(
         "pii.hk.id", r"[A-Za-z]{1,2}[0-9]{6} ?[(][0-9Aa][)]", Road.DIGITS, 0.7, 0.95, check="hk_id", cue="hk_id", country="HK",
@@ -83,7 +83,7 @@ CHINA = (
         heads=("军官证", "军官证号", "軍官證", "士兵证", "士兵证号", "警官证", "警官证号", "文职干部证", "义务兵证"),
     ),
     Row(
-        "pii.cn.officer_id", r"[ :]{0,2}(?P<value>[0-9]{6,8})(?=\x1a)", Road.AFTER, 0.0, 0.85, cue="cn_officer", country="CN", longest=8, laws=("pipl",), heads=("字第",),
+        "pii.cn.officer_id", r"[ :]{0,2}(?P<value>[0-9]{6,8})(?=\x1a)", Road.AFTER, 0.0, 0.85, gate=r"[ :]{0,2}[0-9]{6,8}\x1a", cue="cn_officer", country="CN", longest=8, laws=("pipl",), heads=("字第",),
     ),
     Row(
         "pii.cn.wechat", r"\x1a?[ ]?[:=][ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號是", longest=20, laws=("pipl",),

@@ -26,7 +26,8 @@ _HOLLOW = re.compile(
     rb"|[xX]{4}|\.\.\."
 )
 _WORDS = re.compile(rb"[A-Za-z]*(?:[-_./][A-Za-z]*)*")
-_STAND_IN = re.compile(rb"[xX*#.]{6}|0{8}|EXAMPLE|(?i:your|here|insert|placeholder|redacted)")
+_STARS = re.compile(rb"[xX*#.][xX*#.]{5}")  # so written, `re` skips to the first
+_TELLING = (b"your", b"here", b"insert", b"placeholder", b"redacted")
 _PART = re.compile(rb"[A-Za-z]*[0-9]{0,4}|[A-Za-z0-9]{0,3}")
 _BETWEEN = re.compile(rb"[-_./~:]")
 _PLACE = re.compile(
@@ -47,6 +48,13 @@ def entropy(view: bytes) -> float:
     return -sum(count / size * math.log2(count / size) for count in Counter(view).values()) if size else 0.0
 
 
+def _stands_in(value: bytes) -> bool:
+    """Whether stars, zeros or words in a value say that it stands for another."""
+    if b"00000000" in value or b"EXAMPLE" in value or _STARS.search(value):
+        return True
+    return any(map(value.lower().__contains__, _TELLING))
+
+
 def _placeholder(value: bytes) -> bool:
     """Whether a value only stands where a secret will: a variable, a call, a word for it, stars."""
     return bool(_CODE.search(value) or _HOLLOW.match(value) or value.lower() in _PLACEHOLDERS)
@@ -54,7 +62,7 @@ def _placeholder(value: bytes) -> bool:
 
 def _hollow(view: bytes, value: bytes) -> bool:
     """Whether a value is broken off, says that it stands for another, or is the number of a thing (a UUID)."""
-    said = _STAND_IN.search(value) or _HOLLOW.search(value) or _UUID.fullmatch(value)
+    said = _stands_in(value) or _HOLLOW.search(value) or _UUID.fullmatch(value)
     return bool(said) or view.endswith(b"...")
 
 
@@ -75,29 +83,29 @@ def _varied(value: bytes, least: float) -> bool:
 
 def key(view: bytes) -> int:
     """Accept a key of a provider's shape, unless it spells out that it is none (`xxxxxx`, `YOUR`, `EXAMPLE`)."""
-    return 0 if _STAND_IN.search(view) else len(view)
+    return 0 if _stands_in(view) else len(view)
 
 
 def shaped_key(view: bytes) -> int:
     """Accept a key whose shape leaves no doubt, whatever words it spells, but stars and crosses."""
-    return 0 if re.search(rb"[xX*#.]{6}", view) else len(view)
+    return 0 if _STARS.search(view) else len(view)
 
 
 def random_key(view: bytes) -> int:
     """Accept a key of a shape that names have too, where its characters vary as those of drawn keys do."""
-    return len(view) if not _STAND_IN.search(view) and _varied(view, 3.0) else 0
+    return len(view) if not _stands_in(view) and _varied(view, 3.0) else 0
 
 
 def numbered_key(view: bytes) -> int:
     """Accept a key of a shape that names have too, where it holds digits and is no name in small letters."""
     named = view.islower() and _name(view)
-    return 0 if _STAND_IN.search(view) or named or not re.search(rb"[0-9]", view) else len(view)
+    return 0 if _stands_in(view) or named or not re.search(rb"[0-9]", view) else len(view)
 
 
 def openai_key(view: bytes) -> int:
     """Accept `sk-` with capitals or digits, which the names of languages and styles lack."""
     body = view[3:]
-    return 0 if _STAND_IN.search(view) or (body.isalpha() and body[1:].islower()) else len(view)
+    return 0 if _stands_in(view) or (body.isalpha() and body[1:].islower()) else len(view)
 
 
 def artifactory(view: bytes) -> int:
@@ -109,7 +117,7 @@ def password(view: bytes) -> int:
     """Accept what is assigned to a password and is no placeholder, word about passwords or piece of code."""
     value = _trimmed(view)
     refused = (
-        len(value) < 4 or value.lower() in _PLACEHOLDERS or _CODE.search(value) or _STAND_IN.search(value)
+        len(value) < 4 or value.lower() in _PLACEHOLDERS or _CODE.search(value) or _stands_in(value)
     )
     return 0 if refused or _FAKED.match(value) else len(value)
 
@@ -141,7 +149,7 @@ def high_entropy(view: bytes) -> int:
 def credential(view: bytes) -> int:
     """Accept the credentials of an Authorization header (RFC 9110, section 11), unless they stand for some."""
     value = _trimmed(view)
-    told = _CODE.search(value) or _HOLLOW.match(value) or _WORDS.fullmatch(value) or _STAND_IN.search(value)
+    told = _CODE.search(value) or _HOLLOW.match(value) or _WORDS.fullmatch(value) or _stands_in(value)
     return 0 if told or len(value) < 8 else len(value)
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from guard.pii.cues_nations import WORDS
+from guard.pii.rows import CUE_REACH
 
 NEVER = 1 << 30
 """The distance of a word that is not there."""
@@ -37,17 +38,35 @@ class Cue:
     latin: frozenset[bytes]
     weak: frozenset[bytes] = frozenset()
     others: re.Pattern[str] | None = None
-    reach: int = 40
+    reach: int = CUE_REACH
     every: frozenset[bytes] = field(init=False)
+    far: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "every", self.latin | self.weak)
+        object.__setattr__(self, "far", self.reach >= CUE_REACH)
+
+    def without(self, other: Cue | None) -> Cue:
+        """The same without the words of another: what says that a value is of a kind never rules it out."""
+        if other is None or self.every.isdisjoint(other.latin):
+            return self
+        return Cue(self.latin - other.latin, self.weak - other.latin, self.others, self.reach)
 
     def stands_in(self, window: Window) -> bool:
         """Whether a cue word stands anywhere in a stretch."""
         if not self.every.isdisjoint(window.words):
             return True
         return bool(window.original and self.others is not None and self.others.search(window.original))
+
+    def last_in(self, window: Window, others: frozenset[bytes]) -> bool:
+        """Whether the last word of a window that is one of these or of some others is one of these."""
+        every = self.every
+        for word in reversed(window.words):
+            if word in every:
+                return True
+            if word in others:
+                return False
+        return False
 
     def distance(self, window: Window, weak: bool = True) -> int:
         """How far before the value the nearest cue word ends, `NEVER` where there is none."""
@@ -74,7 +93,7 @@ def _gap(letters: bytes, word: bytes) -> int:
     return len(letters) - padded.rindex(b" " + word + b" ") - len(word)
 
 
-def _cue(latin: str, others: str = "", weak: str = "", reach: int = 40) -> Cue:
+def _cue(latin: str, others: str = "", weak: str = "", reach: int = CUE_REACH) -> Cue:
     pattern = re.compile("|".join(sorted(others.split(), key=len, reverse=True))) if others else None
     return Cue(frozenset(latin.encode("ascii").split()), frozenset(weak.encode("ascii").split()), pattern, reach)
 

@@ -55,8 +55,15 @@ def _code_points(text: str) -> NDArray[Any]:
 
     narrow = text.encode("utf-16-le", "surrogatepass")
     if len(narrow) == 2 * len(text):
-        return np.frombuffer(narrow, dtype="<u2")
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        return np.frombuffer(narrow, _types()[0])
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), _types()[1])
+
+
+@cache
+def _types() -> tuple[np.dtype[Any], np.dtype[Any]]:
+    import numpy as np
+
+    return np.dtype("<u2"), np.dtype("<u4")
 
 
 class Projection:
@@ -103,7 +110,8 @@ def project(text: str) -> Projection:
     if text.isascii():
         return Projection(text.encode("ascii"))
     folded = _table().take(_code_points(text))
+    raw = folded.tobytes()
+    if _GONE not in raw:
+        return _folded(raw)
     keep = folded != _GONE
-    if keep.all():
-        return _folded(folded.tobytes())
     return _folded(folded[keep].tobytes(), keep.nonzero()[0])

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from guard.pii.catalog_everyone import HOST
 from guard.pii.cuts import block_end
-from guard.pii.judging import admitted, part_of_other, score_of
+from guard.pii.judging import PLAIN, admitted, part_of_other, score_of
 from guard.pii.resolve import STRONG
-from guard.pii.roads import AFTER, BEFORE, Nations, Ready, Roads
-from guard.pii.rows import Road
+from guard.pii.roads import AFTER, BEFORE, Ready, Roads
+from guard.pii.rows import CUE_REACH, Road
 from guard.pii.view import View
 
 Candidate = tuple[str, int, int, float]
 """Kind, start and end in the view, score."""
 
+Span = tuple[int, int]
+"""Where a stretch of the view begins and ends."""
+
 _LOCAL_BACKWARDS = re.compile(rb"""[A-Za-z0-9.!#$%&'*+=^_`{|}~-]{0,63}[A-Za-z0-9_+]|"[!#-~]{1,62}\"""")
+_AFTER_SIGN = re.compile(rb"[A-Za-z](?<=\x1a.)")  # so written, `re` skips to the letters
 _SHORTEST_BLOCK = 16
+_REACH = AFTER + 2
+_NOTHING = bytearray()
 
 
 class Hunt:
     """What was found in one view, and which stretches are nobody's."""
 
-    __slots__ = ("_claims", "_nobodys", "_skip", "_sure", "found", "text", "view")
+    __slots__ = ("_claims", "_nobodys", "_said", "_skip", "_sure", "found", "text", "view")
 
     def __init__(self, view: View, skip: frozenset[str]) -> None:
         self.view = view
@@ -32,22 +38,21 @@ class Hunt:
         self._nobodys = bytearray()
         self._skip = skip
         self._claims: dict[str, bytearray] = {}
+        self._said: dict[int, Sequence[int]] = {}
         self._sure = bytearray()
 
-    def run(self, ready: Roads, hits: Iterable[int], regions: list[tuple[int, int]], mail: bool) -> None:
-        """Search the rows that the gate let through, the regions of digits, addresses, and what follows a head."""
+    def run(self, ready: Roads, hits: Iterable[int], regions: list[Span], mail: bool) -> None:
+        """Search the rows that the gate let through, the regions of digits, and addresses."""
         for index in hits:
             self.whole(ready.gated[index])
-        if regions:
-            self.numbers(ready, regions)
+        wanted, national = self._wanted(ready, regions)
+        for index, spans in sorted(wanted.items()):  # of one kind, the surer rows first
+            self._within(ready.numbers[index], spans, ready)
         if mail:
             self.mail(ready.mail[0])
-        if not self.view.ascii:
-            for row in ready.after:
-                self.after(row)
-        if regions and ready.nations is not None:
+        if national:
             self.seal()
-            self.nations(ready.nations, regions)
+            self._nations(ready, national)
 
     def belonging(self) -> list[Candidate]:
         """What was found, without what lies inside a value that is nobody's."""
@@ -58,52 +63,49 @@ class Hunt:
         """Search one row from end to end."""
         if ready.row.road is Road.BLOCK:
             self.blocks(ready)
+        elif ready.row.road is Road.AFTER:
+            self.after(ready)
+        elif ready.number:
+            self._within(ready, [(0, len(self.text))])
+        elif ready.signed:
+            self._signed(ready)
         else:
-            self.search(ready, 0, len(self.text), len(self.text))
+            self._search(ready)
 
-    def search(self, ready: Ready, start: int, last_start: int, end: int) -> int:
-        """Take every match that begins before `last_start`; returns where the next may begin."""
-        search, text, group = ready.search, self.text, ready.group
-        at = start
-        while at < last_start and (match := search(text, at, end)):
+    def _search(self, ready: Ready) -> None:
+        search, text, group, at = ready.search, self.text, ready.group, 0
+        while match := search(text, at):
             begin = match.start()
-            if begin >= last_start:
-                break
-            taken = self.take(ready, match.start(group), match.end(group))
-            at = max(match.start(group), begin + 1) if group else taken or begin + 1
-        return at
+            start, end = match.span(group)
+            taken = self.take(ready, start, end)
+            at = max(start, begin + 1) if group else taken or begin + 1
 
-    def numbers(self, ready: Roads, regions: list[tuple[int, int]]) -> None:
-        """Search the number rows in the regions of digits, each only where its gate lets it through."""
-        wanted = self.wanted(ready, regions)
-        for index in sorted(wanted):
-            row, reached = ready.numbers[index], 0
-            claim = self._claims.get(row.kind) if row.yields else None
-            for begin, high in wanted[index]:
-                if claim is not None and claim.find(0, begin + BEFORE, high) < 0:
-                    continue  # a surer row of the kind has taken it all
-                reached = self.search(row, begin if begin > reached else reached, high, high + AFTER + 2)
+    def _signed(self, ready: Ready) -> None:
+        """Search a row whose first character is outside ASCII and whose second is a letter, letter by letter."""
+        reached = 0
+        for letter in _AFTER_SIGN.finditer(self.text):
+            at = letter.start() - 1
+            if at >= reached and (match := ready.search(self.text, at)):
+                reached = self.take(ready, *match.span())
 
-    def wanted(self, ready: Roads, regions: list[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
-        """The regions in which each number row may match: from where it may begin to where it must."""
-        text, gate = self.text, ready.number_gate.Match
-        wanted: dict[int, list[tuple[int, int]]] = {}
-        for low, high in regions:
-            begin = low - BEFORE if low > BEFORE else 0
-            hits = gate(text[begin - 1 if begin else 0 : high + AFTER + 1])
-            for index in self._said(ready, begin, high, hits) if hits else ():
-                wanted.setdefault(index, []).append((begin, high))
-        return wanted
-
-    def _said(self, ready: Roads, begin: int, high: int, hits: list[int]) -> list[int]:
-        """Of the rows that could match in a region, those that need no cue word or have one there."""
-        rows = ready.numbers
-        if not any(rows[index].waits for index in hits):
-            return hits
-        stretch = self.view.stretch(begin, high)
-        if not ready.awaited.stands_in(stretch):
-            return [index for index in hits if not rows[index].waits]
-        return [index for index in hits if not rows[index].waits or rows[index].cue.stands_in(stretch)]
+    def _wanted(self, ready: Roads, regions: list[Span]) -> tuple[dict[int, list[Span]], list[tuple[Span, list[int]]]]:
+        """The regions in which each number row may match, and those with national rows that may."""
+        text, gate, first = self.text, ready.number_gate.Match, len(ready.numbers)
+        wanted: dict[int, list[Span]] = {}
+        national = []
+        for span in regions:
+            low, high = span
+            hits = gate(text[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1])
+            if hits is None:
+                continue
+            if max(hits) >= first:
+                national.append((span, [index - first for index in hits if index >= first]))
+            for index in hits:
+                if index in wanted:
+                    wanted[index].append(span)
+                elif index < first:
+                    wanted[index] = [span]
+        return wanted, national
 
     def seal(self) -> None:
         """Note what is surely found so far: there no national number is guessed."""
@@ -112,31 +114,94 @@ class Hunt:
             if score >= STRONG:
                 self._sure[start:end] = b"\1" * (end - start)
 
-    def nations(self, ready: Nations, regions: list[tuple[int, int]]) -> None:
-        """Search the national rows in the regions of digits, each where its cue word stands or nothing sure is."""
-        wanted: dict[int, list[tuple[int, int]]] = {}
-        for low, high in regions:
-            for index in self.called(ready, low, high):
-                wanted.setdefault(index, []).append((max(0, low - BEFORE), high))
-        for index in sorted(wanted):
-            row, reached = ready.ready(index), 0
-            for begin, high in wanted[index]:
-                reached = self.search(row, max(begin, reached), high, high + AFTER + 2)
+    def _nations(self, ready: Roads, national: list[tuple[Span, list[int]]]) -> None:
+        """Search the national rows: the sure ones, and others where a cue word stands or nothing sure is."""
+        called: dict[int, list[Span]] = {}
+        for span, hits in national:
+            for index in self._called(ready, *span, hits):
+                called.setdefault(index, []).append(span)
+        for index, spans in called.items():
+            self._within(ready.nations.ready(index), spans)
 
-    def called_for(self, ready: Roads, regions: list[tuple[int, int]]) -> bool:
+    def _called(self, ready: Roads, low: int, high: int, hits: list[int]) -> list[int]:
+        """Of the national rows that may match in a region those that are to be searched."""
+        nations, said, first = ready.nations, self._said_at(ready, low, high), ready.waiting
+        taken = self._sure and self._sure.find(0, low, high) < 0
+        alone = nations.sure if taken else nations.alone
+        return [index for index in hits if index in alone or index + first in said]
+
+    def called_for(self, ready: Roads, regions: list[Span]) -> bool:
         """Whether a region of digits is worth a search."""
-        if not regions:
-            return False
-        nations = ready.nations
-        national = nations is not None and any(self.called(nations, low, high) for low, high in regions)
-        return national or bool(self.wanted(ready, regions))
+        wanted, national = self._wanted(ready, regions)
+        if any(self._called(ready, *span, hits) for span, hits in national):
+            return True
+        rows = ((ready.numbers[index], spans) for index, spans in wanted.items())
+        return any(self._spoken_for(row, *span, ready) for row, spans in rows for span in spans)
 
-    def called(self, ready: Nations, low: int, high: int) -> list[int]:
-        """The national rows to search in a region."""
-        begin = low - BEFORE if low > BEFORE else 0
-        taken = bool(self._sure) and self._sure.find(0, low, high) < 0
-        stretch = self.text[begin - 1 if begin else 0 : high + AFTER + 1]
-        return ready.called(stretch, self.view.stretch(begin, high), taken)
+    def _spoken_for(self, row: Ready, low: int, high: int, ready: Roads) -> bool:
+        """Whether a row needs no cue word or one stands where one for a match in a region may."""
+        return not row.waits or row.place in self._said_at(ready, low, high)
+
+    def _said_at(self, ready: Roads, low: int, high: int) -> Sequence[int]:
+        """The places of the cues with a word where one for a match in a region may stand."""
+        said = self._said.get(low)
+        if said is None:
+            start = max(0, low - BEFORE - CUE_REACH)
+            original = "" if self.view.ascii else self.view.original(start, high)
+            said = self._said[low] = ready.spoken.places(self.text[start:high], original)
+        return said
+
+    def _within(self, row: Ready, spans: list[Span], ready: Roads | None = None) -> None:
+        """Take the matches of a number row that begin within some stretches, where it need not wait for a cue word.
+
+        This is where a text full of findings spends its time: one function, and what seldom happens elsewhere.
+        """
+        text, view, search, check, waits, fixed = self.text, self.view, row.search, row.check, row.waits, row.fixed
+        claim, skips, reached = self._claim(row), row.nobody is not None and self._skip, 0
+        for low, high in spans:
+            if row.yields and claim.find(0, low, high) < 0:
+                continue  # a surer row of the kind has taken it all
+            if waits and ready is not None and not self._spoken_for(row, low, high, ready):
+                continue
+            begin = low - row.before
+            if begin > reached:
+                reached = begin
+            while reached < high and (match := search(text, reached, high + _REACH)):
+                start, end = match.span()
+                if start >= high:
+                    break
+                reached = start + 1
+                if waits and not score_of(view, row, start):
+                    continue
+                if check is not None and (size := check(text[start:end])) != end - start:
+                    end = start + size
+                    if not size or (row.trim and not row.right(text, end)):
+                        continue
+                if not (text[start - 1 : start] in PLAIN and text[end : end + 1] in PLAIN) and part_of_other(
+                    view, row, start, end
+                ):
+                    continue
+                if row.yields and claim.find(1, start, end) >= 0:
+                    continue
+                score = fixed or score_of(view, row, start)
+                if not score or (row.nation and score < STRONG and self._sure.find(1, start, end) >= 0):
+                    continue
+                if skips and row.nobody(text[start:end]) in skips:
+                    self._pass_over(start, end)
+                else:
+                    self.found.append((row.kind, start, end, score))
+                if row.shared:
+                    claim[start:end] = b"\1" * (end - start)
+                reached = end
+
+    def _claim(self, row: Ready) -> bytearray:
+        """What surer rows of the kind have taken, as marks on the text."""
+        if not row.shared:
+            return _NOTHING
+        claim = self._claims.get(row.kind)
+        if claim is None:
+            claim = self._claims[row.kind] = bytearray(len(self.text))
+        return claim
 
     def blocks(self, ready: Ready) -> None:
         """Take PEM blocks from their opening line to their end."""
@@ -174,48 +239,26 @@ class Hunt:
             self.take(ready, *match.span("value"))
 
     def take(self, ready: Ready, start: int, end: int) -> int:
-        """Judge one match; returns its end where it is taken, else 0."""
-        if ready.special and not (end := admitted(self.view, ready, start, end)):
+        """Judge one match that is no number; returns its end where it is taken, else 0."""
+        view, text = self.view, self.text
+        if ready.special and not (end := admitted(view, ready, start, end)):
             return 0
-        score = ready.fixed or (score_of(self.view, ready, start) if ready.waits else 0.0)
-        if ready.waits and not score:
+        if ready.check is not None and (size := ready.check(text[start:end])) != end - start:
+            end = start + size
+            if not size or (ready.trim and not ready.right(text, end)):
+                return 0
+        if not (score := ready.fixed or score_of(view, ready, start)):
             return 0
-        if ready.check is not None and not (end := self._checked(ready, start, end)):
-            return 0
-        if ready.number and (part_of_other(self.view, ready, start, end) or self._claimed(ready, start, end)):
-            return 0
-        if not (score := score or score_of(self.view, ready, start)):
-            return 0
-        if ready.nation and score < STRONG and self._sure.find(1, start, end) >= 0:
-            return 0
-        self._note(ready, start, end, score)
-        return end
-
-    def _checked(self, ready: Ready, start: int, end: int) -> int:
-        """The end of as much of a match as its check accepts, 0 where it accepts nothing or touches more."""
-        accepted = ready.check(self.text[start:end])
-        if not accepted or (ready.trim and not ready.right(self.text, start + accepted)):
-            return 0
-        return start + int(accepted)
-
-    def _note(self, ready: Ready, start: int, end: int, score: float) -> None:
-        if ready.nobody is not None and self._skip and ready.nobody(self.text[start:end]) in self._skip:
-            self._nobodys = self._nobodys or bytearray(len(self.text))
-            self._nobodys[start:end] = b"\1" * (end - start)
+        if ready.nobody is not None and self._skip and ready.nobody(text[start:end]) in self._skip:
+            self._pass_over(start, end)
         else:
             self.found.append((ready.kind, start, end, score))
-        if ready.shared:
-            self._claims[ready.kind][start:end] = b"\1" * (end - start)
+        return end
 
-    def _claimed(self, ready: Ready, start: int, end: int) -> bool:
-        """Whether a surer row of the kind has taken part of a stretch."""
-        if not ready.shared:
-            return False
-        claim = self._claims.get(ready.kind)
-        if claim is None:
-            self._claims[ready.kind] = bytearray(len(self.text))
-            return False
-        return ready.yields and claim.find(1, start, end) >= 0
+    def _pass_over(self, start: int, end: int) -> None:
+        """Note that a stretch is nobody's."""
+        self._nobodys = self._nobodys or bytearray(len(self.text))
+        self._nobodys[start:end] = b"\1" * (end - start)
 
 
 def _local_start(text: bytes, at: int, reached: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from guard.pii.cues import NEVER, Window
+from guard.pii.cues import NEVER, Cue, Window
 from guard.pii.endings import IDN_ENDINGS
 from guard.pii.roads import Ready
 from guard.pii.view import View
@@ -13,7 +13,9 @@ _UUID = re.compile(rb"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4
 _TOKEN_LEFT = re.compile(rb"[A-Za-z0-9]{1,64}\Z")
 _TOKEN_RIGHT = re.compile(rb"[A-Za-z0-9]{0,64}")
 _USERINFO = re.compile(rb"://[^\s/@]{0,64}\Z")
-_PLAIN = frozenset([b"", b" ", b",", b":", b"\n", b"(", b")", b'"', b"\x1a"])
+PLAIN = frozenset([b"", b" ", b",", b":", b"\n", b"(", b")", b'"', b"\x1a"])
+"""What may stand on both sides of digits that belong to no longer token."""
+
 _DIGIT = re.compile(rb"[0-9]")
 _OTHER = 0x1A
 
@@ -51,23 +53,28 @@ def _mail_end(view: View, start: int, end: int) -> int:
 def score_of(view: View, ready: Ready, start: int) -> float:
     """The score of a match by the cue words before it, 0 where they rule it out or are wanting."""
     window = view.window(start)
-    if ready.unless is not None and ready.unless.stands_in(window) and _ruled_out(ready, window):
+    unless, cue, words = ready.unless, ready.cue, window.words
+    if window.original:
+        if unless is not None and unless.stands_in(window) and _ruled_out(unless, cue, window):
+            return 0.0
+        return ready.cued if cue is not None and cue.stands_in(window) else ready.score
+    if unless is not None and not unless.every.isdisjoint(words) and _ruled_out(unless, cue, window):
         return 0.0
-    return ready.cued if ready.cue is not None and ready.cue.stands_in(window) else ready.score
+    return ready.score if cue is None or cue.every.isdisjoint(words) else ready.cued
 
 
-def _ruled_out(ready: Ready, window: Window) -> bool:
+def _ruled_out(unless: Cue, cue: Cue | None, window: Window) -> bool:
     """Whether a ruling-out word is nearer than every strong cue word."""
-    against = ready.unless.distance(window)
-    return against < NEVER and (ready.cue is None or against <= ready.cue.distance(window, weak=False))
+    if unless.far and not window.original:  # all that a window holds is near enough: the order of the words tells
+        return cue is None or unless.last_in(window, cue.latin)
+    against = unless.distance(window)
+    return against < NEVER and (cue is None or against <= cue.distance(window, weak=False))
 
 
 def part_of_other(view: View, ready: Ready, start: int, end: int) -> bool:
     """Whether digits belong to a longer token: a decimal number, a UUID, a hash."""
     text = view.text
-    before, after = text[start - 1 : start] if start else b"", text[end : end + 1]
-    if before in _PLAIN and after in _PLAIN:
-        return False
+    before, after = text[start - 1 : start], text[end : end + 1]
     if (before == b"." or after == b".") and _decimal(view, start, end):
         return True
     if (before == b"-" or after == b"-") and _in_uuid(text, start, end):

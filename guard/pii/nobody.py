@@ -11,6 +11,9 @@ PRIVATE = "private"
 
 _DOMAIN = re.compile(rb"(?:^|[@./])(?:example\.(?:com|net|org)|[a-z0-9-]+\.(?:example|invalid))$")
 _DOCUMENTATION = (ipaddress.ip_network("2001:db8::/32"), ipaddress.ip_network("3fff::/20"))
+_DOCUMENTATION_4 = frozenset([(192, 0, 2), (198, 51, 100), (203, 0, 113), (233, 252, 0)])
+_NEAR = frozenset([0, 10, 127])
+_NEAR_PAIRS = frozenset([(192, 168), (169, 254)])
 _FICTION = re.compile(rb"^1?[2-9][0-9]{2}55501[0-9]{2}$")
 
 
@@ -31,8 +34,8 @@ def url(view: bytes) -> str:
 def ip(view: bytes) -> str:
     """Documentation blocks (RFC 5737, 3849, 9637); loopback, link-local and private ones (RFC 1918, 4193, 6890)."""
     if view.count(b".") == 3 and view.count(b":") < 2:
-        octets = re.split(rb"[:/]", view, maxsplit=1)[0].split(b".")
-        return _ipv4(int(octets[0]), int(octets[1]), int(octets[2]))
+        first, second, third, _ = view.split(b".")
+        return _ipv4(int(first), int(second), int(third))
     try:
         address = ipaddress.IPv6Address(re.split(rb"[/%]", view, maxsplit=1)[0].decode("ascii"))
     except ValueError:
@@ -43,10 +46,11 @@ def ip(view: bytes) -> str:
 
 
 def _ipv4(first: int, second: int, third: int) -> str:
-    if (first, second, third) in ((192, 0, 2), (198, 51, 100), (203, 0, 113), (233, 252, 0)):
+    if (first, second, third) in _DOCUMENTATION_4:
         return RESERVED
-    near = first in (0, 10, 127) or (first, second) in ((192, 168), (169, 254)) or (first == 172 and 16 <= second < 32)
-    return PRIVATE if near or first >= 224 or (first == 100 and 64 <= second < 128) else ""
+    if first in _NEAR or first >= 224 or (first, second) in _NEAR_PAIRS or (first == 172 and 16 <= second < 32):
+        return PRIVATE
+    return PRIVATE if first == 100 and 64 <= second < 128 else ""
 
 
 def phone(view: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Iterator
@@ -18,13 +17,29 @@ LONGEST = 4096
 HINT = rf"[A-Za-z0-9+/_-]{{{SHORTEST}}}"
 """What a text with such a run contains, for the gate (RE2)."""
 
-_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_LETTERS = frozenset(_ALPHABET + b"+/_-")
 _CLASSES = bytes(ord("a") if code in _LETTERS else 0 for code in range(256))
-_RUN = re.compile(rb"a{16,}")
+_RUN = re.compile(rb"a" * SHORTEST + rb"+")  # so written, `re` looks for sixteen at once
+_DIVIDERS = frozenset(b"/_-")
 _PART = re.compile(rb"[A-Za-z0-9+]{16,}")
-_HEX = re.compile(rb"(?:0[xX])?((?:[0-9A-Fa-f]{2}){8,})")
+_HEX = re.compile(rb"(?:0[xX])?((?:(?:[2-9A-Fa-f][0-9A-Fa-f]|0[9ADad]){8,}+))")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
-_PRINTABLE = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
+_TEXT = re.compile(
+    rb"(?:[\t\n\r -~]++|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
+    rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})*+"
+)
+"""UTF-8 (RFC 3629, section 4) without control characters."""
+
+_SIXES = [*enumerate(_ALPHABET), (62, ord("+")), (62, ord("-")), (63, ord("/")), (63, ord("_"))]
+_FIRST = frozenset(
+    bytes((one, two))
+    for high, one in _SIXES
+    for low, two in _SIXES
+    if _TEXT.fullmatch(bytes([high << 2 | low >> 4])) or 0xC2 <= (high << 2 | low >> 4) <= 0xF4
+)
+"""What a run of base64 begins with whose first byte begins a text."""
+_PADDING = (b"", b"", b"==", b"=")
 _HEAD = 12
 
 
@@ -32,18 +47,19 @@ def packed_in(text: bytes) -> Iterator[Unit]:
     """Each run of a projection that unpacks to text, with that text; a run that does not may hold one that does."""
     for match in _RUN.finditer(text.translate(_CLASSES)):
         low, high = match.span()
-        if high - low <= LONGEST:
-            yield from _unpacked(text, low, high)
+        if high - low > LONGEST:
+            continue
+        run = text[low:high]
+        if whole := unpack(run):
+            yield low, _padded(text, high), whole
+        elif not _DIVIDERS.isdisjoint(run):
+            yield from _parts(text, low, high)
 
 
-def _unpacked(text: bytes, low: int, high: int) -> Iterator[Unit]:
-    whole = unpack(text[low:high])
-    if whole:
-        yield low, _padded(text, high), whole
-        return
+def _parts(text: bytes, low: int, high: int) -> Iterator[Unit]:
+    """What the parts of a run between dashes and slashes unpack to."""
     for part in _PART.finditer(text, low, high):
-        inner = unpack(part.group()) if part.span() != (low, high) else ""
-        if inner:
+        if inner := unpack(part.group()):
             yield part.start(), _padded(text, part.end()), inner
 
 
@@ -53,11 +69,14 @@ def _padded(text: bytes, end: int) -> int:
 
 
 def unpack(run: bytes) -> str:
-    """The text that a run stands for, empty where it is none: UTF-8 without control characters."""
+    """The text that a run stands for, empty where it is none: UTF-8 without control characters.
+
+    Digits alone are hex or a number, never base64.
+    """
     digits = _HEX.fullmatch(run)
     if digits and (read := _readable(bytes.fromhex(digits.group(1).decode("ascii")))):
         return read
-    if len(run) % 4 == 1 or _decoded(run[:_HEAD]).translate(None, _PRINTABLE):
+    if run[:2] not in _FIRST or len(run) % 4 == 1 or run.isdigit() or not _begins(_decoded(run[:_HEAD])):
         return ""
     return _readable(_decoded(run))
 
@@ -65,16 +84,17 @@ def unpack(run: bytes) -> str:
 def _decoded(run: bytes) -> bytes:
     """A run of base64, its padding left off, as bytes."""
     try:
-        return base64.b64decode(run.translate(_STANDARD) + b"=" * (-len(run) % 4))
+        return binascii.a2b_base64(run.translate(_STANDARD) + _PADDING[len(run) % 4])
     except binascii.Error:
         return b""
 
 
+def _begins(data: bytes) -> bool:
+    """Whether bytes, which may end within a character, begin a text."""
+    text = _TEXT.match(data)
+    return text is not None and text.end() > len(data) - 4
+
+
 def _readable(data: bytes) -> str:
     """Bytes as text, empty where a control character or no UTF-8 says that they are none."""
-    if data.translate(None, _PRINTABLE):
-        return ""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return ""
+    return data.decode("utf-8") if _TEXT.fullmatch(data) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -49,26 +50,41 @@ def code_of(region: str) -> int:
     return next(code for code, regions in _regions().items() if region in regions)
 
 
+@cache
+def _codes() -> dict[bytes, int]:
+    return {b"%d" % code: code for code in _regions()}
+
+
 def country_code(number: bytes) -> int:
     """How many digits of an international number are its calling code (ITU-T E.164), 0 where it has none."""
-    known = _regions()
-    return next((size for size in (1, 2, 3) if int(number[:size] or b"0") in known), 0)
+    known = _codes()
+    for size in (1, 2, 3):
+        if number[:size] in known:
+            return size
+    return 0
+
+
+@cache
+def _in_use(code: bytes) -> tuple[Callable[[bytes], object], ...]:
+    """What tells the national numbers of a calling code that some operator has, region by region."""
+    return tuple(national(region, int(code)).fullmatch for region in _regions()[int(code)])
 
 
 def valid(number: bytes) -> bool:
     """Whether an international number (digits only) is in a range that some operator has."""
     size = country_code(number)
-    code = int(number[:size] or b"0")
     rest = number[size:]
-    forms = [form for form in (rest, _without_trunk(rest)) if form]
-    return any(national(region, code).fullmatch(form) for region in _regions().get(code, ()) for form in forms)
+    in_use = _in_use(number[:size]) if size else ()
+    return any(fits(rest) or (rest[:1] == b"0" and fits(rest[1:])) for fits in in_use)
 
 
 def possible(number: bytes) -> bool:
     """Whether an international number has a calling code and a length that its country uses."""
     size = country_code(number)
-    code = int(number[:size] or b"0")
-    return any(len(number) - size in _lengths(region, code) for region in _regions().get(code, ())[:1])
+    if not size:
+        return False
+    code = _codes()[number[:size]]
+    return any(len(number) - size in _lengths(region, code) for region in _regions()[code][:1])
 
 
 def _without_trunk(number: bytes) -> bytes:
@@ -95,5 +111,5 @@ def written_in(number: bytes, region: str) -> bool:
 
 def valid_in(number: bytes, region: str) -> bool:
     """Whether a national number, written with its trunk prefix or without, is valid in a region."""
-    pattern = national(region, code_of(region))
-    return pattern.fullmatch(number) is not None or pattern.fullmatch(_without_trunk(number)) is not None
+    fits = national(region, code_of(region)).fullmatch
+    return bool(fits(number) or fits(_without_trunk(number)))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import attrgetter
+from operator import itemgetter
 
 from guard.types import Finding
 
-_PLACE = attrgetter("start", "end")
+_PLACE = itemgetter(Finding._fields.index("start"), Finding._fields.index("end"))
 
 STRONG = 0.5
 """A finding with less is a guess: it yields to any surer one it overlaps, however short."""
@@ -80,6 +80,16 @@ def resolve(findings: Iterable[Finding]) -> list[Finding]:
     Findings about a whole field (0, 0) stay as they are.
     """
     ordered = sorted(findings, key=_PLACE)
+    reach = 0
+    for finding in ordered:
+        if not reach <= finding.start < finding.end:
+            return _settled(ordered)
+        reach = finding.end
+    return ordered
+
+
+def _settled(ordered: list[Finding]) -> list[Finding]:
+    """The same for findings in order of which some overlap."""
     result = [finding for finding in ordered if finding.end <= finding.start]
     cluster: list[Finding] = []
     reach = -1

@@ -101,7 +101,7 @@ class Scanner:
             return False
         ready, projection = self._roads, project(text)
         data = projection.text
-        hits = (ready.gate.Match(data) if ready.gate is not None else None) or []
+        hits = ready.gate.Match(data) or []
         if (ready.mail and b"@" in data) or hits not in ([], [ready.packed]):
             return False
         if hits and any(packing.packed_in(data)):
@@ -133,25 +133,26 @@ class Scanner:
         base = max(0, low - CONTEXT)
         ready = self._roads
         text = projection.text if base == 0 and high == len(projection.text) else projection.text[base:high]
-        hits = ready.gate.Match(text) if ready.gate is not None else None
-        digits = regions(text) if ready.numbers or ready.nations else []
+        hits = ready.gate.Match(text) or ()
+        digits = regions(text)
         mail = bool(ready.mail) and b"@" in text
-        dull = not hits and not digits and not mail and not projection.counts
-        if dull and (not ready.after or source.isascii()):
+        if not hits and not digits and not mail and not projection.counts:
             return []
-        first = low - base
         found: list[Candidate] = []
         beside: Readings | None = None
         if projection.counts or (hits and max(hits) >= ready.spelled):
-            hints = {"spelled": ready.spelled in (hits or ()), "packed": ready.packed in (hits or ())}
-            beside = Readings(source, projection, base, high, **hints)
-            found = [hit for hit in self._disguised(projection, beside) if hit[1] >= low]
-            hits = [hit for hit in hits or () if hit < ready.spelled]
-            if beside.suffices:
-                return found
+            spelled, packed = ready.spelled in hits, ready.packed in hits and any(packing.packed_in(text))
+            hits = [hit for hit in hits if hit < ready.spelled]
+            if spelled or packed or projection.counts:
+                beside = Readings(source, projection, base, high, spelled=spelled, packed=packed)
+                found = [hit for hit in self._disguised(projection, beside) if hit[1] >= low]
+                if beside.suffices:
+                    return found
         hunt = Hunt(View(source, projection, base, text), self._skip)
-        hunt.run(ready, hits or (), digits, mail)
-        plain = [(kind, s + base, e + base, score) for kind, s, e, score in hunt.belonging() if s >= first]
+        hunt.run(ready, hits, digits, mail)
+        plain = hunt.belonging()
+        if low:
+            plain = [(kind, s + base, e + base, score) for kind, s, e, score in plain if s + base >= low]
         return found + plain if beside is None else found + [hit for hit in plain if beside.counts(hit[1], hit[2])]
 
     def _disguised(self, projection: Projection, beside: Readings) -> Iterator[Candidate]:
@@ -160,8 +161,8 @@ class Scanner:
         for reading in beside.copies:
             copy = project(reading.text)
             hunt = Hunt(View(reading.text, copy, 0, copy.text, reading.floor), self._skip)
-            hits = ready.gate.Match(copy.text) if ready.gate is not None else None
-            digits = regions(copy.text) if ready.numbers or ready.nations else []
+            hits = ready.gate.Match(copy.text)
+            digits = regions(copy.text)
             mail = bool(ready.mail) and b"@" in copy.text
             hunt.run(ready, [hit for hit in hits or () if hit < ready.spelled], digits, mail)
             for kind, start, end, score in hunt.belonging():

@@ -151,10 +151,9 @@ def _end_after(view: bytes, count: int) -> int:
 def ipv4(view: bytes) -> int:
     """Accept four octets, a port or a prefix length in range (RFC 791, RFC 4632)."""
     address, _, tail = view.replace(b"/", b":").partition(b":")
-    if any(int(part) > 255 for part in address.split(b".")):
+    if max(map(int, address.split(b"."))) > 255:
         return 0
-    limit = 32 if b"/" in view else 65535
-    return len(view) if not tail or int(tail) <= limit else len(address)
+    return len(view) if not tail or int(tail) <= (32 if b"/" in view else 65535) else len(address)
 
 
 def ipv6(view: bytes) -> int:

@@ -24,7 +24,7 @@ class View:
     `WITHIN` characters.
     """
 
-    __slots__ = ("_floor", "_letters", "_stretches", "_windows", "ascii", "base", "projection", "source", "text")
+    __slots__ = ("_floor", "_letters", "_windows", "ascii", "base", "projection", "source", "text")
 
     def __init__(
         self, source: str, projection: Projection, base: int, text: bytes, floor: Callable[[int], int] | None = None
@@ -36,11 +36,12 @@ class View:
         self.text = text
         self.ascii = source.isascii()
         self._letters = b""
-        self._stretches: dict[int, Window] = {}
         self._windows: dict[int, Window] = {}
 
     def original(self, start: int, end: int) -> str:
         """The original of a non-empty stretch."""
+        if self.projection.kept is None:
+            return self.source[self.base + start : self.base + end]
         start, end = self.projection.to_original(self.base + start, self.base + end)
         return self.source[start:end]
 
@@ -61,8 +62,11 @@ class View:
     def window(self, at: int) -> Window:
         """What stands before a place, as far as cue words reach: near enough, in the context, no part of a word."""
         found = self._windows.get(at)
-        if found is not None:
-            return found
+        if found is None:
+            found = self._windows[at] = self._before(at)
+        return found
+
+    def _before(self, at: int) -> Window:
         letters = self._letters or self.letters()
         start = at - CUE_REACH if at > CUE_REACH else 0
         if self.projection.kept is not None or self._floor is not None:
@@ -70,21 +74,10 @@ class View:
         if start and letters[start - 1] != _BLANK:
             start = letters.find(b" ", start, at)
             start = at if start < 0 else start
-        original = "" if self.ascii or start >= at else self.original(start, at)
-        found = self._windows[at] = Window(letters[start:at], original)
-        return found
+        return Window(letters[start:at], "" if self.ascii or start >= at else self.original(start, at))
 
     def _context_start(self, at: int) -> int:
         """The first position within the context of a place, where code points vanished or were spelled out."""
         first = self.projection.to_original(self.base + at, self.base + at + 1)[0]
         least = first - WITHIN + 1 if self._floor is None else self._floor(first)
         return max(0, min(at, self.projection.position(least) - self.base))
-
-    def stretch(self, begin: int, end: int) -> Window:
-        """A stretch with all that stands as near before it as a cue word may."""
-        found = self._stretches.get(begin)
-        if found is None:
-            start = max(0, begin - CUE_REACH)
-            original = "" if self.ascii else self.original(start, end)
-            found = self._stretches[begin] = Window(self.letters()[start:end], original)
-        return found

@@ -107,9 +107,7 @@ def _each(ready: Roads, view: View) -> Iterator[Candidate]:
     hunt = Hunt(view, frozenset())
     for row in [*ready.gated, *ready.numbers, *ready.mail]:
         hunt.whole(row)
-    for row in ready.after:
-        hunt.after(row)
     hunt.seal()
-    for index in range(len(ready.nations.rows) if ready.nations else 0):
+    for index in range(len(ready.nations.rows)):
         hunt.whole(ready.nations.ready(index))
     return iter(hunt.belonging())

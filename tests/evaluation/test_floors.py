@@ -30,11 +30,11 @@ pytestmark = [
 ]
 
 FLOORS = [
-    ("group:en_spans", "f2", 0.965),
+    ("group:en_spans", "f2", 0.975),
     ("group:en_spans", "p", 0.97),
     ("group:zh_spans", "f2", 0.975),
-    ("group:phones", "f2", 0.90),
-    ("group:national_ids", "f2", 0.92),
+    ("group:phones", "f2", 0.95),
+    ("group:national_ids", "f2", 0.93),
     ("group:evasion", "f2", 0.97),
     ("group:secrets", "f2", 0.92),
     ("secrets_labels", "f2", 0.95),

@@ -88,7 +88,7 @@ class LogRedactor:
         return text
 
     def _findings(self, text: str) -> list[Finding]:
-        return [f for f in self._detect(text) if not is_fake_at(f.kind, text, f.start, f.end)]
+        return [f for f in self._detect(text) if not _is_fake(f, text)]
 
     def _changed(self, text: str, findings: list[Finding]) -> str:
         decisions = self._decide(findings)
@@ -109,6 +109,15 @@ class LogRedactor:
             if shown != plain:
                 return quote(shown, safe=_URL_SIGNS)
         return word.group()
+
+
+def _is_fake(finding: Finding, text: str) -> bool:
+    """Whether a finding is a fake, as it stands or as it was written encoded again."""
+    if is_fake_at(finding.kind, text, finding.start, finding.end):
+        return True
+    value = text[finding.start : finding.end]
+    plain = unquote_plus(value) if "%" in value else value
+    return plain != value and is_fake_at(finding.kind, plain, 0, len(plain))
 
 
 class _Memory:

@@ -8,6 +8,7 @@ is read in copies of its own, where a text has any (`readings`).
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _GONE = 0xFF
 _OTHER = 0x1A
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @cache
@@ -115,3 +117,20 @@ def project(text: str) -> Projection:
         return _folded(raw)
     keep = folded != _GONE
     return _folded(folded[keep].tobytes(), keep.nonzero()[0])
+
+
+def readable(text: str) -> str:
+    """The text with a question mark for each lone surrogate, which RE2 cannot be given; offsets stay."""
+    return text if text.isascii() else _LONE_SURROGATE.sub("?", text)
+
+
+def undisguised(text: str) -> tuple[str, Projection]:
+    """The projection with the characters back for which nothing ASCII stands: own patterns may name Hanzi."""
+    import numpy as np
+
+    projection = project(text)
+    points = np.frombuffer(readable(text).encode("utf-32-le"), dtype="<u4")
+    kept = points if projection.kept is None else points[projection.kept]
+    folded = np.frombuffer(projection.text, dtype=np.uint8)
+    mixed = np.where(folded == _OTHER, kept, folded).astype("<u4")
+    return mixed.tobytes().decode("utf-32-le"), projection

@@ -10,11 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from guard.pii.evasion import Projection, project
+from guard.pii.evasion import Projection, undisguised
 from guard.types import Finding
 
-_OTHER = 0x1A
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPANS_CUTS = re.compile(r"[^!-~]")
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
@@ -81,11 +79,5 @@ def _folded(text: str) -> tuple[str, Projection]:
     """The projection in lower case, with the characters back for which nothing ASCII stands: one for one."""
     if text.isascii():
         return text.lower(), Projection(b"")
-    import numpy as np
-
-    projection = project(text)
-    points = np.frombuffer(_LONE_SURROGATE.sub("?", text).encode("utf-32-le"), dtype="<u4")
-    kept = points if projection.kept is None else points[projection.kept]
-    plain = np.frombuffer(projection.text, dtype=np.uint8)
-    mixed = np.where(plain == _OTHER, kept, plain).astype("<u4")
-    return mixed.tobytes().decode("utf-32-le").lower(), projection
+    plain, projection = undisguised(text)
+    return plain.lower(), projection

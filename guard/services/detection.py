@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import re2
 
-from guard.pii.evasion import Projection, project
+from guard.pii.evasion import readable, undisguised
 from guard.pii.scan import Scanner
 from guard.services.gate import options
 from guard.types import Finding
-
-_OTHER = 0x1A
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Own(NamedTuple):
@@ -72,23 +68,6 @@ def spans(pattern: Any, text: str) -> list[tuple[int, int]]:
             projection.to_original(*m.span()) for m in pattern.finditer(plain) if m.start() < m.end()
         )
     return sorted(span for span in found if span[0] < span[1])
-
-
-def readable(text: str) -> str:
-    """The text with a question mark for each lone surrogate, which RE2 cannot be given; offsets stay."""
-    return text if text.isascii() else _LONE_SURROGATE.sub("?", text)
-
-
-def undisguised(text: str) -> tuple[str, Projection]:
-    """The projection with the characters back for which nothing ASCII stands: own patterns may name Hanzi."""
-    import numpy as np
-
-    projection = project(text)
-    points = np.frombuffer(readable(text).encode("utf-32-le"), dtype="<u4")
-    kept = points if projection.kept is None else points[projection.kept]
-    folded = np.frombuffer(projection.text, dtype=np.uint8)
-    mixed = np.where(folded == _OTHER, kept, folded).astype("<u4")
-    return mixed.tobytes().decode("utf-32-le"), projection
 
 
 def build(scanner_args: Mapping[str, Any], own: Sequence[tuple[str, str, str, float]]) -> Detection:

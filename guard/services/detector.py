@@ -19,11 +19,11 @@ from typing import Any, Protocol
 from guard.errors import Unavailable
 from guard.kinds import presidio_kind
 from guard.outside.workers import WorkerPool
-from guard.pii.evasion import Projection, project
+from guard.pii.evasion import Projection, project, readable, undisguised
 from guard.pii.nobody import NOBODY
 from guard.pii.resolve import STRONG, resolve
 from guard.pii.scan import Scanner
-from guard.services.detection import Own, Wanted, readable, undisguised
+from guard.services.detection import Own, Wanted
 from guard.services.gate import Gate
 from guard.services.lists import ListOfTerms, Lists, TenantLists
 from guard.services.seams import Cuts, Seams, TermSeams

@@ -7,8 +7,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from guard.pii.evasion import readable, undisguised
 from guard.pii.lists import Terms
-from guard.services.detection import compiled, readable, undisguised
+from guard.services.detection import compiled
 
 Cuts = Callable[[str, int, bool], list[int]]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -89,12 +88,6 @@ def key_values(attributes: Mapping[str, Any]) -> list[Any]:
 def prepare(attributes: Mapping[str, Any]) -> orjson.Fragment:
     """Encode attributes once, for many spans (a policy's); the keys must not be set again on the span."""
     return orjson.Fragment(dumps(key_values(attributes))[1:-1])
-
-
-@lru_cache(maxsize=1024)
-def group(*pairs: tuple[str, Any]) -> orjson.Fragment:
-    """Encode attributes whose values recur (a verdict's, a check's) once, as `prepare` does."""
-    return prepare(dict(pairs))
 
 
 def dumps(value: Any) -> bytes:

@@ -17,14 +17,14 @@ import orjson
 
 from guard.errors import SetupError
 from guard.trace import otlpjson
-from guard.trace.otlpjson import group, prepare
+from guard.trace.otlpjson import prepare
 from guard.trace.provider import IDS, always_on
 from guard.types import Decision, Finding, Verdict
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
-__all__ = ["Recorder", "Span", "current_parent", "finding_events", "group", "prepare", "remote_parent"]
+__all__ = ["Recorder", "Span", "current_parent", "finding_events", "prepare", "remote_parent"]
 
 # Spans.
 SCREEN = "guard.screen"
@@ -193,9 +193,9 @@ class Span:
         "_end",
         "_events",
         "_failed",
-        "_groups",
         "_json",
         "_line",
+        "_prepared",
         "_sdk",
         "context",
     )
@@ -214,9 +214,8 @@ class Span:
         sdk: Any = None,
     ) -> None:
         self.context = context
-        self._line, self._sdk, self._clock = line, sdk, clock
+        self._line, self._sdk, self._clock, self._prepared = line, sdk, clock, prepared
         self._attributes: dict[str, Any] = dict(attributes or {})
-        self._groups: list[orjson.Fragment] = [prepared] if prepared else []
         self._events: list[dict[str, Any]] = []
         self._failed = False
         self._end: bytes | None = None
@@ -246,17 +245,9 @@ class Span:
         """Set several attributes as `set` does."""
         self._attributes.update(attributes)
 
-    def add(self, *groups: orjson.Fragment) -> None:
-        """Add attributes that were encoded before (`group`, `prepare`); none of them may be set as well."""
-        self._groups += groups
-
-    def event(
-        self, name: str, attributes: Mapping[str, Any] | None = None, prepared: orjson.Fragment | None = None
-    ) -> None:
-        """Add an event that happens now; `prepared` are attributes of it that were encoded before."""
+    def event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
+        """Add an event that happens now."""
         encoded = otlpjson.key_values(attributes or {})
-        if prepared is not None:
-            encoded.insert(0, prepared)
         self._events.append({"timeUnixNano": str(self._now()), "name": name, "attributes": encoded})
 
     def error(self, error: BaseException | type[BaseException] | str) -> None:
@@ -288,8 +279,11 @@ class Span:
         return started + time.perf_counter_ns() - clock
 
     def _finished(self, ended: int) -> dict[str, Any]:
+        attributes = otlpjson.key_values(self._attributes)
+        if self._prepared is not None:
+            attributes.append(self._prepared)
         self._json["endTimeUnixNano"] = str(ended)
-        self._json["attributes"] = otlpjson.key_values(self._attributes) + self._groups
+        self._json["attributes"] = attributes
         self._json["events"] = self._events
         self._json["status"] = {"code": 2} if self._failed else {}
         return self._json

@@ -95,7 +95,6 @@ def test_the_least_sure_scores_stay_quiet_on_ordinary_prompts(tmp_path: Path) ->
     with contextlib.closing(opened(POLICY, tmp_path)) as guard:
         kinds = Counter(finding.kind for text in prompts() for finding in guard.detect(text))
     assert kinds.pop("pii.person", 0) <= 120
-    assert kinds.pop("pii.place", 0) + kinds.pop("pii.org", 0) <= 160
     assert kinds.total() <= 20
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,13 @@ from guard.settings import Settings
 from guard.simulator.app import create_app
 from guard.simulator.script import Script
 from guard.simulator.server import serve
+
+# Tests are no package: the kit is put where `import client_kit` finds it.
+_spec = importlib.util.spec_from_file_location("client_kit", Path(__file__).with_name("client_kit.py"))
+assert _spec is not None
+assert _spec.loader is not None
+clients = sys.modules.setdefault("client_kit", importlib.util.module_from_spec(_spec))
+_spec.loader.exec_module(clients)
 
 QUIET = """
 policy: quiet
@@ -285,6 +294,15 @@ def provider(_provider: tuple[Starlette, str]) -> Starlette:
     app.state.received.clear()
     app.state.url = f"{url}/v1"
     return app
+
+
+@pytest.fixture(params=[True, False], ids=["sync", "async"])
+def connect(
+    request: pytest.FixtureRequest, provider: Starlette, quiet: Guard
+) -> Iterator[Callable[..., Any]]:
+    """The official client over mount (b), blocking and not."""
+    with clients.connecting(request.param, quiet, provider.state.url) as make:
+        yield make
 
 
 @pytest.fixture

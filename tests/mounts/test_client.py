@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -16,23 +13,11 @@ from starlette.applications import Starlette
 from guard import Guard
 from guard.simulator.script import ToolCall
 
-_spec = importlib.util.spec_from_file_location("client_kit", Path(__file__).with_name("client_kit.py"))
-assert _spec is not None
-assert _spec.loader is not None
-clients = sys.modules.setdefault("client_kit", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(clients)
-
 MAIL, MAIL2, CARD = "alice@corp.com", "bob@corp.com", "4111 1111 1111 1111"
 STRICT = "input: {rules: {pii.card: block}}\n"
 
 
 Connect = Callable[..., Any]
-
-
-@pytest.fixture(params=[True, False], ids=["sync", "async"])
-def connect(request: pytest.FixtureRequest, provider: Starlette, quiet: Guard) -> Iterator[Connect]:
-    with clients.connecting(request.param, quiet, provider.state.url) as make:
-        yield make
 
 
 @pytest.fixture

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import operator
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -20,21 +17,9 @@ from guard.mounts.transport import destination, incoming, outgoing
 from guard.simulator.app import create_app
 from guard.simulator.server import serve
 
-_spec = importlib.util.spec_from_file_location("client_kit", Path(__file__).with_name("client_kit.py"))
-assert _spec is not None
-assert _spec.loader is not None
-clients = sys.modules.setdefault("client_kit", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(clients)
-
 MAIL = "alice@corp.com"
 EU = "egress: {jurisdictions: [EEA, CH]}\n"
 Connect = Callable[..., Any]
-
-
-@pytest.fixture(params=[True, False], ids=["sync", "async"])
-def connect(request: pytest.FixtureRequest, provider: Starlette, quiet: Guard) -> Iterator[Connect]:
-    with clients.connecting(request.param, quiet, provider.state.url) as make:
-        yield make
 
 
 @pytest.fixture

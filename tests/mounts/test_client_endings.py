@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import client_kit as clients
 import openai
 import orjson
 import pytest
@@ -20,20 +19,8 @@ from starlette.applications import Starlette
 from guard import Guard, guarded_client
 from guard.simulator.server import serve
 
-_spec = importlib.util.spec_from_file_location("client_kit", Path(__file__).with_name("client_kit.py"))
-assert _spec is not None
-assert _spec.loader is not None
-clients = sys.modules.setdefault("client_kit", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(clients)
-
 MAIL = "alice@corp.com"
 Connect = Callable[..., Any]
-
-
-@pytest.fixture(params=[True, False], ids=["sync", "async"])
-def connect(request: pytest.FixtureRequest, provider: Starlette, quiet: Guard) -> Iterator[Connect]:
-    with clients.connecting(request.param, quiet, provider.state.url) as make:
-        yield make
 
 
 # the provider

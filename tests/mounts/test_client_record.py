@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import signal
@@ -11,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,21 +24,9 @@ from guard.audit.query import connect as audit
 from guard.keys import keyed_hash
 from guard.simulator.server import serve
 
-_spec = importlib.util.spec_from_file_location("client_kit", Path(__file__).with_name("client_kit.py"))
-assert _spec is not None
-assert _spec.loader is not None
-clients = sys.modules.setdefault("client_kit", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(clients)
-
 ROOT = Path(__file__).parents[2]
 MAIL, CARD = "canary.alice@corp.com", "4111 1111 1111 1111"
 Connect = Callable[..., Any]
-
-
-@pytest.fixture(params=[True, False], ids=["sync", "async"])
-def connect(request: pytest.FixtureRequest, provider: Starlette, quiet: Guard) -> Iterator[Connect]:
-    with clients.connecting(request.param, quiet, provider.state.url) as make:
-        yield make
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import client_kit as clients
 import openai
 import pytest
 from starlette.applications import Starlette
@@ -18,12 +17,6 @@ from guard.errors import Refused
 from guard.guard import identity
 from guard.logs import redactor
 from guard.settings import Settings
-
-_spec = importlib.util.spec_from_file_location("client_kit", Path(__file__).with_name("client_kit.py"))
-assert _spec is not None
-assert _spec.loader is not None
-clients = sys.modules.setdefault("client_kit", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(clients)
 
 Connect = Callable[..., Any]
 LISTS = """

@@ -82,25 +82,35 @@ def packed(file: str, names: tuple[str, ...], least: float = 0.02) -> bytes:
     return pack(names, list(rows), np.array(list(rows.values())), moves)
 
 
-def main() -> None:
-    """Train and write the weights."""
+def arguments(description: str | None, texts: int, seed: int, out: str) -> argparse.Namespace:
+    """Read the command line that both trainings have; `out` is a file of guard/data."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--texts", type=int, default=90_000)
-    parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--texts", type=int, default=texts)
+    parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--c1", type=float, default=1.0)
     parser.add_argument("--c2", type=float, default=0.05)
     parser.add_argument("--rounds", type=int, default=80)
-    parser.add_argument("--out", type=Path, default=ROOT / "guard" / "data" / "names_latin.bin")
-    options = parser.parse_args()
+    parser.add_argument("--out", type=Path, default=ROOT / "guard" / "data" / out)
+    return parser.parse_args()
+
+
+def write(
+    rows: Iterable[tuple[list[list[str]], list[str]]], labels: tuple[str, ...], options: argparse.Namespace
+) -> None:
+    """Train on labelled rows and write the weights."""
     with tempfile.NamedTemporaryFile(suffix=".crf") as file:
-        trained(
-            examples(corpus(options.texts, options.seed)), options.c1, options.c2, options.rounds, file.name
-        )
-        data = packed(file.name, LABELS)
+        trained(rows, options.c1, options.c2, options.rounds, file.name)
+        data = packed(file.name, labels)
     options.out.write_bytes(data)
     print(f"{len(data)} bytes", file=sys.stderr)
+
+
+def main() -> None:
+    """Train and write the weights."""
+    options = arguments(__doc__, texts=90_000, seed=3, out="names_latin.bin")
+    write(examples(corpus(options.texts, options.seed)), LABELS, options)
 
 
 if __name__ == "__main__":

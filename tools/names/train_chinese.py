@@ -9,13 +9,11 @@ made here from own templates and a fixed seed.
 
 from __future__ import annotations
 
-import argparse
 import gettext
 import importlib.util
 import random
 import re
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,15 +21,14 @@ from pathlib import Path
 from generate import Text
 from hanzi import COMMON, COMPOUND, FOREIGN, GIVEN, entries, given_names
 from templates_chinese import ENTITY, NEGATIVE
-from train import packed, trained
+from train import arguments, write
 
 from guard.pii.hanzi import hanzi
 from guard.pii.names_chinese import RUN, windows
 from guard.pii.traits_chinese import traits_chinese
 
-ROOT = Path(__file__).resolve().parents[2]
 LABELS = ("O", "B-PER", "I-PER", "E-PER", "S-PER")
-_FIELD = re.compile(r"\\{([a-zA-Z])\\}".replace("\\\\", "\\"))
+_FIELD = re.compile(r"\{([a-zA-Z])\}")
 _HAN = re.compile(r"[一-鿿]")
 _SAY = "说 表示 称 指出 认为 介绍 告诉记者 回忆说 强调 透露 坦言 解释 承认 宣布 补充 回应 直言 笑言 呼吁 建议 反映 提醒 感慨 证实 写道".split()
 _KIN = "父亲 母亲 妻子 丈夫 儿子 女儿 哥哥 弟弟 姐姐 妹妹 爷爷 奶奶 朋友 同事 同学 邻居 舍友 室友 老公 老婆 闺蜜 队友 搭档 徒弟".split()
@@ -270,24 +267,11 @@ def labels(low: int, high: int, spans: list[tuple[int, int, str]]) -> list[str]:
 
 def main() -> None:
     """Train and write the weights."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--texts", type=int, default=60_000)
-    parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--c1", type=float, default=1.0)
-    parser.add_argument("--c2", type=float, default=0.05)
-    parser.add_argument("--rounds", type=int, default=80)
-    parser.add_argument("--out", type=Path, default=ROOT / "guard" / "data" / "names_chinese.bin")
-    options = parser.parse_args()
+    options = arguments(__doc__, texts=60_000, seed=5, out="names_chinese.bin")
     background = [Text(text, []) for text in neutral()]
     print(f"{len(background)} neutral texts", file=sys.stderr)
     texts = [*Generator(options.seed).texts(options.texts), *background * 2]
-    with tempfile.NamedTemporaryFile(suffix=".crf") as file:
-        trained(examples(texts), options.c1, options.c2, options.rounds, file.name)
-        data = packed(file.name, LABELS)
-    options.out.write_bytes(data)
-    print(f"{len(data)} bytes", file=sys.stderr)
+    write(examples(texts), LABELS, options)
 
 
 if __name__ == "__main__":

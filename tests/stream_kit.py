@@ -24,7 +24,8 @@ from guard.simulator import chat, responses
 from guard.simulator.answers import event_bytes
 from guard.simulator.scores import simulated_scores
 from guard.simulator.script import Script, ToolCall
-from guard.stream import Ask, Emit, End, Find, Op, StreamGate
+from guard.stream import StreamGate
+from guard.streaming.ops import Ask, Emit, End, Find, Op
 from guard.types import Identity, Limits, Redaction, Stage
 from guard.wire.openai import Endpoint, endpoint
 from guard.wire.sse import Decoder

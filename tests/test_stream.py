@@ -15,7 +15,8 @@ import pytest
 
 from guard import stream
 from guard.errors import Unavailable
-from guard.stream import Ask, Emit, End, Find
+from guard.streaming import state
+from guard.streaming.ops import Ask, Emit, End, Find
 from guard.types import Action, Receipt
 
 _spec = importlib.util.spec_from_file_location("stream_kit", Path(__file__).with_name("stream_kit.py"))
@@ -344,7 +345,7 @@ def test_a_judge_that_cannot_answer_ends_the_stream_as_an_outage() -> None:
     assert b"content_filter" not in run.out
     assert not run.done
     assert run.ends == ["guard.unavailable.moderation"]
-    assert run.gate._exchange.receipts.by_name["moderation"] is Receipt.FAILED_CLOSED
+    assert run.gate._state.exchange.receipts.by_name["moderation"] is Receipt.FAILED_CLOSED
 
 
 def test_a_judge_that_fails_later_ends_the_stream_there() -> None:
@@ -373,7 +374,7 @@ def test_a_policy_that_lets_an_outage_pass_is_recorded() -> None:
     run = machine(policy, judge=unavailable).feed([rows(chunk(CALM)), kit.DONE]).finish()
     assert kit.told(run.events) == {"0": CALM}
     assert run.done
-    assert run.gate._exchange.receipts.by_name["moderation"] is Receipt.FAILED_OPEN
+    assert run.gate._state.exchange.receipts.by_name["moderation"] is Receipt.FAILED_OPEN
     assert "guard.unavailable.moderation" in {f.kind for f in run.gate.verdict().findings}
 
 
@@ -550,5 +551,5 @@ def test_many_decisions_alike_are_counted_but_not_kept() -> None:
     """The verdict of a long stream counts every window, and keeps as many findings as a record shows."""
     run = kit.run(kit.JUDGED, "chat", [kit.wire(kit.provider("chat", [CALM * 100], chunk=100))])
     windows = [d for d in run.gate.decisions if d.finding.kind == "moderation.violence"]
-    assert len(windows) == len(run.asked) > stream.KEPT
-    assert len({id(d) for d in windows}) == stream.KEPT
+    assert len(windows) == len(run.asked) > state.KEPT
+    assert len({id(d) for d in windows}) == state.KEPT

@@ -8,7 +8,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol, TypeVar
 
 from guard.errors import Unavailable
-from guard.stream import Ask, Emit, End, Find, Op, StreamGate
+from guard.stream import StreamGate
+from guard.streaming.ops import Ask, Emit, End, Find, Op
 from guard.types import Commit, Detect, Effect, Finding, Flow, Score
 
 _T = TypeVar("_T")

@@ -213,7 +213,9 @@ async def test_an_event_that_cannot_be_read_ends_the_stream(kit: Any, quiet: Gua
     assert answer.complete
 
 
-@pytest.mark.parametrize("check", ["guard.stream.answer", "guard.stream.decide", "guard.stream.read_event"])
+@pytest.mark.parametrize(
+    "check", ["guard.streaming.outlet.answer", "guard.streaming.lanes.decide", "guard.stream.read_event"]
+)
 async def test_a_check_that_raises_in_a_stream_releases_nothing(
     kit: Any, quiet: Guard, check: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

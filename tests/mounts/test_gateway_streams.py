@@ -374,7 +374,7 @@ async def test_a_check_that_raises_in_a_stream_releases_nothing(
     def boom(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(f"boom {CARD}")
 
-    monkeypatch.setattr("guard.stream.decide", boom)
+    monkeypatch.setattr("guard.streaming.lanes.decide", boom)
     provider.state.script.reply = lambda body: f"the canary {CARD}. "
     gateway = Gateway(quiet, upstream=provider.state.url)
     answer = await kit.request(gateway, body=kit.chat("hi", stream=True), headers=[JSON, BEARER])

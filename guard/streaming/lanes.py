@@ -1,0 +1,194 @@
+"""The lanes of a streamed answer: each is held back in windows, which are found in, judged and let go in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+from guard.engine import by_path, fix, lies_inside, own_spans
+from guard.holdback import Check, Cuts, HoldBack, Release, Stop
+from guard.pii.redact import for_judge
+from guard.policy.decide import decide
+from guard.streaming.documents import document
+from guard.streaming.ops import Ask, Find, Op
+from guard.streaming.parts import Item, Job, Lane, Window, choice_of
+from guard.streaming.state import State
+from guard.types import Action, Decision, Finding, Stage, Verdict
+from guard.wire.streams import Delta, StreamEvent
+
+UNSCREENED = Finding("guard.unavailable.detect", 0, 0, 1.0, "guard")
+"""What a text is that is too long to be held until it can be screened."""
+
+
+class Lanes:
+    """Feed the deltas of events to their lanes, and answer what the lanes ask."""
+
+    def __init__(self, state: State, cuts: Cuts, reach: int) -> None:
+        self._state = state
+        self._cuts = cuts
+        self._partials = state.exchange.placeholders.partials()
+        self._reach = reach
+
+    def feed(self, item: Item, parsed: StreamEvent, data: dict[str, Any]) -> list[Op]:
+        """Take the pieces of lanes that an event brings."""
+        ops: list[Op] = []
+        ranges: list[tuple[Delta, Lane, int, int]] = []
+        for delta in parsed.deltas:
+            lane = self._state.lanes.get(delta.lane) or self._open(delta.lane, delta.hold)
+            start = lane.fed
+            if not (lane.dead or lane.closed):
+                lane.fed += len(delta.text)
+                lane.item_id = str(data.get("item_id") or lane.item_id)
+                ops += self._hold_ops(lane, lane.hold.feed(delta.text))
+            ranges.append((delta, lane, start, lane.fed))
+        item.ranges = tuple(ranges)
+        return ops
+
+    def close(self, lane: Lane) -> list[Op]:
+        """Take the end of a lane."""
+        if lane.closed or lane.dead:
+            return []
+        lane.closed = True
+        return self._hold_ops(lane, lane.hold.finish())
+
+    def found(self, key: int, job: Job, lists: Sequence[Sequence[Finding]]) -> list[Op]:
+        """Take the findings of a window."""
+        lane = job.lane
+        assert lane is not None
+        window = lane.windows[job.window]
+        if self._state.exchange.passed(window.text):
+            del self._state.jobs[key]
+            return self._pass(lane, job.window)
+        verdict = self._decide_window(job, lane, window, lists)
+        if verdict.blocking is not None:
+            del self._state.jobs[key]
+            return self._block(lane, job.window, verdict.blocking)
+        judged = self._answer_window(job, window, verdict)
+        if not self._state.judging or not judged.strip():
+            del self._state.jobs[key]
+            return self._pass(lane, job.window)
+        text = lane.judged_tail + judged
+        lane.judged_tail = text[-self._tail_chars() :]
+        return [Ask(key, (text,)), *(self._pass(lane, job.window) if self._state.eager else ())]
+
+    def settle(self, job: Job, blocking: Decision | None) -> list[Op]:
+        """Take what was decided of a judged window."""
+        lane = job.lane
+        assert lane is not None
+        if not self._state.eager:
+            return (
+                self._pass(lane, job.window) if blocking is None else self._block(lane, job.window, blocking)
+            )
+        if blocking is not None:
+            lane.blocking = blocking
+            lane.hold.stop()
+        return []
+
+    def _open(self, name: str, hold: str) -> Lane:
+        stream = self._state.policy.output.stream
+        judging = self._state.judging
+        repeats = self._state.endpoint.name == "responses"
+        lane = Lane(
+            name,
+            HoldBack(
+                cuts=self._safe_cuts,
+                first=stream.first if judging else 0,
+                step=stream.step if judging else 0,
+                context=stream.context,
+                hold="full" if hold == "full" else stream.hold,
+                reach=self._reach,
+                keep_provider=repeats,
+                keep_released=False,
+            ),
+            dead=choice_of(name) in self._state.dead,
+            document=hold == "full",
+            released=StringIO() if repeats else None,
+        )
+        self._state.lanes[name] = lane
+        return lane
+
+    def _safe_cuts(self, text: str, start: int, final: bool) -> list[int]:
+        """The catalogue's cuts, but for those inside what may be one of this exchange's placeholders."""
+        cuts, partials = self._cuts(text, start, final), self._partials
+        if not partials:
+            return cuts
+        reach = partials.longest
+        return [cut for cut in cuts if partials.at(head := text[max(0, cut - reach) : cut]) == len(head)]
+
+    def _hold_ops(self, lane: Lane, steps: Sequence[Check | Release | Stop]) -> list[Op]:
+        ops: list[Op] = []
+        for step in steps:
+            if isinstance(step, Check):
+                ops.append(self._check(lane, step))
+            elif isinstance(step, Release):
+                lane.done = lane.windows[step.window].end
+            elif step.reason == "checked":
+                lane.blocking = lane.windows[step.window].blocking
+            elif lane.blocking is None:
+                lane.blocking = self._unscreened(lane.name)
+        return ops
+
+    def _unscreened(self, path: str) -> Decision:
+        """The block of a text that is too long to be held: no rule can let it pass unseen."""
+        (decision,) = decide(self._state.policy, Stage.OUTPUT, [UNSCREENED._replace(path=path)]).decisions
+        block = replace(decision, action=Action.BLOCK, enforced=Action.BLOCK)
+        self._state.record([block])
+        return block
+
+    def _check(self, lane: Lane, check: Check) -> Find:
+        start, lane.asked = lane.asked, lane.asked + len(check.text)
+        lane.windows[check.window] = Window(start, lane.asked, check.text)
+        self._state.screened_bytes += len(check.text.encode("utf-8", "surrogatepass"))
+        job = Job(lane, check.window, len(check.context))
+        if lane.document:
+            job.segments = document(check.text)
+            return Find(self._state.job(job), tuple(s.text for s in job.segments))
+        return Find(self._state.job(job), (check.context + check.text,))
+
+    def _decide_window(
+        self, job: Job, lane: Lane, window: Window, lists: Sequence[Sequence[Finding]]
+    ) -> Verdict:
+        if lane.document:
+            found = self._state.placed(job.segments, lists)
+            verdict = fix(self._state.policy, decide(self._state.policy, Stage.OUTPUT, found), job.segments)
+        else:
+            spans = own_spans(window.text, self._state.exchange)
+            placed = [shifted for f in lists[0] if (shifted := _shift(f, job.context, lane.name)) is not None]
+            placed = [f for f in placed if not lies_inside(f, spans)]
+            for finding in placed:
+                self._state.exchange.note_subject(window.text, finding)
+            verdict = decide(self._state.policy, Stage.OUTPUT, placed)
+        self._state.record(verdict.decisions)
+        return verdict
+
+    def _answer_window(self, job: Job, window: Window, verdict: Verdict) -> str:
+        """Keep what a window's release will need; the redacted text for the judge."""
+        placeholders = self._state.exchange.placeholders
+        window.decisions, window.segments = verdict.decisions, job.segments
+        if not job.segments:
+            return for_judge(window.text, verdict.decisions, placeholders)
+        rows = by_path(verdict.decisions)
+        return "\n".join(for_judge(s.text, rows.get(s.path, ()), placeholders) for s in job.segments)
+
+    def _tail_chars(self) -> int:
+        return max(1, self._state.policy.output.stream.context * 4)
+
+    def _pass(self, lane: Lane, window: int) -> list[Op]:
+        steps = lane.hold.checked(window, lane.windows[window].text)
+        return self._hold_ops(lane, steps)
+
+    def _block(self, lane: Lane, window: int, blocking: Decision) -> list[Op]:
+        """Stop the lane at a window; windows before it may still be released."""
+        lane.windows[window].blocking = blocking
+        return self._hold_ops(lane, lane.hold.checked(window, None))
+
+
+def _shift(finding: Finding, context: int, path: str) -> Finding | None:
+    """Move a finding from context + window to the window; None if it begins in the context."""
+    if finding.start == finding.end:
+        return finding._replace(path=path)
+    if finding.start < context:
+        return None
+    return finding._replace(start=finding.start - context, end=finding.end - context, path=path)

@@ -17,9 +17,10 @@ import httpx2
 
 from guard import residency
 from guard.call import refused
-from guard.doors import LocalDoors, Moderation, SyncModeration
+from guard.doors import LocalDoors
 from guard.engine import Exchange, screen_input
 from guard.errors import Refused
+from guard.judging import Moderation, SyncModeration
 from guard.keys import Keys
 from guard.pii.mapping import Mapping as Placeholders
 from guard.policy.decide import judges

@@ -1,4 +1,4 @@
-"""The Moderation API as values: what is asked, what an answer says, and the findings it leads to.
+"""The judge as values: what is asked, what an answer says, and the findings it leads to.
 
 Requests are `openai.types.ModerationCreateParams`, answers `openai.types.ModerationCreateResponse`; both are
 read and written here as plain JSON, since the SDK's models cost more than the call.
@@ -9,16 +9,64 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from guard.errors import Unavailable
 from guard.kinds import MODERATION
+from guard.policy import model as policy
 from guard.types import Finding
 
 CATEGORIES = MODERATION
 """The categories of omni-moderation-latest, as the API spells them."""
+
+
+class Judge(Protocol):
+    """How one kind of service is asked about texts: an API as values, without I/O."""
+
+    @property
+    def path(self) -> str:
+        """Where its requests go, behind the base URL."""
+
+    @property
+    def batch(self) -> int:
+        """How many texts one call carries."""
+
+    @property
+    def categories(self) -> Collection[str]:
+        """What it gives a score for, whatever the text."""
+
+    def bodies(self, texts: Sequence[str]) -> list[bytes]:
+        """Write the requests of one call; they are sent at the same time."""
+
+    def scores(self, answers: Sequence[bytes], expected: int) -> list[dict[str, float]]:
+        """Read the answers of one call, one to a request: the scores of each text. Raises Unavailable."""
+
+
+class ModerationApi:
+    """OpenAI's Moderation API, and whoever copies it."""
+
+    path = "/moderations"
+    batch = 32
+    categories = CATEGORIES
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+
+    def bodies(self, texts: Sequence[str]) -> list[bytes]:
+        """Write one request for all texts."""
+        return [request_body(texts, self._model)]
+
+    def scores(self, answers: Sequence[bytes], expected: int) -> list[dict[str, float]]:
+        """Read the one answer; raises Unavailable."""
+        return parse_scores(answers[0], expected)
+
+
+def judge_of(settings: policy.Moderation) -> Judge:
+    """Return the judge that a policy names."""
+    return ModerationApi(settings.model)
+
 
 _SPELLINGS = {re.sub("[/-]", "_", category): category for category in CATEGORIES}
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_/][a-z0-9]+){0,7}")

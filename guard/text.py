@@ -62,6 +62,24 @@ def tokens(text: str) -> int:
     return -(-weigh(text) // QUARTERS)
 
 
+def tail(text: str, size: int) -> str:
+    """Return the end of a text: at most `size` estimated tokens of it."""
+    room, start = size * QUARTERS, len(text)
+    while start and (room := room - weigh(text[start - 1])) >= 0:
+        start -= 1
+    return text[start:]
+
+
+def window_sizes(size: int, first: int, step: int) -> list[int]:
+    """Return the estimated tokens of each window of a streamed text of `size` tokens: `first`, doubling to `step`."""
+    sizes, target = [], first
+    while size > 0:
+        sizes.append(min(target, size))
+        size -= target
+        target = min(2 * target, step)
+    return sizes
+
+
 _SENTENCE_END = re.compile(r"""(?:[.!?…]["'”’)\]]*\s|\n|[。！？；…][”’」』）》]*)\Z""")
 _LOOK_BACK = 8
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.text import ends_sentence, good_cut, split, tokens, weigh
+from guard.text import QUARTERS, ends_sentence, good_cut, split, tail, tokens, weigh, window_sizes
 
 PROSE = (
     "The committee met on Tuesday to discuss the new library. Several members asked whether the reading "
@@ -106,3 +106,28 @@ def test_split_prefers_sentence_ends() -> None:
     """A long text for the judge is cut behind a sentence, so that no statement is torn."""
     assert split("Aaaa bbb. Cccc ddd. Eeee", 14) == ["Aaaa bbb. ", "Cccc ddd. Eeee"]
     assert split("这是第一句话。这是第二句话。", 10) == ["这是第一句话。", "这是第二句话。"]
+
+
+@given(st.text(), st.integers(0, 40))
+def test_a_tail_is_the_longest_end_of_so_many_tokens(text: str, size: int) -> None:
+    """The context of a window is measured as windows are: a Hanzi is a token, four Latin letters are one."""
+    end = tail(text, size)
+    assert text.endswith(end)
+    assert weigh(end) <= size * QUARTERS
+    assert end == text or weigh(text[len(text) - len(end) - 1 :]) > size * QUARTERS
+
+
+def test_a_tail_counts_hanzi_as_tokens() -> None:
+    """Ten tokens are ten Hanzi or forty letters."""
+    assert tail("汉" * 50, 10) == "汉" * 10
+    assert tail("a" * 50, 10) == "a" * 40
+    assert tail("text", 0) == ""
+
+
+@given(st.integers(0, 5000), st.integers(1, 64), st.integers(0, 6))
+def test_windows_double_up_to_the_step(size: int, first: int, doublings: int) -> None:
+    """They add up to the text, and each but the last is the smaller of twice its neighbour and the step."""
+    step = first * 2**doublings
+    sizes = window_sizes(size, first, step)
+    assert sum(sizes) == size
+    assert all(one == min(step, first * 2**place) for place, one in enumerate(sizes[:-1]))

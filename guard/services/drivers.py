@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from guard.errors import Unavailable
@@ -28,6 +29,9 @@ class Doors(Protocol):
     async def score(self, texts: Sequence[str]) -> _Scores:
         """Ask the moderation service; raises Unavailable."""
 
+    def streaming(self) -> AbstractContextManager[None]:
+        """Say, while the block lasts, that a stream is being judged: windows of several streams share requests."""
+
     async def commit(self, record: bytes) -> None:
         """Make a record durable; raises Unavailable."""
 
@@ -40,6 +44,9 @@ class SyncDoors(Protocol):
 
     def score(self, texts: Sequence[str]) -> _Scores:
         """Ask the moderation service; raises Unavailable."""
+
+    def streaming(self) -> AbstractContextManager[None]:
+        """Say, while the block lasts, that a stream is being judged: windows of several streams share requests."""
 
     def commit(self, record: bytes) -> None:
         """Make a record durable; raises Unavailable."""
@@ -129,36 +136,37 @@ async def drive_stream(gate: StreamGate, chunks: AsyncIterator[bytes], doors: Do
     reading: asyncio.Task[bytes | None] | None = None
     judging: dict[asyncio.Task[_Scores], int] = {}
     over = False
-    try:
-        while not stream.ended:
-            if not judging and not over and reading is None:
-                chunk = await _next(chunks)  # nothing to wait for beside it: no task
-                over = chunk is None
-                await _find(stream, gate.finish() if chunk is None else gate.feed(chunk), doors)
-            else:
-                if reading is None and not over and not gate.full:
-                    reading = asyncio.ensure_future(_next(chunks))
-                waiting: set[asyncio.Task[Any]] = {*judging, *([reading] if reading else [])}
-                if not waiting:
-                    break
-                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in [t for t in judging if t in done]:
-                    await _find(stream, gate.scored(judging.pop(task), _scores(task)), doors)
-                if reading is not None and reading in done and not stream.ended:
-                    chunk, reading = reading.result(), None
+    with doors.streaming():
+        try:
+            while not stream.ended:
+                if not judging and not over and reading is None:
+                    chunk = await _next(chunks)  # nothing to wait for beside it: no task
                     over = chunk is None
                     await _find(stream, gate.finish() if chunk is None else gate.feed(chunk), doors)
-            for ask in stream.asks:
-                judging[asyncio.ensure_future(doors.score(ask.texts))] = ask.key
-            stream.asks = []
-            for data in stream.drain():
-                yield data
-    finally:
-        left: list[asyncio.Task[Any]] = [*judging, *([reading] if reading else [])]
-        for waiter in left:
-            waiter.cancel()
-        if left:
-            await asyncio.gather(*left, return_exceptions=True)
+                else:
+                    if reading is None and not over and not gate.full:
+                        reading = asyncio.ensure_future(_next(chunks))
+                    waiting: set[asyncio.Task[Any]] = {*judging, *([reading] if reading else [])}
+                    if not waiting:
+                        break
+                    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                    for task in [t for t in judging if t in done]:
+                        await _find(stream, gate.scored(judging.pop(task), _scores(task)), doors)
+                    if reading is not None and reading in done and not stream.ended:
+                        chunk, reading = reading.result(), None
+                        over = chunk is None
+                        await _find(stream, gate.finish() if chunk is None else gate.feed(chunk), doors)
+                for ask in stream.asks:
+                    judging[asyncio.ensure_future(doors.score(ask.texts))] = ask.key
+                stream.asks = []
+                for data in stream.drain():
+                    yield data
+        finally:
+            left: list[asyncio.Task[Any]] = [*judging, *([reading] if reading else [])]
+            for waiter in left:
+                waiter.cancel()
+            if left:
+                await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
@@ -192,25 +200,26 @@ def drive_stream_sync(gate: StreamGate, chunks: Iterator[bytes], doors: SyncDoor
     judging: dict[Future[_Scores], int] = {}
     pool = ThreadPoolExecutor(_JUDGES, thread_name_prefix="guard-judge")
     over = False
-    try:
-        while not stream.ended:
-            if judging and (over or gate.full or gate.held):
-                wait(judging, return_when=FIRST_COMPLETED)
-            done = [future for future in judging if future.done()]
-            for future in done:
-                _find_sync(stream, gate.scored(judging.pop(future), _scores_sync(future)), doors)
-            if not done and (over or gate.full):
-                break
-            if not done:
-                chunk = next(chunks, None)
-                over = chunk is None
-                _find_sync(stream, gate.finish() if chunk is None else gate.feed(chunk), doors)
-            for ask in stream.asks:
-                judging[pool.submit(doors.score, ask.texts)] = ask.key
-            stream.asks = []
-            yield from stream.drain()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    with doors.streaming():
+        try:
+            while not stream.ended:
+                if judging and (over or gate.full or gate.held):
+                    wait(judging, return_when=FIRST_COMPLETED)
+                done = [future for future in judging if future.done()]
+                for future in done:
+                    _find_sync(stream, gate.scored(judging.pop(future), _scores_sync(future)), doors)
+                if not done and (over or gate.full):
+                    break
+                if not done:
+                    chunk = next(chunks, None)
+                    over = chunk is None
+                    _find_sync(stream, gate.finish() if chunk is None else gate.feed(chunk), doors)
+                for ask in stream.asks:
+                    judging[pool.submit(doors.score, ask.texts)] = ask.key
+                stream.asks = []
+                yield from stream.drain()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _scores_sync(future: Future[_Scores]) -> _Scores | Unavailable:

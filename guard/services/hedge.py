@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from guard.errors import Unavailable
@@ -56,3 +56,14 @@ async def _first_good(tries: Sequence[asyncio.Future[_T]]) -> _T:
             if running.exception() is None:
                 return running.result()
     return tries[-1].result()
+
+
+async def together(questions: Iterable[Awaitable[_T]]) -> list[_T]:
+    """Return all answers in order; raises the first failure, and cancels the others then."""
+    tasks = [asyncio.ensure_future(question) for question in questions]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

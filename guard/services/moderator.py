@@ -1,8 +1,8 @@
-"""The judge: asks the Moderation API for the scores of texts, once a text, inside one deadline.
+"""The judge at work: asks a moderation service for the scores of texts, once a text, inside one deadline.
 
-One call carries all texts of an answer. Long texts are judged in pieces, and each category counts with its
-highest piece. Equal pieces are asked for once: answers are kept for a while under a keyed hash, and calls that
-run at the same time share one request. What goes wrong is `Unavailable`, with a reason that quotes nothing.
+Texts that are asked about at the same time share a request. Long texts are judged in pieces, and each category
+counts with its highest piece. Answers are kept for a while under a keyed hash. Requests stay under the quota
+that the answers' headers tell. What goes wrong is `Unavailable`, with a reason that quotes nothing.
 """
 
 from __future__ import annotations
@@ -12,30 +12,43 @@ import hmac
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from typing import NamedTuple
 
 from guard.errors import GuardError, Unavailable
-from guard.moderation import CATEGORIES, highest, parse_scores, request_body
+from guard.moderation import Judge, highest
+from guard.quota import Pace, Quota, read_quota
 from guard.services.blocking import LoopThread, in_thread
-from guard.services.hedge import Passing, hedged
-from guard.text import split
+from guard.services.flights import Flight, Flights, Landed, Scores
+from guard.services.hedge import Passing, hedged, together
+from guard.text import split, tokens
 
-Scores = dict[str, float]
-Post = Callable[[bytes], Awaitable[tuple[int, bytes]]]
-SyncPost = Callable[[bytes], tuple[int, bytes]]
+
+class Reply(NamedTuple):
+    """A service's answer: status, body, headers by name in lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
+Post = Callable[[bytes], Awaitable[Reply]]
+SyncPost = Callable[[bytes], Reply]
 Clock = Callable[[], float]
-_Key = tuple[asyncio.AbstractEventLoop, bytes]
 
 PIECE = 2000
 """Characters judged at once: OpenAI's guide asks for less than 2,000 for accuracy; 6,000 Hanzi are an error."""
 
-INPUTS = 32
-"""Pieces in one request."""
+GATHER_S = 0.015
+"""Seconds for which the windows of one stream wait for those of others."""
 
 ENTRIES = 4096
 """Answers kept."""
+
+_ODD = (400, 413, 422)
+"""What a service says to a request of which one text may be at fault."""
 
 
 class _Cache:
@@ -69,24 +82,17 @@ class _Cache:
                 self._kept.popitem(last=False)
 
 
-@dataclass(eq=False, slots=True)
-class _Flight:
-    """One request under way: its answer by name, where it is listed, and how many wait for it."""
-
-    task: asyncio.Task[dict[bytes, Scores]]
-    keys: list[_Key]
-    waiting: int = 0
-
-
 class Moderator:
-    """The judge for asynchronous callers. `post` sends one body and brings status and answer.
+    """The judge for asynchronous callers. `post` sends one body and brings the answer.
 
-    `timeout_s` bounds everything, retries included; `key` keys the cache's hashes; `clock` counts its seconds.
+    `timeout_s` bounds everything, retries and waiting included; `key` keys the cache's hashes; `clock` counts its
+    seconds.
     """
 
     def __init__(
         self,
         post: Post,
+        judge: Judge,
         *,
         model: str,
         timeout_s: float,
@@ -96,118 +102,134 @@ class Moderator:
         clock: Clock = time.monotonic,
     ) -> None:
         self._post = post
+        self._judge = judge
         self._model = model
         self._timeout_s = timeout_s
         self._key = key
         self._cache = _Cache(cache_s, entries, clock)
-        self._flights: dict[_Key, _Flight] = {}
+        self._flights = Flights(self._fly, judge.batch)
+        self._pace = Pace()
+        self._streams = 0
+        self._lock = threading.Lock()
 
-    def probe_body(self) -> bytes:
-        """The smallest request that a working endpoint answers."""
-        return request_body(["ping"], self._model)
+    @property
+    def quota(self) -> Quota:
+        """What the last answers said of their limits."""
+        return self._pace.quota
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Count a stream as open while the block lasts: where there are several, their windows share requests."""
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._streams += change
 
     async def score(self, texts: Sequence[str]) -> list[Scores]:
         """Score each text, category to score in [0, 1]; raises Unavailable. A blank text scores 0 unasked."""
         pieces = [_pieces(text) for text in texts]
         known = await self._known(dict.fromkeys(piece for group in pieces for piece in group))
-        return [
-            highest(known[p] for p in group) if group else dict.fromkeys(CATEGORIES, 0.0) for group in pieces
-        ]
+        blank = dict.fromkeys(self._judge.categories, 0.0)
+        return [highest(known[p] for p in group) if group else dict(blank) for group in pieces]
 
     async def _known(self, pieces: Iterable[str]) -> dict[str, Scores]:
         names = {piece: self._name(piece) for piece in pieces}
         found = {name: scores for name in names.values() if (scores := self._cache.get(name)) is not None}
         missing = {name: piece for piece, name in names.items() if name not in found}
-        for landed in await self._wait(self._board(missing)):
-            found.update(landed)
+        found |= await self._flights.bring(missing, alone=self._streams < 2)
         return {piece: found[name] for piece, name in names.items()}
 
     def _name(self, piece: str) -> bytes:
         text = f"{self._model}\0{piece}".encode("utf-8", "surrogatepass")
         return hmac.digest(self._key, text, "sha256")
 
-    def _board(self, missing: dict[bytes, str]) -> list[_Flight]:
-        """Join the requests that already ask for a piece, and start those for the others."""
-        loop = asyncio.get_running_loop()
-        joined = dict.fromkeys(flight for name in missing if (flight := self._flights.get((loop, name))))
-        fresh = {name: piece for name, piece in missing.items() if (loop, name) not in self._flights}
-        return [*joined, *(self._depart(loop, batch) for batch in _batches(fresh))]
-
-    def _depart(self, loop: asyncio.AbstractEventLoop, batch: dict[bytes, str]) -> _Flight:
-        flight = _Flight(loop.create_task(self._fly(batch)), [(loop, name) for name in batch])
-        self._flights.update(dict.fromkeys(flight.keys, flight))
-        flight.task.add_done_callback(lambda task: self._forget(flight))
-        return flight
-
-    def _forget(self, flight: _Flight) -> None:
-        for key in flight.keys:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
-
-    async def _wait(self, flights: Sequence[_Flight]) -> list[dict[bytes, Scores]]:
-        """Wait for all of them or the first failure; a request that nobody waits for any more is cancelled."""
-        if not flights:
-            return []
-        for flight in flights:
-            flight.waiting += 1
+    async def _fly(self, flight: Flight) -> Landed:
         try:
-            await asyncio.wait({flight.task for flight in flights}, return_when=asyncio.FIRST_EXCEPTION)
-            return [_result(flight.task) for flight in sorted(flights, key=lambda f: not f.task.done())]
-        finally:
-            for flight in flights:
-                flight.waiting -= 1
-                if not flight.waiting and flight.task.cancel():
-                    self._forget(flight)
-
-    async def _fly(self, batch: dict[bytes, str]) -> dict[bytes, Scores]:
-        body = request_body(list(batch.values()), self._model)
-        try:
-            answers = await hedged(partial(self._try, body, len(batch)), self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                await self._gather(flight)
+                landed = await self._asked(flight.depart())
         except TimeoutError:
             raise Unavailable("moderation", f"no answer within {self._timeout_s:g} s") from None
-        scores = dict(zip(batch, answers, strict=True))
-        for name, row in scores.items():
-            self._cache.put(name, row)
-        return scores
+        for name, scores in landed.items():
+            if not isinstance(scores, Unavailable):
+                self._cache.put(name, scores)
+        return landed
 
-    async def _try(self, body: bytes, expected: int) -> list[Scores]:
+    async def _gather(self, flight: Flight) -> None:
+        """Let others board for a moment, and for as long as the quota keeps the request back."""
         try:
-            status, answer = await self._post(body)
+            async with asyncio.timeout(GATHER_S):
+                await flight.ready.wait()
+        except TimeoutError:
+            pass
+        await self._turn(lambda: _size(flight.batch.values()))
+
+    async def _turn(self, size: Callable[[], int]) -> None:
+        while (delay := self._pace.delay(time.monotonic(), size())) > 0:
+            if delay > self._timeout_s:
+                raise Unavailable("moderation", "its quota is used up")
+            await asyncio.sleep(delay)
+
+    async def _asked(self, batch: dict[bytes, str]) -> Landed:
+        try:
+            answers = await self._answers(list(batch.values()))
+        except _Odd as failure:
+            if len(batch) == 1:
+                return dict.fromkeys(batch, failure)
+            alone = await together(self._asked({name: text}) for name, text in batch.items())
+            return {name: scores for landed in alone for name, scores in landed.items()}
+        return dict(zip(batch, answers, strict=True))
+
+    async def _answers(self, texts: list[str]) -> list[Scores]:
+        bodies, size = self._judge.bodies(texts), _size(texts)
+        tries = [hedged(partial(self._try, body, size), self._timeout_s) for body in bodies]
+        return self._judge.scores(await together(tries) if len(tries) > 1 else [await tries[0]], len(texts))
+
+    async def _try(self, body: bytes, size: int) -> bytes:
+        await self._turn(lambda: size)
+        self._pace.spend(time.monotonic(), size)
+        said, refused = Quota(), False
+        try:
+            status, answer, headers = await self._post(body)
+            said, refused = read_quota(headers), status == 429
         except GuardError as failure:
             reason = getattr(failure, "reason", "") or getattr(failure, "code", "")
             raise Unavailable("moderation", f"not sent ({reason or type(failure).__name__})") from None
         except Exception as failure:
             raise Passing("moderation", f"no connection ({type(failure).__name__})") from None
+        finally:
+            self._pace.answered(time.monotonic(), size, said, refused=refused)
         if status == 200:
-            return parse_scores(answer, expected)
+            return answer
         raise _refusal(status)
+
+
+class _Odd(Unavailable):
+    """A request that the service cannot take: one of its texts may be at fault, or all."""
 
 
 def _pieces(text: str) -> list[str]:
     return [piece for piece in split(text, PIECE) if piece.strip()]
 
 
-def _batches(pieces: dict[bytes, str]) -> list[dict[bytes, str]]:
-    rows = list(pieces.items())
-    return [dict(rows[at : at + INPUTS]) for at in range(0, len(rows), INPUTS)]
-
-
-def _result(task: asyncio.Task[dict[bytes, Scores]]) -> dict[bytes, Scores]:
-    if task.cancelled():
-        raise Unavailable("moderation", "the request was cancelled")
-    failure = task.exception()
-    if isinstance(failure, Unavailable):
-        raise Unavailable(failure.what, failure.reason)  # its own, for each that waited
-    if failure is not None:
-        raise Unavailable("moderation", f"the request failed ({type(failure).__name__})")
-    return task.result()
+def _size(texts: Iterable[str]) -> int:
+    return sum(map(tokens, texts))
 
 
 def _refusal(status: int) -> Unavailable:
     if status == 429 or status >= 500:
         return Passing("moderation", f"HTTP {status}")
-    why = {401: ": the key was refused", 403: ": the key was refused", 404: ": no moderation endpoint there"}
-    return Unavailable("moderation", f"HTTP {status}{why.get(status, '')}")
+    why = {
+        401: ": the key was refused",
+        403: ": the key was refused",
+        404: ": there is no such endpoint or model",
+    }
+    return (_Odd if status in _ODD else Unavailable)("moderation", f"HTTP {status}{why.get(status, '')}")
 
 
 class SyncModerator:
@@ -220,6 +242,7 @@ class SyncModerator:
     def __init__(
         self,
         post: SyncPost,
+        judge: Judge,
         *,
         model: str,
         timeout_s: float,
@@ -233,6 +256,7 @@ class SyncModerator:
         self._threads = LoopThread(threads, "guard-moderation")
         self._moderator = Moderator(
             partial(in_thread, post),
+            judge,
             model=model,
             timeout_s=timeout_s,
             cache_s=cache_s,
@@ -241,9 +265,16 @@ class SyncModerator:
             clock=clock,
         )
 
-    def probe_body(self) -> bytes:
-        """The smallest request that a working endpoint answers."""
-        return self._moderator.probe_body()
+    @property
+    def quota(self) -> Quota:
+        """What the last answers said of their limits."""
+        return self._moderator.quota
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Count a stream as open while the block lasts: where there are several, their windows share requests."""
+        with self._moderator.streaming():
+            yield
 
     def score(self, texts: Sequence[str]) -> list[Scores]:
         """Score each text, category to score in [0, 1]; raises Unavailable. A blank text scores 0 unasked."""

@@ -233,7 +233,7 @@ async def test_a_check_that_raises_lets_nothing_through(
 ANSWERING = {
     "decide": "guard.engine.decide",
     "redact": "guard.engine.answer",
-    "moderation": "guard.doors.Moderation.score",
+    "moderation": "guard.judging.Moderation.score",
     "reading": "guard.call.response_reading",
     "ledger": "guard.trace.ledger.Ledger.append",
 }

@@ -111,7 +111,7 @@ async def test_comments_do_not_wait_for_text(
 
     mount = GuardMiddleware(app, guard=judging)
     await mount._check({})
-    monkeypatch.setattr("guard.doors.Moderation.score", score)
+    monkeypatch.setattr("guard.judging.Moderation.score", score)
     connection = kit.Connection([orjson.dumps(kit.chat("hi", stream=True))])
     task = asyncio.ensure_future(kit.request(mount, connection=connection))
     while b"retry" not in connection.answer.body:  # noqa: ASYNC110

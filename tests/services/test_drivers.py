@@ -8,6 +8,7 @@ import random
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ class Doors:
     def score(self, texts: Sequence[str]) -> list[dict[str, float]]:
         return [self.judge(text) for text in texts]
 
+    def streaming(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def commit(self, record: bytes) -> None:
         self.committed.append(record)
 
@@ -77,6 +81,9 @@ class AsyncDoors:
         finally:
             self.running -= 1
         return self.doors.score(texts)
+
+    def streaming(self) -> AbstractContextManager[None]:
+        return self.doors.streaming()
 
     async def commit(self, record: bytes) -> None:
         self.doors.commit(record)

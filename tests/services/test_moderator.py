@@ -12,10 +12,13 @@ import pytest
 
 from guard.errors import Refused, Unavailable
 from guard.kinds import MODERATION
-from guard.services.moderator import INPUTS, PIECE, Moderator
+from guard.moderation import ModerationApi
+from guard.services.moderator import PIECE, Moderator, Reply
+
+INPUTS = ModerationApi.batch
 
 CANARY = "alice.canary@example.org"
-Step = Callable[[list[str]], Awaitable[tuple[int, bytes]]]
+Step = Callable[[list[str]], Awaitable[Reply]]
 
 
 def scores_of(text: str) -> dict[str, float]:
@@ -28,8 +31,10 @@ def scores_of(text: str) -> dict[str, float]:
     return scores
 
 
-def good(texts: Sequence[str]) -> tuple[int, bytes]:
-    return 200, orjson.dumps({"results": [{"category_scores": scores_of(text)} for text in texts]})
+def good(texts: Sequence[str], **headers: str) -> Reply:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    body = orjson.dumps({"results": [{"category_scores": scores_of(text)} for text in texts]})
+    return Reply(200, body, named)
 
 
 class Service:
@@ -41,7 +46,7 @@ class Service:
         self.cancelled = 0
         self.second = asyncio.Event()
 
-    async def __call__(self, body: bytes) -> tuple[int, bytes]:
+    async def __call__(self, body: bytes) -> Reply:
         texts = orjson.loads(body)["input"]
         self.asked.append(texts)
         if len(self.asked) == 2:
@@ -60,8 +65,8 @@ class Service:
             await step.wait()
             return good(texts)
         if isinstance(step, int):
-            return step, orjson.dumps({"error": {"message": f"You said {texts}"}})
-        return step if isinstance(step, tuple) else (200, step)
+            return Reply(step, orjson.dumps({"error": {"message": f"You said {texts}"}}))
+        return Reply(*step) if isinstance(step, tuple) else Reply(200, step)
 
 
 class Clock:
@@ -74,7 +79,9 @@ class Clock:
 
 def moderator(service: Service, **changes: Any) -> Moderator:
     return Moderator(
-        service, **{"model": "omni", "timeout_s": 5.0, "cache_s": 300, "key": b"k" * 32, **changes}
+        service,
+        ModerationApi("omni"),
+        **{"model": "omni", "timeout_s": 5.0, "cache_s": 300, "key": b"k" * 32, **changes},
     )
 
 
@@ -172,7 +179,7 @@ def test_the_judge_keeps_no_text() -> None:
     gc.collect()
     assert secret.encode() not in b"".join(judge._cache._kept)
     assert secret not in repr(vars(judge)) + repr(judge._cache._kept)
-    assert judge._flights == {}
+    assert judge._flights.open == 0
 
 
 def test_keys_of_two_installations_name_texts_differently() -> None:
@@ -204,13 +211,13 @@ def test_texts_that_are_asked_at_the_same_time_share_a_call() -> None:
 def test_a_failure_reaches_everyone_who_waits() -> None:
     """Sharing a request shares its failure."""
     service = Service("hang", "hang")
-    judge = moderator(service, timeout_s=0.1)
+    judge = moderator(service, timeout_s=0.5)
 
     async def main() -> list[Any]:
         return await asyncio.gather(*(judge.score(["a"]) for _ in range(3)), return_exceptions=True)
 
     failures = asyncio.run(main())
-    assert [str(f) for f in failures] == ["moderation is unavailable: no answer within 0.1 s"] * 3
+    assert [str(f) for f in failures] == ["moderation is unavailable: no answer within 0.5 s"] * 3
     assert len({id(f) for f in failures}) == 3
     assert len(service.asked) == 2
 
@@ -237,7 +244,7 @@ def test_one_caller_who_leaves_does_not_take_the_call_along() -> None:
         return got, service.cancelled
 
     assert asyncio.run(main()) == (0.9, 1)
-    assert judge._flights == {}
+    assert judge._flights.open == 0
 
 
 def test_a_text_whose_call_was_abandoned_is_asked_again() -> None:
@@ -313,7 +320,7 @@ def test_two_failures_are_unavailable(failure: Any, reason: str) -> None:
     [
         (401, "HTTP 401: the key was refused"),
         (403, "HTTP 403: the key was refused"),
-        (404, "HTTP 404: no moderation endpoint there"),
+        (404, "HTTP 404: there is no such endpoint or model"),
         (400, "HTTP 400"),
         (413, "HTTP 413"),
         (307, "HTTP 307"),
@@ -377,7 +384,134 @@ def test_two_failed_requests_leave_no_noise(caplog: pytest.LogCaptureFixture) ->
     assert caplog.records == []
 
 
-def test_a_probe_is_a_request_that_a_service_answers() -> None:
-    """The start asks once whether there is a judge."""
-    body = moderator(Service()).probe_body()
-    assert orjson.loads(body) == {"model": "omni", "input": ["ping"]}
+def streams(judge: Moderator, texts: Sequence[str], *, gap_s: float = 0.0) -> list[dict[str, float]]:
+    """Score texts as so many streams would, one window each, `gap_s` after one another."""
+
+    async def one(place: int, text: str) -> dict[str, float]:
+        with judge.streaming():
+            await asyncio.sleep(place * gap_s)
+            [scores] = await judge.score([text])
+            return scores
+
+    async def main() -> list[dict[str, float]]:
+        return await asyncio.gather(*(one(place, text) for place, text in enumerate(texts)))
+
+    return asyncio.run(main())
+
+
+def test_streams_share_a_request() -> None:
+    """Windows of several streams that come within a moment leave together, and each gets its own scores."""
+    service = Service()
+    got = streams(moderator(service), [f"violence=0.{i}" for i in range(1, 9)], gap_s=0.0005)
+    assert [s["violence"] for s in got] == [i / 10 for i in range(1, 9)]
+    assert len(service.asked) <= 2
+    assert sum(map(len, service.asked)) == 8
+
+
+def test_a_stream_that_is_alone_does_not_wait() -> None:
+    """Nobody else is there to share with: its window leaves at once."""
+    service = Service()
+    judge = moderator(service)
+
+    async def main() -> int:
+        with judge.streaming():
+            task = asyncio.ensure_future(judge.score(["violence=0.9"]))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            asked = len(service.asked)
+            await task
+            return asked
+
+    assert asyncio.run(main()) == 1
+
+
+def test_a_full_request_does_not_wait() -> None:
+    """So many windows at once fill a request: it leaves, and what is left over shares the next."""
+    service = Service()
+    got = streams(moderator(service), [f"violence=0.{i:02d}" for i in range(1, INPUTS + 6)])
+    assert [s["violence"] for s in got] == [i / 100 for i in range(1, INPUTS + 6)]
+    assert list(map(len, service.asked)) == [INPUTS, 5]
+
+
+def test_a_text_that_the_service_refuses_fails_only_its_own_stream() -> None:
+    """A shared request that is refused is asked again text by text: one odd text does not end other streams."""
+
+    class Picky(Service):
+        async def __call__(self, body: bytes) -> Reply:
+            texts = orjson.loads(body)["input"]
+            self.asked.append(texts)
+            return Reply(400, b"{}") if "odd" in texts else good(texts)
+
+    service = Picky()
+    judge = moderator(service)
+
+    async def one(text: str) -> Any:
+        with judge.streaming():
+            return await judge.score([text])
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*map(one, ("violence=0.9", "odd", "hate=0.3")), return_exceptions=True)
+
+    calm, odd, rude = asyncio.run(main())
+    assert (calm[0]["violence"], rude[0]["hate"]) == (0.9, 0.3)
+    assert isinstance(odd, Unavailable)
+    assert odd.reason == "HTTP 400"
+    assert len(service.asked) == 4
+
+
+def limited(limit: int, remaining: int, reset: str) -> dict[str, str]:
+    return {
+        "x_ratelimit_limit_requests": str(limit),
+        "x_ratelimit_remaining_requests": str(remaining),
+        "x_ratelimit_reset_requests": reset,
+    }
+
+
+def test_requests_wait_for_the_quota_and_share_it_meanwhile() -> None:
+    """The last place is used up: the next three windows wait for one, and leave in one request."""
+    service = Service(
+        (200, good(["a"], **limited(10, 0, "1s")).body, good([], **limited(10, 0, "1s")).headers)
+    )
+    judge = moderator(service)
+
+    async def main() -> tuple[int, float]:
+        loop = asyncio.get_running_loop()
+        await judge.score(["a"])
+        begun = loop.time()
+        await asyncio.gather(*(judge.score([text]) for text in ("b", "c", "d")))
+        return len(service.asked), loop.time() - begun
+
+    asked, waited = asyncio.run(main())
+    assert asked == 2
+    assert sorted(service.asked[1]) == ["b", "c", "d"]
+    assert waited >= 0.05
+
+
+def test_a_quota_that_comes_back_too_late_is_an_outage() -> None:
+    """Text that could not be judged in time is not held for a minute to fail then: it is unavailable at once."""
+    first = good(["a"], **limited(1, 0, "1m0s"))
+    service = Service((200, first.body, first.headers))
+    judge = moderator(service, timeout_s=1.0)
+
+    async def main() -> None:
+        await judge.score(["a"])
+        await asyncio.wait_for(judge.score(["b"]), 0.5)
+
+    with pytest.raises(Unavailable) as caught:
+        asyncio.run(main())
+    assert caught.value.reason == "its quota is used up"
+    assert len(service.asked) == 1
+
+
+def test_a_429_is_asked_again_when_it_says() -> None:
+    """C16: the second try waits for Retry-After, not for a moment that is sure to fail."""
+    service = Service((429, b"{}", {"retry-after-ms": "60"}))
+    judge = moderator(service)
+
+    async def main() -> float:
+        begun = asyncio.get_running_loop().time()
+        await judge.score(["violence=0.9"])
+        return asyncio.get_running_loop().time() - begun
+
+    assert asyncio.run(main()) >= 0.055
+    assert len(service.asked) == 2

@@ -15,12 +15,13 @@ import pytest
 
 from guard.errors import Unavailable
 from guard.kinds import MODERATION
-from guard.services.moderator import SyncModerator
+from guard.moderation import ModerationApi
+from guard.services.moderator import Reply, SyncModerator
 
 
-def good(texts: list[str], score: float) -> tuple[int, bytes]:
+def good(texts: list[str], score: float) -> Reply:
     scores = {**dict.fromkeys(MODERATION, 0.01), "violence": score}
-    return 200, orjson.dumps({"results": [{"category_scores": scores} for _ in texts]})
+    return Reply(200, orjson.dumps({"results": [{"category_scores": scores} for _ in texts]}))
 
 
 class Service:
@@ -31,7 +32,7 @@ class Service:
         self.asked: list[list[str]] = []
         self.over = threading.Event()
 
-    def __call__(self, body: bytes) -> tuple[int, bytes]:
+    def __call__(self, body: bytes) -> Reply:
         texts = orjson.loads(body)["input"]
         self.asked.append(texts)
         step = self.steps.pop(0) if self.steps else 0.9
@@ -41,7 +42,11 @@ class Service:
             step.wait(60)
         if isinstance(step, BaseException):
             raise step
-        return (step, b"") if isinstance(step, int) else good(texts, step if isinstance(step, float) else 0.9)
+        return (
+            Reply(step, b"")
+            if isinstance(step, int)
+            else good(texts, step if isinstance(step, float) else 0.9)
+        )
 
 
 @pytest.fixture
@@ -53,7 +58,9 @@ def service() -> Iterator[Service]:
 
 def moderator(service: Service, **changes: Any) -> SyncModerator:
     return SyncModerator(
-        service, **{"model": "omni", "timeout_s": 5.0, "cache_s": 300, "key": b"k" * 32, **changes}
+        service,
+        ModerationApi("omni"),
+        **{"model": "omni", "timeout_s": 5.0, "cache_s": 300, "key": b"k" * 32, **changes},
     )
 
 
@@ -169,12 +176,13 @@ judge.close()
     setup = """
 import orjson, sys, types
 from guard.kinds import MODERATION
-from guard.services.moderator import SyncModerator
+from guard.moderation import ModerationApi
+from guard.services.moderator import Reply, SyncModerator
 def post(body):
     scores = {**dict.fromkeys(MODERATION, 0.01), "violence": 0.9}
-    return 200, orjson.dumps({"results": [{"category_scores": scores}]})
+    return Reply(200, orjson.dumps({"results": [{"category_scores": scores}]}))
 module = types.ModuleType("tests_service")
-module.judge = SyncModerator(post, model="m", timeout_s=5, cache_s=0, key=b"k")
+module.judge = SyncModerator(post, ModerationApi("m"), model="m", timeout_s=5, cache_s=0, key=b"k")
 sys.modules["tests_service"] = module
 """
     done = subprocess.run([sys.executable, "-c", setup + script], timeout=60, check=False)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from guard.engine import Exchange, Screened, screen_input, screen_output
 from guard.errors import BadRequest, Refused, Unavailable
 from guard.keys import keyed_hash
+from guard.policy import names
 from guard.policy.decide import decide
 from guard.policy.model import Policy
 from guard.sentences import message_for
@@ -95,7 +96,9 @@ class Call:
         self.action = Action.ALLOW
         self.body: Any = None
         self._change = change
-        self._span = guard.recorder.start(spans.SCREEN, parent=parent, links=links, prepared=guard.policy_group)
+        self._span = guard.recorder.start(
+            spans.SCREEN, parent=parent, links=links, prepared=guard.policy_group
+        )
         self._model_span: Any = None
 
     @property
@@ -161,7 +164,8 @@ class Call:
         if first in self.policy.endpoints.allow:
             self.exchange.receipts.note("detect", Receipt.SKIPPED)
             return ()
-        return (Finding("guard.opaque.endpoint", 0, 0, 1.0, "guard", ""),)
+        named = first if first in names.ENDPOINTS else ""
+        return (Finding("guard.opaque.endpoint", 0, 0, 1.0, "guard", named),)
 
     def _compile(self, screened: Screened, body: bytes) -> bytes:
         if self.body is None:

@@ -6,7 +6,6 @@ from guard.policy.model import Policy
 from guard.types import Decision, Stage
 
 _OPAQUE = {
-    "endpoint": "guard does not screen this endpoint; `endpoints: {allow: [NAME]}` in the policy lets it pass",
     "encoding": "guard cannot read this encoding; a rule `guard.opaque.encoding: allow` lets it pass unscreened",
 }
 
@@ -15,6 +14,8 @@ def sentence(kind: str, path: str = "", stage: Stage = Stage.INPUT) -> str:
     """Say why something was refused, and for what cannot be read, which rule would allow it."""
     if kind.startswith("guard.opaque."):
         what = kind.rpartition(".")[2]
+        if what == "endpoint":
+            return _endpoint(path, stage)
         if what in _OPAQUE:
             return _OPAQUE[what]
         place = f" at {path}" if path else ""
@@ -25,6 +26,13 @@ def sentence(kind: str, path: str = "", stage: Stage = Stage.INPUT) -> str:
         )
     subject = "the answer" if stage is Stage.OUTPUT else "the request"
     return f"{subject} was refused by the policy ({kind})"
+
+
+def _endpoint(name: str, stage: Stage) -> str:
+    if name:
+        return f"guard does not screen this endpoint; `endpoints: {{allow: [{name}]}}` in the policy lets it pass"
+    rule = f"a rule `guard.opaque.endpoint: allow` under {stage}.rules"
+    return f"guard does not screen this endpoint; {rule} lets all such endpoints pass"
 
 
 def message_for(policy: Policy, blocking: Decision, stage: Stage) -> str:

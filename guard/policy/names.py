@@ -34,7 +34,7 @@ RECOGNIZER_COUNTRIES = COUNTRIES | {"EU"}
 _ENDPOINTS = """
 agents assistants audio batches chatkit containers content_provenance_checks conversations decisions evals
 files fine_tuning images live models moderations organization projects realtime safety skills threads uploads
-vaults vector_stores videos
+vaults vector_stores videos webhook_endpoints webhook_event_types
 """
 ENDPOINTS = frozenset(_ENDPOINTS.split())
 """First path segments of the endpoints of the OpenAI API that guard does not screen (openai.resources)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from guard.policy import names
 from guard.wire.leaves import ON_LANE
 from guard.wire.nodes import Tagged
 from guard.wire.openai import ANSWERS, REQUESTS
@@ -23,6 +24,7 @@ class Row(NamedTuple):
 
 
 OTHER = "any other field"
+WHOLE = "the whole endpoint"
 _STREAMED = ("chat", "responses", "completions")
 _UNMAPPED = {
     "request": "refused: guard.opaque.field",
@@ -32,7 +34,7 @@ _UNMAPPED = {
 
 
 def coverage() -> list[Row]:
-    """List every mapped place, endpoint by endpoint, and what becomes of all others."""
+    """List every mapped place, endpoint by endpoint, what becomes of all others, and the refused endpoints."""
     rows: list[Row] = []
     for name in REQUESTS:
         places = {
@@ -44,7 +46,14 @@ def coverage() -> list[Row]:
             rows += [Row(name, direction, path, treatment) for path, treatment in _with_tables(found)]
             if direction != "stream" or name in _STREAMED:
                 rows.append(Row(name, direction, OTHER, _UNMAPPED[direction]))
-    return [_as_sent(row) if row.direction == "request" else row for row in rows]
+    return [_as_sent(row) if row.direction == "request" else row for row in rows] + _refused()
+
+
+def _refused() -> list[Row]:
+    """The endpoints that nobody reads, each with the line of a policy that lets it pass unscreened."""
+    allowing = "refused: guard.opaque.endpoint (endpoints: {{allow: [{}]}})"
+    others = sorted(names.ENDPOINTS - set(REQUESTS))
+    return [Row(name, "request", WHOLE, allowing.format(name)) for name in others]
 
 
 def _as_sent(row: Row) -> Row:

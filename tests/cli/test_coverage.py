@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
 
 from guard.cli.main import _verbs, app
-from guard.wire.coverage import coverage
+from guard.wire.coverage import WHOLE, coverage
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,3 +46,24 @@ def test_an_unknown_name_says_which_there_are() -> None:
     code, out = run("chta")
     assert code == 2
     assert "endpoints: chat, responses" in out
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_no_line_is_wider_than_the_terminal_and_no_name_is_cut(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 80 and at 140 columns every step of every place stands whole in one line."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, out = run()
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= columns
+    steps = {name for row in coverage() if row.path != WHOLE for name in re.findall(r"\w+", row.path)}
+    assert len(steps) > 200
+    assert steps <= set(re.findall(r"\w+", out))
+
+
+def test_what_is_refused_is_named_with_the_line_that_allows_it() -> None:
+    """B20: each endpoint of the SDK that guard does not read stands in the table, with what a policy would say."""
+    code, out = run("files")
+    assert code == 0
+    assert "endpoints: {allow: [files]}" in out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import resources
@@ -14,14 +14,18 @@ from typing import Any
 
 import duckdb
 
-from guard.audit.questions import QUESTIONS, QueryError, Question
+from guard.audit.named import QUESTIONS
+from guard.audit.questions import QueryError, Question
+from guard.trace import chain
 
-__all__ = ["QUESTIONS", "VIEWS", "QueryError", "Table", "connect", "run"]
+__all__ = ["QUESTIONS", "VIEWS", "QueryError", "Table", "ask", "bound", "connect", "run"]
 
 VIEWS = ("spans", "calls", "decisions", "findings", "checks")
 
 ROWS = 100_000
 """Most rows of one answer."""
+
+_HEADER = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,48 +37,83 @@ class Table:
     more: bool = False
 
 
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+def connect(folder: Path, out: Path | None = None) -> duckdb.DuckDBPyConnection:
     """Open the views over a folder's exports; the connection can read those files and nothing else.
 
-    An empty folder gives empty views. Raises QueryError where there is no such folder.
+    An empty folder gives empty views. `out` is the one file that it may write. Raises QueryError where there is
+    no such folder.
     """
     if not folder.is_dir():
         raise QueryError(f"there is no folder of exports at {folder}")
-    paths = sorted(str(path.resolve()) for path in folder.iterdir() if path.suffix == ".jsonl")
-    files = ", ".join(map(_literal, paths))
+    paths = sorted(path.resolve() for path in folder.iterdir() if path.suffix == ".jsonl")
     connection = duckdb.connect(":memory:")
-    connection.execute(f"CREATE VIEW lines AS {_source(files)}")
+    connection.execute(f"CREATE VIEW lines AS {lines_of(paths)}")
     connection.execute(resources.files("guard.audit").joinpath("audit.sql").read_text())
     scratch = os.path.join(tempfile.gettempdir(), f"guard-audit-{os.getpid()}")
-    connection.execute(f"SET temp_directory = {_literal(scratch)}")
-    connection.execute(f"SET allowed_paths = [{files}]")
+    allowed = ", ".join(literal(str(path)) for path in (*paths, *filter(None, [out])))
+    connection.execute(f"SET temp_directory = {literal(scratch)}")
+    connection.execute(f"SET allowed_paths = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
 
 
-def run(folder: Path, question: str, parameters: Mapping[str, str] | None = None) -> Table:
+def run(
+    folder: Path, question: str, parameters: Mapping[str, str] | None = None, out: Path | None = None
+) -> Table:
     """Answer a named question, or one SELECT over the views; parameters are texts.
 
-    Raises QueryError for what is neither, with the columns that there are.
+    With `out` all rows go into that Parquet file, and the table holds only its columns. Raises QueryError for
+    what is neither, with the columns that there are.
     """
     named = QUESTIONS.get(question)
-    values = _values(named, dict(parameters or {})) if named else dict(parameters or {})
+    values = bound(named, dict(parameters or {})) if named else dict(parameters or {})
+    sql = named.sql if named else question
+    with closing(connect(folder, out)) as connection:
+        return _answer(connection, sql, values, ROWS) if out is None else _write(connection, sql, values, out)
+
+
+def ask(
+    folder: Path,
+    question: Question,
+    parameters: Mapping[str, str],
+    more: Mapping[str, Any] | None = None,
+    most: int | None = ROWS,
+) -> Table:
+    """Answer a question of guard's own: `parameters` are texts, `more` are values; `most` rows at most."""
+    values = {**bound(question, dict(parameters)), **(more or {})}
     with closing(connect(folder)) as connection:
-        return _answer(connection, named.sql if named else question, values)
+        return _answer(connection, question.sql, values, most)
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any]) -> Table:
+def _answer(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any], most: int | None
+) -> Table:
     try:
-        statements = connection.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise QueryError(_NEITHER)
-        result = connection.execute(statements[0], values or None)
+        result = connection.execute(_select(connection, sql), values or None)
         columns = tuple(column[0] for column in result.description or ())
-        rows = result.fetchmany(ROWS + 1)
+        rows = result.fetchall() if most is None else result.fetchmany(most + 1)
     except duckdb.Error as error:
         raise QueryError(_explain(connection, sql, error)) from error
-    return Table(columns, rows[:ROWS], len(rows) > ROWS)
+    return Table(columns, rows[:most], most is not None and len(rows) > most)
+
+
+def _write(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any], out: Path) -> Table:
+    try:
+        _select(connection, sql)
+        connection.execute(f"CREATE TEMP TABLE answer AS {sql.rstrip().rstrip(';')}", values or None)
+        connection.execute(f"COPY answer TO {literal(str(out))} (FORMAT parquet, USE_TMP_FILE false)")
+        return Table(tuple(_columns(connection, "answer")), [])
+    except duckdb.Error as error:
+        raise QueryError(_explain(connection, sql, error)) from error
+
+
+def _select(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """The one SELECT that a text is; raises QueryError for anything else."""
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise QueryError(_NEITHER)
+    return statements[0]
 
 
 _NEITHER = (
@@ -83,7 +122,8 @@ _NEITHER = (
 )
 
 
-def _values(question: Question, given: dict[str, str]) -> dict[str, Any]:
+def bound(question: Question, given: dict[str, str]) -> dict[str, Any]:
+    """The values of a question's parameters, read from texts; raises QueryError for one too many or too few."""
     known = [parameter.name for parameter in question.parameters]
     unknown = [name for name in given if name not in known]
     if unknown:
@@ -112,14 +152,31 @@ def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:
         return []
 
 
-def _source(files: str) -> str:
-    if not files:
-        return "SELECT NULL::JSON AS json, NULL::VARCHAR AS filename WHERE false"
-    return (
-        f"SELECT json, filename FROM read_json_objects([{files}], format = 'newline_delimited',"
-        " filename = true, ignore_errors = true, maximum_object_size = 67108864)"
+def lines_of(paths: Sequence[Path]) -> str:
+    """SQL for the lines of exports, each with its file and the number that it has in the chain."""
+    return " UNION ALL ".join(map(_numbered, paths)) or (
+        "SELECT NULL::JSON AS json, NULL::VARCHAR AS filename, NULL::BIGINT AS seq WHERE false"
     )
 
 
-def _literal(text: str) -> str:
+def _numbered(path: Path) -> str:
+    # Lines come in order and a line that is no JSON is a row too, so that counting them is numbering them.
+    return (
+        f"SELECT json, filename, {first_of(path) - 1} + row_number() OVER () AS seq FROM read_json_objects("
+        f"{literal(str(path))}, format = 'newline_delimited', filename = true, ignore_errors = true,"
+        " maximum_object_size = 67108864)"
+    )
+
+
+def first_of(path: Path) -> int:
+    """The number of an export's first record, by its chain's header; 1 where there is none."""
+    try:
+        with path.with_suffix(".chain").open("rb") as file:
+            return chain.read_header(file.readline(_HEADER).rstrip(b"\n")).first
+    except (OSError, ValueError):
+        return 1
+
+
+def literal(text: str) -> str:
+    """A text as SQL."""
     return "'" + text.replace("'", "''") + "'"

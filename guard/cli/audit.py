@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guard.cli import papers
+from guard.cli.desk import Folder, exports_of, on_record
+from guard.cli.tables import AsCsv, AsJson, AsParquet, cell, console, draft, form_of, present, write_json
 from guard.errors import SetupError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from guard.audit.query import Table
     from guard.audit.verify import Report
 
 app = typer.Typer(help="Ask, prove and hand over the record of what guard did.", no_args_is_help=True)
+app.command(epilog="Example: guard audit sample -n 25 --seed 2026-Q4")(papers.sample)
+app.command(epilog="Example: guard audit reconcile --usage usage.csv --since 2026-11-01")(papers.reconcile)
 
 _LARGE = 64 * 1024 * 1024
-
-Folder = Annotated[Path | None, typer.Option(help="The folder of exports; GUARD_EXPORTS if left out.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 
 @app.command(epilog="Example: guard audit query left-region --region EU --since 7d")
@@ -40,12 +37,15 @@ def query(
     rule: Annotated[str | None, typer.Option(help="Only this rule, as the policy writes it.")] = None,
     subject: Annotated[str | None, typer.Option(help="The keyed hash of a value, as in findings.")] = None,
     trace: Annotated[str | None, typer.Option(help="A trace id, as in x-guard-trace.")] = None,
-    json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV for spreadsheets.")] = False,
+    top: Annotated[str | None, typer.Option(help="How many rows.")] = None,
+    sensitive: Annotated[
+        str | None, typer.Option(help="Which kinds are sensitive: pii.card,pii.medical*.")
+    ] = None,
+    json: AsJson = False,
+    as_csv: AsCsv = False,
+    parquet: AsParquet = None,
 ) -> None:
     """Answer a named question, or one SELECT over the views spans, calls, decisions, findings, checks."""
-    from guard.audit.query import run
-
     if listed or not question:
         return _list(json)
     given = {
@@ -56,11 +56,33 @@ def query(
         "rule": rule,
         "subject": subject,
         "trace": trace,
+        "top": top,
+        "sensitive": sensitive,
     }
-    table = run(_exports(folder), question, {name: text for name, text in given.items() if text is not None})
-    (_json if json else _csv if as_csv else _show)(table)
-    if table.more:
-        print("there are more rows: narrow the question", file=sys.stderr)
+    form = form_of(json, as_csv, parquet)
+    _ask(
+        exports_of(folder),
+        question,
+        {k: text for k, text in given.items() if text is not None},
+        form,
+        parquet,
+    )
+
+
+def _ask(exports: Path, question: str, given: dict[str, str], form: str, parquet: Path | None) -> None:
+    """Answer, put the reading on record, and only then show or leave the answer."""
+    from guard.audit.query import QUESTIONS, run
+
+    part = draft(parquet) if parquet else None
+    try:
+        table = run(exports, question, given, part)
+        on_record(exports, "query", question=question if question in QUESTIONS else "SQL", form=form)
+        if part is None or parquet is None:
+            return present(table, form)
+        part.replace(parquet)
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 @app.command(epilog="Example: guard audit verify exports/ --key guard.pub.pem")
@@ -68,12 +90,12 @@ def verify(
     path: Annotated[Path | None, typer.Argument(help="A folder of exports or one file.")] = None,
     folder: Folder = None,
     key: Annotated[Path | None, typer.Option(help="The public key (PEM); GUARD_HOME's if left out.")] = None,
-    json: Json = False,
+    json: AsJson = False,
 ) -> None:
     """Prove that no record was changed, removed, moved or cut. Exit code 1 where one was."""
     from guard.audit.verify import verify as check
 
-    exports = path or _exports(folder)
+    exports = path or exports_of(folder)
     public = _read(key) if key else _public_key()[1]
     try:
         with _progress(exports) as progress:
@@ -85,19 +107,13 @@ def verify(
 
 
 @app.command("key", epilog="Example: guard audit key > guard.pub.pem")
-def show_key(json: Json = False) -> None:
+def show_key(json: AsJson = False) -> None:
     """Print the public key with which an auditor verifies exports."""
     key_id, public = _public_key()
     if json:
-        _write_json({"key_id": key_id, "public_pem": public.decode()})
+        write_json({"key_id": key_id, "public_pem": public.decode()})
     else:
         typer.echo(f"# guard, key {key_id}\n{public.decode()}", nl=False)
-
-
-def _exports(folder: Path | None) -> Path:
-    from guard.settings import Settings
-
-    return folder or Settings().exports.expanduser()
 
 
 def _public_key() -> tuple[str, bytes]:
@@ -128,93 +144,19 @@ def _list(json: bool) -> None:
     from guard.audit.query import QUESTIONS, VIEWS
 
     if json:
-        return _write_json(
+        return write_json(
             [
                 {"name": q.name, "about": q.about, "parameters": [p.name for p in q.parameters]}
                 for q in QUESTIONS.values()
             ]
         )
-    console = _console()
+    out = console()
     for question in QUESTIONS.values():
         own = [f"--{p.name}" if p.default is None else f"[--{p.name}]" for p in question.parameters]
-        console.print(f"[bold]{question.name}[/bold]  ", end="")
-        console.print(" ".join(own), style="dim", markup=False)
-        console.print(f"  {question.about}", markup=False)
-    console.print(f"\nSQL is asked of the views {', '.join(VIEWS)}.", markup=False)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False)
-
-
-def _cell(value: Any) -> str:
-    """A value as text that cannot steer a terminal: what does not print is written as its code."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(" ", "milliseconds")
-    text = str(value)
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
-
-
-def _show(table: Table) -> None:
-    """Print a table, or where it is wider than the terminal, one record under the other."""
-    console = _console()
-    rows = [[_cell(value) for value in row] for row in table.rows]
-    widths = [max(map(len, column)) for column in zip(table.columns, *rows, strict=True)]
-    if not rows:
-        console.print("no rows")
-    elif sum(widths) + 3 * len(widths) + 1 <= console.width:
-        _show_table(console, table.columns, rows)
-    else:
-        _show_records(console, table.columns, rows)
-
-
-def _show_table(console: Console, columns: tuple[str, ...], rows: list[list[str]]) -> None:
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    grid = Grid(*columns)
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    console.print(grid)
-
-
-def _show_records(console: Console, columns: tuple[str, ...], rows: list[list[str]]) -> None:
-    width = max(map(len, columns))
-    for number, row in enumerate(rows, 1):
-        console.rule(f"{number} of {len(rows)}", align="left", style="dim")
-        for column, cell in zip(columns, row, strict=True):
-            if cell:
-                console.print(f"{column:{width}}  {cell}", markup=False, soft_wrap=True)
-
-
-def _json(table: Table) -> None:
-    _write_json([dict(zip(table.columns, row, strict=True)) for row in table.rows])
-
-
-def _write_json(value: Any) -> None:
-    import orjson
-
-    options = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_INDENT_2
-    sys.stdout.buffer.write(orjson.dumps(value, default=str, option=options) + b"\n")
-    sys.stdout.flush()
-
-
-def _csv(table: Table) -> None:
-    writer = csv.writer(sys.stdout)
-    writer.writerow(table.columns)
-    writer.writerows([_csv_cell(value) for value in row] for row in table.rows)
-
-
-def _csv_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    if value is None or isinstance(value, int | float):
-        return value
-    text = _cell(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+        out.print(f"[bold]{question.name}[/bold]  ", end="")
+        out.print(" ".join(own), style="dim", markup=False)
+        out.print(f"  {question.about}", markup=False)
+    out.print(f"\nSQL is asked of the views {', '.join(VIEWS)}.", markup=False)
 
 
 @contextmanager
@@ -235,20 +177,20 @@ def _progress(exports: Path) -> Iterator[Callable[[int], None] | None]:
 
 
 def _report(report: Report) -> None:
-    console = _console()
+    out = console()
     for problem in report.problems:
-        console.print(f"[red]✗[/red] [bold]{problem.what}[/bold]  ", end="")
-        console.print(_cell(problem), markup=False, soft_wrap=True)
+        out.print(f"[red]✗[/red] [bold]{problem.what}[/bold]  ", end="")
+        out.print(cell(problem), markup=False, soft_wrap=True)
     for note in report.notes:
-        console.print(_cell(f"· {note}"), style="dim", markup=False, soft_wrap=True)
+        out.print(cell(f"· {note}"), style="dim", markup=False, soft_wrap=True)
     counts = f"{report.records} records in {report.files} files, {report.signed} proved by a signature"
     verdict = "[green]✓ intact[/green]" if report.ok else f"[red]✗ {len(report.problems)} problems[/red]"
-    console.print(f"{verdict}  {counts}")
+    out.print(f"{verdict}  {counts}")
 
 
 def _report_json(report: Report) -> None:
     fields = ("what", "file", "line", "record", "text")
-    _write_json(
+    write_json(
         {
             "ok": report.ok,
             "files": report.files,

@@ -37,7 +37,7 @@ def root(
 
 
 def _verbs() -> None:
-    from guard.cli import audit, coverage, demo, policy, reveal, scan, serve
+    from guard.cli import audit, coverage, demo, policy, reveal, scan, serve, why
 
     app.command("demo")(demo.demo)
     app.command("serve")(serve.serve)
@@ -45,6 +45,7 @@ def _verbs() -> None:
     app.command("redact")(scan.redact)
     app.command("coverage")(coverage.coverage)
     app.command("reveal")(reveal.reveal)
+    app.command("why")(why.why)
     app.add_typer(policy.app, name="policy")
     app.add_typer(audit.app, name="audit")
 

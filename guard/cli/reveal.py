@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guard.cli.sources import read_text, write_text
-from guard.errors import SetupError
+from guard.cli.who import identified, login
 
 if TYPE_CHECKING:
     from guard.guard import Guard
@@ -20,7 +19,9 @@ def reveal(
     source: Annotated[
         str, typer.Argument(help="A file, - for standard input, or a text that holds sealed placeholders.")
     ] = "-",
-    out: Annotated[str, typer.Option("--out", "-o", help="Where to write; standard output if left out.")] = "",
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="Where to write; standard output if left out.")
+    ] = "",
     by: Annotated[str, typer.Option(help="Who asks; the login name if left out. It is recorded.")] = "",
     ticket: Annotated[str, typer.Option(help="Why: the number of a case. It is recorded.")] = "",
     policy: Annotated[str, typer.Option(help="The policy under which it is recorded.")] = "",
@@ -37,8 +38,8 @@ def reveal(
     from guard.pii.sealing import reveal as opened
     from guard.settings import Settings
 
-    who = _identifier(by or _login(), "--by", "a login name such as jo.weber")
-    case = _identifier(ticket, "--ticket", "the number of a case such as CASE-4711")
+    who = identified(by or login(), "--by", "a login name such as jo.weber")
+    case = identified(ticket, "--ticket", "the number of a case such as CASE-4711")
     text = source if SEALED.search(source) else read_text(source)
     guard = build(policy or Settings().policy, detecting=False)
     try:
@@ -71,22 +72,3 @@ def _tell(found: Revealed) -> None:
     under = f" under {', '.join(found.key_ids)}" if found.key_ids else ""
     closed = f", {found.closed} stayed closed: of another key, or changed" if found.closed else ""
     print(f"guard: {found.opened} placeholders opened{under}{closed}", file=sys.stderr)
-
-
-def _identifier(text: str, option: str, example: str) -> str:
-    """A text that may stand in the record."""
-    from guard.trace.records import OTHER, identifier
-
-    if identifier(text) == OTHER:
-        raise typer.BadParameter(f"{option}: write {example}, without blanks")
-    return text
-
-
-def _login() -> str:
-    """The name of the account that runs this, not what its environment says."""
-    try:
-        import pwd
-
-        return pwd.getpwuid(os.getuid()).pw_name
-    except (ImportError, KeyError):
-        raise SetupError("this account has no login name: say who asks with --by") from None

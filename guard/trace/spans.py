@@ -31,6 +31,7 @@ SCREEN = "guard.screen"
 START, STOP, POLICY_LOADED = "guard.start", "guard.stop", "guard.policy.loaded"
 
 REVEAL = "guard.reveal"
+AUDIT_READ = "guard.audit.read"
 
 # Attributes: OpenTelemetry GenAI.
 OPERATION = "gen_ai.operation.name"
@@ -92,6 +93,10 @@ REVEAL_TICKET = "guard.reveal.ticket"
 REVEAL_OPENED = "guard.reveal.opened"
 REVEAL_CLOSED = "guard.reveal.closed"
 REVEAL_KEYS = "guard.reveal.key_ids"
+AUDIT_BY = "guard.audit.by"
+AUDIT_VERB = "guard.audit.verb"
+AUDIT_QUESTION = "guard.audit.question"
+AUDIT_FORM = "guard.audit.form"
 
 # The event of one finding, and its attributes.
 FINDING = "guard.finding"

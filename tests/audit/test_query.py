@@ -64,8 +64,9 @@ class Gateway:
         self.ledger.append(span.end())
         return span
 
-    def call(self, intent: Span, action: Action = Action.ALLOW, error: str = "") -> None:
+    def call(self, intent: Span, action: Action = Action.ALLOW, error: str = "", response: str = "") -> None:
         body = {
+            "id": response or None,
             "model": "gpt-x",
             "choices": [{"finish_reason": "stop"}],
             "usage": {"prompt_tokens": 7, "completion_tokens": 3},
@@ -104,6 +105,9 @@ def exports(folder: Path, signer: Signer) -> Path:
     orphan = gateway.recorder.start("outer")
     gateway.call(orphan)
     ledger.append(records.lifecycle(gateway.recorder, spans.START, POLICY))
+    for version in ("1", "1", "2"):
+        loaded = {**POLICY, spans.POLICY_SHA256: version, spans.POLICY_VERSION: version}
+        ledger.append(records.lifecycle(gateway.recorder, spans.POLICY_LOADED, loaded))
     ledger.close()
     return folder
 
@@ -161,6 +165,23 @@ EXPECTED: dict[str, tuple[dict[str, str], int]] = {
     "latency": ({}, 4),
     "checks": ({}, 2),
     "exchange": ({"trace": "0" * 32}, 0),
+    "transfers": ({}, 2),
+    "recipients": ({}, 4),
+    "data-categories": ({}, 2),
+    "findings-by-day": ({}, 2),
+    "blocked-by-rule": ({}, 1),
+    "observed-only": ({}, 0),
+    "policy-changes": ({}, 2),
+    "life": ({}, 4),
+    "log-reads": ({}, 0),
+    "reveals": ({}, 0),
+    "gaps": ({}, 0),
+    "ended-badly": ({}, 1),
+    "subject-access": ({"subject": "5" * 32}, 5),
+    "cost": ({}, 3),
+    "errors": ({}, 4),
+    "slowest": ({"top": "3"}, 3),
+    "outcomes-by-day": ({}, 6),
 }
 
 
@@ -354,7 +375,7 @@ def test_a_connection_stays_confined(exports: Path) -> None:
         for sql in ("SET lock_configuration = false", "SELECT * FROM read_text('/etc/passwd')"):
             with pytest.raises(duckdb.Error):
                 connection.execute(sql)
-        assert connection.execute("SELECT count(*) FROM spans").fetchone() == (13,)
+        assert connection.execute("SELECT count(*) FROM spans").fetchone() == (16,)
 
 
 @pytest.mark.skipif(shutil.which("duckdb") is None, reason="the duckdb command is not installed")
@@ -363,4 +384,4 @@ def test_the_line_in_audit_sql_works(exports: Path) -> None:
     sql = Path(__file__).parents[2] / "guard" / "audit" / "audit.sql"
     set_ = f"SET VARIABLE exports = '{exports}/*.jsonl'"
     command = ["duckdb", "-cmd", set_, "-init", str(sql), "-c", "SELECT count(*) FROM spans"]
-    assert b"13" in subprocess.run(command, check=True, capture_output=True).stdout
+    assert b"16" in subprocess.run(command, check=True, capture_output=True).stdout

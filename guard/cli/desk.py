@@ -1,0 +1,40 @@
+"""What the auditor's verbs share: which folder, and that looking into the record is on record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Folder = Annotated[Path | None, typer.Option(help="The folder of exports; GUARD_EXPORTS if left out.")]
+
+
+def exports_of(folder: Path | None) -> Path:
+    """The folder that was named, or this installation's."""
+    from guard.settings import Settings
+
+    return folder or Settings().exports.expanduser()
+
+
+def on_record(exports: Path, verb: str, **what: Any) -> None:
+    """Record that this installation's own exports were read: who, by which verb and question, in which form.
+
+    A copy elsewhere is an auditor's own, and nobody could write its record. Raises Unavailable where the
+    record cannot be written; then nothing may be shown.
+    """
+    from guard.audit.desk import note
+    from guard.cli.who import login
+    from guard.settings import Settings
+    from guard.trace import spans
+
+    settings = Settings()
+    if exports.resolve() != settings.exports.expanduser().resolve():
+        return
+    attributes = {f"guard.audit.{name}": value for name, value in what.items()}
+    note(
+        settings.home.expanduser(),
+        exports,
+        spans.AUDIT_READ,
+        {spans.AUDIT_BY: login(), spans.AUDIT_VERB: verb, **attributes},
+    )

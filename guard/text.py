@@ -8,7 +8,11 @@ the weight of a text is exactly the sum of the weights of its pieces, however it
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Literal
 
 QUARTERS = 4
 """Weight units in one token."""
@@ -82,6 +86,7 @@ def window_sizes(size: int, first: int, step: int) -> list[int]:
 
 _SENTENCE_END = re.compile(r"""(?:[.!?…]["'”’)\]]*\s|\n|[。！？；…][”’」』）》]*)\Z""")
 _LOOK_BACK = 8
+_BLANK = re.compile(r"\n(?:[^\S\n]*\n)+")
 
 
 def ends_sentence(text: str, position: int) -> bool:
@@ -103,18 +108,60 @@ def good_cut(text: str, position: int, weight: int, target: int) -> bool:
     return weight >= 5 * target or (weight >= 3 * target and ends_sentence(text, position))
 
 
-def split(text: str, limit: int) -> list[str]:
-    """Split a text into pieces of at most `limit` characters, at the last sentence end of each where there is
-    one in its second half, else at white space, else anywhere."""
-    pieces, start = [], 0
-    while len(text) - start > limit:
-        end = _last_good_cut(text, start, limit)
-        pieces.append(text[start:end])
-        start = end
-    return [*pieces, text[start:]]
+def split(
+    text: str, limit: int = 800, *, overlap: float = 0.1, by: Literal["tokens", "characters"] = "tokens"
+) -> list[str]:
+    """Split a long text into pieces that fit a model: at paragraphs, else lines, sentences, words, anywhere.
+
+    No piece is larger than `limit` (estimated tokens, or characters); each begins with the end of the one
+    before, at most `overlap` of the limit. A cut is told by the text before it, so a text that grows keeps all
+    its pieces but the last. Raises ValueError for a limit below 1 or an overlap that is not within 0 and 0.5.
+    """
+    return [text[start:end] for start, end in stretches(text, limit, overlap=overlap, by=by)]
 
 
-def _last_good_cut(text: str, start: int, limit: int) -> int:
-    back = range(start + limit, start + limit // 2, -1)
-    sentence = next((p for p in back if ends_sentence(text, p)), None)
-    return sentence or next((p for p in back if text[p - 1].isspace()), start + limit)
+def stretches(
+    text: str, limit: int = 800, *, overlap: float = 0.1, by: Literal["tokens", "characters"] = "tokens"
+) -> list[tuple[int, int]]:
+    """Where the pieces of `split` stand in the text: (start, end) in characters, in order."""
+    if limit < 1 or not 0 <= overlap <= 0.5:
+        raise ValueError("a limit is at least 1, an overlap between 0 and 0.5")
+    unit = QUARTERS if by == "tokens" else 1
+    sums = _sums(text) if by == "tokens" else range(len(text) + 1)
+    return list(_stretches(text, sums, limit * unit, int(overlap * limit * unit)))
+
+
+def _sums(text: str) -> Sequence[int]:
+    """The weight of the text before each position."""
+    return array("q", accumulate(map(_WEIGHTS.__getitem__, text), initial=0))
+
+
+def _stretches(text: str, sums: Sequence[int], limit: int, overlap: int) -> Iterator[tuple[int, int]]:
+    start = done = 0
+    while (furthest := bisect_right(sums, sums[start] + limit) - 1) < len(text):
+        if furthest <= done:  # what is repeated leaves no room for what comes next
+            start = done
+            continue
+        half = bisect_left(sums, sums[start] + limit // 2)
+        end = _last_cut(text, max(half, done + 1), furthest)
+        yield start, end
+        start, done = _first_start(text, bisect_left(sums, sums[end] - overlap), end), end
+    yield start, len(text)
+
+
+def _last_cut(text: str, first: int, last: int) -> int:
+    """The best place to end a piece, `first` and `last` included: of the best kind, the last."""
+    blank = [match.end() for match in _BLANK.finditer(text, max(0, first - 2), last) if match.end() >= first]
+    if blank:
+        return blank[-1]
+    line = text.rfind("\n", first - 1, last) + 1
+    back = range(last, first - 1, -1)
+    sentence = line or next((p for p in back if ends_sentence(text, p)), None)
+    return sentence or next((p for p in back if text[p - 1].isspace()), last)
+
+
+def _first_start(text: str, first: int, end: int) -> int:
+    """Where the next piece begins again before `end`: at the first sentence there, else the first word."""
+    there = range(first, end)
+    sentence = next((p for p in there if ends_sentence(text, p)), None)
+    return next((p for p in there if text[p - 1].isspace()), first) if sentence is None else sentence

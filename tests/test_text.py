@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.text import QUARTERS, ends_sentence, good_cut, split, tail, tokens, weigh, window_sizes
+from guard.text import (
+    QUARTERS,
+    ends_sentence,
+    good_cut,
+    split,
+    stretches,
+    tail,
+    tokens,
+    weigh,
+    window_sizes,
+)
 
 PROSE = (
     "The committee met on Tuesday to discuss the new library. Several members asked whether the reading "
@@ -94,18 +108,75 @@ def test_more_text_never_revises_a_cut(text: str, target: int, data: st.DataObje
     assert good_cut(text, at, weight, target) == good_cut(text[:at], at, weight, target)
 
 
-@given(st.text(alphabet="ab. 。", max_size=200), st.integers(1, 40))
-def test_split_loses_nothing_and_keeps_the_limit(text: str, limit: int) -> None:
-    """The pieces of a long text are the text, and none is longer than allowed."""
-    pieces = split(text, limit)
-    assert "".join(pieces) == text
-    assert all(len(piece) <= limit for piece in pieces)
+PIECES = st.lists(st.sampled_from([*"ab .,7好。\n\r🙂”", ". ", "！", "\n\n", "word "]), max_size=120).map(
+    "".join
+)
+SIZES = st.tuples(st.integers(1, 40), st.sampled_from([0.0, 0.1, 0.25, 0.5]))
+UNITS = st.sampled_from(["tokens", "characters"])
+
+
+@given(PIECES, SIZES, UNITS)
+def test_split_loses_nothing_and_keeps_the_limit(text: str, sizes: tuple[float, float], by: Any) -> None:
+    """Pieces follow one another over the whole text; each fits, goes on, and repeats no more than it may."""
+    limit, overlap = int(sizes[0]), sizes[1]
+    found = stretches(text, limit, overlap=overlap, by=by)
+    size = weigh if by == "tokens" else len
+    unit = 4 if by == "tokens" else 1
+    assert split(text, limit, overlap=overlap, by=by) == [text[start:end] for start, end in found]
+    assert (found[0][0], found[-1][1]) == (0, len(text))
+    assert all(size(text[start:end]) <= limit * unit for start, end in found)
+    for (start, end), (after, onward) in pairwise(found):
+        assert start < after <= end < onward
+        assert size(text[after:end]) <= overlap * limit * unit
+
+
+@given(PIECES, PIECES, SIZES, UNITS)
+def test_a_text_that_grows_keeps_its_pieces(text: str, more: str, sizes: tuple[int, float], by: Any) -> None:
+    """Every piece but the last is told by the text alone that stands before its own furthest end."""
+    limit, overlap = sizes
+    short = stretches(text, limit, overlap=overlap, by=by)
+    assert stretches(text + more, limit, overlap=overlap, by=by)[: len(short) - 1] == short[:-1]
 
 
 def test_split_prefers_sentence_ends() -> None:
     """A long text for the judge is cut behind a sentence, so that no statement is torn."""
-    assert split("Aaaa bbb. Cccc ddd. Eeee", 14) == ["Aaaa bbb. ", "Cccc ddd. Eeee"]
-    assert split("这是第一句话。这是第二句话。", 10) == ["这是第一句话。", "这是第二句话。"]
+    cut = partial(split, overlap=0, by="characters")
+    assert cut("Aaaa bbb. Cccc ddd. Eeee", 14) == ["Aaaa bbb. ", "Cccc ddd. Eeee"]
+    assert cut("这是第一句话。这是第二句话。", 10) == ["这是第一句话。", "这是第二句话。"]
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("aaaa aaaa\n\nbb. bb\nbb. bb bb", ["aaaa aaaa\n\n", "bb. bb\nbb. bb bb"]),
+        ("aaaa aaaa\r\n\r\n\r\nbb. b\nbb", ["aaaa aaaa\r\n\r\n\r\n", "bb. b\nbb"]),
+        ("aaaa aaa. aaa\nbb. bbb bb", ["aaaa aaa. aaa\n", "bb. bbb bb"]),
+        ("aaaa aaaa. bbb bbb bbb", ["aaaa aaaa. ", "bbb bbb bbb"]),
+        ("aaaa aaaa bbbb bbbb bb", ["aaaa aaaa bbbb ", "bbbb bb"]),
+        ("aaaaaaaaaaaaaaaaaaaaab", ["aaaaaaaaaaaaaaaaaa", "aaab"]),
+    ],
+)
+def test_split_takes_the_best_kind_of_cut(text: str, pieces: list[str]) -> None:
+    """Paragraph before line before sentence before word before anywhere, in the second half of a piece."""
+    assert split(text, 18, overlap=0, by="characters") == pieces
+
+
+def test_pieces_begin_with_the_last_sentence_of_the_one_before() -> None:
+    """800 tokens and a tenth of overlap by default; what is repeated begins with a sentence."""
+    pieces = split("".join(f"It was sentence number {n} of the long report. " for n in range(400)))
+    assert len(pieces) > 3
+    assert all(600 < tokens(piece) <= 800 for piece in pieces[:-1])
+    for before, after in pairwise(pieces):
+        shared = next(n for n in range(len(after), 0, -1) if before.endswith(after[:n]))
+        assert 40 < tokens(after[:shared]) <= 80
+        assert after.startswith("It was")
+
+
+@pytest.mark.parametrize(("limit", "overlap"), [(0, 0.1), (800, 0.6), (800, -0.1)])
+def test_split_refuses_sizes_that_cannot_work(limit: int, overlap: float) -> None:
+    """A piece must hold something new."""
+    with pytest.raises(ValueError, match="limit is at least 1"):
+        split("text", limit, overlap=overlap)
 
 
 @given(st.text(), st.integers(0, 40))

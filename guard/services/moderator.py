@@ -214,7 +214,7 @@ class _Odd(Unavailable):
 
 
 def _pieces(text: str) -> list[str]:
-    return [piece for piece in split(text, PIECE) if piece.strip()]
+    return [piece for piece in split(text, PIECE, overlap=0, by="characters") if piece.strip()]
 
 
 def _size(texts: Iterable[str]) -> int:

@@ -69,6 +69,8 @@ _FORMS = (
     key("cloud_metadata", rf"(?:http://169\.254\.170\.2)?/v2/credentials/{UUID}", 80, check="", edge=Edge.FREE, score=0.8),
 )  # fmt: skip
 
+_BEHIND = r"""[ \t:=-]{0,3}["'`]?[!-~]{4}"""
+
 _ASSIGNED = (
     Row(
         "secret.env", rf"""(?i:{_NAMED}){_IS}(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}={{0,2}})""",
@@ -85,7 +87,7 @@ _ASSIGNED = (
     ),
     Row(
         "secret.env", r"""\x1a?[ \t:=-]{0,3}["'`]?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""", Road.AFTER, 0.8, 0.8, check="token",
-        edge=Edge.FREE, heads=("密钥", "密鑰", "秘钥", "令牌", "私钥", "凭证", "凭据", "授权码"), tail="是为為", longest=252,
+        gate=_BEHIND, edge=Edge.FREE, heads=("密钥", "密鑰", "秘钥", "令牌", "私钥", "凭证", "凭据", "授权码"), tail="是为為", longest=252,
     ),
     Row(
         "secret.high_entropy",
@@ -109,7 +111,7 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password", r"""\x1a?[ \t:=-]{0,3}["'`]?(?P<value>[!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
-        heads=("密码", "密碼", "口令"), tail="是为為", longest=128,
+        gate=_BEHIND, heads=("密码", "密碼", "口令"), tail="是为為", longest=128,
     ),
 )  # fmt: skip
 

@@ -23,7 +23,10 @@ BOUND = 4096
 
 _OTHER = 0x1A
 _BLANKS = b" \t\r\n\x0b\x0c"
-_CANDIDATE = re.compile(rb"(?<=[ \t\r\n\x0b\x0c])|(?<=\x1a)|(?=\x1a)")
+_CANDIDATE = re.compile(
+    rb"(?<=[ \t\r\n\x0b\x0c])(?:(?<![0-9][ \t\r\n\x0b\x0c])|(?![0-9]))|(?<=\x1a)|(?=\x1a)"
+)
+"""Where a cut may be: beside a foreign character, after a blank that does not part two digits."""
 _MAX_BLANKS = 3
 
 _HOST = re.compile(rb"@[\x1aA-Za-z0-9.-]{0,64}\Z")

@@ -20,6 +20,7 @@ Span = tuple[int, int]
 """Where a stretch of the view begins and ends."""
 
 _LOCAL_BACKWARDS = re.compile(rb"""[A-Za-z0-9.!#$%&'*+=^_`{|}~-]{0,63}[A-Za-z0-9_+]|"[!#-~]{1,62}\"""")
+_BEFORE_HOST = re.compile(rb"@(?=[A-Za-z0-9\x1a-]{1,63}+\.|localhost|\[)")
 _AFTER_SIGN = re.compile(rb"[A-Za-z](?<=\x1a.)")  # so written, `re` skips to the letters
 _SHORTEST_BLOCK = 16
 _REACH = AFTER + 2
@@ -88,7 +89,9 @@ class Hunt:
             if at >= reached and (match := ready.search(self.text, at)):
                 reached = self.take(ready, *match.span())
 
-    def _wanted(self, ready: Roads, regions: list[Span]) -> tuple[dict[int, list[Span]], list[tuple[Span, list[int]]]]:
+    def _wanted(
+        self, ready: Roads, regions: list[Span]
+    ) -> tuple[dict[int, list[Span]], list[tuple[Span, list[int]]]]:
         """The regions in which each number row may match, and those with national rows that may."""
         text, gate, first = self.text, ready.number_gate.Match, len(ready.numbers)
         wanted: dict[int, list[Span]] = {}
@@ -156,7 +159,14 @@ class Hunt:
 
         This is where a text full of findings spends its time: one function, and what seldom happens elsewhere.
         """
-        text, view, search, check, waits, fixed = self.text, self.view, row.search, row.check, row.waits, row.fixed
+        text, view, search, check, waits, fixed = (
+            self.text,
+            self.view,
+            row.search,
+            row.check,
+            row.waits,
+            row.fixed,
+        )
         claim, skips, reached = self._claim(row), row.nobody is not None and self._skip, 0
         for low, high in spans:
             if row.yields and claim.find(0, low, high) < 0:
@@ -215,13 +225,12 @@ class Hunt:
     def mail(self, ready: Ready) -> None:
         """Take addresses around each @: the host to its right, the local part to its left."""
         text, reached = self.text, 0
-        at = text.find(b"@")
-        while at >= 0:
+        for sign in _BEFORE_HOST.finditer(text):
+            at = sign.start()
             host = HOST.match(text, at + 1)
             start = _local_start(text, at, reached) if host else -1
             if host and start >= 0:
                 reached = self.take(ready, start, host.end()) or reached
-            at = text.find(b"@", at + 1)
 
     def after(self, ready: Ready) -> None:
         """Take what follows a head, at most one letter of the row's tail between."""

@@ -18,6 +18,7 @@ from guard.settings import Settings
 from guard.types import Stage
 
 if TYPE_CHECKING:
+    from guard.dispatch import Dispatch
     from guard.guard import Guard
     from guard.outside.admission import Admit
     from guard.policy.lists import TermList
@@ -44,6 +45,7 @@ def build(source: str | Path | Policy, settings: Settings | None = None, *, dete
     guard = Guard(policy, settings, keys, detector, open_ledger)
     for url in named:
         guard.name(url)
+    guard.dispatch = open_dispatch(policy)
     if detecting:
         _warm(policy)
     return guard
@@ -158,6 +160,15 @@ def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
             answer.close()
 
     return OtlpCopy(settings.otlp_endpoint, post)
+
+
+def open_dispatch(policy: Policy) -> Dispatch | None:
+    """What surrounds each model call, where the policy asks for anything."""
+    if policy.traffic.retries.attempts == 1:
+        return None
+    from guard.dispatch import Dispatch
+
+    return Dispatch(policy.traffic)
 
 
 def open_detector(policy: Policy, settings: Settings, *, start: bool = True) -> Detector:

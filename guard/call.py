@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from guard.engine import Exchange, Screened, screen_input, screen_output
-from guard.errors import BadRequest, Refused, Unavailable
+from guard.errors import BadRequest, Outage, Refused, Unavailable
 from guard.keys import keyed_hash
 from guard.policy import names
 from guard.policy.decide import decide
@@ -266,6 +267,12 @@ class Call:
             prepared=self.guard.policy_group,
         )
 
+    def tried(self, number: int, model: str, status: int, error: str, seconds: float) -> None:
+        """Note one try of the model call on its span: both a failure and what answered stand in one trace."""
+        if self._model_span is not None:
+            tried = records.attempt_attributes(number, model, status, error, seconds)
+            self._model_span.event(spans.ATTEMPT, tried)
+
     def first_chunk(self) -> None:
         """Note how long the model took to begin its answer (seconds, from the span's start)."""
         if self._model_span is not None and not self._begun:
@@ -438,12 +445,17 @@ def choices_of(blocks: Iterable[Decision]) -> set[int] | None:
     return found
 
 
-def refuse(error: Refused | BadRequest) -> Reply:
-    """Write a refusal as the interface has it; only a 429 may be retried."""
-    kind = "guard_refused" if isinstance(error, Refused) else "invalid_request_error"
-    body = refusal.error_body(error.code, error.message, error.param or None, kind)
-    return Reply(
-        error.status,
-        jsonbody.dump(body),
-        ((b"content-type", b"application/json"), (b"x-should-retry", b"false")),
-    )
+def refuse(error: Refused | BadRequest | Outage) -> Reply:
+    """Write a refusal as the interface has it; only a 429 of guard's own limits may be retried."""
+    kind = next((word for known, word in _TYPES if isinstance(error, known)), "guard_refused")
+    body = refusal.error_body(error.code, error.message, getattr(error, "param", "") or None, kind)
+    headers = [(b"content-type", b"application/json"), (b"x-should-retry", b"false")]
+    if isinstance(error, Outage) and error.retry_after_s is not None:
+        headers.append((b"retry-after", str(math.ceil(min(error.retry_after_s, LONGEST_S))).encode()))
+    return Reply(error.status, jsonbody.dump(body), tuple(headers))
+
+
+LONGEST_S = 86400.0
+"""The longest Retry-After that is passed on: a day; a provider may write anything."""
+
+_TYPES = ((BadRequest, "invalid_request_error"), (Outage, "upstream_error"))

@@ -4,6 +4,7 @@ GuardError
 ├── PolicyError    a policy file is wrong: file:line:key: what is wrong: what to write instead
 ├── Refused        the rules said no; carries the verdict
 ├── BadRequest     a body that cannot be read: status 400, 413 or 415
+├── Outage         the provider failed for good: status, code
 ├── SetupError     guard cannot start as configured
 └── Unavailable    a check could not run
 """
@@ -51,6 +52,17 @@ class BadRequest(GuardError):
         self.code = code
         self.message = message
         self.param = param
+
+
+class Outage(GuardError):
+    """The provider failed, and it was given up: `code` is `retries_exhausted` or `circuit_open`."""
+
+    def __init__(self, code: str, message: str, *, status: int, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class SetupError(GuardError):

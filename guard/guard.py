@@ -31,6 +31,7 @@ from guard.trace import records, spans
 from guard.types import Admission, Finding, Flow, Identity, Limits, Segment, Verdict
 
 if TYPE_CHECKING:
+    from guard.dispatch import Dispatch
     from guard.outside.egress import Egress, SyncAdmittingTransport
     from guard.services.detector import Detector
     from guard.trace.ledger import Ledger
@@ -74,6 +75,7 @@ class Guard:
         self.limits = settings.limits()
         self.answer_limits = Limits(64 * 1024 * 1024, 256, 1 << 20, 1 << 20, 1 << 20)
         self.cuts = detector.cuts()
+        self.dispatch: Dispatch | None = None
         self._lock = threading.RLock()
         self._closed = False
         self._ledger: Ledger | None = None

@@ -16,7 +16,7 @@ import httpx2
 
 from guard.call import ANSWER_BYTES, Call, Headers, Prepared, Reply, refuse
 from guard.doors import CallDoors, SyncCallDoors
-from guard.errors import BadRequest, Refused, SetupError
+from guard.errors import BadRequest, Outage, Refused, SetupError
 from guard.guard import Guard, current_exchange, current_identity
 from guard.mounts.messages import failed, failure_event
 from guard.mounts.sockets import shut_sockets
@@ -117,7 +117,12 @@ async def run(
     prepared = await drive(call.open(headers, body), doors)
     call.start_model(prepared, url.host, url.port)
     try:
-        answer = await call.guard.egress.forward(call.method, url, outgoing_headers, prepared.body, timeouts)
+        dispatch = call.guard.dispatch
+        forward = call.guard.egress.forward if dispatch is None else dispatch.forwarder(call, prepared)
+        answer = await forward(call.method, url, outgoing_headers, prepared.body, timeouts)
+    except Outage as outage:
+        call.finish(None, error=outage.code)
+        return own(refuse(outage), call)
     except Refused as refusal:
         call.finish(None, error=refusal.code)
         raise
@@ -276,7 +281,9 @@ class GuardTransport(httpx2.AsyncBaseTransport):
         call = new_call(self.guard, request)
         moderation = self.guard.moderation(*_judge(call), sync=False) if judges(self.guard.policy) else None
         try:
-            answer = await self._run(call, request, CallDoors(self.guard, moderation, call.parent, call.tenant))
+            answer = await self._run(
+                call, request, CallDoors(self.guard, moderation, call.parent, call.tenant)
+            )
         except (Refused, BadRequest) as refused:
             return _refusal(refused, call, request)
         except UpstreamError as failure:
@@ -354,6 +361,9 @@ class SyncGuardTransport(httpx2.BaseTransport):
         call.start_model(prepared, request.url.host, request.url.port)
         try:
             answer = self._forward(call, request, prepared, headers)
+        except Outage as outage:
+            call.finish(None, error=outage.code)
+            return _response(own(refuse(outage), call), request)
         except BaseException as failure:
             call.finish(None, error=_left(failure))
             raise
@@ -372,6 +382,8 @@ class SyncGuardTransport(httpx2.BaseTransport):
     def _forward(
         self, call: Call, request: httpx2.Request, prepared: Prepared, headers: Headers
     ) -> httpx2.Response:
+        dispatch = self.guard.dispatch
+        send = self.guard.blocking.handle_request
         out = httpx2.Request(
             request.method,
             destination(request.url, call),
@@ -379,7 +391,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
             content=prepared.body,
             extensions=request.extensions,
         )
-        return self.guard.blocking.handle_request(out)
+        return send(out) if dispatch is None else dispatch.send_sync(call, prepared, out, send)
 
     def _whole(
         self, call: Call, answer: httpx2.Response, doors: SyncCallDoors, request: httpx2.Request

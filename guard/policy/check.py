@@ -24,6 +24,7 @@ def warnings(loaded: Loaded, today: datetime.date) -> list[str]:
         *_failing_open(policy),
         *_unjudged(policy),
         *_idle(policy),
+        *_idle_traffic(policy),
         *_dates(policy, today),
     ]
     return list(dict.fromkeys(found))
@@ -86,6 +87,13 @@ def _idle(policy: Policy) -> Iterator[str]:
     for terms in policy.recognizers.lists:
         if terms.deny and terms.deny not in acted:
             yield f"recognizers.lists: {terms.name} finds {terms.deny}, on which no rule acts: name it in one"
+
+
+def _idle_traffic(policy: Policy) -> Iterator[str]:
+    retries = policy.traffic.retries
+    for key in ("max_wait_s", "deadline_s"):
+        if retries.attempts == 1 and getattr(retries, key) != type(retries).model_fields[key].default:
+            yield f"traffic.retries.{key}: without attempts of 2 or more nothing is tried again"
 
 
 def _dates(policy: Policy, today: datetime.date) -> Iterator[str]:

@@ -15,6 +15,7 @@ from guard.policy.digest import digest
 from guard.policy.fields import Node
 from guard.policy.lists import TermList
 from guard.policy.rules import Mode, wrong
+from guard.policy.traffic import Traffic
 
 
 class Input(Node):
@@ -205,7 +206,7 @@ class Policy(Node):
     egress: Egress = Field(default=Egress(), description="where connections may go")
     recognizers: Recognizers = Field(default=Recognizers(), description="what is looked for")
     moderation: Moderation = Field(default=Moderation(), description="who judges answers")
-    traffic: fields.Unbuilt = ()
+    traffic: Traffic = Field(default=Traffic(), description="what surrounds a model call")
     trace: Trace = Field(default=Trace(), description="what is recorded")
     endpoints: Endpoints = Field(default=Endpoints(), description="endpoints that pass unscreened")
     routes: Mapping[fields.RouteKey, Route] = Field(

@@ -94,8 +94,8 @@ def stream(events: Iterable[dict[str, Any]], script: Script, *, done: bool, **ch
 def error(status: int, message: str, script: Script) -> Answer:
     """The API's error envelope."""
     kind, code = _ERRORS.get(status, ("server_error", None))
-    headers = [(b"retry-after", b"1")] if status == 429 else []
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    headers = list(script.error_headers) or ([(b"retry-after", b"1")] if status == 429 else [])
+    body = {"error": {"message": message, "type": kind, "param": None, "code": script.error_code or code}}
     return whole(body, script, status=status, headers=headers)
 
 

@@ -79,7 +79,8 @@ class Script:
 
     `reply` makes the text of a request's answer (a list: one text a choice), `tools` its tool calls. Streams
     are sent in deltas of `chunk` characters, their bytes cut again every `recut` bytes where that is not 0,
-    `pause_s` seconds apart. `gzip` compresses every answer.
+    `pause_s` seconds apart. `gzip` compresses every answer. Errors carry `error_headers` (a 429 without any
+    `Retry-After: 1`), and `error_code` where there is one.
     """
 
     reply: Callable[[dict[str, Any]], str | Sequence[str]] = echo
@@ -88,6 +89,8 @@ class Script:
     recut: int = 0
     pause_s: float = 0.0
     gzip: bool = False
+    error_headers: Headers = field(default_factory=list)
+    error_code: str = ""
     redirect_to: str = "http://127.0.0.1:9/v1/elsewhere"
     triggers: Sequence[Trigger] = TRIGGERS
     _faults: dict[str, Iterator[str]] = field(default_factory=dict)

@@ -178,6 +178,17 @@ def request_attributes(
     }
 
 
+def attempt_attributes(number: int, model: str, status: int, error: str, seconds: float) -> dict[str, Any]:
+    """Describe one try of a model call: which model, the HTTP status or the kind of failure, how long it took."""
+    return {
+        spans.NUMBER: number,
+        spans.MODEL: identifier(model),
+        spans.STATUS: status or None,
+        spans.ERROR: error or None,
+        spans.SECONDS: seconds,
+    }
+
+
 def usage_attributes(answer: Any) -> dict[str, Any]:
     """Describe an answer of Chat Completions, Responses or Embeddings: id, model, ends, tokens."""
     if not isinstance(answer, dict):

@@ -115,6 +115,14 @@ SUBJECTS = "subjects"
 TRUNCATED = "truncated"
 MANY_PATHS = "*"
 
+# The event of one try of a model call, and its attributes.
+ATTEMPT = "guard.attempt"
+NUMBER = "number"
+MODEL = "model"
+STATUS = "status"
+ERROR = "error"
+SECONDS = "seconds"
+
 ARRAY_LIMIT = 64
 """Longest array on an event; `count` says how many there were, `truncated` that some are not listed."""
 

@@ -324,7 +324,7 @@ def test_all_mistakes_of_a_file_come_at_once_in_order(write: Callable[[str, str]
             pii.card: {action: block, at: 2}
         moderation: {by: off, timeout_s: soon}
         mode: observe
-        traffic: {retries: {}}
+        traffic: {limits: {requests_per_minute: 200}}
         """,
     )
     with pytest.raises(PolicyError) as caught:
@@ -337,7 +337,7 @@ def test_all_mistakes_of_a_file_come_at_once_in_order(write: Callable[[str, str]
         "7:input.rules.pii.card.at",
         "8:moderation.timeout_s",
         "9:mode",
-        "10:traffic",
+        "10:traffic.limits",
     ]
     assert str(caught.value).count("\n") == len(heads) - 1
 

@@ -35,7 +35,7 @@ from guard.types import (
     Stage,
     Verdict,
 )
-from guard.wire import bodies, jsonbody, refusal
+from guard.wire import bodies, jsonbody, legacy, refusal
 from guard.wire.openai import MODEL, Endpoint, Reading, endpoint, request_reading, response_reading
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ class Call:
         self.admission = admission
         self.action = Action.ALLOW
         self.body: Any = None
+        self.notes: tuple[str, ...] = ()
+        self._old: legacy.OldStream | None = None
         self._change = change
         self._span = guard.recorder.start(
             spans.SCREEN, parent=parent, links=links, prepared=guard.policy_group
@@ -151,8 +153,34 @@ class Call:
         assert self.endpoint is not None
         if not isinstance(self.body, dict):
             raise BadRequest(400, "invalid_body", "the body must be a JSON object")
+        self._modernise(self.endpoint)
         reading = request_reading(self.endpoint, self.body, self.guard.limits)
+        if self._style is not None:
+            legacy.check_window(self.endpoint, self.body, len(plain), reading.segments)
         return reading.segments, reading.opaque
+
+    @property
+    def _style(self) -> legacy.How | None:
+        """What becomes of the old style: nothing where the policy observes, or an application is to answer."""
+        how = self.policy.legacy
+        watched = self.mount == "edge" or self.policy.mode == "observe"
+        return None if watched or how == "pass" else how
+
+    def _modernise(self, endpoint: Endpoint) -> None:
+        if self._style is None:
+            return
+        request = legacy.modern(endpoint, self.path, self.body, self._style)
+        self.body = request.body
+        self.notes = tuple(f"legacy.{name}" for name in request.translated)
+        self._old = legacy.OldStream(self.guard.answer_limits) if request.functions else None
+
+    def called(self, path: str) -> str:
+        """The path that the provider is called at: an old engine's is today's, where it was translated."""
+        return legacy.without_engine(path) if "legacy.engine_path" in self.notes else path
+
+    def told(self, data: bytes) -> bytes:
+        """What the caller gets for released bytes of a stream: in the old style, if the request spoke it."""
+        return data if self._old is None else self._old.feed(data)
 
     def _named(self) -> Sequence[Segment]:
         """The model that a path names: a text of the caller like any other."""
@@ -234,6 +262,7 @@ class Call:
             spans.TENANT: self.exchange.identity.tenant,
             spans.MOUNT: self.mount,
             spans.USER: self._user() or None,
+            spans.NOTES: list(self.notes) or None,
         }
 
     @property
@@ -301,6 +330,8 @@ class Call:
         changed = jsonbody.drop(changed, reading.stale(tuple(screened.changes)))
         if blocking is not None:
             changed = self._blocked(screened.verdict, changed)
+        if self._old is not None and 200 <= status < 300:
+            changed = legacy.old_answer(changed)
         return Reply(status, jsonbody.dump(changed))
 
     def _worded(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
@@ -385,13 +416,25 @@ class Call:
             span = self.guard.recorder.start(
                 spans.SCREEN, parent=self.parent, attributes=self._common(), prepared=self.guard.policy_group
             )
+        self._note_ends(usage)
         span.set_all(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
+        span.set(spans.NOTES, list(self.notes) or None)
         span.set(spans.RESTORED, self.exchange.restored or None)
         if verdict is not None:
             self._events(span, verdict)
         if error or status >= 400:
             span.error(error or str(status))
         self.guard.ledger.append(span.end())
+
+    def _note_ends(self, answer: Any) -> None:
+        choices = answer.get("choices") if isinstance(answer, dict) else None
+        ends = (
+            [c.get("finish_reason") for c in choices if isinstance(c, dict)]
+            if isinstance(choices, list)
+            else ()
+        )
+        if self.endpoint is not None and legacy.unknown_ends(self.endpoint, ends):
+            self.notes += ("unknown_finish_reason",)
 
     def left(self) -> None:
         """The client went away before its request was whole: nothing goes on (case A04)."""

@@ -13,7 +13,9 @@ def derive(master: bytes, label: str, length: int = 32) -> bytes:
     pseudo_random_key = hmac.new(b"guard/v1", master, hashlib.sha256).digest()
     block, okm, counter = b"", b"", 1
     while len(okm) < length:
-        block = hmac.new(pseudo_random_key, block + label.encode() + bytes([counter]), hashlib.sha256).digest()
+        block = hmac.new(
+            pseudo_random_key, block + label.encode() + bytes([counter]), hashlib.sha256
+        ).digest()
         okm += block
         counter += 1
     return okm[:length]

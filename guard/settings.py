@@ -30,20 +30,28 @@ class Settings(BaseSettings):
         description="used where GUARD_UPSTREAM_KEY is not set",
     )
     client_keys: SecretStr | None = Field(default=None, description="tenant:key,… of the gateway's clients")
-    moderation_url: str = Field(default="", description="base URL of the moderation API, if not the upstream's")
+    moderation_url: str = Field(
+        default="", description="base URL of the moderation API, if not the upstream's"
+    )
     moderation_key: SecretStr | None = Field(default=None, description="its key, if not the upstream's")
-    otlp_endpoint: str = Field(default="", description="base URL of an OTLP/HTTP collector for a copy of the traces")
+    otlp_endpoint: str = Field(
+        default="", description="base URL of an OTLP/HTTP collector for a copy of the traces"
+    )
 
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="limit on a decoded body")
     max_depth: int = Field(default=64, ge=4, le=500, description="limit on JSON nesting")
     max_messages: int = Field(default=2048, ge=1, description="limit on messages or input items")
     max_tools: int = Field(default=512, ge=1, description="limit on tools")
     max_parts: int = Field(default=4096, ge=1, description="limit on content parts in one body")
-    commit_timeout_s: float = Field(default=5.0, gt=0, description="how long a record may take to become durable")
+    commit_timeout_s: float = Field(
+        default=5.0, gt=0, description="how long a record may take to become durable"
+    )
     detect_timeout_s: float = Field(default=2.0, gt=0, description="how long a worker may scan one text")
     detect_workers: int = Field(default=1, ge=1, le=64, description="worker processes for detection")
     read_timeout_s: float = Field(default=600.0, gt=0, description="how long the upstream may stay silent")
-    rotate_bytes: int = Field(default=64 * 1024 * 1024, ge=4096, description="size at which an export file is rotated")
+    rotate_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=4096, description="size at which an export file is rotated"
+    )
     sign_every: int = Field(default=256, ge=1, description="records between two signed heads")
 
     def limits(self) -> Limits:

@@ -151,7 +151,10 @@ def _reasons(decision: Decision, why: Explanation | None) -> Iterator[tuple[str,
     yield "found by", decision.finding.source
     if why is not None:
         pattern = why.pattern
-        yield "pattern", pattern if len(pattern) <= _PATTERN else f"{pattern[:_PATTERN]}… ({len(pattern)} characters)"
+        yield (
+            "pattern",
+            pattern if len(pattern) <= _PATTERN else f"{pattern[:_PATTERN]}… ({len(pattern)} characters)",
+        )
         yield "validator", f"{why.row.check}: {why.standard}" if why.row.check else "none"
         yield "cues", f"{', '.join(why.cues) or 'none'} ({why.weight})"
         if why.row.laws:

@@ -180,10 +180,12 @@ def scan(
         bool, typer.Option("--json", help="One JSON object a line of the text (offsets within the line).")
     ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Why: pattern, validator, cue words, score, rule, file and line.")
+        bool,
+        typer.Option("--explain", help="Why: pattern, validator, cue words, score, rule, file and line."),
     ] = False,
     jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="Read JSON lines, string by string; *.jsonl and *.ndjson are anyway.")
+        bool,
+        typer.Option("--jsonl", help="Read JSON lines, string by string; *.jsonl and *.ndjson are anyway."),
     ] = False,
     text: Annotated[
         bool, typer.Option("--text/--no-text", help="On a terminal, show the hits in colour in their lines.")

@@ -71,7 +71,9 @@ class GuardRecognizer(EntityRecognizer):
         self._detection = Detection(scanner_args(rules, kinds), self._own)
         self._kinds = kinds
         super().__init__(
-            supported_entities=sorted(map(entity_of, kinds)), name=_NAME, supported_language=supported_language
+            supported_entities=sorted(map(entity_of, kinds)),
+            name=_NAME,
+            supported_language=supported_language,
         )
 
     def load(self) -> None:

@@ -27,6 +27,7 @@ from guard.services.drivers import drive, drive_stream, drive_stream_sync, drive
 from guard.trace import spans
 from guard.types import Action, Identity
 from guard.wire import bodies
+from guard.wire.legacy import without_engine
 
 log = logging.getLogger("guard")
 
@@ -84,9 +85,15 @@ def destination(url: httpx2.URL, call: Call) -> httpx2.URL:
 
 
 def incoming(headers: Headers, call: Call) -> tuple[tuple[bytes, bytes], ...]:
-    """The headers that go to the caller, with guard's own two."""
+    """The headers that go to the caller, with guard's own."""
     kept = tuple((k, v) for k, v in headers if k.lower() not in _DROPPED)
-    return (*kept, (b"x-guard-action", call.action.word.encode()), (b"x-guard-trace", call.trace_id.encode()))
+    notes = [(b"x-guard-notes", ", ".join(call.notes).encode())] if call.notes else []
+    return (
+        *kept,
+        *notes,
+        (b"x-guard-action", call.action.word.encode()),
+        (b"x-guard-trace", call.trace_id.encode()),
+    )
 
 
 def own(reply: Reply, call: Call) -> Reply:
@@ -94,9 +101,15 @@ def own(reply: Reply, call: Call) -> Reply:
     return Reply(reply.status, reply.body, incoming(reply.headers, call))
 
 
+def provider_url(url: httpx2.URL, call: Call) -> httpx2.URL:
+    """The URL of a screened request at the provider."""
+    path = call.called(url.path)
+    return url if path == url.path else url.copy_with(path=path)
+
+
 def base_of(url: httpx2.URL) -> str:
     """The API's base URL of a model call, where its moderation endpoint stands."""
-    path = url.path
+    path = without_engine(url.path)
     for suffix in ("/chat/completions", "/completions", "/responses", "/embeddings"):
         if path.endswith(suffix):
             path = path.removesuffix(suffix)
@@ -119,6 +132,7 @@ async def run(
     try:
         dispatch = call.guard.dispatch
         forward = call.guard.egress.forward if dispatch is None else dispatch.forwarder(call, prepared)
+        url = provider_url(url, call)
         answer = await forward(call.method, url, outgoing_headers, prepared.body, timeouts)
     except Outage as outage:
         call.finish(None, error=outage.code)
@@ -181,7 +195,7 @@ async def _stream(call: Call, answer: Any, doors: CallDoors) -> AsyncGenerator[b
     try:
         async with contextlib.aclosing(drive_stream(gate, _watched(call, answer.chunks), doors)) as released:
             async for data in released:
-                yield data
+                yield call.told(data)
         error = "" if gate.complete else "truncated"
     except BaseException as failure:
         error = _left(failure)
@@ -386,7 +400,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
         send = self.guard.blocking.handle_request
         out = httpx2.Request(
             request.method,
-            destination(request.url, call),
+            provider_url(destination(request.url, call), call),
             headers=[*outgoing(headers), (b"content-length", str(len(prepared.body)).encode())],
             content=prepared.body,
             extensions=request.extensions,
@@ -438,7 +452,7 @@ def _stream_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> G
     gate = call.gate()
     error = ""
     try:
-        yield from drive_stream_sync(gate, _watched_sync(call, answer), doors)
+        yield from map(call.told, drive_stream_sync(gate, _watched_sync(call, answer), doors))
         error = "" if gate.complete else "truncated"
     except BaseException as failure:
         error = _left(failure)

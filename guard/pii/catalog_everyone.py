@@ -9,11 +9,11 @@ from guard.pii.layouts import SEP, laid_out, loose
 from guard.pii.rows import Edge, Road, Row
 
 _PHONE = r"[ ()./_-]{0,3}"
-_EXT_SURE = (
-    r"(?:(?: ?[,;]|[,;]? )(?i:x|ext)[.:]? ?[0-9]{1,7}|(?i:x|ext)\.?[0-9]{1,7}|(?: ?[,;]|[,;]? )(?i:extn|extension)[.:]? ?[0-9]{1,7}|(?: |[,;] ?)?#[0-9]{1,7})"
-)
+_EXT_SURE = r"(?:(?: ?[,;]|[,;]? )(?i:x|ext)[.:]? ?[0-9]{1,7}|(?i:x|ext)\.?[0-9]{1,7}|(?: ?[,;]|[,;]? )(?i:extn|extension)[.:]? ?[0-9]{1,7}|(?: |[,;] ?)?#[0-9]{1,7})"
 _EXT = _EXT_SURE + "?"
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}(?:[Xx][Nn]--[A-Za-z0-9-]{2,58}|[A-Za-z]{2,24})"
+_HOST = (
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}(?:[Xx][Nn]--[A-Za-z0-9-]{2,58}|[A-Za-z]{2,24})"
+)
 _FOREIGN_HOST = r"(?:[A-Za-z0-9\x1a-]{1,20}\.){1,2}(?:\x1a{2,12}|[A-Za-z]{2,12})"
 _OCTET = r"[0-9]{1,3}"
 _MAIL_HOST = rf"{_HOST}|localhost|{_FOREIGN_HOST}|\[{_OCTET}(?:\.{_OCTET}){{3}}\]"

@@ -9,7 +9,11 @@ def us_ssn(view: bytes) -> int:
     """Accept a social security number: area, group and serial that are issued (SSA POMS RM 10201.030)."""
     digits = plain_digits(view)
     area, group, serial = digits[:3], digits[3:5], digits[5:]
-    return len(view) if area not in (b"000", b"666") and group != b"00" and serial != b"0000" and area < b"900" else 0
+    return (
+        len(view)
+        if area not in (b"000", b"666") and group != b"00" and serial != b"0000" and area < b"900"
+        else 0
+    )
 
 
 _SPECIMENS = frozenset([b"078051120", b"219099999", b"123456789"])

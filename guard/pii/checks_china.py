@@ -7,7 +7,18 @@ from operator import mul
 from guard.pii.sums import compact, digits_of, is_date, values_of, weighted
 
 CN_REGIONS = frozenset(
-    [*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55), *range(61, 66), 71, 81, 82, 83]
+    [
+        *range(11, 16),
+        *range(21, 24),
+        *range(31, 38),
+        *range(41, 47),
+        *range(50, 55),
+        *range(61, 66),
+        71,
+        81,
+        82,
+        83,
+    ]
 )
 """First two digits of a region code (GB/T 2260; 81 to 83: residence permits of HK, Macau, Taiwan)."""
 
@@ -40,7 +51,9 @@ def cn_resident_id_15(view: bytes) -> int:
     """Accept the 15 digits of the first generation: region, date of the 1900s (GB 11643-1989)."""
     digits = compact(view)
     known = int(digits[:2]) in CN_REGIONS
-    return len(view) if known and is_date(1900 + int(digits[6:8]), int(digits[8:10]), int(digits[10:12])) else 0
+    return (
+        len(view) if known and is_date(1900 + int(digits[6:8]), int(digits[8:10]), int(digits[10:12])) else 0
+    )
 
 
 _USCC = b"0123456789ABCDEFGHJKLMNPQRTUWXY"

@@ -81,7 +81,9 @@ def de_lanr(view: bytes) -> int:
     return len(view) if known and -weighted(digits[:6], (4, 9, 4, 9, 4, 9)) % 10 == digits[6] else 0
 
 
-_KV = frozenset([1, 2, 3, 17, 20, 38, 46, 51, 52, 71, 72, 73, 78, 83, 88, 93, 98, 99, *range(5, 17), *range(18, 20)])
+_KV = frozenset(
+    [1, 2, 3, 17, 20, 38, 46, 51, 52, 71, 72, 73, 78, 83, 88, 93, 98, 99, *range(5, 17), *range(18, 20)]
+)
 
 
 def de_bsnr(view: bytes) -> int:
@@ -203,5 +205,7 @@ def ro_cnp(view: bytes) -> int:
     digits = digits_of(view)
     rest = weighted(digits[:12], (2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9)) % 11
     county = digits[7] * 10 + digits[8]
-    dated = is_day(*(digits[i] * 10 + digits[i + 1] for i in (1, 3, 5))) and (1 <= county <= 48 or county in (51, 52))
+    dated = is_day(*(digits[i] * 10 + digits[i + 1] for i in (1, 3, 5))) and (
+        1 <= county <= 48 or county in (51, 52)
+    )
     return len(view) if dated and (1 if rest == 10 else rest) == digits[12] else 0

@@ -17,7 +17,9 @@ def au_abn(view: bytes) -> int:
 def au_acn(view: bytes) -> int:
     """Accept a company number by its check digit, MOD 10 (ASIC)."""
     digits = digits_of(view)
-    return len(view) if -weighted(digits[:8], (8, 7, 6, 5, 4, 3, 2, 1)) % 10 == digits[8] and any(digits) else 0
+    return (
+        len(view) if -weighted(digits[:8], (8, 7, 6, 5, 4, 3, 2, 1)) % 10 == digits[8] and any(digits) else 0
+    )
 
 
 def au_tfn(view: bytes) -> int:
@@ -91,7 +93,9 @@ def sg_nric_fin(view: bytes) -> int:
     """Accept an NRIC or FIN by its check letter, MOD 11 (ICA; M series of 2022)."""
     plain = compact(view)
     total = weighted(digits_of(plain), _NRIC) + {b"T": 4, b"G": 4, b"M": 3}.get(plain[:1], 0)
-    letters = {b"S": b"JZIHGFEDCBA", b"T": b"JZIHGFEDCBA", b"M": b"KLJNPQRTUWX"}.get(plain[:1], b"XWUTRQPNMLK")
+    letters = {b"S": b"JZIHGFEDCBA", b"T": b"JZIHGFEDCBA", b"M": b"KLJNPQRTUWX"}.get(
+        plain[:1], b"XWUTRQPNMLK"
+    )
     place = 10 - total % 11 if plain[:1] == b"M" else total % 11
     return len(view) if letters[place] == plain[8] else 0
 
@@ -119,7 +123,11 @@ def tr_national_id(view: bytes) -> int:
 def ph_tin(view: bytes) -> int:
     """Accept a Philippine taxpayer number by its ninth digit, MOD 11 (Bureau of Internal Revenue)."""
     digits = digits_of(view)
-    return len(view) if weighted(digits[:8], (9, 8, 7, 6, 5, 4, 3, 2)) % 11 == digits[8] and any(digits[:8]) else 0
+    return (
+        len(view)
+        if weighted(digits[:8], (9, 8, 7, 6, 5, 4, 3, 2)) % 11 == digits[8] and any(digits[:8])
+        else 0
+    )
 
 
 # --------------------------------------------------------------------------- Africa, Israel

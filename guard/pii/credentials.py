@@ -116,9 +116,7 @@ def artifactory(view: bytes) -> int:
 def password(view: bytes) -> int:
     """Accept what is assigned to a password and is no placeholder, word about passwords or piece of code."""
     value = _trimmed(view)
-    refused = (
-        len(value) < 4 or value.lower() in _PLACEHOLDERS or _CODE.search(value) or _stands_in(value)
-    )
+    refused = len(value) < 4 or value.lower() in _PLACEHOLDERS or _CODE.search(value) or _stands_in(value)
     return 0 if refused or _FAKED.match(value) else len(value)
 
 

@@ -95,7 +95,9 @@ def _gap(letters: bytes, word: bytes) -> int:
 
 def _cue(latin: str, others: str = "", weak: str = "", reach: int = CUE_REACH) -> Cue:
     pattern = re.compile("|".join(sorted(others.split(), key=len, reverse=True))) if others else None
-    return Cue(frozenset(latin.encode("ascii").split()), frozenset(weak.encode("ascii").split()), pattern, reach)
+    return Cue(
+        frozenset(latin.encode("ascii").split()), frozenset(weak.encode("ascii").split()), pattern, reach
+    )
 
 
 _COMMON = {
@@ -131,15 +133,23 @@ _COMMON = {
         "gift library phone tel id order sim invoice ticket tracking student member membership business report sd graphics",
         "订单 单号 身份证 手机 电话 会员",
     ),
-    "cn_id": _cue("id ids identity sfz resident citizen idcard", "身份证 身份號 身份号 证件号 证件 公民身份 居民身份 身分證 二代证"),
-    "passport": _cue("passport passports pasaporte passeport reisepass passportno", "护照 護照 旅行证 パスポート 여권"),
+    "cn_id": _cue(
+        "id ids identity sfz resident citizen idcard",
+        "身份证 身份號 身份号 证件号 证件 公民身份 居民身份 身分證 二代证",
+    ),
+    "passport": _cue(
+        "passport passports pasaporte passeport reisepass passportno", "护照 護照 旅行证 パスポート 여권"
+    ),
     "hm_permit": _cue("permit return", "回乡证 通行证 港澳 通行證 回鄉證"),
     "tw_permit": _cue("permit compatriot mtp", "台胞证 台湾居民 通行证 台胞證"),
     "uscc": _cue("uscc credit tax taxpayer", "信用代码 税号 纳税人 统一社会 機構代碼"),
     "mo_id": _cue("macau macao bir", "澳门 澳門"),
     "cn_tax": _cue("taxpayer", "税号 纳税人 纳税识别 税务登记 稅號 納稅人"),
     "cn_social_security": _cue("", "社保 社会保障 社会保险 医保 医疗保险 电脑号 社會保障 公积金"),
-    "cn_bank_account": _cue("", "银行账号 银行帐号 银行账户 开户账号 收款账号 收款账户 对公账户 银行卡号 银行卡 账号 帐号 銀行帳號 帳號"),
+    "cn_bank_account": _cue(
+        "",
+        "银行账号 银行帐号 银行账户 开户账号 收款账号 收款账户 对公账户 银行卡号 银行卡 账号 帐号 銀行帳號 帳號",
+    ),
     "cn_officer": _cue("", "军官 军人 士兵 警官 軍官 现役 部队"),
     "bic": _cue("bic swift biccode swiftcode", "国际汇款 银行代码"),
     "gps": _cue(
@@ -159,14 +169,19 @@ _COMMON = {
     ),
     "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 診察券"),
     "vin": _cue("vin vins vehicle chassis car", "车架号 车辆识别 底盘号"),
-    "crypto": _cue("bitcoin btc ethereum eth wallet address crypto litecoin ltc doge tron usdt", "钱包 地址 比特币 以太坊"),
+    "crypto": _cue(
+        "bitcoin btc ethereum eth wallet address crypto litecoin ltc doge tron usdt",
+        "钱包 地址 比特币 以太坊",
+    ),
     "passing_token": _cue(
         """csrf xsrf csrftoken xsrftoken csrfmiddlewaretoken page next nexttoken pagetoken nextpagetoken continuation continuationtoken
         cancellation sync synctoken anonymous public publickey""",
         reach=14,
     ),
     "version": _cue(
-        "v ver version versions release released releases build firmware rev revision chapter section sec clause kernel", "版本号 版本 版", reach=3
+        "v ver version versions release released releases build firmware rev revision chapter section sec clause kernel",
+        "版本号 版本 版",
+        reach=3,
     ),
 }
 

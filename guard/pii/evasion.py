@@ -41,7 +41,9 @@ def _table() -> NDArray[np.uint8]:
 
 
 _PLAIN = bytes(_OTHER if code >= FIRST_NUMERAL else code for code in range(256))
-_MARKED = bytes(ord("9" if code >= FIRST_NUMERAL else "-" if chr(code) in " .-" else "a") for code in range(256))
+_MARKED = bytes(
+    ord("9" if code >= FIRST_NUMERAL else "-" if chr(code) in " .-" else "a") for code in range(256)
+)
 
 
 def _folded(raw: bytes, kept: NDArray[np.intp] | None = None) -> Projection:

@@ -32,7 +32,10 @@ _CLASSES = (
     (_FREE, "mail"),
     (re.compile(r"(?:.*\.)?(?:edu|ac)(?:\.[a-z]{2})?"), "edu"),
     (re.compile(r"(?:.*\.)?(?:gov|gob|gouv|govt|mil)(?:\.[a-z]{2})?"), "gov"),
-    (re.compile(r"(?:.*\.)?(?:internal|intranet|intern|local|localdomain|lan|corp|home|localhost)"), "intern"),
+    (
+        re.compile(r"(?:.*\.)?(?:internal|intranet|intern|local|localdomain|lan|corp|home|localhost)"),
+        "intern",
+    ),
 )
 _MEN = frozenset("mr mister sir herr monsieur señor sr signor".split())
 _WOMEN = frozenset("mrs ms miss madam frau fräulein madame mme señora sra signora".split())

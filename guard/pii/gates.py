@@ -20,7 +20,9 @@ def _options() -> Any:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
-    options.max_mem = 128 << 20  # a gate that forgets what it learnt of texts, because this is full, is 3 times slower
+    options.max_mem = (
+        128 << 20
+    )  # a gate that forgets what it learnt of texts, because this is full, is 3 times slower
     return options
 
 
@@ -63,7 +65,9 @@ class Spoken:
     __slots__ = ("_latin", "_others", "_places")
 
     def __init__(self, cues: Sequence[Cue | None]) -> None:
-        others = {place: cue.others.pattern for place, cue in enumerate(cues) if cue and cue.others is not None}
+        others = {
+            place: cue.others.pattern for place, cue in enumerate(cues) if cue and cue.others is not None
+        }
         self._latin = gate_of(map(_words, cues))
         self._others = gate_of(pattern.replace(".", ".{1,4}") for pattern in others.values())
         self._places = list(others)

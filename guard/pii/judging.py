@@ -65,7 +65,9 @@ def score_of(view: View, ready: Ready, start: int) -> float:
 
 def _ruled_out(unless: Cue, cue: Cue | None, window: Window) -> bool:
     """Whether a ruling-out word is nearer than every strong cue word."""
-    if unless.far and not window.original:  # all that a window holds is near enough: the order of the words tells
+    if (
+        unless.far and not window.original
+    ):  # all that a window holds is near enough: the order of the words tells
         return cue is None or unless.last_in(window, cue.latin)
     against = unless.distance(window)
     return against < NEVER and (cue is None or against <= cue.distance(window, weak=False))

@@ -49,7 +49,15 @@ def inside(kind: str, core: str, anchor: str, longest: int, check: str = "key") 
     """A row for keys whose mark (`anchor`, for the gate) stands inside or at the end, between edges of words."""
     core = rf"(?<![A-Za-z0-9])(?:{core})(?![A-Za-z0-9])"
     return Row(
-        f"secret.{kind}", core, Road.WHOLE, 0.95, 0.95, check=check, edge=Edge.FREE, longest=longest, gate=anchor
+        f"secret.{kind}",
+        core,
+        Road.WHOLE,
+        0.95,
+        0.95,
+        check=check,
+        edge=Edge.FREE,
+        longest=longest,
+        gate=anchor,
     )
 
 

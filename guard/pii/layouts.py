@@ -101,8 +101,12 @@ def written(*forms: str) -> Written:
     all as one other, or not at all. No match is a part of a longer chain of digits.
     """
     cores = [_form(form) for form in forms]
-    gates = ["".join(f"{SLOT}?" if _is_slot(token) else _sign(token) for token in _tokens(form)) for form in forms]
-    return Written(f"{_GROUPED}(?:{'|'.join(cores)}){_CLOSED}", f"(?:{'|'.join(gates)})", max(map(_width, forms)))
+    gates = [
+        "".join(f"{SLOT}?" if _is_slot(token) else _sign(token) for token in _tokens(form)) for form in forms
+    ]
+    return Written(
+        f"{_GROUPED}(?:{'|'.join(cores)}){_CLOSED}", f"(?:{'|'.join(gates)})", max(map(_width, forms))
+    )
 
 
 def _tokens(form: str) -> list[str]:

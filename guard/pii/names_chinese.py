@@ -143,7 +143,9 @@ def _cores(text: str, base: int, run: str, book: Hanzi) -> list[Span]:
 def _is_led(text: str, base: int) -> bool:
     """Whether a label for names, or the sign that mentions somebody, stands before a run."""
     before = text[base - 1] if base else ""
-    return before == "@" or (before in _LABEL_ENDS and LABEL.search(text, max(0, base - 12), base) is not None)
+    return before == "@" or (
+        before in _LABEL_ENDS and LABEL.search(text, max(0, base - 12), base) is not None
+    )
 
 
 def _likely(run: str, place: int, book: Hanzi) -> bool:

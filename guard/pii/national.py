@@ -63,12 +63,18 @@ def national(
     )  # fmt: skip
 
 
-def labelled(kind: str, label: str, value: str, longest: int, *, score: float = 0.6, tight: bool = True) -> Row:
+def labelled(
+    kind: str, label: str, value: str, longest: int, *, score: float = 0.6, tight: bool = True
+) -> Row:
     """A row for what has no form of its own: directly after its label, a sign of which (`#`, `no`, `:`) is `tight`'s.
 
     `label` is a pattern in RE2 syntax, like the value.
     """
-    sign = r" ?(?:#|(?i:no|nr|num|number|id|identifier)\b\.?|[:=]) ?(?:[:#=] ?)?" if tight else r"(?: ?[:#=] ?| )"
+    sign = (
+        r" ?(?:#|(?i:no|nr|num|number|id|identifier)\b\.?|[:=]) ?(?:[:#=] ?)?"
+        if tight
+        else r"(?: ?[:#=] ?| )"
+    )
     country = country_of(f"pii.{kind}") if "." in kind else ""
     return Row(
         f"pii.{kind}", rf"(?:{label}){sign}(?P<value>{value})", Road.WHOLE, score, score, country=country,

@@ -25,7 +25,9 @@ def email(view: bytes) -> str:
 
 def url(view: bytes) -> str:
     """The same names as hosts of a URL, and loopback."""
-    host = re.split(rb"[/?#]", view.lower().partition(b"://")[2] or view.lower(), maxsplit=1)[0].partition(b":")[0]
+    host = re.split(rb"[/?#]", view.lower().partition(b"://")[2] or view.lower(), maxsplit=1)[0].partition(
+        b":"
+    )[0]
     if host in (b"localhost", b"127.0.0.1"):
         return PRIVATE
     return RESERVED if _DOMAIN.search(host) else ""
@@ -48,7 +50,12 @@ def ip(view: bytes) -> str:
 def _ipv4(first: int, second: int, third: int) -> str:
     if (first, second, third) in _DOCUMENTATION_4:
         return RESERVED
-    if first in _NEAR or first >= 224 or (first, second) in _NEAR_PAIRS or (first == 172 and 16 <= second < 32):
+    if (
+        first in _NEAR
+        or first >= 224
+        or (first, second) in _NEAR_PAIRS
+        or (first == 172 and 16 <= second < 32)
+    ):
         return PRIVATE
     return PRIVATE if first == 100 and 64 <= second < 128 else ""
 

@@ -16,7 +16,9 @@ class Partials:
     A stream asks one made at its start, so that where it is cut does not change with what it finds.
     """
 
-    def __init__(self, tokens: Iterable[str], sealed: Iterable[str], fakes: Iterable[str], longest: int) -> None:
+    def __init__(
+        self, tokens: Iterable[str], sealed: Iterable[str], fakes: Iterable[str], longest: int
+    ) -> None:
         self._tokens = frozenset(tokens)
         self._sealed = tuple(sealed)
         kept = [fake for fake in fakes if len(fake) <= LONGEST_FAKE]

@@ -19,7 +19,9 @@ def _widths(pattern: str) -> Iterator[tuple[int, ...]]:
     import re._parser as parser  # type: ignore[import-not-found,unused-ignore]
 
     groups = [item[1][3] for item in parser.parse(pattern) if str(item[0]) == "SUBPATTERN" and item[1][0]]
-    return product(*(range(low, min(high, low + 4) + 1) for low, high in (group.getwidth() for group in groups)))
+    return product(
+        *(range(low, min(high, low + 4) + 1) for low, high in (group.getwidth() for group in groups))
+    )
 
 
 def _written(form: str, sizes: tuple[int, ...]) -> str:

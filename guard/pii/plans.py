@@ -16,7 +16,9 @@ _TYPES = (
 def _patterns(metadata: Any) -> list[str]:
     """The national number patterns of every type of line in one region."""
     found = [getattr(metadata, name) for name in _TYPES]
-    return [desc.national_number_pattern for desc in found if desc is not None and desc.national_number_pattern]
+    return [
+        desc.national_number_pattern for desc in found if desc is not None and desc.national_number_pattern
+    ]
 
 
 @cache

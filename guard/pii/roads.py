@@ -50,13 +50,25 @@ class Ready:
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
         left, right = _LEFT[row.edge], _RIGHT[row.edge]
-        self.literal, self.mail, self.nation = row.road is Road.LITERAL, row.road is Road.MAIL, row.road is Road.NATION
+        self.literal, self.mail, self.nation = (
+            row.road is Road.LITERAL,
+            row.road is Road.MAIL,
+            row.road is Road.NATION,
+        )
         self.number = row.road is Road.DIGITS or self.nation
         least, most = first_of(row) if self.number else (0, 0xFF)
-        first = rf"(?=[\x{least:02x}-\x{most:02x}])" if self.number else ""  # elsewhere a search fails in one step
+        first = (
+            rf"(?=[\x{least:02x}-\x{most:02x}])" if self.number else ""
+        )  # elsewhere a search fails in one step
         pattern = re.compile(f"{first}{'' if self.literal else left}(?:{row.core}){right}".encode("ascii"))
         self.row = row
-        self.kind, self.score, self.cued, self.trim, self.lead = row.kind, row.score, row.cued, row.trim, row.lead
+        self.kind, self.score, self.cued, self.trim, self.lead = (
+            row.kind,
+            row.score,
+            row.cued,
+            row.trim,
+            row.lead,
+        )
         self.signed = row.core.startswith(_SIGNED)
         self.search = pattern.match if row.road is Road.AFTER or self.signed else pattern.search
         self.before = 0 if least >= ord("0") and most <= ord("9") else BEFORE
@@ -116,7 +128,11 @@ class Roads:
     def __init__(self, rows: tuple[Row, ...]) -> None:
         numbers = _numbers(list(rows))
         shared = {row.kind for row, yields in numbers.items() if yields}
-        ready = [Ready(row, numbers.get(row, False), row.kind in shared) for row in rows if row.road is not Road.NATION]
+        ready = [
+            Ready(row, numbers.get(row, False), row.kind in shared)
+            for row in rows
+            if row.road is not Road.NATION
+        ]
         self.numbers = [row for row in ready if row.number]
         self.mail = [row for row in ready if row.mail]
         self.nations = Nations([row for row in rows if row.road is Road.NATION])

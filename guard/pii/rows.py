@@ -11,6 +11,7 @@ BLOCK_LONGEST = 8192
 CUE_REACH = 40
 """How many characters before a value a cue word may begin; cues never act forwards."""
 
+
 class Road(enum.Enum):
     """How the matches of a row are found fast; what is found is the same on every road."""
 
@@ -70,4 +71,3 @@ class Row:
     longest: int = 64
     ahead: int = 1
     gate: str = ""
-

@@ -58,7 +58,9 @@ class Scanner:
         self.rows = _choose(kinds, None if countries is None else frozenset(countries))
         self._roads = roads(self.rows)
         self._skip = frozenset(skip)
-        self.names = None if names is None else _names(NAMES - ON_REQUEST if kinds is None else NAMES & kinds, names)
+        self.names = (
+            None if names is None else _names(NAMES - ON_REQUEST if kinds is None else NAMES & kinds, names)
+        )
 
     def scan(self, text: str, start: int = 0) -> list[Finding]:
         """Find and settle overlaps: one finding a stretch, in order; those before `start` (a cut) are left out."""
@@ -93,7 +95,9 @@ class Scanner:
         if copy is None:
             return []
         found = ((finding, copy.back(finding.start, finding.end)) for finding in self.candidates(copy.text))
-        return [Finding(finding.kind, *span, finding.score, finding.source) for finding, span in found if span]
+        return [
+            Finding(finding.kind, *span, finding.score, finding.source) for finding, span in found if span
+        ]
 
     def silent(self, text: str) -> bool:
         """Whether one look at an ASCII text shows that no row matches in it, nor in any of its lines taken alone."""
@@ -153,7 +157,11 @@ class Scanner:
         plain = hunt.belonging()
         if low:
             plain = [(kind, s + base, e + base, score) for kind, s, e, score in plain if s + base >= low]
-        return found + plain if beside is None else found + [hit for hit in plain if beside.counts(hit[1], hit[2])]
+        return (
+            found + plain
+            if beside is None
+            else found + [hit for hit in plain if beside.counts(hit[1], hit[2])]
+        )
 
     def _disguised(self, projection: Projection, beside: Readings) -> Iterator[Candidate]:
         """What is found in the copies of a piece that say plainly what it spells out or packs."""
@@ -197,7 +205,9 @@ def _findings(projection: Projection, found: list[Candidate], source: str) -> li
     """What was found in a projection as findings in the original."""
     if projection.kept is None:
         return [Finding(kind, low, high, score, source) for kind, low, high, score in found]
-    return [Finding(kind, *projection.to_original(low, high), score, source) for kind, low, high, score in found]
+    return [
+        Finding(kind, *projection.to_original(low, high), score, source) for kind, low, high, score in found
+    ]
 
 
 def _pieces(projection: Projection, start: int, reading: Reading | None) -> Iterable[tuple[int, int]]:

@@ -50,7 +50,9 @@ HINT = (
 _LABEL = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
 _DOT = rf"(?: {{1,2}}[Dd][Oo][Tt] {{1,2}}| {{0,2}}[\[({{<] ?{_STOP} ?[\])}}>] {{0,2}})"
 _ARTICLE = r"(?!(?i:the|an?|this|that|each|every|one|any|some|another|his|her|its|my|your|our|their) )"
-_PROSE = r"(?!(?i:in|is|it|to|no|me|my|be|us|as|am|at|so|do|by) {1,2}(?!(?i:dot) )[a-z])"  # domains that are words
+_PROSE = (
+    r"(?!(?i:in|is|it|to|no|me|my|be|us|as|am|at|so|do|by) {1,2}(?!(?i:dot) )[a-z])"  # domains that are words
+)
 _SPELLED_HOST = re.compile(
     rf"{_ARTICLE}{_LABEL}(?:\.{_LABEL}){{0,3}}{_DOT}{_PROSE}[A-Za-z0-9]".encode("ascii")
 )
@@ -61,7 +63,9 @@ _WORDS = re.compile(
     ).encode("ascii")
 )
 _WORD_HINT = re.compile(rf"[Dd][Oo][Tt]|[\[({{<] ?(?:{_AT}|{_STOP}) ?[\])}}>]".encode("ascii"))
-_AS_DIGITS = bytes(code - FIRST_NUMERAL + 0x30 if code >= FIRST_NUMERAL else code for code in range(0x8A)) + bytes(0x76)
+_AS_DIGITS = bytes(
+    code - FIRST_NUMERAL + 0x30 if code >= FIRST_NUMERAL else code for code in range(0x8A)
+) + bytes(0x76)
 _BRACKETS = frozenset(b"[({<")
 _RUN_OF_NUMERALS = re.compile(rb"[\x80-\x89](?:[ .-]?[\x80-\x89])+")
 

@@ -14,9 +14,17 @@ DELETE_ALL_BUT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 _TO_INT = bytes(code - 48 if 48 <= code <= 57 else 0 for code in range(256))
 _DOUBLED = bytes((n * 2 if n < 5 else n * 2 - 9) if n < 10 else 0 for n in range(256))
 _UPPER = bytes(code - 32 if 97 <= code <= 122 else code for code in range(256))
-_NOT_ALNUM = bytes(code for code in range(256) if not (48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122))
+_NOT_ALNUM = bytes(
+    code for code in range(256) if not (48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122)
+)
 _VALUES = bytes(
-    code - 48 if 48 <= code <= 57 else code - 55 if 65 <= code <= 90 else code - 87 if 97 <= code <= 122 else 0
+    code - 48
+    if 48 <= code <= 57
+    else code - 55
+    if 65 <= code <= 90
+    else code - 87
+    if 97 <= code <= 122
+    else 0
     for code in range(256)
 )
 _GROUP = re.compile(rb"[0-9A-Za-z]+")

@@ -18,7 +18,8 @@ _HEADING = re.compile(r"(?=.{1,40}\Z)[^()\[\]{}=<>!?;。！？]{1,40}(?:[(（][^
 _LONGEST_CELL = 200
 _DELIMITERS = (",", "\t", "|", ";")
 _CELLS = {
-    delimiter: re.compile(rf'"(?:[^"\n]|"")*"(?=[{delimiter}\n]|\Z)|[^{delimiter}\n]*') for delimiter in _DELIMITERS
+    delimiter: re.compile(rf'"(?:[^"\n]|"")*"(?=[{delimiter}\n]|\Z)|[^{delimiter}\n]*')
+    for delimiter in _DELIMITERS
 }
 _VALUES = re.compile(r"[\d@]")
 _LONGEST_ROW = 1000
@@ -27,7 +28,9 @@ _RULE = re.compile(r"[|:\- \t]*-[|:\- \t]*")
 _LIST = re.compile(r'"([^"\n]{1,40})"\s{0,8}:\s{0,8}\[([^\[\]{}]{1,16384})\]')
 _ITEM = re.compile(r'"(?:[^"\\\n]|\\.){1,200}"|[^\s,"]{1,200}')
 _CREDENTIALS = Cue(
-    frozenset(b"password passwd passcode passphrase pwd pw passwort kennwort senha contrasena secret token".split()),
+    frozenset(
+        b"password passwd passcode passphrase pwd pw passwort kennwort senha contrasena secret token".split()
+    ),
     others=re.compile("密码|密碼|口令"),
 )
 """What the patterns of credentials have before their values."""

@@ -21,6 +21,7 @@ _BETWEEN = re.compile(rb"(?<=[0-9A-Za-z])[^0-9A-Za-z]+(?=[0-9A-Za-z])")
 
 # --------------------------------------------------------------------------- bank cards and accounts
 
+
 def card_length_fits(number: bytes) -> bool:
     """Whether issuer and length go together (ISO/IEC 7812; issuers' published ranges, 2026)."""
     size, first = len(number), number[0]
@@ -256,7 +257,11 @@ _PAIR = re.compile(rb"-?[0-9]{1,3}\.[0-9]+")
 def gps(view: bytes) -> int:
     """Accept a latitude and a longitude in decimal degrees (ISO 6709, annex H), not both smaller than 1."""
     latitude, longitude = map(float, _PAIR.findall(view)[:2])
-    return len(view) if abs(latitude) <= 90 and abs(longitude) <= 180 and max(abs(latitude), abs(longitude)) >= 1 else 0
+    return (
+        len(view)
+        if abs(latitude) <= 90 and abs(longitude) <= 180 and max(abs(latitude), abs(longitude)) >= 1
+        else 0
+    )
 
 
 def handle(view: bytes) -> int:

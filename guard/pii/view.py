@@ -27,7 +27,12 @@ class View:
     __slots__ = ("_floor", "_letters", "_windows", "ascii", "base", "projection", "source", "text")
 
     def __init__(
-        self, source: str, projection: Projection, base: int, text: bytes, floor: Callable[[int], int] | None = None
+        self,
+        source: str,
+        projection: Projection,
+        base: int,
+        text: bytes,
+        floor: Callable[[int], int] | None = None,
     ) -> None:
         self._floor = floor
         self.source = source

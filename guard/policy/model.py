@@ -206,6 +206,9 @@ class Policy(Node):
     egress: Egress = Field(default=Egress(), description="where connections may go")
     recognizers: Recognizers = Field(default=Recognizers(), description="what is looked for")
     moderation: Moderation = Field(default=Moderation(), description="who judges answers")
+    legacy: Literal["refuse", "translate", "pass"] = Field(
+        default="refuse", description="requests in the API's old style: refuse, translate, or pass"
+    )
     traffic: Traffic = Field(default=Traffic(), description="what surrounds a model call")
     trace: Trace = Field(default=Trace(), description="what is recorded")
     endpoints: Endpoints = Field(default=Endpoints(), description="endpoints that pass unscreened")

@@ -126,6 +126,7 @@ VALUES: Mapping[KeyPath, Value] = {
     ("moderation", "model"): _ANY,
     ("moderation", "timeout_s"): Value(min),
     ("moderation", "cache_s"): Value(min),
+    ("legacy",): Value(_ranked("refuse", "translate", "pass")),
     ("traffic", "retries", "attempts"): _ANY,
     ("traffic", "retries", "max_wait_s"): _ANY,
     ("traffic", "retries", "deadline_s"): _ANY,

@@ -164,7 +164,9 @@ class Detector:
         data = lines.encode()
         gates = [gate for gate, names in ((self._gate, self._names), (self._own_gate, self._own)) if names]
         try:
-            return self._scanner.silent(lines) and not any(not gate.lines or gate.open(data) for gate in gates)
+            return self._scanner.silent(lines) and not any(
+                not gate.lines or gate.open(data) for gate in gates
+            )
         except Exception:
             return False
 

@@ -39,7 +39,9 @@ class Gate:
                 self._owners.append(index)
         self._set.Add(_BLANKS)
         self._set.Compile()
-        self.lines = not any(_ANCHOR.search(pattern) for patterns in recognizers for pattern in patterns or ())
+        self.lines = not any(
+            _ANCHOR.search(pattern) for patterns in recognizers for pattern in patterns or ()
+        )
         self._patterns = [tuple(patterns or ()) for patterns in recognizers]
         self._compiled: dict[int, list[Any]] = {}
 

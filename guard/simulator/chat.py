@@ -25,7 +25,7 @@ def completion(body: Json, script: Script) -> Json:
                 "index": index,
                 "message": _message(text, calls),
                 "logprobs": None,
-                "finish_reason": "tool_calls" if calls else "stop",
+                "finish_reason": "tool_calls" if calls else script.finish_reason,
             }
             for index, text in enumerate(texts)
         ],
@@ -49,8 +49,9 @@ def chunks(body: Json, script: Script) -> Iterator[Json]:
                     **blank,
                     "obfuscation": "k3Zq7Lw"[: index % 7 + 1],
                 }
+    end = "tool_calls" if calls else script.finish_reason
     for index in range(len(texts)):
-        yield {**head, "choices": [_choice(index, {}, "tool_calls" if calls else "stop")], **blank}
+        yield {**head, "choices": [_choice(index, {}, end)], **blank}
     if wants_usage:
         yield {**head, "choices": [], "usage": usage(body, texts)}
 

@@ -77,7 +77,8 @@ def no_tools(body: dict[str, Any]) -> Sequence[ToolCall]:
 class Script:
     """The behaviour of the simulated provider.
 
-    `reply` makes the text of a request's answer (a list: one text a choice), `tools` its tool calls. Streams
+    `reply` makes the text of a request's answer (a list: one text a choice), `tools` its tool calls;
+    texts of chat end with `finish_reason`. Streams
     are sent in deltas of `chunk` characters, their bytes cut again every `recut` bytes where that is not 0,
     `pause_s` seconds apart. `gzip` compresses every answer. Errors carry `error_headers` (a 429 without any
     `Retry-After: 1`), and `error_code` where there is one.
@@ -88,6 +89,7 @@ class Script:
     chunk: int = 4
     recut: int = 0
     pause_s: float = 0.0
+    finish_reason: str = "stop"
     gzip: bool = False
     error_headers: Headers = field(default_factory=list)
     error_code: str = ""

@@ -84,6 +84,7 @@ RESIDENCY_STORAGE = "guard.residency.storage"
 BYTES_SCREENED = "guard.bytes.screened"
 BYTES_FORWARDED = "guard.bytes.forwarded"
 RESTORED = "guard.restored"
+NOTES = "guard.notes"
 CHECK = "guard.check."
 MODERATION_SCORE = "guard.moderation.score."
 MODERATION_TEXTS = "guard.moderation.texts"
@@ -172,10 +173,14 @@ class Recorder:
         clock = (time.time_ns(), time.perf_counter_ns())
         if kind == "client":
             sdk = self._sdk_span(name, above, links, clock[0])
-            return Span(self._line, name, kind, sdk.get_span_context(), above, links, clock, attributes, prepared, sdk)
+            return Span(
+                self._line, name, kind, sdk.get_span_context(), above, links, clock, attributes, prepared, sdk
+            )
         return Span(self._line, name, kind, _context(above), above, links, clock, attributes, prepared)
 
-    def _sdk_span(self, name: str, above: SpanContext | None, links: Sequence[SpanContext], started: int) -> Any:
+    def _sdk_span(
+        self, name: str, above: SpanContext | None, links: Sequence[SpanContext], started: int
+    ) -> Any:
         from opentelemetry import trace
 
         parent = trace.INVALID_SPAN if above is None else trace.NonRecordingSpan(above)

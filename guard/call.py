@@ -36,6 +36,8 @@ from guard.types import (
     Verdict,
 )
 from guard.wire import bodies, jsonbody, legacy, refusal
+from guard.wire.calls import calls
+from guard.wire.hints import hinted
 from guard.wire.openai import MODEL, Endpoint, Reading, endpoint, request_reading, response_reading
 
 if TYPE_CHECKING:
@@ -199,7 +201,9 @@ class Call:
     def _compile(self, screened: Screened, body: bytes) -> bytes:
         if self.body is None:
             return body
-        return jsonbody.dump(jsonbody.replace(self.body, screened.changes) if screened.changes else self.body)
+        changed = jsonbody.replace(self.body, screened.changes) if screened.changes else self.body
+        example = next(iter(self.exchange.placeholders.restorable), "") if self.policy.restore.hint else ""
+        return jsonbody.dump(hinted(self.endpoint, changed, example) if example else changed)
 
     def _refusal(self, verdict: Verdict) -> Refused | None:
         self.action = max(self.action, verdict.enforced)
@@ -315,7 +319,12 @@ class Call:
             return (yield from self._worded(status, headers, body))
         reading = self._answer_reading(status, data)
         screened = yield from screen_output(
-            self.policy, self.exchange, reading.segments, reading.opaque, judging=200 <= status < 300
+            self.policy,
+            self.exchange,
+            reading.segments,
+            reading.opaque,
+            judging=200 <= status < 300,
+            calls=calls(self.endpoint, data),
         )
         self.action = max(self.action, screened.verdict.enforced)
         blocking = screened.verdict.blocking
@@ -419,7 +428,7 @@ class Call:
         self._note_ends(usage)
         span.set_all(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
         span.set(spans.NOTES, list(self.notes) or None)
-        span.set(spans.RESTORED, self.exchange.restored or None)
+        span.set_all(records.restore_attributes(self.exchange.came_back))
         if verdict is not None:
             self._events(span, verdict)
         if error or status >= 400:

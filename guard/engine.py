@@ -7,7 +7,7 @@ rule table decides: there is one road.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import groupby
@@ -16,10 +16,10 @@ from guard import moderation
 from guard.errors import Unavailable
 from guard.keys import keyed_hash
 from guard.pii.mapping import Mapping as Placeholders
-from guard.pii.redact import answer, redact
+from guard.pii.redact import Answer, answer, redact
 from guard.pii.resolve import resolve
 from guard.pii.subject import subject
-from guard.policy.decide import decide, judges
+from guard.policy.decide import decide, judges, restores
 from guard.policy.model import Policy
 from guard.types import (
     Action,
@@ -34,8 +34,10 @@ from guard.types import (
     Score,
     Segment,
     Stage,
+    Tally,
     Verdict,
 )
+from guard.wire.calls import Call, tool_at
 
 # Fields of an answer in which a provider repeats what the request set.
 _SETTINGS = (
@@ -67,7 +69,7 @@ class Exchange:
     own: set[str] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
-    restored: int = 0
+    came_back: Tally = field(default_factory=Tally)
     closed: bool = False
     stacked: bool = False
     judge: tuple[str, str] | None = None
@@ -83,6 +85,14 @@ class Exchange:
         if not self.stacked:
             return False
         return self.digest(text) in self.released or any(text in t.getvalue() for t in self.streamed.values())
+
+    def note_answer(self, made: Answer) -> None:
+        """Count how placeholders came back in one text of the answer."""
+        tally = self.came_back
+        tally.restored += made.restored
+        tally.withheld += made.withheld
+        tally.mangled += made.mangled
+        tally.seen |= made.seen
 
     def note_streamed(self, lane: str, text: str) -> None:
         """Remember a released piece of a stream for an outer mount."""
@@ -149,6 +159,7 @@ def screen_input(
     if change and verdict.blocking is None:
         changes = _redacted(segments, verdict, exchange.placeholders)
         exchange.own.update(exchange.placeholders.restorable.values())
+        exchange.came_back.sent = len(exchange.placeholders.restorable)
     if judges(policy):
         exchange.sent.update(exchange.digest(changes.get(s.path, s.text)) for s in segments if s.text)
     return Screened(verdict, changes, _size(segments))
@@ -161,8 +172,11 @@ def screen_output(
     opaque: Sequence[Finding],
     *,
     judging: bool = True,
+    calls: Sequence[Call] = (),
 ) -> Flow[Screened]:
     """Find, judge and decide over every segment toward the caller, and restore this exchange's placeholders.
+
+    What is meant for a tool (`calls`) gets originals back only where the policy names the tool.
 
     Text that an inner mount of the same exchange has released is passed as it is; text that was sent to
     the model and only comes back (an echo of the instructions) is restored but not judged. An error of the
@@ -173,7 +187,8 @@ def screen_output(
     findings = yield from _detect(policy, Stage.OUTPUT, exchange, fresh)
     findings = _outside_own(fresh, findings, exchange)
     spans = fix(policy, decide(policy, Stage.OUTPUT, [*opaque, *findings]), fresh)
-    changes, judged = _answered(exchange, fresh, spans, restoring=judging)
+    told = {s.path for s in fresh if judging and restores(policy, tool_at(calls, s.path))}
+    changes, judged = _answered(exchange, fresh, spans, told)
     to_judge: dict[str, str] = {}
     if judging and judges(policy):
         echoed = {s.path for s in fresh if s.change is Change.FIXED or exchange.echoes(s)}
@@ -339,21 +354,24 @@ def _redacted(segments: Sequence[Segment], verdict: Verdict, placeholders: Place
 
 
 def _answered(
-    exchange: Exchange, segments: Sequence[Segment], verdict: Verdict, *, restoring: bool
+    exchange: Exchange, segments: Sequence[Segment], verdict: Verdict, restoring: Container[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The new text of each path that changes, and the redacted text of each path for the judge."""
+    """The new text of each path that changes, and the redacted text of each path for the judge.
+
+    `restoring`: the paths where originals may come back.
+    """
     if not verdict.decisions and not exchange.placeholders.in_play:
         return {}, {s.path: s.text for s in segments}
     decided = by_path(verdict.decisions)
     changes: dict[str, str] = {}
     judged: dict[str, str] = {}
     for segment in segments:
-        restored, redacted, count = answer(segment.text, decided.get(segment.path, ()), exchange.placeholders)
-        exchange.restored += count if restoring else 0
-        judged[segment.path] = redacted
-        released = restored if restoring else redacted
-        if released != segment.text:
-            changes[segment.path] = released
+        rows = decided.get(segment.path, ())
+        made = answer(segment.text, rows, exchange.placeholders, restoring=segment.path in restoring)
+        exchange.note_answer(made)
+        judged[segment.path] = made.judged
+        if made.released != segment.text:
+            changes[segment.path] = made.released
     return changes, judged
 
 

@@ -27,6 +27,7 @@ from guard.streaming.parts import Item, Job, Seen
 from guard.streaming.state import State
 from guard.types import Decision, Finding, Limits, Stage, Verdict
 from guard.wire import jsonbody, sse
+from guard.wire.calls import calls
 from guard.wire.openai import Endpoint
 from guard.wire.streams import read_event
 
@@ -155,7 +156,8 @@ class StreamGate:
         parsed = read_event(self._state.endpoint, data, lanes)
         if len(lanes) + sum(d.lane not in lanes for d in parsed.deltas) > LANES:
             raise BadRequest(502, "guard.opaque.field", "it has too many parts")
-        item = Item(event, parsed, data.get("sequence_number"))
+        item = Item(event, parsed, data.get("sequence_number"), calls=calls(self._state.endpoint, data))
+        self._state.note_calls(item.calls)
         self._note(data)
         ops = self._lanes.feed(item, parsed, data)
         ops += self._others.ask(item, parsed, data)

@@ -218,3 +218,18 @@ class Receipts:
     def attributes(self) -> Mapping[str, str]:
         """The span attributes `guard.check.<name>`."""
         return {f"guard.check.{name}": str(receipt) for name, receipt in self.by_name.items()}
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many placeholders that may come back were sent, and how they did in the answer.
+
+    Placeholders put back, withheld from links and tools, and mangled by the model are counted as often as they
+    stand there; `seen` are the different ones that the model used.
+    """
+
+    sent: int = 0
+    restored: int = 0
+    withheld: int = 0
+    mangled: int = 0
+    seen: set[str] = field(default_factory=set, repr=False)

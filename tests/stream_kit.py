@@ -32,7 +32,8 @@ from guard.wire.sse import Decoder
 
 DONE = b"data: [DONE]\n\n"
 LIMITS = Limits(64 * 1024 * 1024, 256, 1 << 20, 1 << 20, 1 << 20)
-HEAD = 'policy: test\nversion: "1"\n'
+PLAIN = 'policy: test\nversion: "1"\n'
+HEAD = PLAIN + 'restore: {tools: ["*"]}\n'
 QUIET = HEAD + "extends: [default]\nmoderation: {by: 'off'}\n"
 REDACTING = HEAD + "output: {rules: {'pii.*': redact, 'secret.*': redact, 'moderation.*': allow}}\n"
 JUDGED = HEAD + (

@@ -19,9 +19,11 @@ from guard.pii.placeholders import (
     masked,
     may_hold_tokens,
     name_of,
+    names_in,
     token,
     token_key,
 )
+from guard.pii.targets import OPAQUE, Targets, host_follows
 from guard.types import Redaction
 
 _REDRAWS = 8
@@ -45,6 +47,7 @@ class Mapping:
         self._restorable: dict[str, str] = {}
         self._tokens: dict[str, str] = {}
         self._counts: dict[str, int] = {}
+        self._names: set[str] = set()
         self._reserved: set[str] = set()
         self._originals = Literals()
         self._fixed = Literals()
@@ -92,12 +95,18 @@ class Mapping:
         return made
 
     def restore(self, text: str) -> str:
-        """Put this exchange's originals back, in one pass over the text."""
-        pieces, end = [], 0
+        """Put this exchange's originals back, in one pass over the text; never into the target of a link."""
+        pieces, end, targets = [], 0, Targets()
         for start, stop, placeholder in self.spans(text):
-            if placeholder in self._restorable:
-                pieces += [text[end:start], self._restorable[placeholder]]
-                end = stop
+            between, shown = text[end:start], text[start:stop]
+            targets.feed(between)
+            if placeholder in self._restorable and not host_follows(text, stop) and not targets.inside:
+                shown = self._restorable[placeholder]
+                targets.feed(shown)
+            else:
+                targets.feed(OPAQUE)
+            pieces += [between, shown]
+            end = stop
         return "".join([*pieces, text[end:]])
 
     def noticed(self, kind: str, value: str) -> str:
@@ -121,6 +130,15 @@ class Mapping:
     def original_spans(self, text: str) -> list[Span]:
         """Where originals of this exchange stand in a text: (start, end, original), in order, not overlapping."""
         return list(self._originals.spans(text))
+
+    def mangled(self, text: str, held: Sequence[Span]) -> int:
+        """Count what a model made of this exchange's tokens that none of them is: `EMAIL_1`, `<EMAIL_99>`."""
+        return sum(
+            name in self._names
+            and whole not in self._reserved
+            and not any(start <= at < stop for start, stop, _ in held)
+            for at, name, whole in (names_in(text) if self._restorable else ())
+        )
 
     def partials(self) -> Partials:
         """What a cut text may hold the beginning of: placeholders that come back, and fakes."""
@@ -150,6 +168,7 @@ class Mapping:
         self._placeholder_of.setdefault(value, made)
         if identity[0] == "token":
             self._tokens[made[1:-1]] = made
+            self._names.add(made[1 : made.rindex("_")])
         else:
             self._fixed.add(made)
             if identity[0] == "faker":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 from guard.keys import hmac_hash
@@ -22,6 +23,9 @@ SLACK = len("&lt;  &gt;")
 _OPEN_END = re.compile(
     r"(?:[<＜] ?|\\<|&lt; ?)(?:([A-Za-z](?:\\?_|[A-Za-z0-9 -])*)(?:\\|&(?:g(?:t)?)?)?)?\Z"
     r"|(?:\\|&(?:l(?:t)?)?)\Z"
+)
+_NAME = re.compile(
+    r"(?:%3C|(?<![A-Za-z0-9_]))([A-Za-z][A-Za-z0-9]*(?:\\?_[A-Za-z0-9]+)*?)(?:\\?_|%5F)([1-9][0-9]{0,5})(?![A-Za-z0-9_])"
 )
 _HASH_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 _HASH_LENGTH = 10
@@ -54,6 +58,14 @@ def token_key(match: re.Match[str]) -> str:
 
 def _key(body: str) -> str:
     return body.replace("\\", "").replace(" ", "_").replace("-", "_").upper()
+
+
+def names_in(text: str) -> Iterator[tuple[int, str, str]]:
+    """Where a text holds what reads like a token's name, in brackets or not: (position, name, name with number)."""
+    if "_" in text or "%5F" in text:
+        for match in _NAME.finditer(text):
+            name = _key(match[1])
+            yield match.start(1), name, f"{name}_{match[2]}"
 
 
 def open_end(text: str) -> tuple[int, str]:

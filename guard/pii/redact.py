@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from guard.pii.mapping import Mapping, Span
+from guard.pii.targets import OPAQUE, Targets, host_follows
 from guard.types import Action, Decision
 
 Edit = tuple[int, int, Decision]
@@ -25,31 +27,69 @@ def redact(text: str, decisions: Sequence[Decision], mapping: Mapping) -> str:
     return "".join([*pieces, text[end:]])
 
 
-def answer(text: str, decisions: Sequence[Decision], mapping: Mapping) -> tuple[str, str, int]:
-    """Turn a provider's text into (released, judged, restored).
+class Answer(NamedTuple):
+    """What became of a provider's text: what leaves, what the judge may see, and what came back.
 
-    `released`: findings redacted and this exchange's placeholders restored, in one pass over the provider's
-    text. `judged`: the same with placeholders left as they are and every original of the exchange taken out
-    again, for the moderation service. `restored`: how many placeholders came back.
+    `restored`: placeholders replaced by originals; `withheld`: those that stayed, since they stood in a URL, an
+    image or a tool's arguments. `seen`: the restorable ones that stood in the text. `mangled`: what looks like one
+    of this exchange's names and is none of its placeholders.
+    """
+
+    released: str
+    judged: str
+    restored: int = 0
+    withheld: int = 0
+    seen: frozenset[str] = frozenset()
+    mangled: int = 0
+
+
+def answer(
+    text: str,
+    decisions: Sequence[Decision],
+    mapping: Mapping,
+    *,
+    targets: Targets | None = None,
+    restoring: bool = True,
+) -> Answer:
+    """Redact findings and restore this exchange's placeholders, in one pass over the provider's text.
+
+    `judged`: the same with placeholders left as they are and every original of the exchange taken out
+    again, for the moderation service.
     A placeholder is never a finding: what a finding covers beyond it is redacted, the placeholder is not.
+    `targets` has followed the text so far, where this is not its beginning; without `restoring` nothing comes back.
     """
     held = mapping.spans(text)
     edits = _edits(text, decisions, held)
-    released, judged, restored, end = [], [], 0, 0
+    follow = Targets() if targets is None else targets
+    released, judged, restored, withheld, end = [], [], 0, 0, 0
     for start, stop, mark in _in_order(edits, held):
         between = text[end:start]
         released.append(between)
+        follow.feed(between)
         judged.append(mapping.redact_originals(between))
+        shown = placeholder = text[start:stop]
         if isinstance(mark, Decision):
-            placeholder = shown = _placeholder(text, start, stop, mark, mapping)
-        else:
-            placeholder, shown = text[start:stop], mapping.restorable.get(mark, text[start:stop])
-            restored += mark in mapping.restorable
+            shown = placeholder = _placeholder(text, start, stop, mark, mapping)
+        elif mark in mapping.restorable:
+            if restoring and not host_follows(text, stop) and not follow.inside:
+                shown = mapping.restorable[mark]
+                restored += 1
+            else:
+                withheld += 1
         released.append(shown)
+        follow.feed(OPAQUE if shown is placeholder else shown)
         judged.append(placeholder)
         end = stop
     rest = text[end:]
-    return "".join([*released, rest]), "".join([*judged, mapping.redact_originals(rest)]), restored
+    follow.feed(rest)
+    return Answer(
+        "".join([*released, rest]),
+        "".join([*judged, mapping.redact_originals(rest)]),
+        restored,
+        withheld,
+        frozenset(mark for _, _, mark in held if mark in mapping.restorable),
+        mapping.mangled(text, held),
+    )
 
 
 def for_judge(text: str, decisions: Sequence[Decision], mapping: Mapping) -> str:

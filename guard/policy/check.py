@@ -52,6 +52,8 @@ def _failing_open(policy: Policy) -> Iterator[str]:
                 yield f"{stage}.rules.{step.rule} ({step.origin}): {step.action.word}: {kind} fails open"
     if policy.output.stream.hold == "none":
         yield "output.stream.hold: none: a stream is released before it is judged"
+    if "*" in policy.restore.tools:
+        yield 'restore.tools: "*": originals go into the arguments of whatever tool the model calls'
     for endpoint in policy.endpoints.allow:
         yield f"endpoints.allow: {endpoint} passes unscreened"
     for terms in policy.recognizers.lists:

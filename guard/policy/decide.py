@@ -137,6 +137,11 @@ def wanted(policy: Policy, stage: Stage) -> frozenset[str]:
     return table.wanted
 
 
+def restores(policy: Policy, tool: str | None) -> bool:
+    """Whether originals may be put back into a text: for people (None), or for the tool of a name."""
+    return tool is None or tool in policy.restore.tools or "*" in policy.restore.tools
+
+
 def judges(policy: Policy) -> bool:
     """Whether answers must be judged: some output rule acts on moderation scores and a judge is named."""
     return policy.moderation.by != "off" and not _JUDGED.isdisjoint(wanted(policy, Stage.OUTPUT))

@@ -28,6 +28,7 @@ _HOST = re.compile(r"(?:https?://)?(?:\*\.)?(?:[^\s/?#@:*\[\]A-Z]+|\[[0-9a-f:.]+
 _NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
 _ROUTE = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE|\*) (?:/[^\s?#]*|\*)|\*")
 _SELECTOR = re.compile(r"\$(?:\.\.\w+|\.\w+|\[\d+\]|\[\*\]|\.\*)+")
+_TOOL = re.compile(r"[A-Za-z0-9_.:-]{1,128}|\*")
 _URL = re.compile(r"(?:https?://[^\s/?#@]+(?:/[^\s?#]*)?)?")
 
 _NOTHING = {"maxItems": 0, "maxProperties": 0, "maxLength": 0}
@@ -104,6 +105,7 @@ Unbuilt = Annotated[
 """A key of the design whose effect is not built yet."""
 
 Rules = Mapping[str, Rule]
+ToolName = Annotated[str, _shaped(_TOOL, 'write the name of a tool, such as send_mail, or "*" to mean all')]
 Line = Annotated[str, Field(max_length=200)]
 Name = Annotated[str, _shaped(_NAME, "write a short name of letters, digits, dots and dashes")]
 Host = Annotated[

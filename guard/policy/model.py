@@ -53,6 +53,18 @@ class Output(Node):
     stream: Stream = Field(default=Stream(), description="windows of streamed answers")
 
 
+class Restore(Node):
+    """Where originals come back beside what is said to people."""
+
+    tools: tuple[fields.ToolName, ...] = Field(
+        default=(),
+        description='tools into whose arguments originals may be put, by name; "*" for all',
+    )
+    hint: bool = Field(
+        default=False, description="tell the model in one line to leave placeholders as they are"
+    )
+
+
 class Messages(Node):
     """What a refused person reads: printed as it stands, never a template; empty: guard's own sentence."""
 
@@ -201,6 +213,9 @@ class Policy(Node):
     review_by: fields.Date = Field(default="", description="when it must be looked at again")
     input: Input = Field(default=Input(), description="text toward the model")
     output: Output = Field(default=Output(), description="text toward the caller")
+    restore: Restore = Field(
+        default=Restore(), description="where originals come back, beside answers to people"
+    )
     messages: Messages = Field(default=Messages(), description="what a refused person reads")
     logs: Logs = Field(default=Logs(), description="log lines")
     egress: Egress = Field(default=Egress(), description="where connections may go")

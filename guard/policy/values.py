@@ -31,6 +31,13 @@ def _common(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(item for item in first if item in second)
 
 
+def _tools(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    """Keep the tools that both name; `*` names all."""
+    if "*" in first or "*" in second:
+        return second if "*" in first else first
+    return _common(first, second)
+
+
 def _inside_both(first: tuple[str, ...] | None, second: tuple[str, ...] | None) -> tuple[str, ...] | None:
     if first is None or second is None:
         return second if first is None else first
@@ -106,6 +113,8 @@ VALUES: Mapping[KeyPath, Value] = {
     ("output", "stream", "step"): Value(min),
     ("output", "stream", "context"): Value(max),
     ("output", "stream", "hold"): Value(_ranked("full", "window", "none")),
+    ("restore", "tools"): Value(_tools),
+    ("restore", "hint"): _ANY,
     ("messages", "input"): _ANY,
     ("messages", "output"): _ANY,
     ("messages", "self-harm"): _ANY,

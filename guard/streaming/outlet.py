@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from guard.engine import by_path
 from guard.pii.redact import answer
+from guard.pii.targets import Targets
 from guard.streaming.documents import rewritten
 from guard.streaming.endings import Endings
 from guard.streaming.ops import Emit, End, Op
 from guard.streaming.parts import Ending, Item, Lane, Window, choice_of
 from guard.streaming.state import State
+from guard.types import Decision
 from guard.wire import jsonbody
 from guard.wire.streams import StreamEvent
 
@@ -60,25 +62,37 @@ class Outlet:
                 if window.released is None and window.start < min(end, lane.done):
                     self._release(lane, window)
         for segment, rows in () if item.blocking else item.texts:
-            restored, redacted, _ = answer(segment.text, rows, self._state.exchange.placeholders)
-            released = redacted if item.parsed is not None and item.parsed.error else restored
-            if released != segment.text:
-                item.changes[segment.path] = released
+            error = item.parsed is not None and item.parsed.error
+            restoring = not error and self._state.restores(item, segment.path)
+            made = answer(segment.text, rows, self._state.exchange.placeholders, restoring=restoring)
+            self._state.exchange.note_answer(made)
+            if made.released != segment.text:
+                item.changes[segment.path] = made.released
 
     def _release(self, lane: Lane, window: Window) -> None:
-        window.released = self._released(window)
+        window.released = self._released(lane, window)
         if lane.released is not None:
             lane.released.write(window.released)
         if self._state.exchange.stacked:
             self._state.exchange.note_streamed(lane.name, window.released)
 
-    def _released(self, window: Window) -> str:
-        placeholders = self._state.exchange.placeholders
+    def _released(self, lane: Lane, window: Window) -> str:
+        restoring = self._state.restores_in(lane)
         if not window.segments:
-            return answer(window.text, window.decisions, placeholders)[0]
+            return self._answered(window.text, window.decisions, restoring, lane.targets)
         decided = by_path(window.decisions)
-        changes = {s.path: answer(s.text, decided.get(s.path, ()), placeholders)[0] for s in window.segments}
+        changes = {
+            s.path: self._answered(s.text, decided.get(s.path, ()), restoring) for s in window.segments
+        }
         return rewritten(window.text, changes)
+
+    def _answered(
+        self, text: str, decisions: Sequence[Decision], restoring: bool, targets: Targets | None = None
+    ) -> str:
+        exchange = self._state.exchange
+        made = answer(text, decisions, exchange.placeholders, targets=targets, restoring=restoring)
+        exchange.note_answer(made)
+        return made.released
 
     def _last(self, item: Item) -> list[Op]:
         self._state.ended = True

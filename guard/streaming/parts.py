@@ -8,8 +8,10 @@ from io import StringIO
 from typing import Any
 
 from guard.holdback import HoldBack
+from guard.pii.targets import Targets
 from guard.types import Decision, Limits, Segment
 from guard.wire import jsonbody, sse
+from guard.wire.calls import Call
 from guard.wire.streams import Delta, StreamEvent
 
 
@@ -43,6 +45,7 @@ class Lane:
     document: bool = False
     item_id: str = ""
     released: StringIO | None = None
+    targets: Targets = field(default_factory=Targets)
 
     @property
     def over(self) -> bool:
@@ -94,6 +97,7 @@ class Item:
     changes: dict[str, str] = field(default_factory=dict)
     blocking: Decision | None = None
     failure: tuple[str, str] | None = None
+    calls: Sequence[Call] = ()
 
     @property
     def last(self) -> bool:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guard.engine import Exchange, lies_inside, merge, own_spans
-from guard.policy.decide import judges
+from guard.policy.decide import judges, restores
 from guard.policy.model import Policy
 from guard.streaming.parts import Item, Job, Lane, Seen
 from guard.types import Action, Decision, Finding, Limits, Segment, Stage, Verdict
+from guard.wire.calls import Call, below
 from guard.wire.openai import Endpoint
 
 KEPT = 64
@@ -43,6 +44,7 @@ class State:
     decisions: list[Decision] = field(default_factory=list)
     judging: bool = field(init=False)
     eager: bool = field(init=False)
+    _tools: dict[str, str] = field(default_factory=dict)
     _alike: dict[tuple[str, str, str, Action], list[Decision]] = field(default_factory=dict)
     _asked: int = 0
 
@@ -53,6 +55,25 @@ class State:
     def verdict(self) -> Verdict:
         """The verdict over all that was screened so far."""
         return merge(Stage.OUTPUT, self.policy, self.decisions)
+
+    def note_calls(self, calls: Sequence[Call]) -> None:
+        """Remember which lanes are meant for which tool; a name may come in pieces."""
+        for call in calls:
+            known = self._tools.get(call.lane, "")
+            same = call.tool == known or self.endpoint.name == "responses"
+            self._tools[call.lane] = (call.tool or known) if same else known + call.tool
+
+    def restores(self, item: Item, path: str) -> bool:
+        """Whether originals may be put back into the text at a path of an event."""
+        for call in item.calls:
+            if below(path, call.path):
+                return restores(self.policy, call.tool or self._tools.get(call.lane, ""))
+        return True
+
+    def restores_in(self, lane: Lane) -> bool:
+        """Whether originals may be put back into a lane."""
+        tool = next((name for stem, name in self._tools.items() if below(lane.name, stem)), None)
+        return restores(self.policy, "" if tool is None and lane.document else tool)
 
     def job(self, job: Job) -> int:
         """Keep a question until it is answered; its key."""

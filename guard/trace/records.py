@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from guard.trace import spans
 from guard.trace.spans import Recorder
-from guard.types import Admission, Receipts, Stage, Verdict
+from guard.types import Admission, Receipts, Stage, Tally, Verdict
 
 ADMITTED, REFUSED = "admitted", "refused"
 OTHER = "_OTHER"
@@ -152,6 +152,17 @@ def outcome_attributes(
     decided = verdict_attributes(verdict) if verdict else {spans.STAGE: str(Stage.OUTPUT)}
     screened = {spans.BYTES_SCREENED: screened_bytes or None}
     return {**decided, **receipts.attributes(), **usage_attributes(answer), **screened}
+
+
+def restore_attributes(tally: Tally) -> dict[str, int | None]:
+    """Describe how placeholders came back: sent, seen again, put back, withheld, and mangled by the model."""
+    return {
+        spans.RESTORED: tally.restored or None,
+        spans.PLACEHOLDERS_SENT: tally.sent or None,
+        spans.PLACEHOLDERS_SEEN: len(tally.seen) if tally.sent else None,
+        spans.PLACEHOLDERS_WITHHELD: tally.withheld or None,
+        spans.PLACEHOLDERS_MANGLED: tally.mangled or None,
+    }
 
 
 def model_span_name(endpoint: Operation | None, model: str) -> str:

@@ -32,9 +32,13 @@ policy: quiet
 version: "1"
 extends: [default]
 recognizers: {presidio: {recognizers: []}}
+restore: {tools: [send, pay]}
 output: {rules: {"moderation.*": allow, "moderation.sexual/minors": allow, "moderation.self-harm*": allow}}
 """
-JUDGING = 'policy: judging\nversion: "1"\nextends: [default]\nrecognizers: {presidio: {recognizers: []}}\n'
+JUDGING = (
+    'policy: judging\nversion: "1"\nextends: [default]\nrecognizers: {presidio: {recognizers: []}}\n'
+    "restore: {tools: [send, pay]}\n"
+)
 
 
 class Answer:

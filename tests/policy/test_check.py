@@ -34,6 +34,10 @@ WARNED = [
     ("output: {stream: {hold: none}}", "output.stream.hold: none: a stream is released before it is judged"),
     ("endpoints: {allow: [files]}", "endpoints.allow: files passes unscreened"),
     (
+        'restore: {tools: ["*"]}',
+        'restore.tools: "*": originals go into the arguments of whatever tool the model calls',
+    ),
+    (
         "extends: [default]\nmoderation: {by: off}",
         "moderation.by: off: the moderation rules of the output are never asked",
     ),

@@ -190,6 +190,7 @@ KEYS = [
         "moderation: {url: 'https://me:secret@h.example/'}",
         "1:moderation.url: cannot be read: write a base URL",
     ),
+    ("restore: {tools: [send mail]}", "1:restore.tools[0]: cannot be read: write the name of a tool"),
     ("endpoints: {allow: [chat]}", "1:endpoints.allow[0]: 'chat' is no endpoint that can be allowed"),
     ("routes: {/ask: {input: ['*']}}", "1:routes./ask: cannot be read: write method and path"),
     ("routes: {'POST /ask': {}}", "1:routes.POST /ask: names no text"),

@@ -190,6 +190,8 @@ VALUES = [
     ("moderation.timeout_s", "9", "3", 3.0),
     ("moderation.cache_s", "100", "10", 10),
     ("endpoints.allow", "[files, batches]", "[files]", ("files",)),
+    ("restore.tools", "[send, find]", "[send]", ("send",)),
+    ("restore.tools", "[send]", '["*"]', ("send",)),
     ("endpoints.allow", "[files]", "[]", ()),
 ]
 
@@ -230,6 +232,9 @@ def test_of_two_values_the_stricter_holds(
         ("recognizers.countries", "[CN]", "all", False),
         ("recognizers.except", "[]", "[private]", True),
         ("endpoints.allow", "[]", "[files]", True),
+        ("restore.tools", "[send]", '["*"]', True),
+        ("restore.tools", '["*"]', "[send]", False),
+        ("restore.hint", "false", "true", False),
         ("egress.mode", "enforce", "observe", True),
         ("moderation.model", "a", "b", False),
     ],

@@ -27,7 +27,7 @@ class Question(BaseModel):
 
 @app.post("/ask")
 def ask(body: Question) -> dict[str, str]:
-    answer = client.responses.create(model="gpt-5-mini", input=body.question)
+    answer = client.responses.create(model="gpt-5.6-terra", input=body.question)
     return {"answer": answer.output_text}
 
 
@@ -37,7 +37,7 @@ def tell(body: Question) -> StreamingResponse:
 
     def words() -> Iterator[str]:
         chunks = client.chat.completions.create(
-            model="gpt-5-mini", messages=[{"role": "user", "content": body.question}], stream=True
+            model="gpt-5.6-terra", messages=[{"role": "user", "content": body.question}], stream=True
         )
         yield from (chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 

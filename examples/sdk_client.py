@@ -22,7 +22,7 @@ def main(question: str) -> int:
     with openai.OpenAI(base_url=base_url, http_client=http_client) as client:
         try:
             stream = client.chat.completions.create(
-                model="gpt-5-mini", messages=[{"role": "user", "content": question}], stream=True
+                model="gpt-5.6-terra", messages=[{"role": "user", "content": question}], stream=True
             )
         except openai.PermissionDeniedError as refused:
             print(f"refused ({refused.code}): {refused.body['message']}", file=sys.stderr)

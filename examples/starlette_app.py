@@ -26,7 +26,7 @@ client = openai.AsyncOpenAI(base_url=base_url, http_client=guarded_client(guard=
 async def ask(request: Request) -> JSONResponse:
     question = (await request.json())["question"]
     answer = await client.chat.completions.create(
-        model="gpt-5-mini", messages=[{"role": "user", "content": question}]
+        model="gpt-5.6-terra", messages=[{"role": "user", "content": question}]
     )
     return JSONResponse({"answer": answer.choices[0].message.content})
 

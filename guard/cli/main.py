@@ -37,7 +37,7 @@ def root(
 
 
 def _verbs() -> None:
-    from guard.cli import audit, coverage, demo, policy, reveal, scan, serve, why
+    from guard.cli import audit, coverage, demo, migrate, policy, reveal, scan, serve, why
 
     app.command("demo")(demo.demo)
     app.command("serve")(serve.serve)
@@ -48,6 +48,7 @@ def _verbs() -> None:
     app.command("why")(why.why)
     app.add_typer(policy.app, name="policy")
     app.add_typer(audit.app, name="audit")
+    app.add_typer(migrate.app, name="migrate")
 
 
 def run() -> int:

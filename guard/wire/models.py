@@ -16,6 +16,7 @@ TABLE_DATE: str = _DATA["date"]
 """The day on which the providers' documentation said so."""
 
 _WINDOWS: dict[str, int] = _DATA["windows"]
+_ROUTED = re.compile(r"\A(?:openrouter/)?(?:openai|azure)/")
 _DATED = re.compile(r"(?:-\d{4}-\d{2}-\d{2}|-\d{4}|-latest)\Z")
 
 
@@ -38,7 +39,7 @@ SHUTDOWNS: dict[str, Shutdown] = {
 
 def base(model: str) -> str:
     """The model that a name stands for: without a router's `openai/`, and what a fine-tuned `ft:` was made from."""
-    name = model.strip().lower().rpartition("/")[2]
+    name = _ROUTED.sub("", model.strip().lower())
     return name.split(":")[1] if name.startswith("ft:") and ":" in name[3:] else name
 
 

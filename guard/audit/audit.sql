@@ -12,75 +12,88 @@ FROM read_json_objects(
 );
 
 -- The values of an OTLP array; each AnyValue has one member, whatever its type.
-CREATE OR REPLACE MACRO otlp_list(text) AS CAST(to_json(text ->> '$.values[*].*') AS VARCHAR);
+CREATE OR REPLACE MACRO otlp_list(text) AS TRY(text ->> '$.values[*].*');
 
 CREATE OR REPLACE MACRO otlp_map(attributes) AS
   TRY(map(
     attributes ->> '$[*].key',
     list_transform(attributes ->> '$[*].value.*', lambda v:
-      CASE WHEN starts_with(v, '{"values":') THEN otlp_list(v) ELSE v END)
+      CASE WHEN starts_with(v, '{"values":') THEN CAST(to_json(otlp_list(v)) AS VARCHAR) ELSE v END)
   ));
 
 CREATE OR REPLACE MACRO otlp_time(nanoseconds) AS make_timestamp(TRY_CAST(nanoseconds AS BIGINT) // 1000);
 
 -- One row a span, read from the lines: what all views are made of. `events` are JSON as exported.
+-- Attributes stay two lists until somebody asks for the map: making maps costs more than reading the lines.
+CREATE OR REPLACE MACRO otlp_get(keys, texts, name) AS texts[list_position(keys, name)];
+
 CREATE OR REPLACE VIEW read_spans AS
 WITH
-  resources AS (SELECT unnest(json -> '$.resourceSpans[*]') AS r, filename, seq FROM lines),
   raw AS (
-    SELECT r -> '$.resource.attributes' AS res, unnest(r -> '$.scopeSpans[*].spans[*]') AS x, filename, seq
-    FROM resources
+    SELECT
+      unnest(json -> '$.resourceSpans[*].scopeSpans[*].spans[*]') AS x,
+      CASE WHEN json_array_length(json, '$.resourceSpans') = 1 THEN json -> '$.resourceSpans[0].resource.attributes'
+        END AS resource,
+      filename, seq
+    FROM lines
   ),
   parsed AS (
     SELECT
-      x ->> 'traceId' AS trace_id,
-      x ->> 'spanId' AS span_id,
-      x ->> 'parentSpanId' AS parent_span_id,
-      x ->> 'name' AS name,
-      CASE x ->> 'kind' WHEN '1' THEN 'internal' WHEN '2' THEN 'server' WHEN '3' THEN 'client' END AS kind,
-      otlp_time(x ->> 'startTimeUnixNano') AS start_ts,
-      otlp_time(x ->> 'endTimeUnixNano') AS end_ts,
-      (TRY_CAST(x ->> 'endTimeUnixNano' AS BIGINT) - TRY_CAST(x ->> 'startTimeUnixNano' AS BIGINT)) / 1e6
-        AS duration_ms,
-      coalesce(x ->> '$.status.code', '0') = '2' AS failed,
-      otlp_map(x -> 'attributes') AS attrs,
-      otlp_map(res) AS resource,
-      x -> '$.events[*]' AS events,
-      parse_filename(filename) AS file,
-      seq
+      x, resource, filename, seq,
+      x ->> ['$.traceId', '$.spanId', '$.parentSpanId', '$.name', '$.kind', '$.startTimeUnixNano',
+        '$.endTimeUnixNano', '$.status.code'] AS head,
+      x ->> '$.attributes[*].key' AS keys,
+      x ->> '$.attributes[*].value.*' AS texts
     FROM raw
   )
 SELECT
-  *,
-  attrs['guard.stage'] AS stage,
-  attrs['guard.exchange'] AS exchange,
-  attrs['guard.action'] AS action,
-  attrs['guard.enforced'] AS enforced,
-  attrs['error.type'] AS error_type,
-  attrs['guard.mount'] AS mount,
-  attrs['guard.endpoint'] AS endpoint,
-  attrs['guard.tenant'] AS tenant,
-  attrs['guard.user'] AS user_hash,
-  attrs['guard.policy.name'] AS policy,
-  attrs['guard.policy.version'] AS policy_version,
-  attrs['guard.policy.sha256'] AS policy_sha256,
-  attrs['guard.policy.mode'] AS policy_mode,
-  TRY_CAST(attrs['guard.bytes.screened'] AS BIGINT) AS bytes_screened,
-  TRY_CAST(attrs['guard.bytes.forwarded'] AS BIGINT) AS bytes_forwarded,
-  attrs['guard.residency.host'] AS host,
-  attrs['guard.residency.jurisdiction'] AS jurisdiction,
-  attrs['guard.residency.decision'] AS residency_decision,
-  attrs['guard.residency.code'] AS residency_code,
-  attrs['guard.check.detect'] AS detect,
-  attrs['gen_ai.operation.name'] AS operation,
-  attrs['gen_ai.provider.name'] AS provider,
-  attrs['gen_ai.request.model'] AS model,
-  attrs['gen_ai.response.model'] AS response_model,
-  attrs['gen_ai.response.id'] AS response_id,
-  TRY_CAST(attrs['gen_ai.usage.input_tokens'] AS BIGINT) AS input_tokens,
-  TRY_CAST(attrs['gen_ai.usage.output_tokens'] AS BIGINT) AS output_tokens,
-  TRY_CAST(attrs['guard.cost.usd'] AS DOUBLE) AS cost_usd,
-  attrs['server.address'] AS address
+  head[1] AS trace_id,
+  head[2] AS span_id,
+  head[3] AS parent_span_id,
+  head[4] AS name,
+  CASE head[5] WHEN '1' THEN 'internal' WHEN '2' THEN 'server' WHEN '3' THEN 'client' END AS kind,
+  otlp_time(head[6]) AS start_ts,
+  otlp_time(head[7]) AS end_ts,
+  (TRY_CAST(head[7] AS BIGINT) - TRY_CAST(head[6] AS BIGINT)) / 1e6 AS duration_ms,
+  coalesce(head[8], '0') = '2' AS failed,
+  otlp_map(x -> 'attributes') AS attrs,
+  otlp_map(resource) AS resource,
+  x -> '$.events[*]' AS events,
+  list_transform(
+    list_filter(list_zip(keys, texts), lambda p: starts_with(p[1], 'guard.check.')),
+    lambda p: {'check': substr(p[1], length('guard.check.') + 1), 'receipt': p[2]}
+  ) AS receipts,
+  parse_filename(filename) AS file,
+  seq,
+  otlp_get(keys, texts, 'guard.stage') AS stage,
+  otlp_get(keys, texts, 'guard.exchange') AS exchange,
+  otlp_get(keys, texts, 'guard.action') AS action,
+  otlp_get(keys, texts, 'guard.enforced') AS enforced,
+  otlp_get(keys, texts, 'error.type') AS error_type,
+  otlp_get(keys, texts, 'guard.mount') AS mount,
+  otlp_get(keys, texts, 'guard.endpoint') AS endpoint,
+  otlp_get(keys, texts, 'guard.tenant') AS tenant,
+  otlp_get(keys, texts, 'guard.user') AS user_hash,
+  otlp_get(keys, texts, 'guard.policy.name') AS policy,
+  otlp_get(keys, texts, 'guard.policy.version') AS policy_version,
+  otlp_get(keys, texts, 'guard.policy.sha256') AS policy_sha256,
+  otlp_get(keys, texts, 'guard.policy.mode') AS policy_mode,
+  TRY_CAST(otlp_get(keys, texts, 'guard.bytes.screened') AS BIGINT) AS bytes_screened,
+  TRY_CAST(otlp_get(keys, texts, 'guard.bytes.forwarded') AS BIGINT) AS bytes_forwarded,
+  otlp_get(keys, texts, 'guard.residency.host') AS host,
+  otlp_get(keys, texts, 'guard.residency.jurisdiction') AS jurisdiction,
+  otlp_get(keys, texts, 'guard.residency.decision') AS residency_decision,
+  otlp_get(keys, texts, 'guard.residency.code') AS residency_code,
+  otlp_get(keys, texts, 'guard.check.detect') AS detect,
+  otlp_get(keys, texts, 'gen_ai.operation.name') AS operation,
+  otlp_get(keys, texts, 'gen_ai.provider.name') AS provider,
+  otlp_get(keys, texts, 'gen_ai.request.model') AS model,
+  otlp_get(keys, texts, 'gen_ai.response.model') AS response_model,
+  otlp_get(keys, texts, 'gen_ai.response.id') AS response_id,
+  TRY_CAST(otlp_get(keys, texts, 'gen_ai.usage.input_tokens') AS BIGINT) AS input_tokens,
+  TRY_CAST(otlp_get(keys, texts, 'gen_ai.usage.output_tokens') AS BIGINT) AS output_tokens,
+  TRY_CAST(otlp_get(keys, texts, 'guard.cost.usd') AS DOUBLE) AS cost_usd,
+  otlp_get(keys, texts, 'server.address') AS address
 FROM parsed;
 
 -- What the views stand on: `guard audit compact` puts Parquet in the place of lines that it has read before.
@@ -112,19 +125,19 @@ SELECT
   span_id,
   start_ts,
   stage,
-  f['kind'] AS kind,
-  f['source'] AS source,
-  f['rule'] AS rule,
-  f['origin'] AS origin,
-  f['action'] AS action,
-  f['enforced'] AS enforced,
-  f['path'] AS path,
-  TRY_CAST(f['count'] AS BIGINT) AS count,
-  TRY_CAST(TRY_CAST(f['scores'] AS JSON) AS DOUBLE[]) AS scores,
-  TRY_CAST(TRY_CAST(f['starts'] AS JSON) AS BIGINT[]) AS starts,
-  TRY_CAST(TRY_CAST(f['ends'] AS JSON) AS BIGINT[]) AS ends,
-  TRY_CAST(TRY_CAST(f['subjects'] AS JSON) AS VARCHAR[]) AS subjects,
-  coalesce(f['truncated'] = 'true', false) AS truncated,
+  otlp_get(keys, texts, 'kind') AS kind,
+  otlp_get(keys, texts, 'source') AS source,
+  otlp_get(keys, texts, 'rule') AS rule,
+  otlp_get(keys, texts, 'origin') AS origin,
+  otlp_get(keys, texts, 'action') AS action,
+  otlp_get(keys, texts, 'enforced') AS enforced,
+  otlp_get(keys, texts, 'path') AS path,
+  TRY_CAST(otlp_get(keys, texts, 'count') AS BIGINT) AS count,
+  TRY_CAST(otlp_list(otlp_get(keys, texts, 'scores')) AS DOUBLE[]) AS scores,
+  TRY_CAST(otlp_list(otlp_get(keys, texts, 'starts')) AS BIGINT[]) AS starts,
+  TRY_CAST(otlp_list(otlp_get(keys, texts, 'ends')) AS BIGINT[]) AS ends,
+  TRY_CAST(otlp_list(otlp_get(keys, texts, 'subjects')) AS VARCHAR[]) AS subjects,
+  coalesce(otlp_get(keys, texts, 'truncated') = 'true', false) AS truncated,
   tenant,
   user_hash,
   policy,
@@ -134,32 +147,29 @@ SELECT
   seq
 FROM (
   SELECT
-    trace_id, span_id, start_ts, file, seq, stage, tenant, user_hash, policy, policy_version, policy_sha256,
-    otlp_map(event -> 'attributes') AS f
-  FROM (SELECT *, unnest(events) AS event FROM read_spans)
+    *, event ->> '$.attributes[*].key' AS keys, event ->> '$.attributes[*].value.*' AS texts
+  FROM (
+    SELECT
+      trace_id, span_id, start_ts, file, seq, stage, tenant, user_hash, policy, policy_version, policy_sha256,
+      unnest(events) AS event
+    FROM read_spans
+  )
   WHERE event ->> 'name' = 'guard.finding'
 );
 
 CREATE OR REPLACE VIEW findings AS SELECT * FROM read_findings;
 
 -- One row a check: what became of it (ran, not_applicable, failed_closed, failed_open, skipped).
--- MATERIALIZED, here and below: else a filter on an attribute parses all attributes a second time.
-CREATE OR REPLACE VIEW read_checks AS
-WITH parsed AS MATERIALIZED (
-  SELECT trace_id, span_id, start_ts, stage, tenant, policy, policy_version, attrs, file, seq FROM read_spans
-)
+CREATE OR REPLACE VIEW checks AS
 SELECT
   trace_id, span_id, start_ts, stage, tenant, policy, policy_version,
-  substr(entry.key, length('guard.check.') + 1) AS "check",
-  entry.value AS receipt,
+  entry['check'] AS "check",
+  entry['receipt'] AS receipt,
   file,
   seq
-FROM (SELECT *, unnest(map_entries(attrs)) AS entry FROM parsed)
-WHERE starts_with(entry.key, 'guard.check.');
+FROM (SELECT *, unnest(receipts) AS entry FROM all_spans);
 
-CREATE OR REPLACE VIEW checks AS SELECT * FROM read_checks;
-
--- The spans that calls are joined from.
+-- The spans that calls are joined from (MATERIALIZED below: else each side of the join reads all lines).
 CREATE OR REPLACE VIEW call_spans AS SELECT * FROM all_spans;
 
 -- One row a call to a model or to a moderation service.

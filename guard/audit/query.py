@@ -8,15 +8,16 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from guard.audit import parquet
+from guard.audit.lines import lines_of
 from guard.audit.named import QUESTIONS
+from guard.audit.parquet import literal
 from guard.audit.questions import QueryError, Question
-from guard.trace import chain
 
 __all__ = ["QUESTIONS", "VIEWS", "QueryError", "Table", "ask", "bound", "connect", "run"]
 
@@ -24,8 +25,6 @@ VIEWS = ("spans", "calls", "decisions", "findings", "checks")
 
 ROWS = 100_000
 """Most rows of one answer."""
-
-_HEADER = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +39,32 @@ class Table:
 def connect(folder: Path, out: Path | None = None) -> duckdb.DuckDBPyConnection:
     """Open the views over a folder's exports; the connection can read those files and nothing else.
 
-    An empty folder gives empty views. `out` is the one file that it may write. Raises QueryError where there is
-    no such folder.
+    What `guard audit compact` has read comes from its Parquet, the rest from the lines. An empty folder gives
+    empty views. `out` is the one file that it may write. Raises QueryError where there is no such folder.
     """
     if not folder.is_dir():
         raise QueryError(f"there is no folder of exports at {folder}")
-    paths = sorted(path.resolve() for path in folder.iterdir() if path.suffix == ".jsonl")
+    stored = parquet.current(folder)
+    read = parquet.covered(stored)
+    paths = sorted(p.resolve() for p in folder.iterdir() if p.suffix == ".jsonl" and p.name not in read)
     connection = duckdb.connect(":memory:")
+    # DuckDB would draw its bar into the answer on standard output.
+    connection.execute("SET enable_progress_bar = false")
     connection.execute(f"CREATE VIEW lines AS {lines_of(paths)}")
-    connection.execute(resources.files("guard.audit").joinpath("audit.sql").read_text())
+    connection.execute(parquet.views())
+    for statement in parquet.over(folder, stored, lines=bool(paths)) if stored else ():
+        connection.execute(statement)
+    _confine(connection, [*paths, *parquet.parts(folder, stored), *filter(None, [out])])
+    return connection
+
+
+def _confine(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
+    """Shut every door but these files, for good."""
     scratch = os.path.join(tempfile.gettempdir(), f"guard-audit-{os.getpid()}")
-    allowed = ", ".join(literal(str(path)) for path in (*paths, *filter(None, [out])))
     connection.execute(f"SET temp_directory = {literal(scratch)}")
-    connection.execute(f"SET allowed_paths = [{allowed}]")
+    connection.execute(f"SET allowed_paths = [{', '.join(literal(str(path)) for path in paths)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    return connection
 
 
 def run(
@@ -150,33 +159,3 @@ def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:
         return [str(row[0]) for row in connection.execute(f"DESCRIBE {view}").fetchall()]
     except duckdb.Error:  # the exports were removed meanwhile: the first sentence says so
         return []
-
-
-def lines_of(paths: Sequence[Path]) -> str:
-    """SQL for the lines of exports, each with its file and the number that it has in the chain."""
-    return " UNION ALL ".join(map(_numbered, paths)) or (
-        "SELECT NULL::JSON AS json, NULL::VARCHAR AS filename, NULL::BIGINT AS seq WHERE false"
-    )
-
-
-def _numbered(path: Path) -> str:
-    # Lines come in order and a line that is no JSON is a row too, so that counting them is numbering them.
-    return (
-        f"SELECT json, filename, {first_of(path) - 1} + row_number() OVER () AS seq FROM read_json_objects("
-        f"{literal(str(path))}, format = 'newline_delimited', filename = true, ignore_errors = true,"
-        " maximum_object_size = 67108864)"
-    )
-
-
-def first_of(path: Path) -> int:
-    """The number of an export's first record, by its chain's header; 1 where there is none."""
-    try:
-        with path.with_suffix(".chain").open("rb") as file:
-            return chain.read_header(file.readline(_HEADER).rstrip(b"\n")).first
-    except (OSError, ValueError):
-        return 1
-
-
-def literal(text: str) -> str:
-    """A text as SQL."""
-    return "'" + text.replace("'", "''") + "'"

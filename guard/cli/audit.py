@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guard.cli import papers
-from guard.cli.desk import Folder, exports_of, on_record
+from guard.cli.desk import Folder, bar, exports_of, on_record
 from guard.cli.tables import AsCsv, AsJson, AsParquet, cell, console, draft, form_of, present, write_json
 from guard.errors import SetupError
 
@@ -21,8 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Ask, prove and hand over the record of what guard did.", no_args_is_help=True)
 app.command(epilog="Example: guard audit sample -n 25 --seed 2026-Q4")(papers.sample)
 app.command(epilog="Example: guard audit reconcile --usage usage.csv --since 2026-11-01")(papers.reconcile)
-
-_LARGE = 64 * 1024 * 1024
 
 
 @app.command(epilog="Example: guard audit query left-region --region EU --since 7d")
@@ -98,12 +93,31 @@ def verify(
     exports = path or exports_of(folder)
     public = _read(key) if key else _public_key()[1]
     try:
-        with _progress(exports) as progress:
+        with bar("verify", exports) as progress:
             report = check(exports, public, progress)
     except OSError as error:
         raise SetupError(f"{exports}: {error.strerror or 'cannot be read'}") from None
     (_report_json if json else _report)(report)
     raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command(epilog="Example: guard audit compact --folder exports/")
+def compact(folder: Folder = None, json: AsJson = False) -> None:
+    """Read what is sealed into Parquet by day, so that questions about a year take a second.
+
+    The Parquet is derived and can be deleted at any time; the evidence stays the lines.
+    """
+    from dataclasses import asdict
+
+    from guard.audit.compact import compact as bring
+
+    exports = exports_of(folder)
+    with bar("compact", exports) as progress:
+        done = bring(exports, progress)
+    if json:
+        return write_json(asdict(done))
+    still = f", {done.open} are still written to" if done.open else ""
+    console().print(f"{done.files} exports read ({done.bytes:,} bytes){still}; Parquet: {done.size:,} bytes")
 
 
 @app.command("key", epilog="Example: guard audit key > guard.pub.pem")
@@ -157,23 +171,6 @@ def _list(json: bool) -> None:
         out.print(" ".join(own), style="dim", markup=False)
         out.print(f"  {question.about}", markup=False)
     out.print(f"\nSQL is asked of the views {', '.join(VIEWS)}.", markup=False)
-
-
-@contextmanager
-def _progress(exports: Path) -> Iterator[Callable[[int], None] | None]:
-    """A bar on the terminal where there is much to read."""
-    paths = [exports] if exports.is_file() else exports.glob("*.jsonl")
-    total = sum(path.stat().st_size for path in paths)
-    if total < _LARGE or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("verify", total=total)
-        yield lambda size: bar.advance(task, size)
 
 
 def _report(report: Report) -> None:

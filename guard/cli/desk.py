@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 Folder = Annotated[Path | None, typer.Option(help="The folder of exports; GUARD_EXPORTS if left out.")]
+
+
+_LARGE = 64 * 1024 * 1024
 
 
 def exports_of(folder: Path | None) -> Path:
@@ -38,3 +44,20 @@ def on_record(exports: Path, verb: str, **what: Any) -> None:
         spans.AUDIT_READ,
         {spans.AUDIT_BY: login(), spans.AUDIT_VERB: verb, **attributes},
     )
+
+
+@contextmanager
+def bar(what: str, exports: Path) -> Iterator[Callable[[int], None] | None]:
+    """A bar on the terminal where there is much to read; it is told the bytes."""
+    paths = [exports] if exports.is_file() else exports.glob("*.jsonl")
+    total = sum(path.stat().st_size for path in paths)
+    if total < _LARGE or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda size: shown.advance(task, size)

@@ -1,0 +1,207 @@
+"""Turn sealed exports into Parquet by day, so that questions about a year take a second."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from guard.audit import parquet
+from guard.audit.lines import lines_of
+from guard.audit.parquet import FOLDER, MANIFEST, TABLES, Generation, Source, literal
+from guard.audit.questions import QueryError
+from guard.trace.chain import CLOSE
+
+_BATCH = 256 * 1024 * 1024
+_MANY = 24
+"""So many generations are made into one: each adds a file a day and table."""
+
+_QUIET_S = 3600.0
+"""A file without an end that nobody wrote to for so long belongs to a process that was killed."""
+
+Progress = Callable[[int], None]
+
+_OPTIONS = "FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, PARTITION_BY (day), OVERWRITE_OR_IGNORE"
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What a run did: exports read, the bytes of them, and exports that are still written to."""
+
+    files: int
+    bytes: int
+    open: int
+    size: int
+
+
+def compact(folder: Path, progress: Progress | None = None) -> Compacted:
+    """Bring the Parquet of a folder up to date: what is new is added, what changed is made anew.
+
+    Atomic: until the manifest is replaced, answers come from what was there. Raises QueryError where there is no
+    such folder, where another run is at it, or where the disk refuses.
+    """
+    if not folder.is_dir():
+        raise QueryError(f"there is no folder of exports at {folder}")
+    try:
+        with _alone(folder):
+            return _compact(folder, progress or (lambda size: None))
+    except (OSError, duckdb.Error) as error:
+        raise QueryError(
+            f"the exports cannot be compacted ({type(error).__name__}): {_reason(error)}"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error).split("\n")[0]
+
+
+def _compact(folder: Path, progress: Progress) -> Compacted:
+    kept = parquet.current(folder)
+    if len(kept) >= _MANY:
+        kept = []
+    exports = sorted(path for path in folder.iterdir() if path.suffix == ".jsonl")
+    missing = [path for path in exports if path.name not in parquet.covered(kept)]
+    sealed = [path for path in missing if _sealed(path)]
+    generations = [*kept, *([_made(folder, kept, sealed, progress)] if sealed else [])]
+    if generations != parquet.read_manifest(folder):
+        _publish(folder / FOLDER, generations)
+    size = sum(path.stat().st_size for path in parquet.parts(folder, generations))
+    read = sum(path.stat().st_size for path in sealed)
+    return Compacted(len(sealed), read, len(missing) - len(sealed), size)
+
+
+def _sealed(path: Path) -> bool:
+    """Whether nothing will be added to an export: it was ended, or its process was killed long ago."""
+    try:
+        with path.with_suffix(".chain").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1024))
+            last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+        return last.startswith(CLOSE.encode()) or time.time() - path.stat().st_mtime > _QUIET_S
+    except OSError:
+        return False
+
+
+def _made(
+    folder: Path, kept: Sequence[Generation], exports: Sequence[Path], progress: Progress
+) -> Generation:
+    """Write one generation; its folder has its final name, and nobody looks there before the manifest says so."""
+    sources = tuple(map(Source.of, exports))
+    name = f"g{secrets.token_hex(6)}"
+    target = folder / FOLDER / name
+    target.mkdir(mode=0o700, parents=True)
+    for number, batch in enumerate(_batches(exports)):
+        _write_spans(target, batch, number)
+        progress(sum(path.stat().st_size for path in batch))
+    _write_calls(folder, target, kept, len(kept))
+    if tuple(map(Source.of, exports)) != sources:
+        raise QueryError("an export was changed while it was read: start again")
+    files = {table: tuple(_files(target, table)) for table in TABLES}
+    return Generation(name, sources, files)
+
+
+def _files(target: Path, table: str) -> Iterator[str]:
+    for path in sorted((target / table).rglob("*.parquet")):
+        _sync(path)
+        yield str(path.relative_to(target))
+
+
+def _batches(exports: Sequence[Path]) -> Iterator[list[Path]]:
+    batch: list[Path] = []
+    for path in exports:
+        batch.append(path)
+        if sum(one.stat().st_size for one in batch) >= _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+@contextmanager
+def _connected(exports: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+    with closing(duckdb.connect(":memory:")) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"CREATE VIEW lines AS {lines_of(exports)}")
+        connection.execute(parquet.views())
+        yield connection
+
+
+def _write_spans(target: Path, batch: Sequence[Path], number: int) -> None:
+    """Read a batch of exports once, and write its spans, findings and checks."""
+    with _connected(batch) as connection:
+        connection.execute("CREATE TEMP TABLE batch AS SELECT * FROM read_spans")
+        connection.execute("CREATE OR REPLACE VIEW read_spans AS SELECT * FROM batch")
+        stored = f"SELECT * EXCLUDE ({', '.join(parquet.LATER)}) FROM read_spans"
+        for table, rows in (("spans", stored), ("findings", "SELECT * FROM read_findings")):
+            _copy(connection, f"{rows} ORDER BY start_ts, file, seq", target / table, f"b{number}")
+
+
+def _write_calls(folder: Path, target: Path, kept: Sequence[Generation], number: int) -> None:
+    """Join the calls of the new spans, and anew those that an earlier generation has a part of."""
+    spans = parquet.spans_of(sorted((target / "spans").rglob("*.parquet")))
+    with _connected([]) as connection:
+        connection.execute(f"CREATE OR REPLACE VIEW read_spans AS {spans}")
+        if kept:
+            earlier = parquet.spans_of(parquet.parts(folder, kept, "spans"))
+            connection.execute(f"CREATE VIEW earlier AS {earlier}")
+            for statement in parquet.joined_with("earlier"):
+                connection.execute(statement)
+            again = f"SELECT DISTINCT trace_id, {number} AS generation, DATE '1970-01-01' AS start_ts FROM earlier"
+            again += " WHERE trace_id IN (SELECT trace_id FROM read_spans)"
+            if connection.execute(f"SELECT count(*) FROM ({again})").fetchone() != (0,):
+                _copy(connection, again, target / "superseded", "b")
+        calls = f"SELECT *, {number} AS generation FROM joined_calls ORDER BY start_ts, trace_id"
+        _copy(connection, calls, target / "calls", "b")
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, rows: str, target: Path, name: str) -> None:
+    """Write rows into one folder a day; those without a time into `day=none`."""
+    day = "coalesce(strftime(start_ts, '%Y-%m-%d'), 'none') AS day"
+    options = f"{_OPTIONS}, FILENAME_PATTERN {literal(name + '-{i}')}"
+    connection.execute(f"COPY (SELECT *, {day} FROM ({rows})) TO {literal(str(target))} ({options})")
+
+
+def _publish(base: Path, generations: Sequence[Generation]) -> None:
+    """Replace the manifest, then remove what no manifest names."""
+    base.mkdir(mode=0o700, exist_ok=True)
+    draft = base / f"{MANIFEST}.{secrets.token_hex(4)}"
+    draft.write_text(parquet.manifest(generations))
+    _sync(draft)
+    draft.replace(base / MANIFEST)
+    _sync(base)
+    named = {generation.name for generation in generations}
+    for path in base.iterdir():
+        if path.is_dir() and path.name not in named:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process; raises QueryError where another run holds it."""
+    import fcntl
+
+    base = folder / FOLDER
+    base.mkdir(mode=0o700, exist_ok=True)
+    with (base / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise QueryError("another run is compacting this folder") from None
+        with suppress(FileNotFoundError):
+            for stale in base.glob(f"{MANIFEST}.*"):
+                stale.unlink()
+        yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -72,13 +72,18 @@ class ChainFile:
             self._digests.extend(bytes(at - len(self._digests)))
         self._digests[at : at + DIGEST] = digest
 
+    def add(self, digests: Sequence[bytes]) -> None:
+        """Set the hashes of the records that follow the last one."""
+        self._digests.extend(b"".join(digests))
+
     def says(self, what: str, text: str, record: int | None = None) -> None:
         """Note a problem of the `.chain` file; of thousands, the first hundred."""
         if len(self.problems) < _LIMIT:
             self.problems.append(Problem(what, self.name, text, record=record))
 
 
-def _header(path: Path) -> tuple[chain.Header, bytes]:
+def read_head(path: Path) -> tuple[chain.Header, bytes]:
+    """Read the header of a `.chain` file and its hash; raises ValueError where there is none."""
     with path.open("rb") as file:
         line = file.readline(PIECE)
     if not line.endswith(b"\n"):
@@ -88,7 +93,7 @@ def _header(path: Path) -> tuple[chain.Header, bytes]:
 
 def read_chain(path: Path) -> ChainFile:
     """Read a whole `.chain` file: what is wrong inside is in `problems`; ValueError without a header."""
-    header, before = _header(path)
+    header, before = read_head(path)
     found = ChainFile(path.name, header, before)
     for number, line in _lines(path):
         if not line.endswith(b"\n"):

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from guard.audit.chainfile import ChainFile, Problem, hash_line, read_chain
 from guard.audit.damage import Damage, records_named
+from guard.audit.quick import quick
 from guard.trace import chain
 from guard.trace.signing import Verifier, load_verifiers
 
@@ -52,6 +53,7 @@ class _Checked:
     problems: list[Problem]
     records: int = 0
     signed: int = 0
+    torn: int = 0
     beyond: dict[int, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -103,16 +105,23 @@ def _check_all(
 
 
 def _check(path: Path, verifiers: dict[str, Verifier], progress: Progress) -> _Checked:
+    held = quick(path, progress)
+    found = _Checked(held, held.problems) if held else _careful(path, progress)
+    found.records = found.chain.last - found.chain.header.first + 1
+    if found.chain.header.file != path.name:
+        text = f"it was written as {found.chain.header.file}: renamed, or a copy"
+        found.problems.append(Problem("link", path.name, text))
+    # After the lines: an entry that was changed, and not its record, is put right by then.
+    _check_heads(found, verifiers.get(found.chain.header.key_id))
+    if not found.chain.closed:
+        found.notes += _notes(path.name, found)
+    return found
+
+
+def _careful(path: Path, progress: Progress) -> _Checked:
     held = read_chain(path.with_suffix(".chain"))
     found = _Checked(held, held.problems)
-    if held.header.file != path.name:
-        text = f"it was written as {held.header.file}: renamed, or a copy"
-        found.problems.append(Problem("link", path.name, text))
-    torn = _check_lines(path, found, progress)
-    # After the lines: an entry that was changed, and not its record, is put right by then.
-    _check_heads(found, verifiers.get(held.header.key_id))
-    if not held.closed:
-        found.notes += _notes(path.name, found, torn)
+    found.torn = _check_lines(path, found, progress)
     return found
 
 
@@ -149,7 +158,6 @@ def _check_lines(path: Path, found: _Checked, progress: Progress) -> int:
     """Hash every line; at the first one that does not fit, find out what happened. Gives the torn bytes."""
     held = found.chain
     seq, before, read = held.header.first, held.before, 0
-    found.records = held.last - held.header.first + 1
     with path.open("rb", buffering=_BLOCK) as file:
         while seq <= held.last:
             digest, size, whole = hash_line(file, before, seq)
@@ -180,8 +188,8 @@ def _check_tail(name: str, file: BinaryIO, found: _Checked, before: bytes) -> in
     return torn
 
 
-def _notes(name: str, found: _Checked, torn: int) -> list[str]:
-    last, unsigned = found.chain.last, found.records - found.signed
+def _notes(name: str, found: _Checked) -> list[str]:
+    last, unsigned, torn = found.chain.last, found.records - found.signed, found.torn
     state = "not ended: its process was killed or still writes"
     notes = [f"{name}: {state}; a cut after record {last} would not show"]
     if unsigned:

@@ -339,3 +339,48 @@ def test_progress_tells_the_bytes_read(write: Write, folder: Path, signer: Signe
     told: list[int] = []
     verify(folder, signer.public_pem, told.append)
     assert sum(told) == path.stat().st_size
+
+
+def test_a_file_that_fits_is_read_once_and_parsed_never(
+    write: Write, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hash comes first: only what does not fit, or was not ended, is read with care."""
+    from guard.audit import verify as module
+
+    careful: list[str] = []
+    real = module._careful
+    monkeypatch.setattr(
+        module, "_careful", lambda path, told: (careful.append(path.name), real(path, told))[1]
+    )
+    good = [*write(300), *write(20, rotate_bytes=30)]
+    assert check().ok
+    assert careful == []
+    [open_] = write(3, close=False)
+    edit(good[0], lambda lines: lines.__setitem__(9, b"x\n"))
+    assert found(check()) == [("changed", 10, 10)]
+    assert careful == [good[0].name, open_.name]
+
+
+def test_progress_is_right_after_a_second_reading(write: Write, folder: Path, signer: Signer) -> None:
+    """What is read twice is told once."""
+    [path] = write(300)
+    edit(path, lambda lines: lines.__setitem__(200, b'{"n":999}\n'))
+    told: list[int] = []
+    verify(folder, signer.public_pem, told.append)
+    assert sum(told) <= path.stat().st_size
+
+
+@pytest.mark.parametrize("size", [100, 127 * 1024, 128 * 1024, 200 * 1024, 1024 * 1024, 20 * 1024 * 1024])
+def test_lines_of_any_length(folder: Path, signer: Signer, size: int) -> None:
+    """Bad input: lines longer than any buffer are read in pieces, and proved like others."""
+    ledger = Ledger(folder, signer=signer, rotate_bytes=10**9)
+    for line in (b"{}", b"x" * size, b"{}", b"y" * (size // 3)):
+        ledger.commit_sync(line)
+    ledger.close()
+    report = verify(folder, signer.public_pem)
+    assert (report.ok, report.signed) == (True, 4)
+    [path] = folder.glob("*.jsonl")
+    data = bytearray(path.read_bytes())
+    data[size // 2 + 3] ^= 1
+    path.write_bytes(data)
+    assert found(verify(folder, signer.public_pem)) == [("changed", 2, 2)]

@@ -35,9 +35,11 @@ from guard.types import (
     Stage,
     Verdict,
 )
-from guard.wire import bodies, jsonbody, legacy, refusal
+from guard.wire import bodies, documents, jsonbody, legacy, refusal
 from guard.wire.calls import calls
+from guard.wire.documents import Places
 from guard.wire.hints import hinted
+from guard.wire.media import OPAQUE, Document, kind_of
 from guard.wire.openai import MODEL, Endpoint, Reading, endpoint, request_reading, response_reading
 
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ if TYPE_CHECKING:
 
 Mount = Literal["gateway", "client", "edge"]
 Headers = Sequence[tuple[bytes, bytes]]
-# Where a named route has its texts, in and out: paths, none at all, or None for every string.
-RoutePaths = tuple[tuple[str, ...] | None, tuple[str, ...] | None]
+# Where a named route has its texts, in and out.
+RoutePlaces = tuple[Places, Places]
 
 # Answers are bounded too: an upstream may not fill the memory of the process (case A11).
 ANSWER_BYTES = 64 * 1024 * 1024
@@ -54,11 +56,12 @@ ANSWER_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Prepared:
-    """A request that may go on: the body as it was screened, written out again."""
+    """A request that may go on: the body as it was screened, written out again, and what it is now called."""
 
     body: bytes
     stream: bool
     model: str
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,7 +84,7 @@ class Call:
         path: str,
         exchange: Exchange,
         *,
-        route: RoutePaths | None = None,
+        route: RoutePlaces | None = None,
         admission: Admission | None = None,
         parent: Any = None,
         links: Sequence[Any] = (),
@@ -100,6 +103,7 @@ class Call:
         self.body: Any = None
         self.notes: tuple[str, ...] = ()
         self._old: legacy.OldStream | None = None
+        self._document: Document | None = None
         self._change = change
         self._span = guard.recorder.start(
             spans.SCREEN, parent=parent, links=links, prepared=guard.policy_group
@@ -138,20 +142,19 @@ class Call:
             raise refused
         model = self.body.get("model") if isinstance(self.body, dict) else None
         stream = isinstance(self.body, dict) and self.body.get("stream") is True
-        return Prepared(out, stream, model if isinstance(model, str) else "")
+        called = self._document.content_type if self._document else ""
+        return Prepared(out, stream, model if isinstance(model, str) else "", called)
 
     def _read(self, headers: Headers, body: bytes) -> tuple[Sequence[Segment], Sequence[Finding]]:
         if self.endpoint is None and self.route is None:
             return (), self._unknown()
-        if self.route is not None and self.route[0] == ():
-            return (), ()
+        if self.route is not None:
+            return self._read_own(self.route[0], headers, body)
         if not body and self.method in ("GET", "HEAD", "OPTIONS", "DELETE"):
             return self._named(), ()
         limits = self.guard.limits
         plain = bodies.decode(body, bodies.json_form(headers).coding, limits.body_bytes)
         self.body = jsonbody.parse(plain, limits)
-        if self.route is not None:
-            return _texts(self.body, self.route[0]), ()
         assert self.endpoint is not None
         if not isinstance(self.body, dict):
             raise BadRequest(400, "invalid_body", "the body must be a JSON object")
@@ -184,6 +187,18 @@ class Call:
         """What the caller gets for released bytes of a stream: in the old style, if the request spoke it."""
         return data if self._old is None else self._old.feed(data)
 
+    def _read_own(
+        self, where: Places, headers: Headers, body: bytes
+    ) -> tuple[Sequence[Segment], Sequence[Finding]]:
+        """The texts of a named route's body, in whichever form it comes."""
+        if not (where and body):
+            return (), ()
+        form, limits = bodies.form(headers), self.guard.limits
+        self._document = documents.read(form, bodies.decode(body, form.coding, limits.body_bytes), limits)
+        self.body = self._document.value
+        reading = documents.reading(self._document, where)
+        return reading.segments, reading.opaque
+
     def _named(self) -> Sequence[Segment]:
         """The model that a path names: a text of the caller like any other."""
         if self.endpoint is not MODEL:
@@ -199,6 +214,8 @@ class Call:
         return (Finding("guard.opaque.endpoint", 0, 0, 1.0, "guard", named),)
 
     def _compile(self, screened: Screened, body: bytes) -> bytes:
+        if self._document is not None:
+            return self._document.written(screened.changes)
         if self.body is None:
             return body
         changed = jsonbody.replace(self.body, screened.changes) if screened.changes else self.body
@@ -314,10 +331,10 @@ class Call:
 
     def answer(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
         """Screen a whole answer; raises Refused or BadRequest where there is none to give."""
-        data = self._parsed(status, headers, body)
-        if data is None:
+        document = self._parsed(status, headers, body)
+        if document is None:
             return (yield from self._worded(status, headers, body))
-        reading = self._answer_reading(status, data)
+        data, reading = document.value, self._answer_reading(status, document)
         screened = yield from screen_output(
             self.policy,
             self.exchange,
@@ -341,7 +358,25 @@ class Call:
             changed = self._blocked(screened.verdict, changed)
         if self._old is not None and 200 <= status < 300:
             changed = legacy.old_answer(changed)
-        return Reply(status, jsonbody.dump(changed))
+        return Reply(status, document.write(changed))
+
+    def unreadable(self, status: int, headers: Headers) -> str:
+        """What the good answer of a named route is, where its media type says that nobody can screen it."""
+        if self.route is None or not 200 <= status < 300:
+            return ""
+        try:
+            kind = kind_of(bodies.form(headers).media_type)
+        except BadRequest:  # another coding or charset: said where its body is read
+            return ""
+        return kind if kind in OPAQUE else ""
+
+    def pass_unread(self, what: str) -> Refused | None:
+        """Decide about an answer that cannot be read, and write the outcome; None where the policy lets it pass."""
+        verdict = decide(self.policy, Stage.OUTPUT, [Finding(f"guard.opaque.{what}", 0, 0, 1.0, "guard", "")])
+        self.action = max(self.action, verdict.enforced)
+        blocking = verdict.blocking
+        self.finish(verdict, error=blocking.finding.kind if blocking else "")
+        return refused(self.policy, blocking, verdict) if blocking else None
 
     def _worded(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
         """An error that is not JSON: an application's own words stay, screened; a provider's page does not."""
@@ -369,19 +404,24 @@ class Call:
         self.exchange.released.add(self.exchange.digest(message))
         return refusal.blocked_response(self.endpoint, data, message, choices_of(blocks))
 
-    def _parsed(self, status: int, headers: Headers, body: bytes) -> Any:
-        """The answer's JSON; None for a provider's error that is none; raises BadRequest 502 otherwise."""
+    def _parsed(self, status: int, headers: Headers, body: bytes) -> Document | None:
+        """The answer as it reads; None for an error that is no JSON; raises BadRequest 502 otherwise."""
+        limits = self.guard.answer_limits
         try:
-            plain = bodies.decode(body, bodies.json_form(headers).coding, ANSWER_BYTES)
-            return jsonbody.parse(plain, self.guard.answer_limits)
+            form = bodies.json_form(headers) if self.route is None or status >= 300 else bodies.form(headers)
+            plain = bodies.decode(body, form.coding, ANSWER_BYTES)
+            if self.route is None:
+                return Document(jsonbody.parse(plain, limits), jsonbody.dump)
+            return documents.read(form, plain, limits)
         except BadRequest as bad:
             if not 200 <= status < 300:
                 return None
             raise BadRequest(502, "upstream_not_json", f"the answer cannot be read: {bad.message}") from None
 
-    def _answer_reading(self, status: int, data: Any) -> Reading:
-        if self.route is not None:
-            return Reading(tuple(_texts(data, self.route[1])))
+    def _answer_reading(self, status: int, document: Document) -> Reading:
+        if self.route is not None:  # an error may repeat anything, wherever a good answer has its texts
+            return documents.reading(document, self.route[1], everywhere=status >= 400)
+        data = document.value
         if not 200 <= status < 300 or self.endpoint is None or not isinstance(data, dict):
             return Reading(tuple(jsonbody.strings(data)))
         return response_reading(self.endpoint, data)
@@ -468,10 +508,6 @@ def _text(headers: Headers, body: bytes) -> str | None:
         return plain.decode() if form.media_type.startswith("text/") else None
     except (BadRequest, UnicodeDecodeError):
         return None
-
-
-def _texts(body: Any, paths: tuple[str, ...] | None) -> Sequence[Segment]:
-    return jsonbody.strings(body) if paths is None else jsonbody.select(body, paths)
 
 
 def refused(policy: Policy, blocking: Decision, verdict: Verdict) -> Refused:

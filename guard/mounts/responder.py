@@ -80,7 +80,7 @@ class Responder:
         self._parts: list[bytes] = []
         self._size = 0
         self._pump: Pump | None = None
-        self._untouched = route is not None and route.output == ()
+        self._untouched = route is not None and not route.output
         self._passing = False
         self._sent = False
 
@@ -121,7 +121,7 @@ class Responder:
             await self._fail_closed(failure)
         else:
             self._body = prepared.body
-            return self._rewritten(body)
+            return self._rewritten(body, prepared.content_type.encode())
         return None
 
     async def _run(self, scope: Scope) -> None:
@@ -142,9 +142,12 @@ class Responder:
         if not self._sent:
             await self._abandon("client_left" if self._left else "app_error")
 
-    def _rewritten(self, body: bytes) -> Scope:
+    def _rewritten(self, body: bytes, content_type: bytes) -> Scope:
         """The scope as it fits the screened body; the application answers in plain messages, uncompressed."""
         headers = self.scope["headers"]
+        if content_type:
+            kept = [(k, v) for k, v in headers if k.lower() != b"content-type"]
+            headers = [*kept, (b"content-type", content_type)]
         if self._body != body or header(headers, b"transfer-encoding"):
             headers = [(k, v) for k, v in headers if k.lower() not in _CODED]
             if self._body or body:
@@ -167,7 +170,7 @@ class Responder:
         """Take what the application sends."""
         if message["type"] == "http.response.start":
             self._start = {**message, "headers": list(message.get("headers", []))}
-            return
+            return await self._begin(self._start)
         if message["type"] != "http.response.body" or self._start is None or self._sent:
             return
         if self._untouched:
@@ -182,6 +185,16 @@ class Responder:
             await self._pump.push(data, more)
         finally:
             self._sent = self._sent or self._pump.stopped or not more
+
+    async def _begin(self, start: Message) -> None:
+        """Decide at its first line about an answer that nobody can read: it may be large, or never end."""
+        what = self.call.unreadable(start["status"], start["headers"])
+        if what and not self._untouched:
+            refusal = self.call.pass_unread(what)
+            if refusal is None:
+                self._untouched = True
+            else:
+                await self._refuse(refusal)
 
     def _is_stream(self, start: Message) -> bool:
         kind = header(start["headers"], b"content-type").lower()

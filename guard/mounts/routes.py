@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from guard.policy import model as policies
 from guard.policy.model import Policy
+from guard.wire.documents import Places
 from guard.wire.openai import Endpoint, endpoint
 from guard.wire.urlpath import spellings
 
@@ -25,13 +27,13 @@ _SOCKETS = ("realtime", "live")
 class Route:
     """One named route: its method (`*`: any), the paths it covers (None: all), and where its texts are.
 
-    A direction without paths is not touched.
+    A direction without places is not touched.
     """
 
     method: str
     pattern: re.Pattern[str] | None
-    input: tuple[str, ...]
-    output: tuple[str, ...]
+    input: Places
+    output: Places
 
     def covers(self, path: str) -> bool:
         """Whether a path, in any spelling that a server may understand, is this route's."""
@@ -54,14 +56,14 @@ def _readings(path: str) -> Iterator[tuple[str, ...]]:
 
 
 def compile_routes(policy: Policy) -> tuple[Route, ...]:
-    """Compile `"POST /ask/{id}": {input, output}`; `*` alone means every path."""
+    """Compile `"POST /ask/{id}": {input, output, except}`; `*` alone means every path."""
     return tuple(_compile(name, route) for name, route in policy.routes.items())
 
 
-def _compile(name: str, route: Any) -> Route:
+def _compile(name: str, route: policies.Route) -> Route:
     method, _, path = name.rpartition(" ")
     pattern = None if path == "*" else re.compile("".join(map(_segment, _parts(path))), re.DOTALL)
-    return Route(method.upper() or "*", pattern, tuple(route.input), tuple(route.output))
+    return Route(method.upper() or "*", pattern, Places(*route.inward), Places(*route.outward))
 
 
 def _parts(path: str) -> list[str]:

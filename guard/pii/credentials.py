@@ -202,14 +202,26 @@ def user_password(view: bytes) -> int:
 
 _FILES = frozenset(
     b"""png jpg jpeg gif svg webp bmp ico css js ts jsx tsx py rb go rs java cpp html htm xml json yaml yml md txt pdf
-    log sh zip gz""".split()
+    log sh zip gz tar doc docx xls xlsx ppt pptx csv tsv eml msg vcf bak wav""".split()
+)
+
+
+# A host inside the name of a file: `alice@corp.com.txt`, not `vue@2.6.min.js` or `icon@2x.de.png`.
+_HOST = re.compile(
+    rb"(?i)@(?:[^.]+\.)*[^.]*[a-z]{2}[^.]*"
+    rb"\.(?:com|net|org|edu|gov|mil|int|info|biz|app|dev|cloud|online|internal|local|lan|test|[a-z]{2})$"
 )
 
 
 def email(view: bytes) -> int:
-    """Accept an address whose last label is no file ending (`icon@2x.png`); RFC 5321, 5322 and 6531 in shape."""
-    last = view.rpartition(b".")[2].lower()
-    return 0 if last in _FILES else len(view)
+    """Accept an address whose last label is no file ending (`icon@2x.png`); RFC 5321, 5322 and 6531 in shape.
+
+    Where it is one, the address before it (`alice@corp.com.txt`, a file named after a person) is accepted.
+    """
+    value = view
+    while value.rpartition(b".")[2].lower() in _FILES:
+        value = value.rpartition(b".")[0]
+    return len(value) if value == view or _HOST.search(value) else 0
 
 
 _URL_TRAILING = b".,;:!?)]}>'\""

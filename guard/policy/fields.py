@@ -27,7 +27,7 @@ from guard.types import Place
 _HOST = re.compile(r"(?:https?://)?(?:\*\.)?(?:[^\s/?#@:*\[\]A-Z]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 _NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
 _ROUTE = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE|\*) (?:/[^\s?#]*|\*)|\*")
-_SELECTOR = re.compile(r"\$(?:\.\.\w+|\.\w+|\[\d+\]|\[\*\]|\.\*)+")
+_SELECTOR = re.compile(r"\$(?:\.\.\w+|\.\w+|\['[^']+'\]|\[\d+\]|\[\*\]|\.\*)+")
 _TOOL = re.compile(r"[A-Za-z0-9_.:-]{1,128}|\*")
 _URL = re.compile(r"(?:https?://[^\s/?#@]+(?:/[^\s?#]*)?)?")
 
@@ -189,12 +189,20 @@ def _selector(path: str) -> str:
         return "$"
     if not _SELECTOR.fullmatch(path):
         raise wrong(
-            'is no path: write one such as $.question, $.items[*].text or $..text, or "*" for all text'
+            "is no path: write one such as $.question, $['user-name'], $.items[*].text or $..text,"
+            ' or "*" for all text'
         )
     return path
 
 
+def _part(path: str) -> str:
+    if _selector(path) == "$":
+        raise wrong("would leave no text to read: name a part, such as $.id, or take the route out")
+    return path
+
+
 Selector = Annotated[str, AfterValidator(_selector)]
+Part = Annotated[str, AfterValidator(_part)]
 
 
 def _date(text: str) -> str:

@@ -180,18 +180,43 @@ class Endpoints(Node):
     )
 
 
+class RouteExcept(Node):
+    """What of an own endpoint's bodies is not read."""
+
+    input: tuple[fields.Part, ...] = Field(default=(), description="paths in the request")
+    output: tuple[fields.Part, ...] = Field(default=(), description="paths in the answer")
+
+
 class Route(Node):
-    """Where text stands in the bodies of an own endpoint."""
+    """Where text stands in the bodies of an own endpoint; without paths: everywhere, in both directions."""
 
     input: tuple[fields.Selector, ...] = Field(default=(), description='paths in the request, or "*"')
     output: tuple[fields.Selector, ...] = Field(default=(), description='paths in the answer, or "*"')
+    except_: RouteExcept = Field(
+        default=RouteExcept(), alias="except", description="paths below these not to read"
+    )
+
+    @property
+    def inward(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The paths of the request that are read, and those that are not."""
+        return self.input or self._unsaid, self.except_.input
+
+    @property
+    def outward(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The paths of the answer that are read, and those that are not."""
+        return self.output or self._unsaid, self.except_.output
+
+    @property
+    def _unsaid(self) -> tuple[str, ...]:
+        return () if self.input or self.output else ("$",)
 
     @model_validator(mode="after")
-    def _says_something(self) -> Route:
-        if not (self.input or self.output):
-            raise wrong(
-                'names no text: write {input: [$.question], output: [$.answer]}, or ["*"] to mean all'
-            )
+    def _excepts_from_something(self) -> Route:
+        for name, (read, left) in {"input": self.inward, "output": self.outward}.items():
+            if left and not read:
+                raise wrong(
+                    f'except.{name} has no effect, since {name} names no text: write {name}: ["*"], or take it out'
+                )
         return self
 
 

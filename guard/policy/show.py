@@ -88,7 +88,7 @@ def _flow_mapping(value: Any) -> str:
     if isinstance(value, Place):
         value = {"processing": value.processing, "storage": value.storage}
     elif isinstance(value, BaseModel):
-        value = {key: getattr(value, key) for key in type(value).model_fields}
+        value = {info.alias or key: getattr(value, key) for key, info in type(value).model_fields.items()}
     return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
 
 

@@ -58,14 +58,18 @@ def _joined(first: Place, second: Place) -> Place:
 
 
 def _more_text(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Join routes; a route that both name is read at all the paths of both."""
+    """Join routes; a route that both name is read at all the paths of both, but for what both leave out."""
     both = {key: _joined_route(first[key], second[key]) for key in first if key in second}
     return {**first, **second, **both}
 
 
 def _joined_route(first: Any, second: Any) -> Any:
-    input_, output = _union(first.input, second.input), _union(first.output, second.output)
-    return type(first)(input=input_, output=output)
+    (input_, less), (output, fewer) = (
+        (_union(one[0], other[0]), _common(one[1], other[1]))
+        for one, other in ((first.inward, second.inward), (first.outward, second.outward))
+    )
+    left = type(first.except_)(input=less, output=fewer)
+    return type(first)(input=input_, output=output, **{"except": left})
 
 
 def _replaced(base: Any, own: Any) -> Any:

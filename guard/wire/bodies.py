@@ -22,10 +22,11 @@ _RAW_DEFLATE = -15
 
 @dataclass(frozen=True, slots=True)
 class BodyForm:
-    """How a body is written: its content coding ("" for none) and its media type, lower-case."""
+    """How a body is written: its content coding ("" for none) and its media type, lower-case; and as it was said."""
 
     coding: str = ""
     media_type: str = ""
+    content_type: str = ""
 
     @property
     def json(self) -> bool:
@@ -50,7 +51,7 @@ def _form(encoding: str, content_type: str) -> BodyForm:
     media_type, _, parameters = content_type.partition(";")
     if _charset(parameters) not in _CHARSETS:
         raise BadRequest(415, "guard.opaque.encoding", "send the body in UTF-8")
-    return BodyForm("" if encoding == "identity" else encoding, media_type.strip().lower())
+    return BodyForm("" if encoding == "identity" else encoding, media_type.strip().lower(), content_type)
 
 
 def json_form(headers: Headers) -> BodyForm:

@@ -18,7 +18,7 @@ from guard.wire.strictjson import embedded
 from guard.wire.strictjson import parse as parse
 
 _TOKEN = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]|<(\d+)>|\{(\d+)\}|(#)")
-_SELECT = re.compile(r"\.\.(\w+)|\.(\w+)|\[(\d+)\]|(\[\*\]|\.\*)")
+_SELECT = re.compile(r"\.\.(\w+)|\.(\w+)|\['([^']+)'\]|\[(\d+)\]|(\[\*\]|\.\*)")
 _LONG_NUMBER = 10**6
 
 Step = tuple[str, str | int]
@@ -68,6 +68,8 @@ def _index(value: Any, kind: str, name: str | int) -> Any:
 
 def replace(value: Any, new: Mapping[str, str]) -> Any:
     """Return the value with new texts at the paths given; untouched branches are shared, not copied."""
+    if "" in new:
+        return new[""]
     return _edit(value, _trie(new.items())) if new else value
 
 
@@ -172,16 +174,12 @@ def text_of(value: object) -> str | None:
     return literal if sum(map(str.isdigit, literal)) > 6 else None
 
 
-def select(value: Any, paths: Iterable[str]) -> list[Segment]:
-    """List all text under the JSONPaths of a route: `$.question`, `$.items[*].text`, `$..text`, `$`.
+def places(value: Any, paths: Iterable[str]) -> list[tuple[str, Any]]:
+    """List where the JSONPaths of a route lead, and what stands there: `$.question`, `$['a-b']`, `$.items[*].text`.
 
     Raises ValueError for a path outside of this subset of RFC 9535.
     """
-    found: dict[str, Segment] = {}
-    for path in paths:
-        for place, item in _matches(value, path):
-            found.update((segment.path, segment) for segment in _strings(item, place))
-    return list(found.values())
+    return [found for path in paths for found in _matches(value, path)]
 
 
 def _matches(value: Any, path: str) -> list[tuple[str, Any]]:
@@ -198,7 +196,8 @@ def _matches(value: Any, path: str) -> list[tuple[str, Any]]:
 
 
 def _select(place: str, item: Any, match: re.Match[str]) -> Iterator[tuple[str, Any]]:
-    anywhere, name, index, _ = match.groups()
+    anywhere, plain, quoted, index, _ = match.groups()
+    name = plain or quoted
     if anywhere is not None:
         yield from _anywhere(place, item, anywhere)
     elif name is not None:

@@ -139,7 +139,7 @@ def test_show_writes_ladders_and_observed_rules(write: Write) -> None:
     messages: {input: "no {{x}}: 不 \\n#"}
     egress: {jurisdictions: [NO], hosts: {"*.example.org": {processing: [NO], storage: [NO]}}}
     recognizers: {countries: all, custom: [{name: a, pattern: '[0-9]{3}"', kind: pii.a, tests: ['123"']}]}
-    routes: {"POST /ask": {input: ["*"], output: [$.answer]}}
+    routes: {"POST /ask": {input: ["*"], output: [$.answer], except: {input: ["$['user-id']"]}}, "GET /all": {}}
     """
     path = write("p.yaml", text)
     shown = run("show", str(path)).stdout

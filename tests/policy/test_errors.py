@@ -193,7 +193,15 @@ KEYS = [
     ("restore: {tools: [send mail]}", "1:restore.tools[0]: cannot be read: write the name of a tool"),
     ("endpoints: {allow: [chat]}", "1:endpoints.allow[0]: 'chat' is no endpoint that can be allowed"),
     ("routes: {/ask: {input: ['*']}}", "1:routes./ask: cannot be read: write method and path"),
-    ("routes: {'POST /ask': {}}", "1:routes.POST /ask: names no text"),
+    (
+        "routes: {'POST /ask': {except: {input: ['*']}}}",
+        "1:routes.POST /ask.except.input[0]: would leave no text",
+    ),
+    (
+        "routes: {'POST /ask': {input: ['*'], except: {output: [$.a]}}}",
+        "1:routes.POST /ask: except.output has no effect",
+    ),
+    ("routes: {'POST /ask': {except: {input: [id]}}}", "1:routes.POST /ask.except.input[0]: is no path"),
     ("routes: {'POST /ask': {input: [question]}}", "1:routes.POST /ask.input[0]: is no path"),
     ("logs: {locale: [xx_XX]}", "1:logs.locale[0]: 'xx_XX' is no locale of fakes"),
     ("trace: {export: none}", "1:trace.export: 'none' is not known here: write one of files"),

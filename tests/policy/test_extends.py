@@ -294,6 +294,18 @@ def test_hosts_and_routes_of_all_files_hold(load_files: Load) -> None:
     assert joined.policy.routes["POST /a"].input == ("$.q", "$.r")
 
 
+def test_a_route_of_two_packs_is_read_wherever_one_of_them_reads(load_files: Load) -> None:
+    """A route without paths is read everywhere, and only what both packs leave out stays unread."""
+    one = "routes: {'POST /a': {except: {input: [$.id, $.at], output: [$.id]}}}"
+    two = "routes: {'POST /a': {input: [$.q], except: {input: [$.id]}}}"
+    route = load_files(a=one, b=two, c="extends: [./a.yaml, ./b.yaml]").policy.routes["POST /a"]
+    assert route.inward == (("$", "$.q"), ("$.id",))
+    assert route.outward == (("$",), ())
+    own = load_files(a=one, b="extends: [./a.yaml]\n" + two)
+    assert own.policy.routes["POST /a"].outward == ((), ())
+    assert [loosening.key for loosening in own.loosenings] == ["routes"]
+
+
 def test_own_recognizers_of_all_files_hold(load_files: Load) -> None:
     """A pack's recognizers are kept, its kinds are known to who extends it, one of the same name is replaced."""
     one = "recognizers: {custom: [{name: badge, pattern: 'A-[0-9]+', kind: pii.acme.badge}]}"

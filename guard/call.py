@@ -445,6 +445,7 @@ class Call:
         self.action = max(self.action, gate.verdict().enforced)
         body: dict[str, Any] = {"id": gate.seen.id, "model": gate.seen.model, "usage": gate.seen.usage}
         body["choices"] = [{"finish_reason": reason} for reason in gate.seen.finish_reasons]
+        self._unchecked = gate.unchecked_bytes
         self.finish(gate.verdict(), usage=body, error=error or gate.code, screened=gate.screened_bytes)
 
     def finish(
@@ -469,6 +470,7 @@ class Call:
         span.set_all(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
         span.set(spans.NOTES, list(self.notes) or None)
         span.set_all(records.restore_attributes(self.exchange.came_back))
+        span.set(spans.RELEASED_UNCHECKED, self._unchecked or None)
         if verdict is not None:
             self._events(span, verdict)
         if error or status >= 400:
@@ -490,6 +492,7 @@ class Call:
         self.finish(None, error="client_left")
 
     _finished = False
+    _unchecked = 0
     _begun = False
     _asked = 0.0
 

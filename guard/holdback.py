@@ -31,11 +31,12 @@ LOOK_BACK = 1024
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Screen this window; `context` is the provider's text before it, from a safe cut on."""
+    """Screen this window; `context` is the provider's text before it, from a safe cut on; `last`: none follows."""
 
     window: int
     text: str = field(repr=False)
     context: str = field(repr=False, default="")
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ class Windows:
     def _choose(self) -> int | None:
         while self._seen < len(self._cuts):
             cut = self._cuts[self._seen]
+            if cut == len(self._text) and self._step and not self._final:
+                break  # it may be the last window, and must know that it is
             self._seen += 1
             self._seen_weight += weigh(self._text[self._seen_to : cut])
             self._seen_to = cut
@@ -299,7 +302,7 @@ class HoldBack:
                 return events + self._close("limit")
             if window is None:
                 return events
-            events.append(Check(self._asked, *window))
+            events.append(Check(self._asked, *window, last=self._windows.taken))
             self._asked += 1
         return events
 

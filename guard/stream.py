@@ -99,6 +99,11 @@ class StreamGate:
         return self._state.screened_bytes
 
     @property
+    def unchecked_bytes(self) -> int:
+        """How many bytes of text were let go before the judge had answered about them (`hold: none`)."""
+        return self._state.unchecked_bytes
+
+    @property
     def decisions(self) -> Sequence[Decision]:
         """All that was decided so far."""
         return self._state.decisions

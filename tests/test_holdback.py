@@ -136,7 +136,7 @@ def test_hold_full_checks_the_whole_answer_once() -> None:
     """Nothing is asked before the end, then everything in one window."""
     hold = lane(hold="full", first=12, step=96)
     assert hold.feed("a b c " * 100) == []
-    assert hold.finish() == [Check(0, "a b c " * 100)]
+    assert hold.finish() == [Check(0, "a b c " * 100, last=True)]
     assert hold.checked(0, "x") == [Release(0, "x")]
     assert hold.done
 
@@ -302,3 +302,16 @@ def test_cuts_see_enough_text_before_them() -> None:
         drain(hold, hold.feed(piece))
     assert len(hold._windows._text) < 8 * 1024
     assert all(seen)
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_the_last_window_says_that_it_is(first: int) -> None:
+    """Where the judge needs to know, a window that ends with the known text waits for more text or the end; where
+    nobody is asked (first=0) it does not wait."""
+    text = "One two three four. "
+    hold = lane(
+        first=first, step=first, cuts=lambda t, start, final: [c for c in (len(text),) if start < c <= len(t)]
+    )
+    early = hold.feed(text)
+    assert [check.last for check in early] == ([] if first else [False])
+    assert [check.last for check in hold.finish()] == ([True] if first else [])

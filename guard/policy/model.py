@@ -24,6 +24,10 @@ class Input(Node):
     rules: fields.Rules = Field(default={}, description="kind pattern to rule")
 
 
+HOLDS = ("full", "window", "none")
+"""What a stream can hold back until it is judged, the most first."""
+
+
 class Stream(Node):
     """How a streamed answer is cut into windows for the judge, in estimated tokens."""
 
@@ -39,10 +43,23 @@ class Stream(Node):
         description="what is held back until it is judged: a window, the full answer, or none",
     )
 
+    at_least: Literal["window", "full", "none"] = Field(
+        default="none", description="the least hold that a policy which extends this one may choose"
+    )
+
     @model_validator(mode="after")
     def _grows(self) -> Stream:
         if self.first > self.step:
             raise wrong("first is larger than step: write a first of at most step")
+        return self
+
+    @model_validator(mode="after")
+    def _holds_enough(self) -> Stream:
+        if HOLDS.index(self.hold) > HOLDS.index(self.at_least):
+            raise wrong(
+                f"hold: {self.hold} releases text that at_least: {self.at_least} holds back:"
+                f" write hold: {self.at_least}"
+            )
         return self
 
 

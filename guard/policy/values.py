@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guard.policy import names
+from guard.policy.model import HOLDS
 from guard.policy.source import KeyPath
 from guard.types import Place
 
@@ -116,7 +117,8 @@ VALUES: Mapping[KeyPath, Value] = {
     ("output", "stream", "first"): Value(min),
     ("output", "stream", "step"): Value(min),
     ("output", "stream", "context"): Value(max),
-    ("output", "stream", "hold"): Value(_ranked("full", "window", "none")),
+    ("output", "stream", "hold"): Value(_ranked(*HOLDS)),
+    ("output", "stream", "at_least"): Value(_ranked(*HOLDS), _ranked(*HOLDS)),
     ("restore", "tools"): Value(_tools),
     ("restore", "hint"): _ANY,
     ("messages", "input"): _ANY,

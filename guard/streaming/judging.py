@@ -15,10 +15,11 @@ from guard.types import Finding, Stage, Verdict
 
 def judged(state: State, job: Job, answers: Sequence[Mapping[str, float]] | Unavailable) -> Verdict:
     """Decide over the scores of a question's texts, or over the reason why there are none."""
-    paths = [job.lane.name] if job.lane else [s.path for s in job.segments]
     if isinstance(answers, Unavailable):
-        found = [unavailable(state.policy, state.exchange, answers, paths[0] if paths else "")]
+        path = job.lane.name if job.lane else next((s.path for s in job.segments), "")
+        found = [unavailable(state.policy, state.exchange, answers, path)]
     else:
+        paths = [job.lane.name] * len(answers) if job.lane else [s.path for s in job.segments]
         found = _moderated(state, paths, answers)
     verdict = decide(state.policy, Stage.OUTPUT, found)
     state.record(verdict.decisions)

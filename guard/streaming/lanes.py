@@ -8,13 +8,14 @@ from io import StringIO
 from typing import Any
 
 from guard.engine import by_path, fix, lies_inside, own_spans
-from guard.holdback import Check, Cuts, HoldBack, Release, Stop
+from guard.holdback import LIMIT, Check, Cuts, HoldBack, Release, Stop
 from guard.pii.redact import for_judge
 from guard.policy.decide import decide
 from guard.streaming.documents import document
 from guard.streaming.ops import Ask, Find, Op
 from guard.streaming.parts import Item, Job, Lane, Window, choice_of
 from guard.streaming.state import State
+from guard.text import tail
 from guard.types import Action, Decision, Finding, Stage, Verdict
 from guard.wire.streams import Delta, StreamEvent
 
@@ -58,20 +59,32 @@ class Lanes:
         lane = job.lane
         assert lane is not None
         window = lane.windows[job.window]
-        if self._state.exchange.passed(window.text):
+        judged = ""
+        if not self._state.exchange.passed(window.text):
+            verdict = self._decide_window(job, lane, window, lists)
+            if verdict.blocking is not None:
+                del self._state.jobs[key]
+                return self._block(lane, job.window, verdict.blocking)
+            judged = self._answer_window(job, window, verdict)
+        texts = self._to_judge(lane, judged, last=job.last) if self._state.judging else ()
+        if not texts:
             del self._state.jobs[key]
             return self._pass(lane, job.window)
-        verdict = self._decide_window(job, lane, window, lists)
-        if verdict.blocking is not None:
-            del self._state.jobs[key]
-            return self._block(lane, job.window, verdict.blocking)
-        judged = self._answer_window(job, window, verdict)
-        if not self._state.judging or not judged.strip():
-            del self._state.jobs[key]
-            return self._pass(lane, job.window)
-        text = lane.judged_tail + judged
-        lane.judged_tail = text[-self._tail_chars() :]
-        return [Ask(key, (text,)), *(self._pass(lane, job.window) if self._state.eager else ())]
+        return [Ask(key, texts), *(self._pass_unchecked(lane, job.window) if self._state.eager else ())]
+
+    def _to_judge(self, lane: Lane, judged: str, *, last: bool) -> tuple[str, ...]:
+        """What the judge is asked about a window: the window behind its context, and with the last one all of it.
+
+        Thresholds are meant for whole answers: what builds up over several windows shows only there. A text that
+        outgrows the longest answer is judged as one each time.
+        """
+        text = lane.judged_tail + judged if judged.strip() else ""
+        lane.judged_tail = tail(lane.judged_tail + judged, self._state.policy.output.stream.context)
+        lane.said.write(judged)
+        whole = ""
+        if last or lane.said.tell() > LIMIT:
+            whole, lane.said = lane.said.getvalue(), StringIO()
+        return tuple(t for t in dict.fromkeys((text, whole)) if t.strip())
 
     def settle(self, job: Job, blocking: Decision | None) -> list[Op]:
         """Take what was decided of a judged window."""
@@ -141,7 +154,7 @@ class Lanes:
         start, lane.asked = lane.asked, lane.asked + len(check.text)
         lane.windows[check.window] = Window(start, lane.asked, check.text)
         self._state.screened_bytes += len(check.text.encode("utf-8", "surrogatepass"))
-        job = Job(lane, check.window, len(check.context))
+        job = Job(lane, check.window, len(check.context), check.last)
         if lane.document:
             job.segments = document(check.text)
             return Find(self._state.job(job), tuple(s.text for s in job.segments))
@@ -172,12 +185,14 @@ class Lanes:
         rows = by_path(verdict.decisions)
         return "\n".join(for_judge(s.text, rows.get(s.path, ()), placeholders) for s in job.segments)
 
-    def _tail_chars(self) -> int:
-        return max(1, self._state.policy.output.stream.context * 4)
-
     def _pass(self, lane: Lane, window: int) -> list[Op]:
         steps = lane.hold.checked(window, lane.windows[window].text)
         return self._hold_ops(lane, steps)
+
+    def _pass_unchecked(self, lane: Lane, window: int) -> list[Op]:
+        """Let a window go before the judge has answered (`hold: none`), and count it."""
+        self._state.unchecked_bytes += len(lane.windows[window].text.encode("utf-8", "surrogatepass"))
+        return self._pass(lane, window)
 
     def _block(self, lane: Lane, window: int, blocking: Decision) -> list[Op]:
         """Stop the lane at a window; windows before it may still be released."""

@@ -42,6 +42,7 @@ class Lane:
     blocking: Decision | None = None
     windows: dict[int, Window] = field(default_factory=dict)
     judged_tail: str = ""
+    said: StringIO = field(default_factory=StringIO)
     document: bool = False
     item_id: str = ""
     released: StringIO | None = None
@@ -118,6 +119,7 @@ class Job:
     lane: Lane | None = None
     window: int = 0
     context: int = 0
+    last: bool = False
     item: Item | None = None
     segments: tuple[Segment, ...] = ()
 

@@ -40,6 +40,7 @@ class State:
     complete: bool = False
     code: str = ""
     screened_bytes: int = 0
+    unchecked_bytes: int = 0
     seen: Seen = field(default_factory=Seen)
     decisions: list[Decision] = field(default_factory=list)
     judging: bool = field(init=False)

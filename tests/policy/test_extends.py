@@ -170,6 +170,7 @@ VALUES = [
     ("output.stream.context", "8", "16", 16),
     ("output.stream.hold", "none", "window", "window"),
     ("output.stream.hold", "window", "full", "full"),
+    ("output.stream.at_least", "none", "window", "window"),
     ("egress.mode", "observe", "enforce", "enforce"),
     ("egress.jurisdictions", "any", "[DE]", ("DE",)),
     ("egress.jurisdictions", "[EEA, CH]", "[EEA, US]", ("EEA",)),
@@ -380,3 +381,15 @@ def test_the_mistakes_of_a_pack_come_with_its_own_file_and_line(write: Write) ->
         "b.yaml:2:mood",
         "a.yaml:1:mode",
     ]
+
+
+@pytest.mark.parametrize("own", ["", "  at_least: none\n"])
+def test_strict_refuses_to_release_before_the_judge(load_files: Load, own: str) -> None:
+    """What extends `strict` cannot choose `hold: none`, nor take the bound away; `full` it may choose."""
+    stream = "extends: [strict]\noutput:\n stream:\n  hold: none\n"
+    with pytest.raises(PolicyError) as caught:
+        load_files(a=stream + own)
+    assert str(caught.value).endswith(
+        "/a.yaml:3:output.stream: hold: none releases text that at_least: window holds back: write hold: window"
+    )
+    assert load_files(a=stream.replace("none", "full")).policy.output.stream.at_least == "window"

@@ -8,7 +8,7 @@ import random
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Doors:
         self.scan = kit.scanner(policy).scan
         self.judge = judge
         self.committed: list[bytes] = []
+        self.streams: list[int] = []
 
     def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
         return [self.scan(text) for text in texts]
@@ -49,8 +50,11 @@ class Doors:
     def score(self, texts: Sequence[str]) -> list[dict[str, float]]:
         return [self.judge(text) for text in texts]
 
-    def streaming(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        self.streams.append(1)
+        yield
+        self.streams.append(-1)
 
     def commit(self, record: bytes) -> None:
         self.committed.append(record)
@@ -405,3 +409,32 @@ async def test_nothing_is_read_behind_a_refusal() -> None:
         raise AssertionError("read on behind the refusal")
 
     assert list(drive_stream_sync(kit.gate(kit.JUDGED, "chat"), upstream_sync(), Doors()))[-1] == kit.DONE
+
+
+async def test_a_stream_is_counted_as_long_as_it_lasts() -> None:
+    """The judge knows how many streams are open, in both drivers: that is what makes their windows share requests."""
+    for driver in (awaited_once, blocked_once):
+        doors = Doors()
+        seen = await driver(doors)
+        assert seen == [1]
+        assert doors.streams == [1, -1]
+
+
+async def awaited_once(doors: Doors) -> list[int]:
+    gate = kit.gate(kit.JUDGED, "chat")
+    data = drive_stream(gate, chunks_of([event(ASK * 3)]), AsyncDoors(doors))
+    await anext(data)
+    seen = list(doors.streams)
+    async for _ in data:
+        pass
+    return seen
+
+
+async def blocked_once(doors: Doors) -> list[int]:
+    gate = kit.gate(kit.JUDGED, "chat")
+    data = drive_stream_sync(gate, iter([event(ASK * 3)]), doors)
+    next(data)
+    seen = list(doors.streams)
+    for _ in data:
+        pass
+    return seen

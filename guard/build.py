@@ -30,16 +30,23 @@ if TYPE_CHECKING:
 _KEY_LENGTH = 16
 
 
-def build(source: str | Path | Policy, settings: Settings | None = None, *, detecting: bool = True) -> Guard:
+def build(
+    source: str | Path | Policy,
+    settings: Settings | None = None,
+    *,
+    detecting: bool = True,
+    keys: Keys | None = None,
+) -> Guard:
     """Make a guard; raises PolicyError for a bad policy and SetupError for what cannot be set up.
 
-    With `detecting=False` no worker starts and nothing is warmed: for verbs that only record.
+    With `detecting=False` no worker starts and nothing is warmed: for verbs that only record. `keys` stand in for
+    the installation's: for verbs that keep nothing.
     """
     from guard.guard import Guard
 
     settings = settings or Settings()
     policy = load_policy(source)
-    keys = load_keys(settings)
+    keys = keys or load_keys(settings)
     detector = open_detector(policy, settings, start=detecting)
     named = [url for url in (settings.moderation_url, policy.moderation.url, settings.otlp_endpoint) if url]
     guard = Guard(policy, settings, keys, detector, open_ledger)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from guard.build import acting_lists, load_keys, scanner_args
+from guard.keys import Keys
 from guard.pii import fakes
 from guard.pii.resolve import resolve
 from guard.pii.scan import Scanner
@@ -19,7 +20,9 @@ from guard.settings import Settings
 from guard.types import Decision, Finding, Stage
 
 
-def redactor(policy: str | Path | Policy = "default", settings: Settings | None = None) -> logs.LogRedactor:
+def redactor(
+    policy: str | Path | Policy = "default", settings: Settings | None = None, *, keys: Keys | None = None
+) -> logs.LogRedactor:
     """Make the redactor of a policy's `logs` rules; it runs in-process, without workers."""
     loaded = load_policy(policy)
     fakes.warm(loaded.logs.locale)
@@ -33,7 +36,8 @@ def redactor(policy: str | Path | Policy = "default", settings: Settings | None 
     def decisions(findings: list[Finding]) -> tuple[Decision, ...]:
         return decide(loaded, Stage.LOGS, findings).decisions
 
-    return logs.LogRedactor(detect, decisions, load_keys(settings or Settings()), loaded.logs.locale)
+    found = keys or load_keys(settings or Settings())
+    return logs.LogRedactor(detect, decisions, found, loaded.logs.locale)
 
 
 def _for_lines(lists: list[TermList]) -> list[TermList]:

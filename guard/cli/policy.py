@@ -1,18 +1,25 @@
-"""`guard policy`: check, show and explain the files that say what is allowed."""
+"""`guard policy`: check, show, test and compare the files that say what is allowed."""
 
 from __future__ import annotations
 
 import datetime
 import json
-from typing import Annotated, Any
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from guard.errors import PolicyError
 
+if TYPE_CHECKING:
+    from guard.policy.difference import Difference
+
 app = typer.Typer(
     no_args_is_help=True,
-    help="Check, show and describe policies. A policy is a pack's name (default, strict, eu, …) or a YAML file.",
+    help="Check, test, show and compare policies. A policy is a pack's name (default, strict, eu, …) or a YAML file.",
 )
 
 Source = Annotated[
@@ -67,12 +74,88 @@ def show(
     return _print_json(data | {"origins": origins(loaded)} if why else data)
 
 
+@app.command("test", epilog="Example: guard policy test policies/acme.yaml --junit report.xml")
+def run_cases(
+    source: Source = "default",
+    cases: Annotated[
+        Path | None,
+        typer.Option(help="a file of cases; else those in the policy, and FILE.tests.yaml beside it"),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="write a JUnit report there, for CI")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the cases of a policy: what must become of a text, a body or a destination.
+
+    Moderation is not asked: a case says what the judge would score. Exit code 0: all came out as expected; 1: one
+    did not; 2: the policy or its cases cannot be read, or there are none.
+    """
+    from guard.cli import casereport
+    from guard.policy.load import load
+
+    try:
+        loaded = load(source)
+        placed = casereport.placed(loaded, cases)
+    except PolicyError as error:
+        _fail(error, as_json)
+    outcomes = casereport.run(loaded.policy, placed)
+    if junit is not None:
+        casereport.write_junit(junit, loaded.policy.policy, outcomes)
+    (casereport.print_json if as_json else casereport.show)(loaded, outcomes)
+    raise typer.Exit(any(outcome.problems for outcome in outcomes))
+
+
+@app.command(epilog="Example: guard policy diff default policies/acme.yaml")
+def diff(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="a policy file or a pack")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="the one that would follow it")],
+    as_json: AsJson = False,
+) -> None:
+    """Say in words what one policy does otherwise than another, and which of the two is the stricter.
+
+    Exit code 0: they mean the same; 1: they do not.
+    """
+    from guard.policy.difference import differences
+    from guard.policy.load import load
+
+    try:
+        found = differences(load(before), load(after))
+    except PolicyError as error:
+        _fail(error, as_json)
+    if as_json:
+        _print_json([asdict(difference) for difference in found])
+    else:
+        _show_differences(found)
+    raise typer.Exit(bool(found))
+
+
 @app.command(epilog="Example: guard policy schema > policy.schema.json")
 def schema() -> None:
     """Print the JSON Schema of policy files, for editors (`# yaml-language-server: $schema=…`)."""
     from guard.policy.schema import json_schema
 
     _print_json(json_schema())
+
+
+def _show_differences(found: Sequence[Difference]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not found:
+        console.print("no difference")
+    for difference in found:
+        console.print(Text(difference.key, style="bold"), end="  ")
+        console.print(Text(difference.trend, style=_TRENDS[difference.trend]))
+        for mark, text, origin in zip(
+            "-+", (difference.before, difference.after), difference.origins, strict=True
+        ):
+            console.print(Text(f"  {mark} {text}"), Text(origin, style="dim"), soft_wrap=True)
+    counts = Counter(difference.trend for difference in found)
+    if found:
+        console.print(Text(", ".join(f"{count} {trend}" for trend, count in counts.items())))
+
+
+_TRENDS = {"tighter": "green", "looser": "red", "other": "yellow"}
 
 
 def _fail(error: PolicyError, as_json: bool) -> Any:

@@ -11,15 +11,28 @@ _DATE = (
     r"|(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]))"
 )
 
+_MONTH = r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+_DATE_IN_WORDS = (
+    rf"(?:(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? (?:18|19|20)[0-9]{{2}}"
+    rf"|{_MONTH}\.? (?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?,? (?:18|19|20)[0-9]{{2}})"
+)
+
 HEALTH = (
     Row(
         "pii.birth_date", _DATE, Road.DIGITS, 0.0, 0.85, cue="birth", edge=Edge.DOTTED, alphabet="groups", longest=10, laws=("hipaa:3", "gdpr", "pipl"),
+    ),
+    Row(
+        "pii.birth_date", _DATE_IN_WORDS, Road.WHOLE, 0.0, 0.85, cue="birth", alphabet="groups", longest=25, laws=("hipaa:3", "gdpr", "pipl"),
     ),
     Row(
         "pii.age", r"(?i:aged?)[ :=]{0,3}(?i:of )?(?P<value>9[0-9]|1[0-2][0-9])", Road.WHOLE, 0.7, 0.7, longest=3, laws=("hipaa:3",),
     ),
     Row(
         "pii.age", r"(?P<value>9[0-9]|1[01][0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.7, 0.7, longest=3, ahead=10, laws=("hipaa:3",),
+    ),
+    # Younger ages are many people's: below what a wildcard acts on, for rules that name the kind with an `at`.
+    Row(
+        "pii.age", r"(?P<value>[1-8]?[0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.3, 0.3, longest=2, ahead=10, laws=("hipaa:3",),
     ),
     Row(
         "pii.us.zip", r"(?i:zip)(?i:[ _-]?code)?[ :=#]{0,3}(?i:is )?(?P<value>[0-9]{5}(?:-[0-9]{4})?)", Road.WHOLE, 0.8, 0.8, country="US", longest=10,

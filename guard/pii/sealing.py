@@ -123,8 +123,11 @@ def engine() -> Any:
 
 def encrypt(keys: Keys, name: str, value: str) -> str:
     """Seal one value through Presidio's engine."""
+    # First: a package that another thread is importing is waited for, but not one of its modules, which would be
+    # taken half made (Presidio's import each other).
+    through = engine()
     from presidio_anonymizer.entities import OperatorConfig, RecognizerResult
 
     whole = RecognizerResult(entity_type=name, start=0, end=len(value), score=1.0)
     operators = {name: OperatorConfig(OPERATOR, {"keys": keys})}
-    return str(engine().anonymize(value, [whole], operators).text)
+    return str(through.anonymize(value, [whole], operators).text)

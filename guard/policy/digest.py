@@ -13,7 +13,7 @@ _UNORDERED = frozenset(
     {"countries", "jurisdictions", "recognizers", "except", "allow", "processing", "storage", "tenants"}
 )
 
-_NO_MEANING: Any = {"extends": True, "recognizers": {"lists": {"__all__": {"terms", "file"}}}}
+_NO_MEANING: Any = {"extends": True, "tests": True, "recognizers": {"lists": {"__all__": {"terms", "file"}}}}
 
 
 def canonical(policy: Policy) -> dict[str, Any]:

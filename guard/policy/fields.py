@@ -40,7 +40,9 @@ class Node(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-def _one_of(known: Collection[str], what: str) -> AfterValidator:
+def one_of(known: Collection[str], what: str) -> AfterValidator:
+    """Accept the known words only; any other is answered with the nearest."""
+
     def check(word: str) -> str:
         if word not in known:
             raise wrong(f"{word[:60]!r} is no {what}: {names.did_you_mean(word, known)}")
@@ -49,7 +51,8 @@ def _one_of(known: Collection[str], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _enum(known: Collection[str]) -> WithJsonSchema:
+def enum(known: Collection[str]) -> WithJsonSchema:
+    """Describe the known words to editors."""
     return WithJsonSchema({"type": "string", "enum": sorted(known)})
 
 
@@ -118,21 +121,21 @@ BaseUrl = Annotated[
 ]
 RouteKey = Annotated[str, _shaped(_ROUTE, 'write method and path, such as "POST /ask", or "*" to mean all')]
 Jurisdiction = Annotated[
-    str, _one_of(names.JURISDICTIONS, "country or group of countries"), _enum(names.JURISDICTIONS)
+    str, one_of(names.JURISDICTIONS, "country or group of countries"), enum(names.JURISDICTIONS)
 ]
 Jurisdictions = Annotated[
     tuple[Jurisdiction, ...] | None,
     _or_word("any", "write any, or places such as [EEA, CH]"),
     _list_or("any", names.JURISDICTIONS),
 ]
-Country = Annotated[str, _one_of(names.RECOGNIZER_COUNTRIES, "country code")]
+Country = Annotated[str, one_of(names.RECOGNIZER_COUNTRIES, "country code")]
 Countries = Annotated[
     tuple[Country, ...] | None,
     _or_word("all", "write all, or codes such as [CN, US]"),
     _list_or("all", names.RECOGNIZER_COUNTRIES),
 ]
-Locale = Annotated[str, _one_of(names.LOCALES, "locale of fakes"), _enum(names.LOCALES)]
-Endpoint = Annotated[str, _one_of(names.ENDPOINTS, "endpoint that can be allowed"), _enum(names.ENDPOINTS)]
+Locale = Annotated[str, one_of(names.LOCALES, "locale of fakes"), enum(names.LOCALES)]
+Endpoint = Annotated[str, one_of(names.ENDPOINTS, "endpoint that can be allowed"), enum(names.ENDPOINTS)]
 NamesBy = Literal["gazetteer", "off"]
 Engine = Annotated[Literal["none"], not_yet("spacy", "stanza", "transformers", "gliner")]
 Judge = Annotated[Literal["openai", "off"], not_yet("guard-model")]
@@ -172,7 +175,7 @@ def _recognizer(name: str) -> str:
     return name
 
 
-PresidioRecognizer = Annotated[str, AfterValidator(_recognizer), _enum(names.PRESIDIO_RECOGNIZERS)]
+PresidioRecognizer = Annotated[str, AfterValidator(_recognizer), enum(names.PRESIDIO_RECOGNIZERS)]
 
 
 def _message(value: Any) -> Any:

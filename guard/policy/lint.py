@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from guard.kinds import KINDS, ON_REQUEST, PRESIDIO, matches
 from guard.policy import names
+from guard.policy.cases import Case, CaseFile
 from guard.policy.lists import beside
 from guard.policy.model import Policy
 from guard.policy.rules import Rule
@@ -34,7 +35,28 @@ def lint(source: Source, more_kinds: frozenset[str], *, complete: bool = True) -
     policy = _validate(source)
     if policy is not None:
         _check_judge(source, policy)
+        if complete:
+            _check_cases(source, policy.tests, known)
     return policy
+
+
+def lint_cases(source: Source, more_kinds: frozenset[str]) -> tuple[Case, ...]:
+    """Read a file of cases, or note in `source` what is wrong with it; `more_kinds` are the policy's own."""
+    try:
+        cases = CaseFile.model_validate(source.data).tests
+    except ValidationError as error:
+        note(source, error)
+        return ()
+    _check_cases(source, cases, KINDS | more_kinds)
+    return cases
+
+
+def _check_cases(source: Source, cases: Sequence[Case], known: frozenset[str]) -> None:
+    for number, case in enumerate(cases):
+        for position, kind in enumerate(case.expect.kinds or ()):
+            if kind not in known:
+                place = ("tests", number, "expect", "kinds", position)
+                source.problem(place, f"{shown(kind)!r} is no known kind: {names.did_you_mean(kind, known)}")
 
 
 def _check_rules(source: Source, stage: str, known: frozenset[str], complete: bool) -> None:

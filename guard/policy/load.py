@@ -7,7 +7,8 @@ from pathlib import Path
 
 from guard.errors import PolicyError
 from guard.policy import names
-from guard.policy.lint import lint
+from guard.policy.cases import Placed
+from guard.policy.lint import lint, lint_cases
 from guard.policy.model import Policy
 from guard.policy.resolve import Loaded, resolve
 from guard.policy.source import KeyPath, Problem, Source, read_source
@@ -24,6 +25,15 @@ def load_policy(source: str | Path | Policy) -> Policy:
 def load(source: str | Path) -> Loaded:
     """Load a policy with the origin of everything in it; raises PolicyError."""
     return _Loader().load(_locate(source, Path()) or pack_path(str(source)))
+
+
+def load_cases(path: Path, policy: Policy) -> tuple[Placed, ...]:
+    """Load a file of cases for a policy; raises PolicyError with every problem."""
+    source = read_source(path)
+    cases = lint_cases(source, policy.own_kinds)
+    if source.problems:
+        raise source.error()
+    return tuple(Placed(case, source.origin(("tests", number))) for number, case in enumerate(cases))
 
 
 def pack_names() -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from guard.policy import fields
+from guard.policy.cases import Case
 from guard.policy.custom import Custom
 from guard.policy.digest import digest
 from guard.policy.fields import Node
@@ -274,7 +275,9 @@ class Policy(Node):
     )
     attach: fields.Unbuilt = ()
     exceptions: fields.Unbuilt = ()
-    tests: fields.Unbuilt = ()
+    tests: tuple[Case, ...] = Field(
+        default=(), max_length=1000, description="cases that `guard policy test` runs; never inherited"
+    )
 
     @property
     def own_kinds(self) -> frozenset[str]:

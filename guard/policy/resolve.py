@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from guard.policy.cases import Placed
 from guard.policy.lint import note
 from guard.policy.model import Policy
 from guard.policy.ruleset import BUILT_IN, Table, built_in, extend, loosened, own_table, resolved, union
@@ -18,7 +19,7 @@ from guard.policy.values import VALUES
 from guard.types import Stage
 
 STAGES = (Stage.INPUT, Stage.OUTPUT, Stage.LOGS)
-_OWN = ("policy", "version", "owner", "approved_by", "effective", "review_by")
+_OWN = ("policy", "version", "owner", "approved_by", "effective", "review_by", "tests")
 _JURISDICTIONS = ("egress", "jurisdictions")
 
 
@@ -36,13 +37,14 @@ class Loosening:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A policy with how it came to be: the origin of each value, the table of each stage, every loosening."""
+    """A policy with how it came to be: origins of values, tables of stages, every loosening; and its own cases."""
 
     policy: Policy
     values: Mapping[KeyPath, tuple[Any, str]]
     tables: Mapping[Stage, Table]
     loosenings: tuple[Loosening, ...]
     files: tuple[Path, ...]
+    cases: tuple[Placed, ...] = ()
 
 
 def resolve(source: Source, own: Policy, packs: Sequence[Loaded]) -> Loaded:
@@ -63,8 +65,14 @@ class _Resolution:
         policy = self._build(values, tables)
         earlier = [loosening for pack in self.packs for loosening in pack.loosenings]
         files = [file for pack in self.packs for file in pack.files]
+        cases = (Placed(case, self.source.origin(("tests", n))) for n, case in enumerate(self.own.tests))
         return Loaded(
-            policy, values, tables, _unique([*earlier, *self.loosenings]), _unique([*files, self.source.path])
+            policy,
+            values,
+            tables,
+            _unique([*earlier, *self.loosenings]),
+            _unique([*files, self.source.path]),
+            tuple(cases),
         )
 
     def _value(self, path: KeyPath) -> tuple[Any, str]:

@@ -44,7 +44,18 @@ def _entries(loaded: Loaded) -> Iterator[Entry]:
             yield from _rules(getattr(loaded.policy, key).rules, key)
         for path in (path for path in VALUES if path[0] == key):
             value, origin = loaded.values[path]
-            yield path, _flow(value, everything="all" if path[-1] == "countries" else "any"), origin
+            yield path, _value(path, value), origin
+
+
+def _value(path: KeyPath, value: Any) -> str:
+    return _flow(value, everything="all" if path[-1] == "countries" else "any")
+
+
+def value_text(path: KeyPath, value: Any) -> str:
+    """Write a value as a file would, on one line; of lists of terms the names and sizes only."""
+    if path != ("recognizers", "lists"):
+        return _value(path, value)
+    return f"[{', '.join(f'{terms.name} ({len(terms.words)} terms)' for terms in value)}]"
 
 
 def _rules(rules: Mapping[str, Rule], stage: str) -> Iterator[Entry]:

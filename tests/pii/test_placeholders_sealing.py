@@ -153,3 +153,22 @@ def test_revealing_opens_what_it_can_and_counts() -> None:
     assert found.key_ids == tuple(sorted({keys.sealers[0].key_id, keys.sealers[1].key_id}))
     assert "a@x.com" not in repr(found)
     assert "master" not in repr(keys)
+
+
+def test_a_value_can_be_sealed_while_the_engine_is_being_warmed() -> None:
+    """The first request may come while the warm-up thread imports Presidio, which takes seconds."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WARMING], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("<EMAIL~")
+
+
+_WARMING = """
+import threading
+from guard.keys import Keys
+from guard.pii import sealing
+
+threading.Thread(target=sealing.engine).start()
+print(sealing.encrypt(Keys(b"a key for this test"), "EMAIL", "jo.weber@kontor-nord.org"))
+"""

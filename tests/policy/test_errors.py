@@ -292,7 +292,6 @@ UNBUILT = [
     "traffic: {limits: {requests_per_minute: 200}}",
     "attach: [{tenants: [acme], policy: eu}]",
     "exceptions: [{kind: pii.phone, tenant: acme}]",
-    "tests: [{input: x, expect: {action: block}}]",
     "egress: {rules: {pii.cn.*: {jurisdictions: [CN]}}}",
     "trace: {keep: 400d}",
     "trace: {at_least: 180d}",

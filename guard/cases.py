@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -172,6 +173,9 @@ class _Doors:
 
     def score(self, texts: Sequence[str]) -> list[dict[str, float]]:
         return [dict.fromkeys(CATEGORIES, 0.0) | dict(self._case.scores) for _ in texts]
+
+    def streaming(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def commit(self, record: bytes) -> None:
         raise Unavailable("record", "a case is not recorded")

@@ -16,7 +16,7 @@ from guard.engine import Exchange, Screened, screen_input, screen_output
 from guard.errors import BadRequest, Outage, Refused, Unavailable
 from guard.keys import keyed_hash
 from guard.policy import names
-from guard.policy.decide import decide
+from guard.policy.decide import decide, numbers
 from guard.policy.model import Policy
 from guard.sentences import message_for
 from guard.stream import StreamGate
@@ -40,7 +40,7 @@ from guard.wire.calls import calls
 from guard.wire.documents import Places
 from guard.wire.hints import hinted
 from guard.wire.media import OPAQUE, Document, kind_of
-from guard.wire.openai import MODEL, Endpoint, Reading, endpoint, request_reading, response_reading
+from guard.wire.openai import MODEL, RESPONSES, Endpoint, Reading, endpoint, request_reading, response_reading
 
 if TYPE_CHECKING:
     from guard.guard import Guard
@@ -52,6 +52,10 @@ RoutePlaces = tuple[Places, Places]
 
 # Answers are bounded too: an upstream may not fill the memory of the process (case A11).
 ANSWER_BYTES = 64 * 1024 * 1024
+
+
+_UNKNOWN = Finding("guard.unavailable.store", 0, 0, 1.0, "guard")
+"""What a request is that goes on from an answer whose placeholders are not known any more."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -159,10 +163,40 @@ class Call:
         if not isinstance(self.body, dict):
             raise BadRequest(400, "invalid_body", "the body must be a JSON object")
         self._modernise(self.endpoint)
+        self.exchange.unknown = self._goes_on()
         reading = request_reading(self.endpoint, self.body, self.guard.limits)
         if self._style is not None:
             legacy.check_window(self.endpoint, self.body, len(plain), reading.segments)
-        return reading.segments, reading.opaque
+        unknown = [_UNKNOWN._replace(path=self._history[0])] if self.exchange.unknown else []
+        return reading.segments, (*reading.opaque, *unknown)
+
+    @property
+    def _history(self) -> tuple[str, str]:
+        """The field that says what the request goes on from, and the id in it; empty where it begins anew."""
+        for field in ("previous_response_id", "conversation"):
+            value = self.body.get(field) if self.endpoint == RESPONSES else None
+            value = value.get("id", "") if isinstance(value, dict) else value
+            if isinstance(value, str) and value:
+                return field, value
+        return "", ""
+
+    def _goes_on(self) -> bool:
+        """Take up the placeholders of what the request goes on from; True where they are needed and not known."""
+        field, answer = self._history
+        if not field or not self._change:
+            return False
+        known = self.guard.histories.recall(self.exchange.identity, answer)
+        if known is None:
+            return numbers(self.policy)
+        self.exchange.placeholders = known
+        return False
+
+    def _remember(self, usage: Any) -> None:
+        """Keep the placeholders of an answer that the provider stores, for a request that goes on from it."""
+        answer = usage.get("id") if isinstance(usage, dict) and self.endpoint == RESPONSES else None
+        stored = isinstance(self.body, dict) and self.body.get("store") is not False
+        if isinstance(answer, str) and answer and stored and self._change and not self.exchange.unknown:
+            self.guard.histories.remember(self.exchange.identity, answer, self.exchange.placeholders)
 
     @property
     def _style(self) -> legacy.How | None:
@@ -467,6 +501,7 @@ class Call:
                 spans.SCREEN, parent=self.parent, attributes=self._common(), prepared=self.guard.policy_group
             )
         self._note_ends(usage)
+        self._remember(usage)
         span.set_all(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
         span.set(spans.NOTES, list(self.notes) or None)
         span.set_all(records.restore_attributes(self.exchange.came_back))

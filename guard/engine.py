@@ -58,7 +58,8 @@ class Exchange:
 
     `own` are the caller's values that come back: where they stand in an answer they are no findings.
     `stacked` says that an outer mount shares it: what the inner one releases is remembered (`released`,
-    `streamed`) and not screened twice. `judge` is the moderation service of its model call.
+    `streamed`) and not screened twice. `judge` is the moderation service of its model call. `unknown` says that
+    it goes on from what guard does not know any more: a placeholder could be another's, so none comes back.
     """
 
     identity: Identity
@@ -71,6 +72,7 @@ class Exchange:
     released: set[str] = field(default_factory=set)
     came_back: Tally = field(default_factory=Tally)
     closed: bool = False
+    unknown: bool = False
     stacked: bool = False
     judge: tuple[str, str] | None = None
     streamed: dict[str, StringIO] = field(default_factory=dict)
@@ -106,10 +108,14 @@ class Exchange:
         place = segment.path.removeprefix("response.")
         return place.startswith(_SETTINGS) and self.digest(segment.text) in self.sent
 
-    def note_subject(self, text: str, finding: Finding) -> None:
-        """Remember whom a found value is about, as a keyed hash, while the text is at hand."""
+    def note_subject(self, text: str, finding: Finding, before: int = 0) -> None:
+        """Remember whom a found value is about, as a keyed hash, while the text is at hand.
+
+        `before`: how much of the finding's text came before this piece of it.
+        """
         if finding.start < finding.end:
-            self._subjects[finding] = subject(self.subject_key, text[finding.start : finding.end])
+            value = text[finding.start - before : finding.end - before]
+            self._subjects[finding] = subject(self.subject_key, value)
 
     def subject(self, finding: Finding) -> str:
         """The keyed hash of the value of a finding; empty for a finding about no value."""
@@ -187,7 +193,8 @@ def screen_output(
     findings = yield from _detect(policy, Stage.OUTPUT, exchange, fresh)
     findings = _outside_own(fresh, findings, exchange)
     spans = fix(policy, decide(policy, Stage.OUTPUT, [*opaque, *findings]), fresh)
-    told = {s.path for s in fresh if judging and restores(policy, tool_at(calls, s.path))}
+    coming_back = judging and not exchange.unknown
+    told = {s.path for s in fresh if coming_back and restores(policy, tool_at(calls, s.path))}
     changes, judged = _answered(exchange, fresh, spans, told)
     to_judge: dict[str, str] = {}
     if judging and judges(policy):

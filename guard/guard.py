@@ -26,6 +26,7 @@ from guard.pii.mapping import Mapping as Placeholders
 from guard.policy.decide import judges
 from guard.policy.model import Policy
 from guard.services.drivers import drive, drive_sync
+from guard.services.histories import Histories
 from guard.settings import Settings
 from guard.trace import records, spans
 from guard.types import Admission, Finding, Flow, Identity, Limits, Segment, Verdict
@@ -83,6 +84,7 @@ class Guard:
         self._admissions: dict[tuple[str, bytes, int | None], Admission] = {}
         self._last_admission: tuple[httpx2.URL | str, object, Admission | None] = ("", None, None)
         self._blocking: SyncAdmittingTransport | None = None
+        self.histories = Histories()
         self._moderations: OrderedDict[tuple[str, str, bool], Any] = OrderedDict()
 
     @classmethod

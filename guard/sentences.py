@@ -20,6 +20,11 @@ def sentence(kind: str, path: str = "", stage: Stage = Stage.INPUT) -> str:
             return _OPAQUE[what]
         place = f" at {path}" if path else ""
         return f"guard cannot read the {what}{place}; a rule `{kind}: allow` under {stage}.rules lets it pass"
+    if kind == "guard.unavailable.store":
+        return (
+            f"what {path} goes on from is not known here (any more), so its placeholders cannot come back; send the"
+            " history in the request, or let the policy redact `as: encrypt`"
+        )
     if kind.startswith("guard.unavailable."):
         return (
             f"a check could not run ({kind.rpartition('.')[2]}), so nothing was let through; try again later"

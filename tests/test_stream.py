@@ -553,3 +553,22 @@ def test_many_decisions_alike_are_counted_but_not_kept() -> None:
     windows = [d for d in run.gate.decisions if d.finding.kind == "moderation.violence"]
     assert len(windows) == len(run.asked) > state.KEPT
     assert len({id(d) for d in windows}) == state.KEPT
+
+
+@pytest.mark.parametrize("policy", [kit.REDACTING, kit.JUDGED])
+def test_the_record_says_where_in_the_whole_text_something_was_found(policy: str) -> None:
+    """D30 B24: offsets count from the beginning of the lane, not of a window; arguments are named by their call."""
+    text = "word " * 40 + "alice@corp.com wrote to bob@corp.com."
+    arguments = '{"to": "my card is 4111 1111 1111 1111"}'
+    spans = {(text.index(mail), text.index(mail) + len(mail)) for mail in ("alice@corp.com", "bob@corp.com")}
+    expected = {
+        *(("choices[0].content", *span) for span in spans),
+        ("choices[0].tool_calls[0].arguments#<0>", 11, 30),
+    }
+    found = set()
+    for tools in ((), (arguments,)):
+        run = kit.run(policy, "chat", [kit.wire(kit.provider("chat", [text], tools=tools, chunk=5))])
+        for finding in run.gate.verdict().findings:
+            assert (run.gate._state.exchange.subject(finding) != "") == (finding.start < finding.end)
+            found |= {(finding.path, finding.start, finding.end)} if finding.start < finding.end else set()
+    assert found == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as ReadOnly
+from copy import deepcopy
 from types import MappingProxyType
 
 from guard.keys import Keys
@@ -73,6 +74,10 @@ class Mapping:
     def longest(self) -> int:
         """The most characters that a restorable placeholder can take in an answer, however it is spelled."""
         return self._longest
+
+    def fork(self) -> Mapping:
+        """A copy that goes its own way: what one makes from now on the other does not know."""
+        return deepcopy(self, {id(self._keys): self._keys})
 
     def reserve(self, text: str) -> None:
         """Leave out of the numbering what a caller's text holds already: `<EMAIL_1>`, however spelled."""

@@ -59,6 +59,10 @@ def answer(
     `targets` has followed the text so far, where this is not its beginning; without `restoring` nothing comes back.
     """
     held = mapping.spans(text)
+    if not decisions and not held:
+        if targets is not None:
+            targets.feed(text)
+        return Answer(text, mapping.redact_originals(text), mangled=mapping.mangled(text, held))
     edits = _edits(text, decisions, held)
     follow = Targets() if targets is None else targets
     released, judged, restored, withheld, end = [], [], 0, 0, 0

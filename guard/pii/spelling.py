@@ -66,7 +66,7 @@ _WORD_HINT = re.compile(rf"[Dd][Oo][Tt]|[\[({{<] ?(?:{_AT}|{_STOP}) ?[\])}}>]".e
 _AS_DIGITS = bytes(
     code - FIRST_NUMERAL + 0x30 if code >= FIRST_NUMERAL else code for code in range(0x8A)
 ) + bytes(0x76)
-_BRACKETS = frozenset(b"[({<")
+_BRACKETS = (b"[", b"(", b"{", b"<")
 _RUN_OF_NUMERALS = re.compile(rb"[\x80-\x89](?:[ .-]?[\x80-\x89])+")
 
 
@@ -78,7 +78,7 @@ def units_in(text: bytes, raw: bytes | None) -> list[Unit]:
             found += _decoded(pattern, decode, text)
     if b"=" in text:
         found += _quoted(text)
-    if (b"dot" in text.lower() or not _BRACKETS.isdisjoint(text)) and _WORD_HINT.search(text):
+    if (b"dot" in text.lower() or any(sign in text for sign in _BRACKETS)) and _WORD_HINT.search(text):
         found += _words(text)
     if raw is not None:
         found += _numerals(raw)

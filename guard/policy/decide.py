@@ -142,6 +142,13 @@ def restores(policy: Policy, tool: str | None) -> bool:
     return tool is None or tool in policy.restore.tools or "*" in policy.restore.tools
 
 
+def numbers(policy: Policy) -> bool:
+    """Whether requests may hold numbered placeholders that come back: `<EMAIL_1>` means what its exchange says."""
+    rules = (rule_for(policy, Stage.INPUT, kind) for kind in wanted(policy, Stage.INPUT))
+    steps = (step for rule in rules for step in rule.steps if step.enforced is Action.REDACT)
+    return any(step.redaction.restore and step.redaction.form != "encrypt" for step in steps)
+
+
 def judges(policy: Policy) -> bool:
     """Whether answers must be judged: some output rule acts on moderation scores and a judge is named."""
     return policy.moderation.by != "off" and not _JUDGED.isdisjoint(wanted(policy, Stage.OUTPUT))

@@ -65,7 +65,8 @@ class Lanes:
             if verdict.blocking is not None:
                 del self._state.jobs[key]
                 return self._block(lane, job.window, verdict.blocking)
-            judged = self._answer_window(job, window, verdict)
+            window.decisions, window.segments = verdict.decisions, job.segments
+            judged = self._for_judge(window) if self._state.judging else ""
         texts = self._to_judge(lane, judged, last=job.last) if self._state.judging else ()
         if not texts:
             del self._state.jobs[key]
@@ -156,7 +157,7 @@ class Lanes:
         self._state.screened_bytes += len(check.text.encode("utf-8", "surrogatepass"))
         job = Job(lane, check.window, len(check.context), check.last)
         if lane.document:
-            job.segments = document(check.text)
+            job.segments = document(check.text, lane.name)
             return Find(self._state.job(job), tuple(s.text for s in job.segments))
         return Find(self._state.job(job), (check.context + check.text,))
 
@@ -167,23 +168,29 @@ class Lanes:
             found = self._state.placed(job.segments, lists)
             verdict = fix(self._state.policy, decide(self._state.policy, Stage.OUTPUT, found), job.segments)
         else:
-            spans = own_spans(window.text, self._state.exchange)
+            spans = own_spans(window.text, self._state.exchange) if lists[0] else []
             placed = [shifted for f in lists[0] if (shifted := _shift(f, job.context, lane.name)) is not None]
             placed = [f for f in placed if not lies_inside(f, spans)]
-            for finding in placed:
-                self._state.exchange.note_subject(window.text, finding)
             verdict = decide(self._state.policy, Stage.OUTPUT, placed)
-        self._state.record(verdict.decisions)
+        self._state.record(self._recorded(lane, window, verdict))
         return verdict
 
-    def _answer_window(self, job: Job, window: Window, verdict: Verdict) -> str:
-        """Keep what a window's release will need; the redacted text for the judge."""
+    def _recorded(self, lane: Lane, window: Window, verdict: Verdict) -> Sequence[Decision]:
+        """The decisions as the record has them: offsets count from the beginning of the lane's text."""
+        if lane.document:
+            return verdict.decisions
+        moved = [replace(d, finding=_move(d.finding, window.start)) for d in verdict.decisions]
+        for decision in moved:
+            self._state.exchange.note_subject(window.text, decision.finding, window.start)
+        return moved
+
+    def _for_judge(self, window: Window) -> str:
+        """A window's text as the judge may see it."""
         placeholders = self._state.exchange.placeholders
-        window.decisions, window.segments = verdict.decisions, job.segments
-        if not job.segments:
-            return for_judge(window.text, verdict.decisions, placeholders)
-        rows = by_path(verdict.decisions)
-        return "\n".join(for_judge(s.text, rows.get(s.path, ()), placeholders) for s in job.segments)
+        if not window.segments:
+            return for_judge(window.text, window.decisions, placeholders)
+        rows = by_path(window.decisions)
+        return "\n".join(for_judge(s.text, rows.get(s.path, ()), placeholders) for s in window.segments)
 
     def _pass(self, lane: Lane, window: int) -> list[Op]:
         steps = lane.hold.checked(window, lane.windows[window].text)
@@ -206,4 +213,11 @@ def _shift(finding: Finding, context: int, path: str) -> Finding | None:
         return finding._replace(path=path)
     if finding.start < context:
         return None
-    return finding._replace(start=finding.start - context, end=finding.end - context, path=path)
+    return _move(finding, -context)._replace(path=path)
+
+
+def _move(finding: Finding, by: int) -> Finding:
+    """Move a finding about a span; one about the whole text stays."""
+    if finding.start == finding.end:
+        return finding
+    return finding._replace(start=finding.start + by, end=finding.end + by)

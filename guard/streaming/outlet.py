@@ -84,7 +84,7 @@ class Outlet:
         changes = {
             s.path: self._answered(s.text, decided.get(s.path, ()), restoring) for s in window.segments
         }
-        return rewritten(window.text, changes)
+        return rewritten(window.text, lane.name, changes)
 
     def _answered(
         self, text: str, decisions: Sequence[Decision], restoring: bool, targets: Targets | None = None

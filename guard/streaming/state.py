@@ -66,6 +66,8 @@ class State:
 
     def restores(self, item: Item, path: str) -> bool:
         """Whether originals may be put back into the text at a path of an event."""
+        if self.exchange.unknown:
+            return False
         for call in item.calls:
             if below(path, call.path):
                 return restores(self.policy, call.tool or self._tools.get(call.lane, ""))
@@ -73,6 +75,8 @@ class State:
 
     def restores_in(self, lane: Lane) -> bool:
         """Whether originals may be put back into a lane."""
+        if self.exchange.unknown:
+            return False
         tool = next((name for stem, name in self._tools.items() if below(lane.name, stem)), None)
         return restores(self.policy, "" if tool is None and lane.document else tool)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 from functools import lru_cache
+from types import NoneType
 from typing import Any, NamedTuple
 
 from guard.wire.jsonbody import at
 from guard.wire.leaves import JSON_TEXT, TEXT
 from guard.wire.openai import NOTHING, Endpoint, Reading, reading
 from guard.wire.positions import chat, others
-from guard.wire.positions.events import EVENTS, Kind
+from guard.wire.positions.events import COMMON, EVENTS, Kind
 from guard.wire.reading import Hold, Node, Reader
 
 ALL_LANES = "*"
@@ -66,14 +67,100 @@ def read_event(endpoint: Endpoint, data: Any, lanes: Container[str] | None = Non
     if data.get("error") and data.get("type") != "response.failed":
         return StreamEvent(other=_free(data), error=True, closes=(ALL_LANES,), last=True)
     if endpoint.name == "responses":
-        return _responses_event(data, lanes)
-    return _choices_event(_CHUNKS[endpoint.name], data)
+        return _plain_delta(data) or _responses_event(data, lanes)
+    plain = _plain_chunk(data) if endpoint.name == "chat" else None
+    return plain or _choices_event(_CHUNKS[endpoint.name], data)
 
 
 def _free(value: Any) -> Reading:
     out = Reader(strict=False)
     out.unmapped("", value)
     return reading(out)
+
+
+# Most events bring a piece of an answer's text and nothing else. These two read them as the maps do, only sooner.
+
+_ENVELOPE = frozenset({"id", "object", "created", "model", "service_tier", "system_fingerprint", "usage"})
+_CHOICE = frozenset({"index", "delta", "logprobs", "finish_reason"})
+_DELTA = "response.output_text.delta"
+_DELTA_FIELDS = frozenset(
+    {
+        "type",
+        "item_id",
+        "output_index",
+        "content_index",
+        "delta",
+        "sequence_number",
+        "logprobs",
+        "obfuscation",
+    }
+)
+_NUMBERS = ("output_index", "content_index", "sequence_number")
+
+
+def _plain_chunk(data: dict[str, Any]) -> StreamEvent | None:
+    """A chunk of chat with one choice that says one text; None for any other."""
+    choices = data.get("choices")
+    if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+        return None
+    choice = choices[0]
+    delta, index = choice.get("delta"), choice.get("index")
+    text = delta.get("content") if type(delta) is dict and len(delta) == 1 else None
+    if type(text) is not str or type(index) is not int or not choice.keys() <= _CHOICE:
+        return None
+    if choice.get("logprobs") is not None or choice.get("finish_reason") is not None or not _padded(data):
+        return None
+    envelope = tuple(pair for pair in data.items() if pair[0] not in ("choices", "obfuscation"))
+    if not all(type(value) in (str, int, NoneType) for _, value in envelope) or not _says_nothing(envelope):
+        return None
+    piece = Delta(f"choices[{index}].content", "choices[0].delta.content", text, "window")
+    return StreamEvent((piece,) if text else ())
+
+
+def _padded(data: dict[str, Any]) -> bool:
+    padding = data.get("obfuscation", "")
+    return (
+        type(padding) is str
+        and len(padding) <= 64
+        and padding.isascii()
+        and (padding.isalnum() or not padding)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _says_nothing(envelope: tuple[tuple[str, Any], ...]) -> bool:
+    """Whether what stands around the choices is the API's own and needs no screening."""
+    if not all(name in _ENVELOPE for name, _ in envelope):
+        return False
+    out = Reader(strict=False)
+    chat.CHUNK.read(dict(envelope), "", out)
+    return reading(out) is NOTHING
+
+
+def _plain_delta(data: dict[str, Any]) -> StreamEvent | None:
+    """An `output_text.delta` of Responses without log-probabilities; None for any other event."""
+    text = data.get("delta")
+    if data.get("type") != _DELTA or type(text) is not str or not data.keys() <= _DELTA_FIELDS:
+        return None
+    numbers = [data.get(name, 0) for name in _NUMBERS]
+    if (
+        not all(type(number) is int for number in numbers)
+        or data.get("logprobs", []) != []
+        or not _padded(data)
+    ):
+        return None
+    item = data.get("item_id", "")
+    if type(item) is not str or not _names_an_item(item):
+        return None
+    piece = Delta(f"output[{numbers[0]}].content[{numbers[1]}].text", "delta", text, "window")
+    return StreamEvent((piece,) if text else ())
+
+
+@lru_cache(maxsize=1024)
+def _names_an_item(text: str) -> bool:
+    out = Reader(strict=False)
+    COMMON.read({"item_id": text}, "", out)
+    return reading(out) is NOTHING
 
 
 # Chat and legacy completions: chunks of choices, each choice and tool call with an index of its own.

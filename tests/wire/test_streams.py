@@ -6,10 +6,14 @@ import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guard.types import Limits
+from guard.wire import streams
 from guard.wire.jsonbody import at, drop, parse, replace
 from guard.wire.openai import CHAT, COMPLETIONS, RESPONSES, Endpoint, endpoint
 from guard.wire.positions.events import EVENTS
@@ -456,3 +460,60 @@ def test_recorded_streams_repeat_what_their_lanes_said() -> None:
             assert read.other.opaque == ()
         texts += len(lanes)
     assert texts > 100
+
+
+ODD = st.sampled_from(
+    [
+        None,
+        "",
+        "word",
+        "alice@corp.com",
+        3,
+        True,
+        4.5,
+        [],
+        {},
+        ["alice@corp.com"],
+        {"a": "alice@corp.com"},
+        "resp_1",
+        "stop",
+    ]
+)
+HEAD = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion.chunk",
+    "created": 1,
+    "model": "gpt-5",
+    "obfuscation": "k3Zq7",
+}
+PIECE = {
+    "type": "response.output_text.delta",
+    "item_id": "msg_1",
+    "output_index": 2,
+    "content_index": 1,
+    "delta": "hi",
+    "logprobs": [],
+}
+
+
+@given(st.data())
+def test_the_short_road_reads_what_the_map_reads(data: st.DataObject) -> None:
+    """A22 B23: most events are one piece of text; with any field odd, missing or unknown, nothing is passed over."""
+    name = st.sampled_from([*HEAD, *PIECE, "index", "finish_reason", "content", "role", "usage", "extra"])
+    odd = {data.draw(name): data.draw(ODD) for _ in range(data.draw(st.integers(0, 2)))}
+    where = data.draw(st.sampled_from(["top", "choice", "delta"]))
+    choice = {
+        "index": 1,
+        "delta": {"content": "hi", **(odd if where == "delta" else {})},
+        "finish_reason": None,
+    }
+    chunk = {
+        **HEAD,
+        "choices": [{**choice, **(odd if where == "choice" else {})}],
+        **(odd if where == "top" else {}),
+    }
+    event = {**PIECE, **odd}
+    for known, body in ((CHAT, chunk), (RESPONSES, event)):
+        short = read_event(known, body, {})
+        with mock.patch.multiple(streams, _plain_chunk=lambda data: None, _plain_delta=lambda data: None):
+            assert short == read_event(known, body, {})

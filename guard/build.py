@@ -145,6 +145,7 @@ def open_ledger(settings: Settings, admit: Admit) -> Ledger:
         sign_every=settings.sign_every,
         timeout_s=settings.commit_timeout_s,
         copy=copy,
+        heads=settings.heads.expanduser().resolve() if settings.heads else None,
     )
 
 

@@ -171,8 +171,9 @@ class Guard:
 
     def open_exchange(self, who: Identity) -> Exchange:
         """Make the state of one request and its answer."""
-        placeholders = Placeholders(self.keys, locale=self.policy.logs.locale, year=time.gmtime().tm_year)
-        return Exchange(who, placeholders, self.keys.memo, self.keys.subjects)
+        year = time.gmtime().tm_year
+        placeholders = Placeholders(self.keys, locale=self.policy.logs.locale, year=year)
+        return Exchange(who, placeholders, self.keys.memo, self.keys.subjects_of(who.tenant, year))
 
     @property
     def egress(self) -> Egress:

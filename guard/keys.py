@@ -21,6 +21,9 @@ def derive(master: bytes, label: str, length: int = 32) -> bytes:
     return okm[:length]
 
 
+_PERIODS = 1024
+
+
 class Keys:
     """The keys of one installation, each derived for one use; the repr shows only the key id.
 
@@ -30,6 +33,7 @@ class Keys:
     def __init__(self, master: bytes, seals: Sequence[bytes] = ()) -> None:
         self._master = master
         self._seals = tuple(seals)
+        self._subjects: dict[tuple[str, int], bytes] = {}
 
     @cached_property
     def key_id(self) -> str:
@@ -61,10 +65,14 @@ class Keys:
         """Key of `guard.user` hashes."""
         return derive(self._master, "users")
 
-    @cached_property
-    def subjects(self) -> bytes:
-        """Key of the subject hashes on findings."""
-        return derive(self._master, "subjects")
+    def subjects_of(self, tenant: str, year: int) -> bytes:
+        """Key of the subject hashes on a tenant's findings in one year (UTC): hashes join within it, and no further."""
+        found = self._subjects.get((tenant, year))
+        if found is None:
+            if len(self._subjects) >= _PERIODS:
+                self._subjects = {}
+            found = self._subjects[tenant, year] = derive(self._master, f"subjects {year} {tenant}")
+        return found
 
     @cached_property
     def memo(self) -> bytes:

@@ -17,6 +17,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path("~/.guard"), description="where the master and signing keys live (0700)")
     exports: Path = Field(default=Path("guard-exports"), description="where trace exports are written")
+    heads: Path | None = Field(default=None, description="a second place, of another owner, for signed heads")
     key: SecretStr | None = Field(default=None, description="the master key; else a file made in GUARD_HOME")
     seal_keys: SecretStr | None = Field(
         default=None, description="keys of `as: encrypt`, separated by commas: the first seals, all open"

@@ -34,7 +34,7 @@ def _run(flow: Flow[object]) -> list[tuple[str, ...]]:
 
 def _exchange(sent: Sequence[Segment]) -> Exchange:
     keys = Keys(b"k" * 32)
-    exchange = Exchange(Identity(), Mapping(keys), keys.memo, keys.subjects)
+    exchange = Exchange(Identity(), Mapping(keys), keys.memo, keys.subjects_of("default", 2026))
     _run(screen_input(POLICY, exchange, sent, ()))
     return exchange
 

@@ -157,7 +157,28 @@ FROM (
   WHERE event ->> 'name' = 'guard.finding'
 );
 
-CREATE OR REPLACE VIEW findings AS SELECT * FROM read_findings;
+CREATE OR REPLACE VIEW all_findings AS SELECT * FROM read_findings;
+
+-- Persons that were erased: their hashes, from the files of the one writer of tombstones.
+CREATE VIEW IF NOT EXISTS erasure_lines AS SELECT * FROM lines WHERE parse_filename(filename) LIKE '%-erasure-%';
+
+CREATE OR REPLACE VIEW erased AS
+SELECT unnest(otlp_list(otlp_get(keys, texts, 'guard.audit.subject'))) AS subject, start_ts,
+  otlp_get(keys, texts, 'guard.audit.ticket') AS ticket
+FROM (
+  SELECT x ->> '$.attributes[*].key' AS keys, x ->> '$.attributes[*].value.*' AS texts,
+    otlp_time(x ->> 'startTimeUnixNano') AS start_ts
+  FROM (SELECT unnest(json -> '$.resourceSpans[*].scopeSpans[*].spans[*]') AS x FROM erasure_lines)
+  WHERE x ->> 'name' = 'guard.audit.erased'
+);
+
+CREATE OR REPLACE VIEW findings AS
+SELECT * EXCLUDE (gone) REPLACE (
+  CASE WHEN list_has_any(subjects, gone)
+    THEN list_transform(subjects, lambda s: CASE WHEN list_contains(gone, s) THEN 'erased' ELSE s END)
+    ELSE subjects END AS subjects
+)
+FROM all_findings, (SELECT coalesce(list(subject), []) AS gone FROM erased);
 
 -- One row a check: what became of it (ran, not_applicable, failed_closed, failed_open, skipped).
 CREATE OR REPLACE VIEW checks AS

@@ -13,7 +13,9 @@ from guard.trace.signing import PRIVATE, load_signer
 from guard.trace.spans import Recorder
 
 
-def note(home: Path, exports: Path, name: str, attributes: Mapping[str, Any]) -> bool:
+def note(
+    home: Path, exports: Path, name: str, attributes: Mapping[str, Any], *, writer: str = "desk"
+) -> bool:
     """Put one event of the desk on record, durably, in a file of its own beside the others.
 
     False where this home holds no signing key: an auditor's copy is not written to. Raises Unavailable where
@@ -22,7 +24,7 @@ def note(home: Path, exports: Path, name: str, attributes: Mapping[str, Any]) ->
     if not (home / PRIVATE).exists():
         return False
     line = records.lifecycle(Recorder(), name, attributes)
-    ledger = Ledger(exports, signer=load_signer(home), writer="desk")
+    ledger = Ledger(exports, signer=load_signer(home), writer=writer)
     try:
         ledger.commit_sync(line)
     except Unavailable as failure:

@@ -213,7 +213,7 @@ SELECT year, country, count(DISTINCT trace_id) AS exchanges,
   count(DISTINCT subject) FILTER (enforced IN ('allow', 'flag') AND sensitive) AS persons_sensitive_sent,
   count(DISTINCT subject) FILTER (enforced = 'redact') AS persons_redacted
 FROM found
-WHERE subject <> ''
+WHERE subject NOT IN ('', 'erased')
 GROUP BY year, country
 ORDER BY year, country
 """,

@@ -189,7 +189,7 @@ def over(folder: Path, generations: Sequence[Generation], *, lines: bool) -> Ite
     yield f"CREATE OR REPLACE VIEW all_spans AS SELECT * FROM stored_spans {more and more + 'spans'}"
     if files["findings"]:
         found = f"SELECT * FROM {source(files['findings'])}"
-        yield f"CREATE OR REPLACE VIEW findings AS {found} {more and more + 'findings'}"
+        yield f"CREATE OR REPLACE VIEW all_findings AS {found} {more and more + 'findings'}"
     if not lines:
         yield "CREATE OR REPLACE VIEW calls AS SELECT * FROM stored_calls"
         return

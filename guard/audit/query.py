@@ -51,10 +51,12 @@ def connect(folder: Path, out: Path | None = None) -> duckdb.DuckDBPyConnection:
     # DuckDB would draw its bar into the answer on standard output.
     connection.execute("SET enable_progress_bar = false")
     connection.execute(f"CREATE VIEW lines AS {lines_of(paths)}")
+    erasures = sorted(path.resolve() for path in folder.glob("*-erasure-*.jsonl"))
+    connection.execute(f"CREATE VIEW erasure_lines AS {lines_of(erasures)}")
     connection.execute(parquet.views())
     for statement in parquet.over(folder, stored, lines=bool(paths)) if stored else ():
         connection.execute(statement)
-    _confine(connection, [*paths, *parquet.parts(folder, stored), *filter(None, [out])])
+    _confine(connection, [*paths, *erasures, *parquet.parts(folder, stored), *filter(None, [out])])
     return connection
 
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from guard.audit.chainfile import ChainFile, Problem, hash_line, read_chain
 from guard.audit.damage import Damage, records_named
+from guard.audit.outside import compare
 from guard.audit.quick import quick
 from guard.trace import chain
 from guard.trace.signing import Verifier, load_verifiers
@@ -21,6 +22,7 @@ from guard.trace.signing import Verifier, load_verifiers
 _BLOCK = 1024 * 1024
 
 _NEWEST = "no outside copy of a head was given: whether newer files were removed cannot be known"
+_KEPT = "heads kept elsewhere were compared: what was written after the newest of them may still be missing"
 _ALONE = "one file alone: its links to other files were not checked"
 
 Progress = Callable[[int], None]
@@ -62,8 +64,12 @@ class _Checked:
         return self.chain.digest(seq) or self.beyond.get(seq)
 
 
-def verify(exports: Path, public_key: bytes, progress: Progress | None = None) -> Report:
+def verify(
+    exports: Path, public_key: bytes, progress: Progress | None = None, heads: Path | None = None
+) -> Report:
     """Check a folder of exports, or one export file, against the chain and the public key (PEM; one or more).
+
+    `heads` is the second place of signed heads (GUARD_HEADS): with it a cut tail and a lost newest file show.
 
     Memory grows by about 32 bytes a record of one file, never with a line. `progress` is told the bytes read.
     Raises SetupError for a key that is none, OSError where the folder cannot be read.
@@ -74,13 +80,18 @@ def verify(exports: Path, public_key: bytes, progress: Progress | None = None) -
     checked, problems = _check_all(paths, verifiers, progress or (lambda size: None))
     if not alone:
         problems += [*_orphans(exports), *_links(checked)]
+    if heads is not None and not alone:
+        problems += compare(heads, {name: one.digest for name, one in checked.items()}, verifiers)
     found = list(checked.values())
     return Report(
         files=len(paths),
         records=sum(one.records for one in found),
         signed=sum(one.signed for one in found),
         problems=tuple(sorted([*problems, *(p for one in found for p in one.problems)], key=_place)),
-        notes=(*(note for one in found for note in one.notes), _ALONE if alone else _NEWEST),
+        notes=(
+            *(note for one in found for note in one.notes),
+            _ALONE if alone else _KEPT if heads else _NEWEST,
+        ),
     )
 
 

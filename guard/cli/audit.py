@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guard.cli import papers
+from guard.cli import papers, persons
 from guard.cli.desk import Folder, bar, exports_of, on_record
 from guard.cli.tables import AsCsv, AsJson, AsParquet, cell, console, draft, form_of, present, write_json
 from guard.errors import SetupError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Ask, prove and hand over the record of what guard did.", no_args_is_help=True)
 app.command(epilog="Example: guard audit sample -n 25 --seed 2026-Q4")(papers.sample)
 app.command(epilog="Example: guard audit reconcile --usage usage.csv --since 2026-11-01")(papers.reconcile)
+app.command(epilog='Example: guard audit find --subject "zhang.san@example.com"')(persons.find)
+app.command(epilog="Example: guard audit erase --subject - --ticket DSR-12 < address.txt")(persons.erase)
 
 
 @app.command(epilog="Example: guard audit query left-region --region EU --since 7d")
@@ -85,6 +87,9 @@ def verify(
     path: Annotated[Path | None, typer.Argument(help="A folder of exports or one file.")] = None,
     folder: Folder = None,
     key: Annotated[Path | None, typer.Option(help="The public key (PEM); GUARD_HOME's if left out.")] = None,
+    heads: Annotated[
+        Path | None, typer.Option(help="The folder of heads kept elsewhere; GUARD_HEADS if left out.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Prove that no record was changed, removed, moved or cut. Exit code 1 where one was."""
@@ -94,7 +99,7 @@ def verify(
     public = _read(key) if key else _public_key()[1]
     try:
         with bar("verify", exports) as progress:
-            report = check(exports, public, progress)
+            report = check(exports, public, progress, heads or _heads())
     except OSError as error:
         raise SetupError(f"{exports}: {error.strerror or 'cannot be read'}") from None
     (_report_json if json else _report)(report)
@@ -121,8 +126,15 @@ def compact(folder: Folder = None, json: AsJson = False) -> None:
 
 
 @app.command("key", epilog="Example: guard audit key > guard.pub.pem")
-def show_key(json: AsJson = False) -> None:
-    """Print the public key with which an auditor verifies exports."""
+def show_key(
+    json: AsJson = False,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Make a new pair first; the old public key stays.")
+    ] = False,
+) -> None:
+    """Print the public key with which an auditor verifies exports; after rotations all, the present one first."""
+    if rotate:
+        _rotate()
     key_id, public = _public_key()
     if json:
         write_json({"key_id": key_id, "public_pem": public.decode()})
@@ -130,21 +142,46 @@ def show_key(json: AsJson = False) -> None:
         typer.echo(f"# guard, key {key_id}\n{public.decode()}", nl=False)
 
 
+def _rotate() -> None:
+    """Replace the signing pair, which the old one records first."""
+    from guard.audit.desk import note
+    from guard.cli.who import login
+    from guard.settings import Settings
+    from guard.trace import signing, spans
+
+    settings = Settings()
+    home, exports = settings.home.expanduser(), settings.exports.expanduser()
+
+    def record(old: signing.Signer, new: signing.Signer) -> None:
+        ids = {spans.KEY_OLD: old.key_id, spans.KEY_NEW: new.key_id, spans.AUDIT_BY: login()}
+        note(home, exports, spans.KEY_ROTATED, ids)
+
+    if not (home / signing.PRIVATE).exists():
+        raise SetupError(f"there is no signing key in {home} to replace")
+    signing.rotate(home, record)
+
+
+def _heads() -> Path | None:
+    from guard.settings import Settings
+
+    return Settings().heads
+
+
 def _public_key() -> tuple[str, bytes]:
-    """The id and PEM of this installation's public key; the private half is not needed where it is."""
+    """The id of this installation's key and the PEM of it and those it replaced; the private half is not needed."""
     from guard.settings import Settings
     from guard.trace.signing import PRIVATE, PUBLIC, load_signer, load_verifiers
 
     home = Settings().home.expanduser()
     if (home / PUBLIC).exists():
-        [first, *_] = load_verifiers(_read(home / PUBLIC))
+        keys = load_verifiers(_read(home / PUBLIC))
     elif (home / PRIVATE).exists():
-        first = load_signer(home)
+        keys = [load_signer(home)]
     else:
         raise SetupError(
             f"there is no signing key in {home} yet: it is made when guard first records; or --key FILE"
         )
-    return first.key_id, first.public_pem
+    return keys[0].key_id, b"".join(key.public_pem for key in keys)
 
 
 def _read(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""`guard audit sample` and `guard audit reconcile`: what goes into work papers."""
+"""`guard audit sample`, `reconcile`: what goes into work papers."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from guard.trace import chain
+from guard.trace.heads import Heads
 from guard.trace.signing import Signer
 
 _SEEN = 16
@@ -34,6 +35,7 @@ class Origin(NamedTuple):
     sign_every: int
     sign_after_s: float
     disk: Disk
+    heads: Path | None = None
 
 
 class ExportFile:
@@ -53,6 +55,7 @@ class ExportFile:
         self.end = chain.Link(self.path.name, first - 1, chain.start(header))
         self.size = 0
         self._signed, self._signed_at = self.end.seq, time.monotonic()
+        self._heads = Heads(origin.heads, self.path.name)
         try:
             self._open(header)
         except OSError:
@@ -62,7 +65,7 @@ class ExportFile:
     def append(self, lines: Sequence[bytes]) -> None:
         """Write lines, make them durable, then chain them."""
         data = b"".join(line + b"\n" for line in lines)
-        entries, end = self._chain(lines)
+        entries, heads, end = self._chain(lines)
         self._write(self._file, data)
         self._origin.disk.sync(self._file)
         self._check(self.size + len(data))
@@ -70,6 +73,8 @@ class ExportFile:
         self.size += len(data)
         self._chain_size += len(entries)
         self.end = end
+        if heads:
+            self._heads.add(heads)
 
     def sign_if_due(self) -> None:
         """Sign a head where the last one is too old; after OSError the file must be abandoned."""
@@ -108,6 +113,7 @@ class ExportFile:
         self._chainfile = self._create(self.path.with_suffix(".chain"))
         self._chain_size = len(header) + 1
         self._write(self._chainfile, header + b"\n")
+        self._heads.add(header + b"\n")
         self._sign(chain.HEAD)
         self._file = self._create(self.path)
         self._inode = os.fstat(self._file).st_ino
@@ -135,24 +141,26 @@ class ExportFile:
             seen=tuple(_neighbours(origin.folder, origin.writer)),
         )
 
-    def _chain(self, lines: Sequence[bytes]) -> tuple[bytes, chain.Link]:
+    def _chain(self, lines: Sequence[bytes]) -> tuple[bytes, bytes, chain.Link]:
         seq, digest, signed = self.end.seq, self.end.digest, self._signed
-        entries = []
+        entries, heads = [], []
         for line in lines:
             seq += 1
             digest = chain.follow(digest, seq, line)
             entries.append(chain.record_entry(seq, digest))
             if seq - signed >= self._origin.sign_every:
-                entries.append(chain.signed_entry(chain.HEAD, seq, digest, self._origin.signer))
+                heads.append(chain.signed_entry(chain.HEAD, seq, digest, self._origin.signer))
+                entries.append(heads[-1])
                 signed = seq
         self._signed = signed
-        return b"".join(entries), chain.Link(self.end.file, seq, digest)
+        return b"".join(entries), b"".join(heads), chain.Link(self.end.file, seq, digest)
 
     def _sign(self, word: str) -> None:
         entry = chain.signed_entry(word, self.end.seq, self.end.digest, self._origin.signer)
         self._write(self._chainfile, entry)
         self._origin.disk.sync(self._chainfile)
         self._chain_size += len(entry)
+        self._heads.add(entry)
         self._signed, self._signed_at = self.end.seq, time.monotonic()
 
     def _write(self, descriptor: int, data: bytes) -> None:

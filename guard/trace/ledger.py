@@ -44,7 +44,7 @@ class Ledger:
 
     A record whose commit failed is not written later; a record that was appended is kept until it is. After a
     failure the ledger is not `ready`; it tries again on every commit and every `retry_s` seconds. `copy` is
-    offered each line once it is durable (`OtlpCopy.offer`).
+    offered each line once it is durable (`OtlpCopy.offer`); `heads` is a second place for signed heads.
     """
 
     def __init__(
@@ -61,9 +61,10 @@ class Ledger:
         retry_s: float = 0.5,
         copy: Callable[[bytes], None] | None = None,
         disk: Disk | None = None,
+        heads: Path | None = None,
     ) -> None:
         self._label = re.sub(r"[^a-z0-9]+", "-", writer.lower())[:32].strip("-")
-        self._origin = Origin(folder, "", signer, sign_every, sign_after_s, disk or Disk())
+        self._origin = Origin(folder, "", signer, sign_every, sign_after_s, disk or Disk(), heads)
         self._rotate_bytes, self._timeout_s = rotate_bytes, timeout_s
         self._linger_s, self._retry_s = linger_s, retry_s
         self._copy = copy

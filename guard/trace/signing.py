@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -99,19 +100,40 @@ def load_verifiers(pem: bytes) -> list[Verifier]:
     return verifiers
 
 
+def rotate(home: Path, record: Callable[[Signer, Signer], None]) -> Signer:
+    """Replace the signing pair; the public file keeps the old public keys behind the new one.
+
+    `record` is told the old and the new pair before anything changes: what it raises keeps the old pair. A process
+    that runs goes on with the old pair until it is started again. Raises SetupError as `load_signer` does.
+    """
+    home = home.expanduser()
+    old, private = load_signer(home), Ed25519PrivateKey.generate()
+    new = Signer(private)
+    record(old, new)
+    public = home / PUBLIC
+    known = public.read_bytes() if public.exists() else old.public_pem
+    # The public half first: what the new pair signs can be verified from the first moment.
+    _put(public, new.public_pem + known, 0o644, os.replace)
+    _put(home / PRIVATE, _pem(private), 0o600, os.replace)
+    return new
+
+
 def _make(home: Path) -> None:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = Ed25519PrivateKey.generate()
-    data = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     # Of several workers that start at once exactly one link succeeds; the others load its key.
     with contextlib.suppress(FileExistsError):
-        _put(home / PRIVATE, data, 0o600)
-        _put(home / PUBLIC, Signer(private).public_pem, 0o644)
+        _put(home / PRIVATE, _pem(private), 0o600, os.link)
+        _put(home / PUBLIC, Signer(private).public_pem, 0o644, os.link)
 
 
-def _put(path: Path, data: bytes, mode: int) -> None:
+def _pem(private: Ed25519PrivateKey) -> bytes:
+    return private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _put(path: Path, data: bytes, mode: int, place: Callable[[str, Path], None]) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -119,6 +141,7 @@ def _put(path: Path, data: bytes, mode: int) -> None:
             file.write(data)
             file.flush()
             os.fsync(handle)
-        os.link(temporary, path)
+        place(temporary, path)
     finally:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)

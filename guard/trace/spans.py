@@ -31,7 +31,8 @@ SCREEN = "guard.screen"
 START, STOP, POLICY_LOADED = "guard.start", "guard.stop", "guard.policy.loaded"
 
 REVEAL = "guard.reveal"
-AUDIT_READ = "guard.audit.read"
+AUDIT_READ, AUDIT_ERASED = "guard.audit.read", "guard.audit.erased"
+KEY_ROTATED = "guard.key.rotated"
 
 # Attributes: OpenTelemetry GenAI.
 OPERATION = "gen_ai.operation.name"
@@ -103,6 +104,10 @@ AUDIT_BY = "guard.audit.by"
 AUDIT_VERB = "guard.audit.verb"
 AUDIT_QUESTION = "guard.audit.question"
 AUDIT_FORM = "guard.audit.form"
+AUDIT_TICKET = "guard.audit.ticket"
+AUDIT_SUBJECT = "guard.audit.subject"
+KEY_OLD = "guard.key.old"
+KEY_NEW = "guard.key.new"
 
 # The event of one finding, and its attributes.
 FINDING = "guard.finding"

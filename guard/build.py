@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from guard.guard import Guard
     from guard.outside.admission import Admit
     from guard.policy.lists import TermList
+    from guard.policy.traffic import Budget as BudgetRules
     from guard.services.detector import Detector
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy
+    from guard.traffic.budget import Budget
 
 
 _KEY_LENGTH = 16
@@ -52,7 +54,7 @@ def build(
     guard = Guard(policy, settings, keys, detector, open_ledger)
     for url in named:
         guard.name(url)
-    guard.dispatch = open_dispatch(policy)
+    guard.dispatch = open_dispatch(policy, settings, guard)
     if detecting:
         _warm(policy)
     return guard
@@ -170,13 +172,42 @@ def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
     return OtlpCopy(settings.otlp_endpoint, post)
 
 
-def open_dispatch(policy: Policy) -> Dispatch | None:
+def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch | None:
     """What surrounds each model call, where the policy asks for anything."""
-    if policy.traffic.retries.attempts == 1:
+    traffic = policy.traffic
+    if traffic.retries.attempts == 1 and not traffic.budget.limited:
         return None
     from guard.dispatch import Dispatch
 
-    return Dispatch(policy.traffic)
+    return Dispatch(traffic, _open_budget(traffic.budget, settings, guard) if traffic.budget.limited else None)
+
+
+def _open_budget(rules: BudgetRules, settings: Settings, guard: Guard) -> Budget:
+    from guard.outside.stores.spend import Crossed, SpendStore
+    from guard.trace import records
+    from guard.traffic.budget import MICRO, Budget
+    from guard.traffic.prices import Prices
+
+    def tell(crossed: Crossed) -> None:
+        account = crossed.account
+        line = records.spend_line(
+            guard.recorder,
+            scope=account.scope,
+            period=account.period,
+            percent=crossed.percent,
+            spent=crossed.spent / MICRO,
+            limit=(account.limit or 0) / MICRO,
+        )
+        guard.ledger.append(line)
+
+    prices = Prices(rules.prices)
+    prices.warm()
+    if rules.then.use and prices.of(rules.then.use, "") is None and rules.unknown_usd is None:
+        raise SetupError(
+            f"traffic.budget.then.use: no price is known for {rules.then.use}: write one under traffic.budget.prices"
+        )
+    store = SpendStore(home_of(settings) / "spend.sqlite3", wait_s=settings.store_timeout_s)
+    return Budget(rules, rules.then.use, store, prices, tell=tell)
 
 
 def open_detector(policy: Policy, settings: Settings, *, start: bool = True) -> Detector:

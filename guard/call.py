@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,6 +44,7 @@ from guard.wire.media import OPAQUE, Document, kind_of
 from guard.wire.openai import MODEL, RESPONSES, Endpoint, Reading, endpoint, request_reading, response_reading
 
 if TYPE_CHECKING:
+    from guard.dispatch import Claim
     from guard.guard import Guard
 
 Mount = Literal["gateway", "client", "edge"]
@@ -108,6 +110,8 @@ class Call:
         self.notes: tuple[str, ...] = ()
         self._old: legacy.OldStream | None = None
         self._document: Document | None = None
+        self.claim: Claim | None = None
+        self.asked = ""
         self._change = change
         self._span = guard.recorder.start(
             spans.SCREEN, parent=parent, links=links, prepared=guard.policy_group
@@ -287,17 +291,18 @@ class Call:
             yield Commit(span.end())
             self.exchange.receipts.note("record", Receipt.RAN)
         except Unavailable as failure:
-            self._unrecorded(failure)
+            self.failed("record", failure)
 
     def _events(self, span: Span, verdict: Verdict) -> None:
         for name, attributes in spans.finding_events(verdict, self.exchange.subject):
             span.event(name, attributes)
 
-    def _unrecorded(self, failure: Unavailable) -> None:
+    def failed(self, check: str, failure: Unavailable) -> None:
+        """Decide what follows from a check that could not run; raises Refused where the policy blocks."""
         finding = Finding(failure.kind, 0, 0, 1.0, "guard", "")
         verdict = decide(self.policy, Stage.INPUT, [finding])
         blocked = verdict.blocking
-        self.exchange.receipts.note("record", Receipt.FAILED_CLOSED if blocked else Receipt.FAILED_OPEN)
+        self.exchange.receipts.note(check, Receipt.FAILED_CLOSED if blocked else Receipt.FAILED_OPEN)
         if blocked:
             raise refused(self.policy, blocked, verdict)
 
@@ -309,7 +314,7 @@ class Call:
         try:
             yield Commit(span.end())
         except Unavailable as failure:
-            self._unrecorded(failure)
+            self.failed("record", failure)
 
     def _common(self) -> Mapping[str, Any]:
         return {
@@ -356,6 +361,10 @@ class Call:
         if self._model_span is not None:
             tried = records.attempt_attributes(number, model, status, error, seconds)
             self._model_span.event(spans.ATTEMPT, tried)
+
+    def switch(self, model: str) -> None:
+        """Note that another model is asked than the caller named."""
+        self.asked, self.body = str(self.body["model"]), {**self.body, "model": model}
 
     def first_chunk(self) -> None:
         """Note how long the model took to begin its answer (seconds, from the span's start)."""
@@ -506,6 +515,8 @@ class Call:
         span.set(spans.NOTES, list(self.notes) or None)
         span.set_all(records.restore_attributes(self.exchange.came_back))
         span.set(spans.RELEASED_UNCHECKED, self._unchecked or None)
+        if self.claim is not None and self.guard.dispatch is not None:
+            span.set_all(records.cost_attributes(self.asked, self.guard.dispatch.settle(self.claim, usage)))
         if verdict is not None:
             self._events(span, verdict)
         if error or status >= 400:
@@ -571,17 +582,27 @@ def choices_of(blocks: Iterable[Decision]) -> set[int] | None:
     return found
 
 
+def failed_as(failure: BaseException) -> str:
+    """The word that the record has for how a call failed."""
+    if isinstance(failure, asyncio.CancelledError | GeneratorExit):
+        return "client_left"
+    return getattr(failure, "code", "") or getattr(failure, "kind", "") or type(failure).__name__
+
+
 def refuse(error: Refused | BadRequest | Outage) -> Reply:
     """Write a refusal as the interface has it; only a 429 of guard's own limits may be retried."""
     kind = next((word for known, word in _TYPES if isinstance(error, known)), "guard_refused")
     body = refusal.error_body(error.code, error.message, getattr(error, "param", "") or None, kind)
-    headers = [(b"content-type", b"application/json"), (b"x-should-retry", b"false")]
-    if isinstance(error, Outage) and error.retry_after_s is not None:
-        headers.append((b"retry-after", str(math.ceil(min(error.retry_after_s, LONGEST_S))).encode()))
+    headers = [(b"content-type", b"application/json")]
+    if error.status != 429 or isinstance(error, Outage):
+        headers.append((b"x-should-retry", b"false"))
+    after = getattr(error, "retry_after_s", None)
+    if after is not None:
+        headers.append((b"retry-after", str(math.ceil(min(after, LONGEST_S))).encode()))
     return Reply(error.status, jsonbody.dump(body), tuple(headers))
 
 
-LONGEST_S = 86400.0
-"""The longest Retry-After that is passed on: a day; a provider may write anything."""
+LONGEST_S = 31 * 86400.0
+"""The longest Retry-After that is passed on: a month; a provider may write anything."""
 
 _TYPES = ((BadRequest, "invalid_request_error"), (Outage, "upstream_error"))

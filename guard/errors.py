@@ -33,12 +33,20 @@ class Refused(GuardError):
     """The policy refused; `code` is the kind that decided, `param` the place, `status` the HTTP status."""
 
     def __init__(
-        self, code: str, message: str, *, param: str = "", status: int = 403, verdict: Verdict | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        param: str = "",
+        status: int = 403,
+        verdict: Verdict | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.param = param
+        self.retry_after_s = retry_after_s
         self.status = status
         self.verdict = verdict
 

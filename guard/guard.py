@@ -108,6 +108,8 @@ class Guard:
             moderation.close()
         if self._blocking is not None:
             self._blocking.close()
+        if self.dispatch is not None:
+            self.dispatch.close()
         if self._ledger is not None:
             self._ledger.append(records.lifecycle(self.recorder, spans.STOP, self.policy_attributes))
             self._ledger.close()

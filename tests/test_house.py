@@ -21,6 +21,7 @@ TREES = {file: ast.parse(file.read_text()) for file in MODULES}
 
 # Each costs between 0.1 and 2.5 seconds of CPU at import (measured); `import guard` costs nothing.
 HEAVY = {
+    "genai_prices",
     "aiohttp",
     "cryptography",
     "duckdb",

@@ -14,7 +14,7 @@ from typing import Any, Literal, overload
 
 import httpx2
 
-from guard.call import ANSWER_BYTES, Call, Headers, Prepared, Reply, refuse
+from guard.call import ANSWER_BYTES, Call, Headers, Prepared, Reply, failed_as, refuse
 from guard.doors import CallDoors, SyncCallDoors
 from guard.errors import BadRequest, Outage, Refused, SetupError
 from guard.guard import Guard, current_exchange, current_identity
@@ -128,9 +128,11 @@ async def run(
 ) -> Reply | Streaming:
     """Run one model call: screen, record, forward, screen. Raises Refused, BadRequest or UpstreamError."""
     prepared = await drive(call.open(headers, body), doors)
+    dispatch = call.guard.dispatch
+    if dispatch is not None:
+        prepared = await dispatch.claim(call, prepared, url)
     call.start_model(prepared, url.host, url.port)
     try:
-        dispatch = call.guard.dispatch
         forward = call.guard.egress.forward if dispatch is None else dispatch.forwarder(call, prepared)
         url = provider_url(url, call)
         answer = await forward(call.method, url, outgoing_headers, prepared.body, timeouts)
@@ -144,7 +146,7 @@ async def run(
         call.finish(None, error=failure.kind)
         raise
     except BaseException as failure:
-        call.finish(None, error=_left(failure))
+        call.finish(None, error=failed_as(failure))
         raise
     if call.unscreened:
         chunks = _untouched(call, answer)
@@ -160,7 +162,7 @@ async def _whole(call: Call, answer: Any, doors: CallDoors) -> Reply:
         body = await answer.read(ANSWER_BYTES)
         reply = await drive(call.answer(answer.status, answer.headers, body), doors)
     except BaseException as failure:
-        call.finish(None, error=_left(failure))
+        call.finish(None, error=failed_as(failure))
         raise
     finally:
         await answer.aclose()
@@ -176,7 +178,7 @@ async def _untouched(call: Call, answer: Any) -> AsyncGenerator[bytes]:
             yield chunk
         error = ""
     except BaseException as failure:
-        error = _left(failure)
+        error = failed_as(failure)
         raise
     finally:
         call.finish(None, error=error, status=answer.status)
@@ -198,17 +200,11 @@ async def _stream(call: Call, answer: Any, doors: CallDoors) -> AsyncGenerator[b
                 yield call.told(data)
         error = "" if gate.complete else "truncated"
     except BaseException as failure:
-        error = _left(failure)
+        error = failed_as(failure)
         raise
     finally:
         call.finish_stream(gate, error)
         await answer.aclose()
-
-
-def _left(failure: BaseException) -> str:
-    if isinstance(failure, asyncio.CancelledError | GeneratorExit):
-        return "client_left"
-    return getattr(failure, "code", "") or getattr(failure, "kind", "") or type(failure).__name__
 
 
 def _is_stream(headers: Headers) -> bool:
@@ -372,6 +368,8 @@ class SyncGuardTransport(httpx2.BaseTransport):
     def _run(self, call: Call, request: httpx2.Request, doors: SyncCallDoors) -> httpx2.Response:
         headers = request.headers.raw
         prepared = drive_sync(call.open(headers, request.read()), doors)
+        if self.guard.dispatch is not None:
+            prepared = self.guard.dispatch.claim_sync(call, prepared, request.url)
         call.start_model(prepared, request.url.host, request.url.port)
         try:
             answer = self._forward(call, request, prepared, headers)
@@ -379,7 +377,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
             call.finish(None, error=outage.code)
             return _response(own(refuse(outage), call), request)
         except BaseException as failure:
-            call.finish(None, error=_left(failure))
+            call.finish(None, error=failed_as(failure))
             raise
         raw = answer.headers.raw
         if call.unscreened:
@@ -415,7 +413,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
             body = bodies.bounded(answer.stream, ANSWER_BYTES)  # type: ignore[arg-type]
             reply = drive_sync(call.answer(answer.status_code, raw, body), doors)
         except BaseException as failure:
-            call.finish(None, error=_left(failure))
+            call.finish(None, error=failed_as(failure))
             raise
         finally:
             answer.close()
@@ -435,7 +433,7 @@ def _untouched_sync(call: Call, answer: httpx2.Response) -> Generator[bytes]:
         yield from iter(answer.stream)  # type: ignore[arg-type]
         error = ""
     except BaseException as failure:
-        error = _left(failure)
+        error = failed_as(failure)
         raise
     finally:
         call.finish(None, error=error, status=answer.status_code)
@@ -455,7 +453,7 @@ def _stream_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> G
         yield from map(call.told, drive_stream_sync(gate, _watched_sync(call, answer), doors))
         error = "" if gate.complete else "truncated"
     except BaseException as failure:
-        error = _left(failure)
+        error = failed_as(failure)
         raise
     finally:
         call.finish_stream(gate, error)

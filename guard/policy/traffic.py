@@ -1,11 +1,38 @@
-"""What a policy says of the traffic around model calls: retries. Part of the tree of `guard.policy.model`."""
+"""What a policy says of the traffic around model calls: retries, budget. Part of the tree of `guard.policy.model`."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from guard.policy import fields
 from guard.policy.fields import Node
+from guard.policy.rules import wrong
+
+
+def _or_any(value: Any) -> Any:
+    if isinstance(value, str) and value != "any":
+        raise wrong("is no number: write a number, or any for no limit")
+    return None if value == "any" else value
+
+
+_USD = {"type": "number", "exclusiveMinimum": 0}
+Dollars = Annotated[
+    Annotated[float, Field(gt=0, le=1e9)] | None,
+    BeforeValidator(_or_any),
+    WithJsonSchema({"oneOf": [{"const": "any"}, _USD]}),
+]
+"""A limit in US dollars, or `any`: none."""
+
+Cached = Annotated[
+    Annotated[float, Field(ge=0, le=1e6)] | None,
+    BeforeValidator(_or_any),
+    WithJsonSchema({"oneOf": [{"const": "any"}, {"type": "number", "minimum": 0}]}),
+]
+
+Model = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class Retries(Node):
@@ -28,11 +55,65 @@ class Retries(Node):
     )
 
 
+class Use(Node):
+    """Where calls go on when a day's budget is used up; without a model they are refused."""
+
+    use: Annotated[str, Field(max_length=128)] = Field(default="", description="the cheaper model")
+
+
+def _use(value: Any) -> Any:
+    return {} if value == "block" else value
+
+
+Then = Annotated[
+    Use,
+    BeforeValidator(_use),
+    WithJsonSchema(
+        {"anyOf": [{"const": "block"}, {"type": "object", "properties": {"use": {"type": "string"}}}]},
+    ),
+]
+
+
+class PriceRow(Node):
+    """An own price, in US dollars for a million tokens."""
+
+    input: float = Field(ge=0, le=1e6, description="a million tokens of input")
+    output: float = Field(
+        default=0.0, ge=0, le=1e6, description="a million tokens of output, reasoning included"
+    )
+    cached: Cached = Field(default=None, description="a million cached tokens of input; any: as input")
+
+
+class Budget(Node):
+    """How much may be spent, in US dollars; days and months are those of UTC."""
+
+    usd_per_day: Dollars = Field(default=None, description="by all together in a day, or any")
+    usd_per_month: Dollars = Field(default=None, description="by all together in a month, or any")
+    tenant_usd_per_day: Dollars = Field(default=None, description="by each tenant in a day, or any")
+    tenant_usd_per_month: Dollars = Field(default=None, description="by each tenant in a month, or any")
+    then: Then = Field(default=Use(), description="at a day's limit: block, or {use: MODEL}")
+    unknown_usd: Dollars = Field(
+        default=None, description="what a call costs whose price is not known; any: such calls are refused"
+    )
+    prices: Mapping[Model, PriceRow] = Field(
+        default={}, description="own prices by model, before those of genai-prices"
+    )
+    answer_tokens: int = Field(
+        default=4096, ge=1, le=1_000_000, description="reserved for an answer whose request names no maximum"
+    )
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        limits = (self.usd_per_day, self.usd_per_month, self.tenant_usd_per_day, self.tenant_usd_per_month)
+        return any(limit is not None for limit in limits)
+
+
 class Traffic(Node):
     """What surrounds a model call."""
 
     retries: Retries = Field(default=Retries(), description="when a failed call is tried again")
     limits: fields.Unbuilt = ()
     fallbacks: fields.Unbuilt = ()
-    budget: fields.Unbuilt = ()
+    budget: Budget = Field(default=Budget(), description="how much may be spent")
     dead_letters: fields.Unbuilt = ()

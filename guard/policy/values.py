@@ -19,6 +19,11 @@ def _last(first: Any, second: Any) -> Any:
     return second or first
 
 
+def _least(first: Any, second: Any) -> Any:
+    """The smaller of two limits; None is no limit."""
+    return min((limit for limit in (first, second) if limit is not None), default=None)
+
+
 def _ranked(*strictest_first: str) -> Combine:
     return lambda first, second: min(first, second, key=strictest_first.index)
 
@@ -145,6 +150,14 @@ VALUES: Mapping[KeyPath, Value] = {
     ("traffic", "retries", "attempts"): _ANY,
     ("traffic", "retries", "max_wait_s"): _ANY,
     ("traffic", "retries", "deadline_s"): _ANY,
+    ("traffic", "budget", "usd_per_day"): Value(_least),
+    ("traffic", "budget", "usd_per_month"): Value(_least),
+    ("traffic", "budget", "tenant_usd_per_day"): Value(_least),
+    ("traffic", "budget", "tenant_usd_per_month"): Value(_least),
+    ("traffic", "budget", "then"): _ANY,
+    ("traffic", "budget", "unknown_usd"): _ANY,
+    ("traffic", "budget", "prices"): Value(_updated, _updated, ordered=False),
+    ("traffic", "budget", "answer_tokens"): _ANY,
     ("trace", "content"): _ANY,
     ("trace", "export"): _ANY,
     ("endpoints", "allow"): Value(_common),

@@ -200,6 +200,11 @@ def attempt_attributes(number: int, model: str, status: int, error: str, seconds
     }
 
 
+def cost_attributes(asked: str, micro_usd: int) -> dict[str, Any]:
+    """Say what a call cost (in US dollars), and which model the caller had named where another was asked."""
+    return {spans.COST: micro_usd / 1_000_000, spans.MODEL_ASKED: identifier(asked)}
+
+
 def usage_attributes(answer: Any) -> dict[str, Any]:
     """Describe an answer of Chat Completions, Responses or Embeddings: id, model, ends, tokens."""
     if not isinstance(answer, dict):
@@ -252,6 +257,19 @@ def score_attributes(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 def lifecycle(recorder: Recorder, name: str, attributes: Mapping[str, Any]) -> bytes:
     """The line of an event of guard's own life: `spans.START`, `spans.STOP`, `spans.POLICY_LOADED`."""
     return recorder.start(name, attributes={spans.GUARD_VERSION: recorder.version, **attributes}).end()
+
+
+def spend_line(recorder: Recorder, *, scope: str, period: str, percent: int, spent: float, limit: float) -> bytes:
+    """The line of a budget that reached a part of its limit: whose, in which period, amounts in US dollars."""
+    attributes = {
+        spans.SPEND_SCOPE: identifier(scope),
+        spans.SPEND_PERIOD: period,
+        spans.SPEND_PERCENT: percent,
+        spans.SPEND_USD: spent,
+        spans.SPEND_LIMIT: limit,
+        spans.GUARD_VERSION: recorder.version,
+    }
+    return recorder.start(spans.SPEND, attributes=attributes).end()
 
 
 def reveal(

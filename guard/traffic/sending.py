@@ -144,6 +144,11 @@ class Sender:
         self._sleep, self._sleep_sync = sleep, sleep_sync
         self._destinations = Destinations()
 
+    @property
+    def deadline_s(self) -> float:
+        """How long a call may take until its answer begins."""
+        return self._rules.deadline_s
+
     async def send(self, call: Outbound, forward: Forward, note: Note) -> Held:
         """Send a call until its answer has begun; raises Outage where it was given up, and what `forward` refuses."""
         steps, tries = self._steps(call), 0

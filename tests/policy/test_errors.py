@@ -288,6 +288,25 @@ def test_a_judge_that_is_off_leaves_no_rule_behind(problems: Problems) -> None:
     assert problem.startswith("3:moderation.by: off leaves output.rules.moderation.* without a judge")
 
 
+TRAFFIC = [
+    ("retries: {attempts: 0}", "attempts: is out of range"),
+    ("retries: {attempts: 99}", "attempts: is out of range"),
+    ("budget: {usd_per_day: 0}", "usd_per_day: is out of range"),
+    ("budget: {usd_per_day: lots}", "usd_per_day: is no number: write a number, or any for no limit"),
+    ("budget: {then: refuse}", "then: "),
+    ("budget: {then: {model: x}}", "then.model: is an unknown key"),
+    ("budget: {prices: {m: {output: 1}}}", "prices.m.input: "),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TRAFFIC)
+def test_traffic_is_read_strictly(problems: Problems, text: str, expected: str) -> None:
+    """D12: a number out of range, a word that is none, an unknown key: refused with its line."""
+    [problem] = problems(f"traffic:\n  {text}\n")
+    assert problem.startswith("2:traffic.")
+    assert expected in problem
+
+
 UNBUILT = [
     "traffic: {limits: {requests_per_minute: 200}}",
     "attach: [{tenants: [acme], policy: eu}]",

@@ -194,6 +194,9 @@ VALUES = [
     ("restore.tools", "[send, find]", "[send]", ("send",)),
     ("restore.tools", "[send]", '["*"]', ("send",)),
     ("endpoints.allow", "[files]", "[]", ()),
+    ("traffic.budget.usd_per_day", "200", "100", 100.0),
+    ("traffic.budget.usd_per_day", "any", "100", 100.0),
+    ("traffic.budget.tenant_usd_per_month", "any", "any", None),
 ]
 
 
@@ -238,6 +241,10 @@ def test_of_two_values_the_stricter_holds(
         ("restore.hint", "false", "true", False),
         ("egress.mode", "enforce", "observe", True),
         ("moderation.model", "a", "b", False),
+        ("traffic.budget.usd_per_day", "100", "200", True),
+        ("traffic.budget.usd_per_day", "100", "any", True),
+        ("traffic.budget.usd_per_day", "any", "100", False),
+        ("traffic.retries.attempts", "2", "3", False),
     ],
 )
 def test_a_value_that_a_file_writes_holds_and_is_listed_where_looser(

@@ -1,0 +1,225 @@
+"""Spend under a limit: reserve the most that a call may cost before it is sent, settle what it did cost afterwards.
+
+Sans-I/O but for the store: a flow yields the futures that its driver waits for.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from guard.errors import Refused
+from guard.outside.stores.spend import Account, Crossed, Reserved, SpendStore
+from guard.traffic.prices import Price, Prices, surcharge, times
+from guard.traffic.usage import Tokens, used
+from guard.traffic.waiting import Waiting
+
+log = logging.getLogger("guard")
+
+MICRO = 1_000_000
+"""Micro-dollars in a US dollar."""
+
+_UNCERTAIN = ("timeout", "closed")
+"""How a try may end after the provider took it on: it is counted as if it had been answered at full length."""
+
+
+class Rules(Protocol):
+    """What a policy says of spend, in US dollars; None is no limit, `unknown_usd` None refuses unknown prices."""
+
+    @property
+    def usd_per_day(self) -> float | None: ...
+    @property
+    def usd_per_month(self) -> float | None: ...
+    @property
+    def tenant_usd_per_day(self) -> float | None: ...
+    @property
+    def tenant_usd_per_month(self) -> float | None: ...
+    @property
+    def unknown_usd(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a call asks for: of whom, at which host, how many tokens at most; no tokens where that cannot be told."""
+
+    tenant: str
+    host: str
+    model: str
+    tokens: Tokens | None
+    tier: Any = None
+
+
+class Claim:
+    """What one call may cost and did cost. `sent` and `ended` frame each of its tries; it is settled once."""
+
+    def __init__(
+        self, store: SpendStore, accounts: tuple[Account, ...], ask: Ask, price: Price | None, amount: int
+    ) -> None:
+        self.accounts, self.ask, self.price, self.amount = accounts, ask, price, amount
+        self._store = store
+        self._open = self._uncertain = self._answered = 0
+        self._settled = False
+
+    def reserve(self) -> Future[Reserved]:
+        """Count the most that it may cost."""
+        return self._store.reserve(self.accounts, self.amount)
+
+    def sent(self) -> None:
+        """Note that a try goes out."""
+        self._open += 1
+
+    def ended(self, status: int, error: str) -> None:
+        """Note how it ended: an error status costs nothing, a connection that broke may have cost all."""
+        self._open -= 1
+        self._uncertain += error in _UNCERTAIN
+        self._answered += not error and status < 400
+
+    def settle(self, answer: Any) -> tuple[int, Future[Reserved] | None]:
+        """Correct what was reserved; returns the cost in micro-dollars, and the correction's future the first time.
+
+        `answer` is the answer's body with its `usage`. Without one (a stream that does not tell, or was cut short) what
+        was reserved is the cost.
+        """
+        cost = self.amount * (self._open + self._uncertain) + self._answered * self._cost(answer)
+        if self._settled:
+            return cost, None
+        self._settled = True
+        return cost, self._store.settle(self.accounts, cost - self.amount)
+
+    def _cost(self, answer: Any) -> int:
+        fields = answer if isinstance(answer, Mapping) else {}
+        tokens = used(fields.get("usage"))
+        if tokens is None or self.price is None:
+            return self.amount
+        tier = max(times(self.ask.tier), times(fields.get("service_tier")))
+        return self.price.micro(tokens, times=tier, percent=surcharge(self.ask.host))
+
+
+class Budget:
+    """The spend that a policy allows, and where calls go on when it is used up."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        cheaper: str,
+        store: SpendStore,
+        prices: Prices,
+        *,
+        tell: Callable[[Crossed], None] = lambda crossed: None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._rules, self._store, self._prices = rules, store, prices
+        self.cheaper = cheaper
+        self._tell, self._wall = tell, wall
+
+    @property
+    def wait_s(self) -> float:
+        """How long a call waits for the store."""
+        return self._store.writer.wait_s
+
+    def claim(self, ask: Ask, cheaper: Ask | None) -> Waiting[Claim]:
+        """Reserve for a call, or for its `cheaper` form where a day's limit is reached; raises Refused (429, 403)."""
+        claim = self._quote(ask, self._accounts(ask.tenant))
+        denied = yield from self._reserved(claim)
+        if denied is not None and cheaper is not None and _daily(denied):
+            claim = self._quote(cheaper, self._accounts(ask.tenant, daily=False))
+            denied = yield from self._reserved(claim)
+        if denied is not None:
+            raise self._used_up(denied)
+        return claim
+
+    def settle(self, claim: Claim, answer: Any) -> int:
+        """Settle a call without waiting; returns its cost in micro-dollars."""
+        cost, correction = claim.settle(answer)
+        if correction is not None:
+            correction.add_done_callback(self._corrected)
+        return cost
+
+    def close(self) -> None:
+        """Write every correction that is queued."""
+        self._store.close()
+
+    def _corrected(self, correction: Future[Reserved]) -> None:
+        if correction.cancelled() or (failure := correction.exception()) is not None:
+            log.error(
+                "the cost of a call could not be corrected: its reservation stays counted (%s)", failure
+            )
+            return
+        self._lines(correction.result())
+
+    def _reserved(self, claim: Claim) -> Generator[Future[Reserved], Reserved, Account | None]:
+        reserved = yield claim.reserve()
+        self._lines(reserved)
+        return reserved.denied
+
+    def _lines(self, reserved: Reserved) -> None:
+        for crossed in reserved.crossed:
+            account = crossed.account
+            of = (account.limit or 0) / MICRO
+            log.warning(
+                "budget: %s in %s has reached %d %% of %.2f USD",
+                account.scope,
+                account.period,
+                crossed.percent,
+                of,
+            )
+            self._tell(crossed)
+
+    def _quote(self, ask: Ask, accounts: tuple[Account, ...]) -> Claim:
+        price = self._prices.of(ask.model, ask.host) if ask.tokens is not None else None
+        if price is not None and ask.tokens is not None:
+            amount = price.most(ask.tokens, times=times(ask.tier), percent=surcharge(ask.host))
+            return Claim(self._store, accounts, ask, price, amount)
+        if self._rules.unknown_usd is None:
+            raise Refused(
+                "budget.unknown_price",
+                "no price is known for this call: write one under traffic.budget.prices, or a ceiling as unknown_usd",
+            )
+        return Claim(self._store, accounts, ask, None, _micro(self._rules.unknown_usd))
+
+    def _accounts(self, tenant: str, *, daily: bool = True) -> tuple[Account, ...]:
+        now = datetime.fromtimestamp(self._wall(), UTC)
+        day, month, rules = f"{now:%Y-%m-%d}", f"{now:%Y-%m}", self._rules
+        rows = (
+            ("total", day, rules.usd_per_day),
+            ("total", month, rules.usd_per_month),
+            (f"tenant:{tenant}", day, rules.tenant_usd_per_day),
+            (f"tenant:{tenant}", month, rules.tenant_usd_per_month),
+        )
+        return tuple(
+            Account(scope, period, _micro(limit) if daily or period == month else None)
+            for scope, period, limit in rows
+            if limit is not None
+        )
+
+    def _used_up(self, account: Account) -> Refused:
+        whose = "the budget" if account.scope == "total" else "your budget"
+        period = "day" if _daily(account) else "month"
+        usd = (account.limit or 0) / MICRO
+        return Refused(
+            "insufficient_quota",
+            f"{whose} of {usd:.2f} USD a {period} does not cover this call",
+            status=429,
+            retry_after_s=_until_next(account.period) - self._wall(),
+        )
+
+
+def _daily(account: Account) -> bool:
+    return account.period.count("-") == 2
+
+
+def _micro(usd: float) -> int:
+    return round(usd * MICRO)
+
+
+def _until_next(period: str) -> float:
+    """The Unix time at which the period after this one begins (UTC)."""
+    if period.count("-") == 2:
+        return (datetime.fromisoformat(period).replace(tzinfo=UTC) + timedelta(days=1)).timestamp()
+    year, month = map(int, period.split("-"))
+    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()

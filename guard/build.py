@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from guard.outside.admission import Admit
     from guard.policy.lists import TermList
     from guard.policy.traffic import Budget as BudgetRules
+    from guard.policy.traffic import Limits as LimitRules
     from guard.services.detector import Detector
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy
     from guard.traffic.budget import Budget
+    from guard.traffic.limits import Limits
 
 
 _KEY_LENGTH = 16
@@ -175,11 +177,24 @@ def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
 def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch | None:
     """What surrounds each model call, where the policy asks for anything."""
     traffic = policy.traffic
-    if traffic.retries.attempts == 1 and not traffic.budget.limited:
+    if traffic.retries.attempts == 1 and not traffic.budget.limited and not traffic.limits.limited:
         return None
     from guard.dispatch import Dispatch
 
-    return Dispatch(traffic, _open_budget(traffic.budget, settings, guard) if traffic.budget.limited else None)
+    limits = _open_limits(traffic.limits, settings) if traffic.limits.limited else None
+    budget = _open_budget(traffic.budget, settings, guard) if traffic.budget.limited else None
+    return Dispatch(traffic, limits=limits, budget=budget, wait_s=settings.store_timeout_s)
+
+
+def _open_limits(rules: LimitRules, settings: Settings) -> Limits:
+    """In memory for one process; in a file where several share the limits."""
+    from guard.outside.stores.windows import MemoryWindows, SqliteWindows
+    from guard.traffic.limits import Limits
+
+    if settings.workers == 1:
+        return Limits(rules, MemoryWindows())
+    path = home_of(settings) / "limits.sqlite3"
+    return Limits(rules, SqliteWindows(path, wait_s=settings.store_timeout_s))
 
 
 def _open_budget(rules: BudgetRules, settings: Settings, guard: Guard) -> Budget:

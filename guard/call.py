@@ -44,7 +44,7 @@ from guard.wire.media import OPAQUE, Document, kind_of
 from guard.wire.openai import MODEL, RESPONSES, Endpoint, Reading, endpoint, request_reading, response_reading
 
 if TYPE_CHECKING:
-    from guard.dispatch import Claim
+    from guard.dispatch import Entered
     from guard.guard import Guard
 
 Mount = Literal["gateway", "client", "edge"]
@@ -110,8 +110,6 @@ class Call:
         self.notes: tuple[str, ...] = ()
         self._old: legacy.OldStream | None = None
         self._document: Document | None = None
-        self.claim: Claim | None = None
-        self.asked = ""
         self._change = change
         self._span = guard.recorder.start(
             spans.SCREEN, parent=parent, links=links, prepared=guard.policy_group
@@ -515,12 +513,11 @@ class Call:
         span.set(spans.NOTES, list(self.notes) or None)
         span.set_all(records.restore_attributes(self.exchange.came_back))
         span.set(spans.RELEASED_UNCHECKED, self._unchecked or None)
-        if self.claim is not None and self.guard.dispatch is not None:
-            span.set_all(records.cost_attributes(self.asked, self.guard.dispatch.settle(self.claim, usage)))
         if verdict is not None:
             self._events(span, verdict)
         if error or status >= 400:
             span.error(error or str(status))
+        self._leave(span, usage)
         self.guard.ledger.append(span.end())
 
     def _note_ends(self, answer: Any) -> None:
@@ -533,10 +530,18 @@ class Call:
         if self.endpoint is not None and legacy.unknown_ends(self.endpoint, ends):
             self.notes += ("unknown_finish_reason",)
 
+    def _leave(self, span: Span, answer: Any) -> None:
+        """Settle what the call was let in for, and say what it cost."""
+        if self.entered is not None and self.guard.dispatch is not None:
+            cost = self.guard.dispatch.leave(self.entered, answer)
+            span.set_all(records.cost_attributes(self.asked, cost))
+
     def left(self) -> None:
         """The client went away before its request was whole: nothing goes on (case A04)."""
         self.finish(None, error="client_left")
 
+    entered: Entered | None = None
+    asked = ""
     _finished = False
     _unchecked = 0
     _begun = False

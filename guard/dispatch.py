@@ -1,8 +1,10 @@
-"""Floor 6, what stands between a screened call and the door: budget, retries. Made only where a policy asks for it."""
+"""Floor 6, what stands between a screened call and the door: limits, budget, retries; only where a policy asks."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -11,10 +13,10 @@ import orjson
 from guard.call import Prepared, failed_as
 from guard.errors import Unavailable
 from guard.outside.upstream import Timeouts, UpstreamError
-from guard.traffic.budget import Ask, Budget
-from guard.traffic.budget import Claim as Claim
+from guard.traffic.budget import Ask, Budget, Claim
+from guard.traffic.limits import Limits, Pass, Per
 from guard.traffic.sending import Headers, Note, Outbound, Sender, Tried, keyed
-from guard.traffic.usage import bound
+from guard.traffic.usage import Tokens, Tries, bound
 from guard.traffic.waiting import Waiting, wait, wait_sync
 from guard.wire import jsonbody
 
@@ -29,126 +31,172 @@ Send = Callable[[httpx2.Request], httpx2.Response]
 # What costs money by the token, and which of it another model can answer.
 _PRICED = ("chat", "responses", "completions", "embeddings")
 _ANSWERED = ("chat", "responses", "completions")
+_FREE = ("GET", "HEAD", "OPTIONS", "DELETE")
+
+
+@dataclass(slots=True)
+class Entered:
+    """What a call holds while it runs: its pass, its claim on the budget, what became of its tries."""
+
+    tries: Tries = field(default_factory=Tries)
+    passed: Pass | None = None
+    claim: Claim | None = None
 
 
 class Dispatch:
     """Sends screened calls as a policy's `traffic` says. Thread-safe; one for a guard."""
 
-    def __init__(self, traffic: Traffic, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        traffic: Traffic,
+        *,
+        limits: Limits | None = None,
+        budget: Budget | None = None,
+        wait_s: float = 2.0,
+    ) -> None:
         self.sender = Sender(traffic.retries)
-        self.budget = budget
+        self.limits, self.budget = limits, budget
+        self._wait_s = (
+            2 * wait_s
+        )  # a store may be locked so long, and another batch may stand before this one
         self._answer_tokens = traffic.budget.answer_tokens
 
     def close(self) -> None:
         """Write what is queued."""
-        if self.budget is not None:
-            self.budget.close()
+        for part in (self.limits, self.budget):
+            if part is not None:
+                part.close()
 
     # before the call
 
-    async def claim(self, call: Call, prepared: Prepared, url: httpx2.URL) -> Prepared:
-        """Reserve what the call may cost; gives the request that goes out. Raises Refused (403, 429, 503)."""
-        if self.budget is None:
+    async def enter(self, call: Call, prepared: Prepared, url: httpx2.URL, headers: Headers) -> Prepared:
+        """Let a call in and reserve what it may use; gives the request that goes out. Raises Refused."""
+        if self.limits is None and self.budget is None:
             return prepared
         try:
-            return await wait(self._claiming(self.budget, call, prepared, url.host), 2 * self.budget.wait_s)
+            return await wait(self._entering(call, prepared, url.host, headers), self._wait_s)
         except BaseException as failure:
             call.finish(None, error=failed_as(failure))
             raise
 
-    def claim_sync(self, call: Call, prepared: Prepared, url: httpx2.URL) -> Prepared:
-        """Reserve as `claim` does, blocking."""
-        if self.budget is None:
+    def enter_sync(self, call: Call, prepared: Prepared, url: httpx2.URL, headers: Headers) -> Prepared:
+        """Let a call in as `enter` does, blocking."""
+        if self.limits is None and self.budget is None:
             return prepared
         try:
-            return wait_sync(self._claiming(self.budget, call, prepared, url.host), 2 * self.budget.wait_s)
+            return wait_sync(self._entering(call, prepared, url.host, headers), self._wait_s)
         except BaseException as failure:
             call.finish(None, error=failed_as(failure))
             raise
 
-    def _claiming(self, budget: Budget, call: Call, prepared: Prepared, host: str) -> Waiting[Prepared]:
-        ask = self._ask(call, prepared, host)
-        if ask is None:
+    def _entering(self, call: Call, prepared: Prepared, host: str, headers: Headers) -> Waiting[Prepared]:
+        entered = call.entered = Entered()
+        if call.method in _FREE:
             return prepared
-        cheaper = None
-        if budget.cheaper and call.endpoint is not None and call.endpoint.name in _ANSWERED:
-            cheaper = Ask(ask.tenant, host, budget.cheaper, ask.tokens, ask.tier)
+        tokens = self._tokens(call, prepared)
         try:
-            call.claim = yield from budget.claim(ask, cheaper)
+            if self.limits is not None:
+                key = _key(self.limits.per, call, prepared.model, headers)
+                entered.passed = yield from self.limits.enter(key, tokens)
+            if self.budget is not None and (tokens is not None or call.unscreened):
+                prepared = yield from self._claiming(self.budget, entered, call, prepared, host, tokens)
         except Unavailable as failure:
             call.failed("store", failure)  # raises where the policy blocks
-            return prepared
-        return _switched(call, prepared, call.claim.ask.model) if call.claim.ask is cheaper else prepared
+        return prepared
 
-    def _ask(self, call: Call, prepared: Prepared, host: str) -> Ask | None:
-        """What the call may use; None for a call that costs nothing (a list of models, a moderation)."""
-        if call.unscreened:
-            free = call.method in ("GET", "HEAD", "OPTIONS", "DELETE")
-            return None if free else Ask(call.tenant, host, "", None)
+    def _claiming(
+        self,
+        budget: Budget,
+        entered: Entered,
+        call: Call,
+        prepared: Prepared,
+        host: str,
+        tokens: Tokens | None,
+    ) -> Waiting[Prepared]:
+        tier = call.body.get("service_tier") if isinstance(call.body, dict) else None
+        ask = Ask(call.tenant, host, prepared.model, tokens, tier)
+        switchable = call.endpoint is not None and call.endpoint.name in _ANSWERED
+        cheaper = replace(ask, model=budget.cheaper) if budget.cheaper and switchable else None
+        entered.claim = yield from budget.claim(ask, cheaper)
+        if entered.claim.ask is not cheaper:
+            return prepared
+        return _switched(call, prepared, budget.cheaper)
+
+    def _tokens(self, call: Call, prepared: Prepared) -> Tokens | None:
+        """The most that the call may use; None where it uses none (a moderation), or that cannot be told."""
         if call.endpoint is None or call.endpoint.name not in _PRICED or not isinstance(call.body, dict):
             return None
         answers = call.endpoint.name in _ANSWERED
-        tokens = bound(call.body, prepared.body, self._answer_tokens, answers=answers)
-        return Ask(call.tenant, host, prepared.model, tokens, call.body.get("service_tier"))
+        return bound(call.body, prepared.body, self._answer_tokens, answers=answers)
 
-    def settle(self, claim: Claim, answer: Any) -> int:
-        """Settle what a call cost, in micro-dollars; `answer` is its body with its `usage`."""
-        assert self.budget is not None
-        return self.budget.settle(claim, answer)
+    def leave(self, entered: Entered, answer: Any) -> int | None:
+        """Settle what a call used, by its answer's `usage`; returns its cost in micro-dollars under a budget."""
+        if self.limits is not None and entered.passed is not None:
+            self.limits.leave(entered.passed, answer, entered.tries)
+        if self.budget is None or entered.claim is None:
+            return None
+        return self.budget.settle(entered.claim, answer, entered.tries)
 
     # the call
 
     def forwarder(self, call: Call, prepared: Prepared) -> Forwarded:
         """What forwards this call: with retries, or once for an endpoint that guard does not read."""
-        egress, claim = call.guard.egress, call.claim
+        egress, tries = call.guard.egress, _tries(call)
 
         async def forward(
             method: str, url: httpx2.URL, headers: Headers, body: bytes, timeouts: Timeouts | None
         ) -> Any:
             async def once(fields: Headers, sent: bytes) -> Answer:
-                if claim is not None:
-                    claim.sent()
+                tries.sent()
                 return await egress.forward(method, url, fields, sent, timeouts)
 
             if call.unscreened:
-                return await _counted(once(headers, body), claim)
-            return await self.sender.send(_outbound(method, url, headers, prepared), once, _note(call))
+                return await _counted(once(headers, body), tries)
+            return await self.sender.send(_outbound(method, url, headers, prepared), once, _note(call, tries))
 
         return forward
 
-    def send_sync(self, call: Call, prepared: Prepared, request: httpx2.Request, send: Send) -> httpx2.Response:
+    def send_sync(
+        self, call: Call, prepared: Prepared, request: httpx2.Request, send: Send
+    ) -> httpx2.Response:
         """Send a blocking client's request."""
-        claim = call.claim
+        tries = _tries(call)
 
         def once(fields: Headers, body: bytes, within_s: float) -> httpx2.Response:
-            if claim is not None:
-                claim.sent()
+            tries.sent()
             return send(_again(request, fields, body, within_s))
 
         headers = [(k.lower(), v) for k, v in request.headers.raw]
         if call.unscreened:
-            return _counted_sync(lambda: once(headers, prepared.body, self.sender.deadline_s), claim)
+            answer = once(headers, prepared.body, self.sender.deadline_s)
+            tries.ended(answer.status_code, "")
+            return answer
         outbound = _outbound(request.method, request.url, headers, prepared)
-        return self.sender.send_sync(outbound, once, _note(call))
+        return self.sender.send_sync(outbound, once, _note(call, tries))
 
 
-async def _counted(answer: Awaitable[Answer], claim: Claim | None) -> Answer:
+def _tries(call: Call) -> Tries:
+    return call.entered.tries if call.entered is not None else Tries()
+
+
+async def _counted(answer: Awaitable[Answer], tries: Tries) -> Answer:
     try:
         given = await answer
     except UpstreamError as failure:
-        if claim is not None:
-            claim.ended(0, failure.kind)
+        tries.ended(0, failure.kind)
         raise
-    if claim is not None:
-        claim.ended(given.status, "")
+    tries.ended(given.status, "")
     return given
 
 
-def _counted_sync(send: Callable[[], httpx2.Response], claim: Claim | None) -> httpx2.Response:
-    given = send()
-    if claim is not None:
-        claim.ended(given.status_code, "")
-    return given
+def _key(per: Per, call: Call, model: str, headers: Headers) -> str:
+    """Whose limit it is: never what the body says of its caller, nor a header that a client may make up (C46)."""
+    tenant, user = call.tenant, call.exchange.identity.user
+    if per == "key":
+        given = next((v for k, v in headers if k.lower() == b"authorization"), b"")
+        return f"{tenant}/{hashlib.sha256(given.rpartition(b' ')[2]).hexdigest()[:32]}"
+    route = call.endpoint.name if call.endpoint is not None else call.path
+    return {"tenant": tenant, "user": f"{tenant}/{user}", "model": model, "route": route}[per]
 
 
 def _switched(call: Call, prepared: Prepared, model: str) -> Prepared:
@@ -164,10 +212,9 @@ def _outbound(method: str, url: httpx2.URL, headers: Headers, prepared: Prepared
     return Outbound(method, origin, fields, ((prepared.model, prepared.body),))
 
 
-def _note(call: Call) -> Note:
+def _note(call: Call, tries: Tries) -> Note:
     def note(tried: Tried) -> None:
-        if call.claim is not None:
-            call.claim.ended(tried.status, tried.error)
+        tries.ended(tried.status, tried.error)
         call.tried(tried.number, tried.model, tried.status, tried.error, tried.seconds)
 
     return note
@@ -176,7 +223,9 @@ def _note(call: Call) -> Note:
 def _again(request: httpx2.Request, fields: Headers, body: bytes, within_s: float) -> httpx2.Request:
     """The request once more, each of its waits cut to the time that is left."""
     asked = request.extensions.get("timeout", {})
-    waits = {name: min(within_s, asked.get(name) or within_s) for name in ("connect", "read", "write", "pool")}
+    waits = {
+        name: min(within_s, asked.get(name) or within_s) for name in ("connect", "read", "write", "pool")
+    }
     headers = [(k, v) for k, v in fields if k != b"content-length"]
     return httpx2.Request(
         request.method,

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     commit_timeout_s: float = Field(
         default=5.0, gt=0, description="how long a record may take to become durable"
     )
+    workers: int = Field(
+        default=1, ge=1, le=1024, description="processes that share the limits; `guard serve --workers` sets it"
+    )
     store_timeout_s: float = Field(default=2.0, gt=0, description="how long a budget's store may be locked by another")
     detect_timeout_s: float = Field(default=2.0, gt=0, description="how long a worker may scan one text")
     detect_workers: int = Field(default=1, ge=1, le=64, description="worker processes for detection")

@@ -39,6 +39,7 @@ def serve(
 
     os.environ["GUARD_SERVE_POLICY"] = policy
     os.environ["GUARD_SERVE_UPSTREAM"] = upstream
+    os.environ["GUARD_WORKERS"] = str(workers)
     gateway = from_environment()
     gateway.check(host)
     asyncio.run(gateway.start())

@@ -130,7 +130,7 @@ async def run(
     prepared = await drive(call.open(headers, body), doors)
     dispatch = call.guard.dispatch
     if dispatch is not None:
-        prepared = await dispatch.claim(call, prepared, url)
+        prepared = await dispatch.enter(call, prepared, url, headers)
     call.start_model(prepared, url.host, url.port)
     try:
         forward = call.guard.egress.forward if dispatch is None else dispatch.forwarder(call, prepared)
@@ -369,7 +369,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
         headers = request.headers.raw
         prepared = drive_sync(call.open(headers, request.read()), doors)
         if self.guard.dispatch is not None:
-            prepared = self.guard.dispatch.claim_sync(call, prepared, request.url)
+            prepared = self.guard.dispatch.enter_sync(call, prepared, request.url, headers)
         call.start_model(prepared, request.url.host, request.url.port)
         try:
             answer = self._forward(call, request, prepared, headers)

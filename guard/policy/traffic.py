@@ -1,9 +1,10 @@
-"""What a policy says of the traffic around model calls: retries, budget. Part of the tree of `guard.policy.model`."""
+"""What a policy says of the traffic around model calls: retries, limits, budget. A part of the tree of `model`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -109,11 +110,53 @@ class Budget(Node):
         return any(limit is not None for limit in limits)
 
 
+def _seconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not (found := _WAIT.fullmatch(value)):
+        raise wrong("is no time: write one such as 2s or 500ms, or 0")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
+
+
+_WAIT = re.compile(r"(\d+(?:\.\d+)?)(ms|s)", re.ASCII)
+_COUNT = {"type": "integer", "minimum": 1}
+Count = Annotated[
+    Annotated[int, Field(ge=1, le=1_000_000_000)] | None,
+    BeforeValidator(_or_any),
+    WithJsonSchema({"oneOf": [{"const": "any"}, _COUNT]}),
+]
+"""A limit, or `any`: none."""
+
+Wait = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(ge=0, le=60),
+    WithJsonSchema({"oneOf": [{"type": "string", "pattern": _WAIT.pattern}, {"type": "number"}]}),
+]
+
+
+class Limits(Node):
+    """How much may be asked for: in any 60 seconds, and at once."""
+
+    requests_per_minute: Count = Field(default=None, description="calls in any 60 seconds, or any")
+    tokens_per_minute: Count = Field(default=None, description="tokens in any 60 seconds, or any")
+    concurrent: Count = Field(default=None, description="calls at once in each process, or any")
+    per: Literal["tenant", "user", "key", "model", "route"] = Field(
+        default="tenant", description="whose limits these are: of each tenant, user, key, model or route"
+    )
+    wait: Wait = Field(default=0.0, description="how long a call may wait for its turn, such as 2s")
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return any(n is not None for n in (self.requests_per_minute, self.tokens_per_minute, self.concurrent))
+
+
 class Traffic(Node):
     """What surrounds a model call."""
 
     retries: Retries = Field(default=Retries(), description="when a failed call is tried again")
-    limits: fields.Unbuilt = ()
+    limits: Limits = Field(default=Limits(), description="how much may be asked for")
     fallbacks: fields.Unbuilt = ()
     budget: Budget = Field(default=Budget(), description="how much may be spent")
     dead_letters: fields.Unbuilt = ()

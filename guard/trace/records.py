@@ -200,9 +200,10 @@ def attempt_attributes(number: int, model: str, status: int, error: str, seconds
     }
 
 
-def cost_attributes(asked: str, micro_usd: int) -> dict[str, Any]:
+def cost_attributes(asked: str, micro_usd: int | None) -> dict[str, Any]:
     """Say what a call cost (in US dollars), and which model the caller had named where another was asked."""
-    return {spans.COST: micro_usd / 1_000_000, spans.MODEL_ASKED: identifier(asked)}
+    cost = None if micro_usd is None else micro_usd / 1_000_000
+    return {spans.COST: cost, spans.MODEL_ASKED: identifier(asked)}
 
 
 def usage_attributes(answer: Any) -> dict[str, Any]:

@@ -16,16 +16,13 @@ from typing import Any, Protocol
 from guard.errors import Refused
 from guard.outside.stores.spend import Account, Crossed, Reserved, SpendStore
 from guard.traffic.prices import Price, Prices, surcharge, times
-from guard.traffic.usage import Tokens, used
+from guard.traffic.usage import Tokens, Tries, used
 from guard.traffic.waiting import Waiting
 
 log = logging.getLogger("guard")
 
 MICRO = 1_000_000
 """Micro-dollars in a US dollar."""
-
-_UNCERTAIN = ("timeout", "closed")
-"""How a try may end after the provider took it on: it is counted as if it had been answered at full length."""
 
 
 class Rules(Protocol):
@@ -55,37 +52,26 @@ class Ask:
 
 
 class Claim:
-    """What one call may cost and did cost. `sent` and `ended` frame each of its tries; it is settled once."""
+    """What one call may cost and did cost; it is settled once."""
 
     def __init__(
         self, store: SpendStore, accounts: tuple[Account, ...], ask: Ask, price: Price | None, amount: int
     ) -> None:
         self.accounts, self.ask, self.price, self.amount = accounts, ask, price, amount
         self._store = store
-        self._open = self._uncertain = self._answered = 0
         self._settled = False
 
     def reserve(self) -> Future[Reserved]:
         """Count the most that it may cost."""
         return self._store.reserve(self.accounts, self.amount)
 
-    def sent(self) -> None:
-        """Note that a try goes out."""
-        self._open += 1
-
-    def ended(self, status: int, error: str) -> None:
-        """Note how it ended: an error status costs nothing, a connection that broke may have cost all."""
-        self._open -= 1
-        self._uncertain += error in _UNCERTAIN
-        self._answered += not error and status < 400
-
-    def settle(self, answer: Any) -> tuple[int, Future[Reserved] | None]:
+    def settle(self, answer: Any, tries: Tries) -> tuple[int, Future[Reserved] | None]:
         """Correct what was reserved; returns the cost in micro-dollars, and the correction's future the first time.
 
         `answer` is the answer's body with its `usage`. Without one (a stream that does not tell, or was cut short) what
         was reserved is the cost.
         """
-        cost = self.amount * (self._open + self._uncertain) + self._answered * self._cost(answer)
+        cost = self.amount * tries.unheard + tries.answered * self._cost(answer)
         if self._settled:
             return cost, None
         self._settled = True
@@ -133,9 +119,9 @@ class Budget:
             raise self._used_up(denied)
         return claim
 
-    def settle(self, claim: Claim, answer: Any) -> int:
+    def settle(self, claim: Claim, answer: Any, tries: Tries) -> int:
         """Settle a call without waiting; returns its cost in micro-dollars."""
-        cost, correction = claim.settle(answer)
+        cost, correction = claim.settle(answer, tries)
         if correction is not None:
             correction.add_done_callback(self._corrected)
         return cost

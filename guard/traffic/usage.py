@@ -29,6 +29,34 @@ class Tokens:
         return self.input + self.output
 
 
+_UNCERTAIN = ("timeout", "closed")
+"""How a try may end after the provider took it on: it is counted as if it had been answered at full length."""
+
+
+class Tries:
+    """What became of the tries of one call: `sent` and `ended` frame each of them."""
+
+    __slots__ = ("_open", "_uncertain", "answered")
+
+    def __init__(self) -> None:
+        self._open = self._uncertain = self.answered = 0
+
+    def sent(self) -> None:
+        """Note that a try goes out."""
+        self._open += 1
+
+    def ended(self, status: int, error: str) -> None:
+        """Note how it ended: an error status costs nothing, a connection that broke may have cost all."""
+        self._open -= 1
+        self._uncertain += error in _UNCERTAIN
+        self.answered += not error and status < 400
+
+    @property
+    def unheard(self) -> int:
+        """The tries that were sent and of which nobody knows what they used."""
+        return self._open + self._uncertain
+
+
 def bound(body: Mapping[str, Any], sent: bytes, unnamed: int, *, answers: bool = True) -> Tokens:
     """The most tokens that a call may use: its whole body as text, and the answer it allows, `n` times.
 

@@ -1,9 +1,10 @@
-"""The two drivers of flows that wait for a store: they yield its futures and are sent the results, or Unavailable."""
+"""The two drivers of flows that wait for a store: they yield its futures, or seconds, and are sent the results."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from functools import partial
@@ -12,7 +13,10 @@ from typing import Any, TypeVar
 from guard.errors import Unavailable
 
 _T = TypeVar("_T")
-Waiting = Generator[Future[Any], Any, _T]
+Waiting = Generator[Future[Any] | float, Any, _T]
+"""A flow that yields futures (it is sent the result, or Unavailable is thrown in) and seconds to sleep."""
+
+_Step = Callable[[], Future[Any] | float]
 
 
 def _late() -> Unavailable:
@@ -21,12 +25,16 @@ def _late() -> Unavailable:
 
 async def wait(flow: Waiting[_T], wait_s: float) -> _T:
     """Run a flow to its value, awaiting each future for `wait_s` at most: the event loop stays free."""
-    step: Callable[[], Future[Any]] = partial(next, flow)
+    step: _Step = partial(next, flow)
     while True:
         try:
             future = step()
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+        if isinstance(future, float):
+            await asyncio.sleep(future)
+            step = partial(next, flow)
+            continue
         try:
             step = partial(flow.send, await asyncio.wait_for(asyncio.wrap_future(future), wait_s))
         except TimeoutError:
@@ -37,12 +45,16 @@ async def wait(flow: Waiting[_T], wait_s: float) -> _T:
 
 def wait_sync(flow: Waiting[_T], wait_s: float) -> _T:
     """Run a flow as `wait` does, blocking."""
-    step: Callable[[], Future[Any]] = partial(next, flow)
+    step: _Step = partial(next, flow)
     while True:
         try:
             future = step()
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+        if isinstance(future, float):
+            time.sleep(future)
+            step = partial(next, flow)
+            continue
         try:
             step = partial(flow.send, future.result(wait_s))
         except concurrent.futures.TimeoutError:

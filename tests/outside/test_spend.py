@@ -150,6 +150,19 @@ def test_a_lock_that_lasts_is_told(path: Path) -> None:
     store.close()
 
 
+def test_an_operation_that_fails_leaves_nothing(store: SpendStore) -> None:
+    """What it had written is taken back, its caller hears of it, and the others go on."""
+
+    def broken(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO spend VALUES ('total', '2026-11-26', 5)")
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        store.writer.submit(broken).result(10)
+    assert denied(store, 1) is None
+    assert spent(store) == 1
+
+
 def test_the_queue_is_bounded(path: Path) -> None:
     """C33: while the file is locked only so many wait; the others hear it at once."""
     store = SpendStore(path, wait_s=1.0)

@@ -291,6 +291,11 @@ def test_a_judge_that_is_off_leaves_no_rule_behind(problems: Problems) -> None:
 TRAFFIC = [
     ("retries: {attempts: 0}", "attempts: is out of range"),
     ("retries: {attempts: 99}", "attempts: is out of range"),
+    ("limits: {requests_per_minute: 0}", "requests_per_minute: is out of range"),
+    ("limits: {requests_per_minute: few}", "requests_per_minute: is no number: write a number, or any for no limit"),
+    ("limits: {wait: soon}", "wait: is no time: write one such as 2s or 500ms, or 0"),
+    ("limits: {wait: 2h}", "wait: is no time"),
+    ("limits: {per: moon}", "per: "),
     ("budget: {usd_per_day: 0}", "usd_per_day: is out of range"),
     ("budget: {usd_per_day: lots}", "usd_per_day: is no number: write a number, or any for no limit"),
     ("budget: {then: refuse}", "then: "),
@@ -308,7 +313,7 @@ def test_traffic_is_read_strictly(problems: Problems, text: str, expected: str) 
 
 
 UNBUILT = [
-    "traffic: {limits: {requests_per_minute: 200}}",
+    "traffic: {dead_letters: true}",
     "attach: [{tenants: [acme], policy: eu}]",
     "exceptions: [{kind: pii.phone, tenant: acme}]",
     "egress: {rules: {pii.cn.*: {jurisdictions: [CN]}}}",
@@ -351,7 +356,7 @@ def test_all_mistakes_of_a_file_come_at_once_in_order(write: Callable[[str, str]
             pii.card: {action: block, at: 2}
         moderation: {by: off, timeout_s: soon}
         mode: observe
-        traffic: {limits: {requests_per_minute: 200}}
+        traffic: {dead_letters: true}
         """,
     )
     with pytest.raises(PolicyError) as caught:
@@ -364,7 +369,7 @@ def test_all_mistakes_of_a_file_come_at_once_in_order(write: Callable[[str, str]
         "7:input.rules.pii.card.at",
         "8:moderation.timeout_s",
         "9:mode",
-        "10:traffic.limits",
+        "10:traffic.dead_letters",
     ]
     assert str(caught.value).count("\n") == len(heads) - 1
 

@@ -194,6 +194,8 @@ VALUES = [
     ("restore.tools", "[send, find]", "[send]", ("send",)),
     ("restore.tools", "[send]", '["*"]', ("send",)),
     ("endpoints.allow", "[files]", "[]", ()),
+    ("traffic.limits.requests_per_minute", "200", "100", 100),
+    ("traffic.limits.tokens_per_minute", "any", "100", 100),
     ("traffic.budget.usd_per_day", "200", "100", 100.0),
     ("traffic.budget.usd_per_day", "any", "100", 100.0),
     ("traffic.budget.tenant_usd_per_month", "any", "any", None),

@@ -14,7 +14,7 @@ from guard.errors import Refused
 from guard.outside.stores.spend import Account, Crossed, SpendStore
 from guard.traffic.budget import Ask, Budget, Claim
 from guard.traffic.prices import Prices
-from guard.traffic.usage import Tokens
+from guard.traffic.usage import Tokens, Tries
 from guard.traffic.waiting import wait_sync
 
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC).timestamp()
@@ -69,10 +69,15 @@ def usage(read: int, written: int, **more: Any) -> dict[str, Any]:
     return {"usage": {"prompt_tokens": read, "completion_tokens": written}, **more}
 
 
-def answered(claim: Claim) -> Claim:
-    claim.sent()
-    claim.ended(200, "")
-    return claim
+def tried(*ends: tuple[int, str]) -> Tries:
+    tries = Tries()
+    for end in ends:
+        tries.sent()
+        tries.ended(*end)
+    return tries
+
+
+ANSWERED = tried((200, ""))
 
 
 def test_reserve_then_settle(world: World) -> None:
@@ -80,16 +85,16 @@ def test_reserve_then_settle(world: World) -> None:
     budget = world.budget(usd_per_day=1)
     claim = world.claim(budget)
     assert world.spent() == 30_000
-    assert budget.settle(answered(claim), usage(100, 50)) == 2_000
+    assert budget.settle(claim, usage(100, 50), ANSWERED) == 2_000
     assert world.spent() == 2_000
 
 
 def test_settled_once(world: World) -> None:
     """A06: whoever ends the call second changes nothing."""
     budget = world.budget(usd_per_day=1)
-    claim = answered(world.claim(budget))
+    claim = world.claim(budget)
     for _ in range(3):
-        budget.settle(claim, usage(100, 50))
+        budget.settle(claim, usage(100, 50), ANSWERED)
     assert world.spent() == 2_000
 
 
@@ -97,7 +102,7 @@ def test_settled_once(world: World) -> None:
 def test_an_answer_that_does_not_tell_costs_what_was_reserved(world: World, answer: Any) -> None:
     """C45: a stream without usage, or cut short: an estimate, never zero."""
     budget = world.budget(usd_per_day=1)
-    assert budget.settle(answered(world.claim(budget)), answer) == 30_000
+    assert budget.settle(world.claim(budget), answer, ANSWERED) == 30_000
 
 
 @pytest.mark.parametrize(
@@ -115,10 +120,7 @@ def test_each_try_is_counted(world: World, tries: list[tuple[int, str]], cost: i
     """C38: an error costs nothing; a try that broke off after it was sent may have cost all of it."""
     budget = world.budget(usd_per_day=1)
     claim = world.claim(budget)
-    for status, error in tries:
-        claim.sent()
-        claim.ended(status, error)
-    assert budget.settle(claim, usage(100, 50)) == cost
+    assert budget.settle(claim, usage(100, 50), tried(*tries)) == cost
     assert world.spent() == cost
 
 
@@ -126,19 +128,20 @@ def test_a_client_that_leaves_while_it_runs(world: World) -> None:
     """A05 A06: the provider was asked, and nobody heard what it did: counted whole. Never asked: nothing."""
     budget = world.budget(usd_per_day=1)
     claim = world.claim(budget)
-    claim.sent()
-    assert budget.settle(claim, None) == 30_000
-    assert budget.settle(world.claim(budget), None) == 0
+    asked = Tries()
+    asked.sent()
+    assert budget.settle(claim, None, asked) == 30_000
+    assert budget.settle(world.claim(budget), None, Tries()) == 0
     assert world.spent() == 30_000
 
 
 def test_tier_and_region_count(world: World) -> None:
     """Priority and regional hosts cost more, reserved and settled; a tier that only the answer names counts too."""
     budget = world.budget(usd_per_day=1)
-    claim = answered(world.claim(budget, tier="priority"))
+    claim = world.claim(budget, tier="priority")
     assert claim.amount == 60_000
-    assert budget.settle(claim, usage(100, 50)) == 4_000
-    assert budget.settle(answered(world.claim(budget)), usage(100, 50, service_tier="priority")) == 4_000
+    assert budget.settle(claim, usage(100, 50), ANSWERED) == 4_000
+    assert budget.settle(world.claim(budget), usage(100, 50, service_tier="priority"), ANSWERED) == 4_000
 
 
 def test_used_up_until_the_next_day(world: World) -> None:
@@ -208,8 +211,8 @@ def test_an_unknown_price(world: World) -> None:
         world.claim(world.budget(usd_per_day=1), "nobody-knows")
     assert (caught.value.status, caught.value.code) == (403, "budget.unknown_price")
     budget = world.budget(usd_per_day=1, unknown_usd=0.25)
-    assert budget.settle(answered(world.claim(budget, "nobody-knows")), usage(1, 1)) == 250_000
-    assert budget.settle(answered(world.claim(budget, "", tokens=None)), None) == 250_000
+    assert budget.settle(world.claim(budget, "nobody-knows"), usage(1, 1), ANSWERED) == 250_000
+    assert budget.settle(world.claim(budget, "", tokens=None), None, ANSWERED) == 250_000
     assert world.spent() == 500_000
 
 

@@ -75,13 +75,13 @@ def test_tier_and_region_cost_more(prices: Prices) -> None:
     assert (times("flex"), times(None), surcharge(OPENAI)) == (1, 1, 100)
 
 
-@given(st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 10**7))
-def test_what_is_reserved_covers_what_is_used(read: int, written: int, cached: int) -> None:
+@given(*[st.integers(0, 10**7)] * 4)
+def test_what_is_reserved_covers_what_is_used(read: int, written: int, cached: int, stored: int) -> None:
     """C44: whatever part of the input came from a cache or went into one, the reservation is not smaller."""
     for model in ("own", "gpt-5.6-sol", "gpt-4o-mini"):
         price = Prices({"own": Row(1.0, 2.0, 0.5)}).of(model, OPENAI)
         assert price is not None
-        tokens = Tokens(read, written, min(cached, read))
+        tokens = Tokens(read, written, min(cached, read), min(stored, read - min(cached, read)))
         assert price.most(Tokens(read, written)) >= price.micro(tokens)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from guard.wire.openai import Endpoint
+from guard.wire.openai import RESPONSES, Endpoint, response_reading
 from guard.wire.sse import encode
 from guard.wire.strictjson import dump
 
@@ -67,10 +67,24 @@ def blocked_response(
     if endpoint.name not in ("chat", "completions"):
         return None
     whole = endpoint.name == "chat"
-    kept = {name: body[name] for name in _KEPT if name in body}
+    kept = _identity(endpoint, body)
     answers = body.get("choices")
     listed = answers if isinstance(answers, list) and answers else [{"index": 0}]
     return {**kept, "choices": [_choice(i, old, message, choices, whole) for i, old in enumerate(listed)]}
+
+
+def _identity(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a blocked answer keeps of the provider's: only what has the shape of an id, a model or a number.
+
+    Anything else there may be what it was blocked for. `id` and `model` have a stand-in, since clients need them.
+    """
+    kept: dict[str, Any] = {}
+    for name in _KEPT:
+        if name in body and not response_reading(endpoint, {name: body[name]}).segments:
+            kept[name] = body[name]
+        elif name in ("id", "model") and name in body:
+            kept[name] = "guard"
+    return kept
 
 
 def _choice(position: int, old: Any, message: str, blocked: set[int] | None, chat: bool) -> Any:
@@ -84,7 +98,7 @@ def _choice(position: int, old: Any, message: str, blocked: set[int] | None, cha
 
 
 def _incomplete(body: Mapping[str, Any], message: str) -> dict[str, Any]:
-    kept = {name: body[name] for name in _KEPT if name in body}
+    kept = _identity(RESPONSES, body)
     return {
         "tools": [],
         "tool_choice": "auto",
@@ -132,7 +146,8 @@ def blocked_events(
         {"text": message} if endpoint.name == "completions" else {"delta": {"content": message}}
     )
     choice = {"index": index, **text, "logprobs": None, "finish_reason": CONTENT_FILTER}
-    return [{**{name: seen[name] for name in _KEPT if name in seen and name != "usage"}, "choices": [choice]}]
+    kept = _identity(endpoint, {name: value for name, value in seen.items() if name != "usage"})
+    return [{**kept, "choices": [choice]}]
 
 
 def _blocked_responses(

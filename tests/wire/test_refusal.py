@@ -11,11 +11,12 @@ import openai
 import pytest
 from openai import OpenAI
 
-from guard.wire.openai import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, RESPONSES
+from guard.wire.openai import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, RESPONSES, Endpoint
 from guard.wire.refusal import blocked_events, blocked_response, error_body, error_event, status
 from guard.wire.sse import encode
 
 SECRET = "the blocked words"
+MAIL = "mara@harbor.io"
 MESSAGE = "This answer was withheld."
 
 
@@ -291,3 +292,37 @@ def test_the_sdks_stream_helper_follows_a_blocked_stream(item_id: str) -> None:
     with streamed(lines(opening), lines(events)).responses.stream(model="m", input="x") as stream:
         types = [event.type for event in stream]
     assert types[-1] == "response.incomplete"
+
+
+HELD = {
+    "id": MAIL,
+    "model": MAIL,
+    "system_fingerprint": MAIL,
+    "previous_response_id": MAIL,
+    "service_tier": MAIL,
+}
+
+
+@pytest.mark.parametrize("endpoint", [CHAT, COMPLETIONS, RESPONSES])
+def test_a_blocked_answer_keeps_nothing_that_could_be_why(endpoint: Endpoint) -> None:
+    """D30: what stands in an id or a model's name may be what was found: only the shape of one is kept."""
+    body = {**HELD, "usage": {"total_tokens": 3, "note": MAIL}, "choices": [{"index": 0}], "object": "x"}
+    blocked = blocked_response(endpoint, body, "no")
+    seen = {"response": body, "sequence_number": 1} if endpoint is RESPONSES else body
+    events = blocked_events(endpoint, seen, "choices[0].content", "no")
+    assert MAIL not in str(blocked) + str(events)
+    assert blocked is not None
+    assert (blocked["id"], blocked["model"]) == ("guard", "guard")
+
+
+def test_a_blocked_answer_keeps_its_identity() -> None:
+    """What has the shape of an id, a model and numbers is the provider's and stays."""
+    body = {
+        "id": "chatcmpl-1",
+        "model": "gpt-4o",
+        "system_fingerprint": "fp_44709d6fcb",
+        "usage": {"total_tokens": 3},
+    }
+    blocked = blocked_response(CHAT, body, "no")
+    assert blocked is not None
+    assert {name: blocked[name] for name in body} == body

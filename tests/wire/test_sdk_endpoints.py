@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -16,6 +14,7 @@ from typing import Any, get_args, get_origin
 import openai as sdk
 import openai.types
 import pytest
+import sdk_kit as walk
 from openai.types.beta import beta_response_input_item_param, beta_response_item
 from openai.types.responses import ResponseInputAudio, response_input_item_param, response_item
 
@@ -24,13 +23,6 @@ from guard.wire import nodes
 from guard.wire.coverage import coverage
 from guard.wire.openai import endpoint
 from guard.wire.positions import responses
-
-# Tests are no package: the walk along the SDK's types is that of the test beside this one.
-_spec = importlib.util.spec_from_file_location("test_sdk_walk", Path(__file__).with_name("test_sdk.py"))
-assert _spec is not None
-assert _spec.loader is not None
-walk = sys.modules.setdefault("test_sdk_walk", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(walk)
 
 # Unions that other endpoints read out and whose members are sent back as input items.
 TWINS = {
@@ -122,7 +114,7 @@ def structure(shape: Any) -> str:
 def mapped() -> set[Any]:
     """The shapes that the comparison with the map walks."""
     seen: set[Any] = set()
-    for _, shape, _ in walk._CASES:
+    for _, shape, _ in walk.CASES:
         below(shape, seen)
     for union, _ in TWINS.values():
         below(union, seen)
@@ -183,7 +175,7 @@ def test_the_table_lists_what_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "place"), walk._CASES[:4], ids=["chat", "chat", "responses", "responses"]
+    ("name", "shape", "place"), walk.CASES[:4], ids=["chat", "chat", "responses", "responses"]
 )
 def test_the_walk_misses_no_field_that_the_map_loses(name: str, shape: Any, place: nodes.Object) -> None:
     """The walk can fail: a map without one of its fields, whichever, lacks something of the SDK's types."""

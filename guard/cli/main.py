@@ -37,9 +37,10 @@ def root(
 
 
 def _verbs() -> None:
-    from guard.cli import audit, coverage, demo, migrate, policy, reveal, scan, serve, why
+    from guard.cli import audit, coverage, demo, init, migrate, policy, reveal, scan, serve, why
 
     app.command("demo")(demo.demo)
+    app.command("init")(init.init)
     app.command("serve")(serve.serve)
     app.command("scan")(scan.scan)
     app.command("redact")(scan.redact)

@@ -13,7 +13,9 @@ from guard.errors import SetupError
 
 
 def serve(
-    policy: Annotated[str, typer.Option(help="A pack's name or a policy file.")] = "default",
+    policy: Annotated[
+        str, typer.Option(help="A pack's name or a policy file; GUARD_POLICY, else default, if left out.")
+    ] = "",
     host: Annotated[
         str, typer.Option(help="Address to bind; elsewhere than loopback needs GUARD_CLIENT_KEYS.")
     ] = "127.0.0.1",

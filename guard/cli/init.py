@@ -1,0 +1,183 @@
+"""`guard init`: three questions, then a commented policy, its schema for editors, `.env`, and what to add."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guard.errors import SetupError
+
+_POLICY, _SCHEMA, _ENV = "guard.yaml", "guard.schema.json", ".env"
+
+_PEOPLE = {
+    "replace": ("default", "people are replaced by <EMAIL_1> and come back in the answer; keys are replaced"),
+    "refuse": ("strict", "a request with personal data or a key is refused"),
+    "observe": ("observe", "nothing is changed yet: the trace says what would have been"),
+}
+_MOUNTS = {
+    "app": (
+        "from guard import install",
+        "install(app, policy='guard.yaml')   # the app's edge, and every OpenAI client made afterwards",
+    ),
+    "client": (
+        "from guard import guarded_client",
+        "client = openai.OpenAI(http_client=guarded_client(policy='guard.yaml', sync=True))",
+    ),
+    "gateway": (
+        "guard serve --policy guard.yaml --port 8080",
+        "OPENAI_BASE_URL=http://127.0.0.1:8080/v1 python your_program.py",
+    ),
+}
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write; the current folder if left out.")] = Path(),
+    where: Annotated[
+        str, typer.Option(help="Where calls may go: any, eu, or countries and groups, such as EEA,CH.")
+    ] = "",
+    people: Annotated[
+        str, typer.Option(help="What becomes of personal data: replace, refuse or observe.")
+    ] = "",
+    mount: Annotated[str, typer.Option(help="How the model is called: app, client or gateway.")] = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Take any, replace and app where nothing else is said.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a guard.yaml that is there.")] = False,
+) -> None:
+    """Start with guard: asks three questions and writes a policy that explains itself.
+
+    Nothing is written over without --force; an `.env` that exists is left as it is, and what it lacks is shown.
+
+    Example:  guard init --where eu --people replace --mount gateway
+    """
+    target = folder / _POLICY
+    if target.exists() and not force:
+        raise SetupError(f"{target} is there already: --force writes over it")
+    places = _places(_answer("Where may calls go? any, eu, or places such as EEA,CH", where, "any", yes))
+    pack = _PEOPLE[
+        _one_of(_PEOPLE, _answer(_choices("Personal data", _PEOPLE), people, "replace", yes), "people")
+    ]
+    lines = _MOUNTS[
+        _one_of(
+            _MOUNTS, _answer("How is the model called? app, client or gateway", mount, "app", yes), "mount"
+        )
+    ]
+    _write(folder, pack, places)
+    _tell(folder, lines)
+
+
+def _choices(question: str, choices: Mapping[str, tuple[str, str]]) -> str:
+    told = "".join(f"\n  {word}: {about}" for word, (_, about) in choices.items())
+    return f"{question}{told}\n  your choice"
+
+
+def _answer(question: str, given: str, default: str, yes: bool) -> str:
+    if given or yes:
+        return given or default
+    if not sys.stdin.isatty():
+        raise SetupError(
+            "guard init asks three questions: answer them with --where, --people and --mount, or --yes"
+        )
+    return str(typer.prompt(question, default=default))
+
+
+def _one_of(choices: Mapping[str, object], word: str, option: str) -> str:
+    if word not in choices:
+        raise SetupError(f"--{option} {word[:40]!r} is not known: write one of {', '.join(choices)}")
+    return word
+
+
+def _places(text: str) -> tuple[str, ...]:
+    """The jurisdictions meant; none for `any`. Raises SetupError for a place that guard does not know."""
+    from guard.policy.names import JURISDICTIONS, did_you_mean
+
+    if text.lower() == "any":
+        return ()
+    found = ("EEA", "CH") if text.lower() == "eu" else tuple(filter(None, re.split(r"[\s,]+", text.upper())))
+    for place in found:
+        if place not in JURISDICTIONS:
+            raise SetupError(f"--where {place[:40]!r} is no place: {did_you_mean(place, JURISDICTIONS)}")
+    return found
+
+
+def _write(folder: Path, pack: tuple[str, str], places: tuple[str, ...]) -> None:
+    from guard.policy.schema import json_schema
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _SCHEMA).write_text(json.dumps(json_schema(), indent=1) + "\n", "utf-8")
+        (folder / _POLICY).write_text(_policy(folder, pack, places), "utf-8")
+        if not (folder / _ENV).exists():
+            (folder / _ENV).write_text(_environment(), "utf-8")
+            (folder / _ENV).chmod(0o600)
+    except OSError as error:
+        raise SetupError(f"{folder} cannot be written: {error.strerror}") from None
+
+
+def _policy(folder: Path, pack: tuple[str, str], places: tuple[str, ...]) -> str:
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name).strip("-._")[:64] or "policy"
+    base, about = pack
+    action = {"default": "redact", "strict": "block", "observe": "allow"}[base]
+    where = (
+        f"\negress:\n  jurisdictions: [{', '.join(places)}]     # all places of a destination must be inside\n"
+        if places
+        else ""
+    )
+    return f"""\
+# yaml-language-server: $schema={_SCHEMA}
+# What this application may send to a model, and what may come back. `guard policy check {_POLICY}` after each change.
+policy: {name}
+version: "1"
+extends: [{base}]        # {about}
+owner: ""                # who answers for it, for the officer and the auditor
+
+# Rules are `kind pattern: action`; the most specific pattern wins; allow < flag < redact < block.
+# `guard policy show {_POLICY} --why` prints what is in force, and where each line comes from.
+input:
+  rules:
+    secret.*: block      # a pasted key is refused, so that its owner learns of it
+{where}
+# What must come out: `guard policy test {_POLICY}` runs these. Add your own before you change a rule.
+tests:
+- name: an address
+  input: "Write to jo.weber@kontor-nord.org please."
+  expect: {{action: {action}, kinds: [pii.email]}}
+- name: a pasted key
+  input: "key AKIAQ3EGRZ7WT5LNVHYB"
+  expect: {{action: {"allow" if base == "observe" else "block"}, kinds: [secret.aws_key]}}
+"""
+
+
+def _environment() -> str:
+    return f"""\
+# Read by guard in the folder where the program starts; keep it out of version control.
+GUARD_POLICY={_POLICY}
+# The gateway's key at the provider; else OPENAI_API_KEY.
+# GUARD_UPSTREAM_KEY=
+# Where traces are written, and where the keys live (made at the first start).
+# GUARD_EXPORTS=guard-exports
+# GUARD_HOME=~/.guard
+"""
+
+
+def _tell(folder: Path, lines: tuple[str, str]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(Text(f"wrote {folder / _POLICY} and {_SCHEMA} (for editors)"))
+    env = folder / _ENV
+    if "GUARD_POLICY" not in env.read_text("utf-8", "replace"):
+        console.print(Text(f"{env} was left as it is; add: GUARD_POLICY={_POLICY}"))
+    console.print(Text("\nadd to your program:" if "import" in lines[0] else "\nrun:", "bold"))
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+    console.print(Text("\nthen:", "bold"))
+    console.print(Text(f"guard policy test {_POLICY}    # what it does, shown by its cases"))
+    console.print(Text("guard audit query --list       # what the trace can be asked"))

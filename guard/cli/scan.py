@@ -24,6 +24,8 @@ _WINDOW = 1 << 17
 _BATCH = 1 << 15
 """Characters of small texts that are looked at in one call."""
 
+_TENANT = "Whose deny lists and allow lists hold."
+
 Advance = Callable[[], None]
 
 
@@ -33,14 +35,14 @@ def _stage(word: str) -> Stage:
     return Stage(word)
 
 
-def found_in(guard: Guard, text: str) -> list[Finding]:
-    """Find in a text of any length: in pieces between safe cuts, which gives the findings of the whole."""
+def found_in(guard: Guard, text: str, tenant: str = "default") -> list[Finding]:
+    """Find in a tenant's text of any length: in pieces between safe cuts, which gives the findings of the whole."""
     found: list[Finding] = []
     at = 0
     while at < len(text):
-        end = _piece_end(guard, text, at)
+        end = _piece_end(guard, text, at, tenant)
         base = max(0, at - guard.detector.context)
-        here = guard.detect(text[base:end])
+        (here,) = guard.detector.detect_sync([text[base:end]], tenant)
         found += (
             f._replace(start=f.start + base, end=f.end + base) if f.start < f.end else f
             for f in here
@@ -50,12 +52,12 @@ def found_in(guard: Guard, text: str) -> list[Finding]:
     return found
 
 
-def _piece_end(guard: Guard, text: str, at: int) -> int:
+def _piece_end(guard: Guard, text: str, at: int, tenant: str) -> int:
     """Where the piece that begins at a cut ends: at the last safe cut of a window, or at the end."""
     size = _WINDOW
     while at + size < len(text):
         low = max(0, at - _WINDOW // 64)
-        cuts = guard.cuts(text[low : at + size], at - low, False)
+        cuts = guard.detector.cuts(tenant)(text[low : at + size], at - low, False)
         if cuts:
             return low + cuts[-1]
         size *= 2
@@ -89,6 +91,7 @@ class _Scan:
 
     guard: Guard
     stage: Stage
+    tenant: str
     json: bool
     explained: bool
     text: bool
@@ -120,9 +123,9 @@ class _Scan:
 
         for batch in _batches(parts):
             lists = (
-                [found_in(self.guard, batch[0].text)]
+                [found_in(self.guard, batch[0].text, self.tenant)]
                 if len(batch) == 1
-                else self.guard.detector.detect_sync([piece.text for piece in batch])
+                else self.guard.detector.detect_sync([piece.text for piece in batch], self.tenant)
             )
             for piece, findings in zip(batch, lists, strict=True):
                 yield piece, decide(self.guard.policy, self.stage, findings).decisions
@@ -176,6 +179,7 @@ def scan(
     ] = None,
     policy: Annotated[str, typer.Option(help="A pack's name or a policy file.")] = "default",
     stage: Annotated[str, typer.Option(help="Whose rules decide: input, output or logs.")] = "input",
+    tenant: Annotated[str, typer.Option(help=_TENANT)] = "default",
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line of the text (offsets within the line).")
     ] = False,
@@ -204,7 +208,7 @@ def scan(
     files = listed(given)
     several = len(given) > 1 or files != given
     guard = Guard.from_policy(policy)
-    run = _Scan(guard, _stage(stage), json, explain, text, several)
+    run = _Scan(guard, _stage(stage), tenant, json, explain, text, several)
     try:
         with _progress(len(files)) as advance:
             _each(run, files, jsonl, advance)
@@ -255,6 +259,7 @@ def redact(
         str, typer.Option("--out", "-o", help="Where to write; standard output if left out.")
     ] = "",
     policy: Annotated[str, typer.Option(help="A pack's name or a policy file.")] = "default",
+    tenant: Annotated[str, typer.Option(help=_TENANT)] = "default",
 ) -> None:
     """Write a text with everything redacted that the policy's input rules name.
 
@@ -267,7 +272,8 @@ def redact(
     text = read_text(file)
     guard = Guard.from_policy(policy)
     try:
-        clean = guard.redact(text)
+        with guard.exchange(tenant) as exchange:
+            clean = exchange.redact(text)
     finally:
         guard.close()
     write_text(clean, out)

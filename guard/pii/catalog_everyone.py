@@ -11,6 +11,9 @@ from guard.pii.rows import Edge, Road, Row
 _PHONE = r"[ ()./_-]{0,3}"
 _EXT_SURE = r"(?:(?: ?[,;]|[,;]? )(?i:x|ext)[.:]? ?[0-9]{1,7}|(?i:x|ext)\.?[0-9]{1,7}|(?: ?[,;]|[,;]? )(?i:extn|extension)[.:]? ?[0-9]{1,7}|(?: |[,;] ?)?#[0-9]{1,7})"
 _EXT = _EXT_SURE + "?"
+_NANP = "US CA AG AI AS BB BM BS DM DO GD GU JM KN KY LC MP MS PR SX TC TT VC VG VI"
+"""The countries of the North American numbering plan."""
+
 _HOST = (
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}(?:[Xx][Nn]--[A-Za-z0-9-]{2,58}|[A-Za-z]{2,24})"
 )
@@ -29,6 +32,9 @@ _IBAN_LAND = (
 _CARD = ((4, 6, 5), (4, 6, 4), (6, 13), (6, 4, 4, 5))
 _CN_MOBILE = ((3, 4, 4), (4, 4, 3), (3, 3, 5), (3, 8), (7, 4), (4, 3, 4))
 
+_ANGLE = r"[0-9]{1,3}(?:\.[0-9]{1,8}|(?: ?[*o])? ?[0-9]{1,2}(?:\.[0-9]{1,6})? ?'(?: ?[0-9]{1,2}(?:\.[0-9]{1,6})? ?(?:\"|'')?)?)? ?[*o]?"
+_ANGLE_CN = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*\x1a]?|[*\x1a][0-9]{1,2}(?:\.[0-9]{1,6})?(?:['\x1a](?:[0-9]{1,2}(?:\.[0-9]{1,6})?(?:[\"\x1a]|'')?)?)?)"
+
 _WRAP = r"[ -]?\r?\n ?"
 _MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)"
 
@@ -46,34 +52,34 @@ EVERYONE = (
     Row(
         "pii.phone",
         rf"(?:\+?1[ .-]{{0,2}})?(?:[(][2-9][0-9]{{2}}[)][ .-]{{0,2}}|[2-9][0-9]{{2}}[ ./-]{{1,3}})[2-9][0-9]{{2}}[ .-]{{0,2}}[0-9]{{4}}{_EXT}",
-        Road.DIGITS, 0.6, 0.9, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=56, laws=("hipaa:4",),
+        Road.DIGITS, 0.6, 0.9, country=_NANP, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=56, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone",
         rf"(?:\+?1[ .-]{{0,2}})?(?:[(][0-9]{{3}}[)][ .-]{{0,2}}[0-9]{{3}}[ .-]{{1,2}}[0-9]{{4}}|[0-9]{{3}}-[0-9]{{3}}-[0-9]{{4}}|[0-9]{{3}}\.[0-9]{{3}}\.[0-9]{{4}}){_EXT}",
-        Road.DIGITS, 0.5, 0.85, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=56, laws=("hipaa:4",),
+        Road.DIGITS, 0.5, 0.85, country=_NANP, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=56, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", rf"[2-9][0-9]{{9}}{_EXT_SURE}",
-        Road.DIGITS, 0.6, 0.9, cue="phone", unless="not_phone", edge=Edge.DIGIT, alphabet="groups", longest=32, laws=("hipaa:4",),
+        Road.DIGITS, 0.6, 0.9, country=_NANP, cue="phone", unless="not_phone", edge=Edge.DIGIT, alphabet="groups", longest=32, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", r"[2-9][0-9]{2}[2-9][0-9]{6}",
-        Road.DIGITS, 0.4, 0.85, check="phone_us_bare", cue="phone", unless="not_phone", nobody="phone", longest=10, laws=("hipaa:4",),
+        Road.DIGITS, 0.4, 0.85, check="phone_us_bare", country=_NANP, cue="phone", unless="not_phone", nobody="phone", longest=10, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", rf"(?:(?:\+|00)?86[ -]{{0,2}})?{laid_out(11, 11, *_CN_MOBILE)}",
         Road.DIGITS, 0.75, 0.95, check="phone_cn_mobile", gate=rf"(?:(?:\+|00)?86[ -]{{0,2}})?1{SEP}{{0,3}}[3-9](?:{SEP}{{0,3}}[0-9]){{9}}",
-        cue="phone", unless="not_phone", edge=Edge.DIGIT, alphabet="groups", longest=48, laws=("pipl",),
+        country="CN", cue="phone", unless="not_phone", edge=Edge.DIGIT, alphabet="groups", longest=48, laws=("pipl",),
     ),
     Row(
         "pii.phone",
         r"(?:(?:\+|00)?86[ -]{0,2})?(?:[(]0(?:10|2[0-9]|[3-9][0-9]{2})[)][ -]{0,2}|0(?:10|2[0-9]|[3-9][0-9]{2})[ -]{1,2})[2-8][0-9]{2,3}[ -]?[0-9]{4}(?:-[0-9]{1,5})?",
-        Road.DIGITS, 0.6, 0.9, cue="phone", unless="not_phone", alphabet="groups", longest=36, laws=("pipl",),
+        Road.DIGITS, 0.6, 0.9, country="CN", cue="phone", unless="not_phone", alphabet="groups", longest=36, laws=("pipl",),
     ),
     Row(
         "pii.phone", r"(?:0(?:10|2[0-9]|[3-9][0-9]{2})[ -]{0,2}[0-9]{7,8}|[48]00[ -]?[0-9]{3}[ -]?[0-9]{4}|[48]00[ -]?[0-9]{4}[ -]?[0-9]{3})",
-        Road.DIGITS, 0.4, 0.85, cue="phone", unless="not_phone", alphabet="groups", longest=24, laws=("pipl",),
+        Road.DIGITS, 0.4, 0.85, country="CN", cue="phone", unless="not_phone", alphabet="groups", longest=24, laws=("pipl",),
     ),
     Row(
         "pii.phone", rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}}/)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}",
@@ -144,6 +150,14 @@ EVERYONE = (
     Row(
         "pii.gps", r"(?<![0-9],)(?<![0-9], )-?[0-9]{1,2}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}(?! ?,)", Road.DIGITS, 0.4, 0.85, check="gps", cue="gps", edge=Edge.DOTTED,
         alphabet="groups", longest=32, ahead=2, gate=r"[0-9]{1,2}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}", laws=("hipaa:2", "gdpr"),
+    ),
+    Row(
+        "pii.gps", rf"(?:[NSEWO] ?{_ANGLE}(?: ?[,;/] ?| {{0,2}})[NSEWO] ?{_ANGLE}|{_ANGLE} ?[NSEWO](?: ?[,;/] ?| {{0,2}}){_ANGLE} ?[NSEWO])", Road.WHOLE, 0.6, 0.85,
+        check="gps_degrees", cue="gps", alphabet="groups", longest=80, gate=r"[0-9]{1,8} ?[*o'\"]{0,2} ?[NSEWO]|[NSEWO] ?[0-9]{1,3}(?:\.[0-9]{3,8}| ?[*o.'][ 0-9.*o'\"]{0,24})", laws=("hipaa:2", "gdpr"),
+    ),
+    Row(
+        "pii.gps", rf"[ :]{{0,2}}(?P<value>{_ANGLE_CN})", Road.AFTER, 0.4, 0.85, cue="gps", check="gps_angle", tail="度分秒", longest=40,
+        heads=("北纬", "南纬", "东经", "西经", "北緯", "南緯", "東經", "西經", "纬度", "经度", "緯度", "經度"), alphabet="groups", laws=("hipaa:2", "pipl"),
     ),
     Row(
         "pii.username", r"""(?i:user ?name|user[_-]name|user[_ -]?id|login(?: name)?|screen name)(?i: is|s)?["']?[ ]?[:=][ ]?["']?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""",

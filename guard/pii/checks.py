@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from guard.pii import (
     checks_americas,
     checks_china,
@@ -12,6 +15,7 @@ from guard.pii import (
     validators,
 )
 from guard.pii.borrowed import borrowed
+from guard.pii.rows import Row
 from guard.pii.sums import Check
 
 _LIBRARY = """
@@ -100,6 +104,8 @@ _OWN: dict[str, Check] = {
         validators.imei,
         validators.bic,
         validators.gps,
+        validators.gps_degrees,
+        validators.gps_angle,
         validators.handle,
         validators.username,
         validators.vin,
@@ -131,5 +137,16 @@ _OWN: dict[str, Check] = {
     )
 }
 
+PLANNED = frozenset({"phone_national", "phone_trunk"})
+"""The checks that ask the numbering plans of countries."""
+
 CHECKS = _OWN | {name: borrowed(name) for name in _LIBRARY}
 """By the name that rows use; those with a stop in it are python-stdnum's."""
+
+
+def check_of(row: Row) -> Check | None:
+    """The check of a row, narrowed to the plans that it names."""
+    if not row.check:
+        return None
+    check: Any = CHECKS[row.check]
+    return partial(check, regions=frozenset(row.plans)) if row.plans else check

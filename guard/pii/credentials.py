@@ -224,6 +224,28 @@ def email(view: bytes) -> int:
     return len(value) if value == view or _HOST.search(value) else 0
 
 
+_KEY = re.compile(rb"([A-Za-z0-9_.\[\]%-]{1,64})=(?=[A-Za-z0-9_+])")
+_PARTS_LOCALS = frozenset(b"+=*$!^~'`")
+_VERP = re.compile(
+    rb"[0-9A-Za-z]+[-.](?!(?:.*[-_.])?(?i:to|from|b?cc|e?mail|address|user|login)=).*=[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,6}$"
+)
+
+
+def past_key(text: bytes, start: int, end: int) -> int:
+    """Where an address begins behind the key it is assigned to in a query, a form or a line of code (RFC 3986, 3.4).
+
+    An equals sign stays that no key stands before (`SRS0=h=t=x.org=jo@y.org`), and so does the one of a return path
+    which names another mailbox (`bounce-7-jo=x.org@y.org`, VERP).
+    """
+    local = text[start : text.rfind(b"@", start, end)]
+    if b"=" not in local or local.startswith(b'"'):
+        return start
+    keys = list(_KEY.finditer(local))
+    if not keys or (keys[-1].start() and local[keys[-1].start() - 1] in _PARTS_LOCALS) or _VERP.match(local):
+        return start
+    return start + keys[-1].end()
+
+
 _URL_TRAILING = b".,;:!?)]}>'\""
 
 

@@ -97,13 +97,18 @@ def _splits(text: bytes, position: int, final: bool) -> bool | None:
 
 
 def _foreign_match(text: bytes, position: int, before: int, after: int | None) -> bool:
-    """Whether a plate or the host of an address may go on here."""
-    if before == _OTHER and after is not None and chr(after).isalpha() and after < 0x80:
+    """Whether a plate, an angle (39度54分) or the host of an address may go on here."""
+    if before == _OTHER and after is not None and after < 0x80 and _goes_on(text, position, chr(after)):
         return True
-    if after == _OTHER and _PLATE.search(text, max(0, position - 9), position):
+    if after == _OTHER and (chr(before).isdigit() or _PLATE.search(text, max(0, position - 9), position)):
         return True
     goes_on = after is not None and (after == _OTHER or chr(after).isalnum() or after in b".-")
     return goes_on and _HOST.search(text, max(0, position - 65), position) is not None
+
+
+def _goes_on(text: bytes, position: int, after: str) -> bool:
+    """Whether a plate or an angle may go on after a foreign character."""
+    return after.isalpha() or (after.isdigit() and text[position - 2 : position - 1].isdigit())
 
 
 Block = tuple[int, int]

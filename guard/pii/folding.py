@@ -23,6 +23,7 @@ _FIXED = {
     "−ー－ｰ⁃": "-",
     "。｡·•・･‧∙⋅۔": ".",
     "⁄∕⧸": "/",
+    "°˚": "*",
     "‘’‚‛′": "'",
     "“”„‟«»″「」『』": '"',
     "、，": ",",
@@ -50,7 +51,8 @@ _FIXED = {
     "Ŋ": "N",
     "ɡ": "g",
 }
-"""Folds that no Unicode property gives: dashes, stops and quotes for the ASCII sign, letters with a stroke."""
+"""Folds that no Unicode property gives: a star for the sign of degrees, dashes, stops and quotes for the ASCII sign,
+letters with a stroke."""
 
 _LOOKALIKES = (
     ("АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЁІЇЄЅЈҐЎ", "ABBTDEXZNNKJMHOPPCTYOXUYWWBBBEOREIIESJTY"),

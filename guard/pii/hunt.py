@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from guard.pii.catalog_everyone import HOST
+from guard.pii.credentials import past_key
 from guard.pii.cuts import block_end
 from guard.pii.judging import PLAIN, admitted, part_of_other, score_of
 from guard.pii.resolve import STRONG
@@ -250,6 +251,8 @@ class Hunt:
     def take(self, ready: Ready, start: int, end: int) -> int:
         """Judge one match that is no number; returns its end where it is taken, else 0."""
         view, text = self.view, self.text
+        if ready.mail:
+            start = past_key(text, start, end)
         if ready.special and not (end := admitted(view, ready, start, end)):
             return 0
         if ready.check is not None and (size := ready.check(text[start:end])) != end - start:

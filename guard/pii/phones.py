@@ -80,14 +80,18 @@ _NO_BRACKETS = str.maketrans("", "", "()")
 _TO_SHAPE = bytes(ord("#") if 48 <= code <= 57 else code for code in range(256))
 
 
-def phone_national(view: bytes) -> int:
-    """Accept digits grouped as a country groups its numbers, and valid there (libphonenumber); no date, no sum."""
+def phone_national(view: bytes, regions: frozenset[str] = frozenset()) -> int:
+    """Accept digits grouped as a country groups its numbers, and valid there (libphonenumber); no date, no sum.
+
+    Of `regions` one must be the country, where there are any.
+    """
     shape = view.translate(_TO_SHAPE).decode("ascii")
-    regions = {*SHAPES.get(shape, "").split(), *SHAPES.get(shape.translate(_NO_BRACKETS), "").split()}
-    if not regions or _DATE.fullmatch(view.strip(b"()")) or _THOUSANDS.search(view):
+    shared = {*SHAPES.get(shape, "").split(), *SHAPES.get(shape.translate(_NO_BRACKETS), "").split()}
+    alike = shared & regions if regions else shared
+    if not alike or _DATE.fullmatch(view.strip(b"()")) or _THOUSANDS.search(view):
         return 0
     number = view.translate(None, DELETE_ALL_BUT_DIGITS)
-    return len(view) if any(plans.written_in(number, region) for region in regions) else 0
+    return len(view) if any(plans.written_in(number, region) for region in alike) else 0
 
 
 _THOUSANDS = re.compile(rb"(?<![0-9])000(?![0-9])")
@@ -95,9 +99,13 @@ _THOUSANDS = re.compile(rb"(?<![0-9])000(?![0-9])")
 _TRUNK_REGIONS = ("GB", "DE", "FR", "AU", "NZ", "JP", "IT", "NL", "ZA", "IN", "BR")
 
 
-def phone_trunk(view: bytes) -> int:
-    """Accept a grouped number with a trunk 0 that is valid in one of the larger 0-dialling countries."""
+def phone_trunk(view: bytes, regions: frozenset[str] = frozenset()) -> int:
+    """Accept a grouped number with a trunk 0 that is valid in one of the larger 0-dialling countries.
+
+    Of `regions` one must be the country, where there are any.
+    """
     if _DATE.fullmatch(view) or group_sizes(view) == [3, 2, 4]:
         return 0
     number = _split(view).translate(None, DELETE_ALL_BUT_DIGITS)
-    return len(view) if any(plans.valid_in(number, region) for region in _TRUNK_REGIONS) else 0
+    asked = [region for region in _TRUNK_REGIONS if not regions or region in regions]
+    return len(view) if any(plans.valid_in(number, region) for region in asked) else 0

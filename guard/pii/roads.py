@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from guard.pii import packing, spelling
-from guard.pii.checks import CHECKS
+from guard.pii.checks import check_of
 from guard.pii.cues import CUES
 from guard.pii.gates import Spoken, first_of, gate_of, gate_pattern
 from guard.pii.nobody import NOBODY
@@ -74,7 +74,7 @@ class Ready:
         self.before = 0 if least >= ord("0") and most <= ord("9") else BEFORE
         self.left = re.compile(left.encode("ascii")).match
         self.right = re.compile(right.encode("ascii")).match
-        self.check: Any = CHECKS[row.check] if row.check else None
+        self.check: Any = check_of(row)
         self.cue: Any = CUES[row.cue] if row.cue else None
         self.unless: Any = CUES[row.unless].without(self.cue) if row.unless else None
         self.nobody: Any = NOBODY[row.nobody] if row.nobody else None

@@ -48,7 +48,8 @@ class Row:
     outside ASCII; `mail`: ink, and such letters after the @; `block`), `longest` and `ahead` (characters
     looked at after the end) bound a match for streams; `cuts` relies on them. `lead` and `tail` are the
     letters outside ASCII that the first and last byte may stand for. `nobody` names the test for reserved
-    and private values. `laws` names what counts the kind as personal.
+    and private values. `country` says whose number it is, by ISO codes with blanks between; `plans` the countries whose
+    numbering plans the check asks (none: all). `laws` names what counts the kind as personal.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Row:
     tail: str = ""
     nobody: str = ""
     country: str = ""
+    plans: tuple[str, ...] = ()
     laws: tuple[str, ...] = ()
     alphabet: str = "ink"
     longest: int = 64

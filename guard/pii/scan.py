@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from guard.kinds import NAMES, ON_REQUEST
 from guard.pii import packing
 from guard.pii.catalog import ROWS
+from guard.pii.checks import PLANNED
 from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Candidate, Hunt
@@ -187,10 +189,10 @@ def _choose(kinds: frozenset[str] | None, countries: frozenset[str] | None) -> t
     if countries is not None and "UK" in countries:
         countries |= {"GB"}
     return tuple(
-        row
+        row if countries is None or row.check not in PLANNED else replace(row, plans=tuple(sorted(countries)))
         for row in ROWS
         if (row.kind in kinds if kinds is not None else row.kind not in ON_REQUEST)
-        and (not row.country or countries is None or row.country in countries)
+        and (not row.country or countries is None or not countries.isdisjoint(row.country.split()))
     )
 
 

@@ -124,11 +124,19 @@ def _numerals(raw: bytes) -> Iterator[Unit]:
 
 
 def _quoted(text: bytes) -> Iterator[Unit]:
-    """Quoted-printable codes (RFC 2045, 6.7): several in a row, or one of the signs that mailers encode."""
-    for match in _QUOTED_RUNS.finditer(text):
+    """Quoted-printable codes (RFC 2045, 6.7): several in a row, a sign that mailers encode, all around an @."""
+    for match in _quoted_runs(text):
         low = match.start()
         for start, end, read in _decoded(_CODES[1][1], _percent, match.group().replace(b"=", b"%")):
             yield low + start, low + end, read
+
+
+def _quoted_runs(text: bytes) -> Iterator[re.Match[bytes]]:
+    yield from _QUOTED_RUNS.finditer(text)
+    if b"=40" in text:
+        for token in _QUOTED_TOKEN.finditer(text):
+            if _QUOTED_AT.search(token.group()):
+                yield from _QUOTED_CODES.finditer(text, *token.span())
 
 
 def _char(code: int) -> str | None:
@@ -173,6 +181,9 @@ def _escape(token: bytes) -> str | None:
 
 _SIGNS = {'"': '"', "'": "'", "n": "\n", "r": "\r", "t": "\t"}
 _QUOTED_RUNS = re.compile(_QUOTED)
+_QUOTED_TOKEN = re.compile(rb"(?:[A-Za-z0-9._+-]|=[0-9A-F]{2})++")
+_QUOTED_AT = re.compile(rb"[A-Za-z0-9]=40[A-Za-z=]")
+_QUOTED_CODES = re.compile(rb"(?:=[0-9A-F]{2})+")
 _CODES = (
     (b"&", re.compile(_ENTITY.encode("ascii")), _entity),
     (b"%", re.compile(_PERCENT.encode("ascii")), _percent),

@@ -264,6 +264,39 @@ def gps(view: bytes) -> int:
     )
 
 
+_SIDE = re.compile(rb"[NSEWO]")
+_SIGN = re.compile(rb"[*'o]")
+_FINE = re.compile(rb"\.[0-9]{3}")
+
+
+def gps_degrees(view: bytes) -> int:
+    """Accept a latitude and a longitude with their hemispheres, finer than a degree (ISO 6709, annex D)."""
+    sides = _SIDE.findall(view)
+    if (sides[0] in b"NS") == (sides[1] in b"NS") or not (
+        _SIGN.search(view) or len(_FINE.findall(view)) == 2
+    ):
+        return 0
+    place = 1 if view[:1] in b"NSEWO" else 0
+    parts = _SIDE.split(view)[place : place + 2]
+    good = all(_is_angle(part, 90 if side in b"NS" else 180) for part, side in zip(parts, sides, strict=True))
+    return len(view) if good else 0
+
+
+def gps_angle(view: bytes) -> int:
+    """Accept one coordinate in degrees, finer than a degree (ISO 6709, annex D)."""
+    return len(view) if _is_angle(view, 180) else 0
+
+
+def _is_angle(text: bytes, most: int) -> bool:
+    """Whether degrees, minutes and seconds are in range and not degrees alone."""
+    numbers = [float(number) for number in _NUMBER.findall(text)]
+    fine = len(numbers) > 1 or b"." in text
+    return fine and numbers[0] <= most and all(number < 60 for number in numbers[1:])
+
+
+_NUMBER = re.compile(rb"[0-9]+(?:\.[0-9]+)?")
+
+
 def handle(view: bytes) -> int:
     """Accept a name of an account that is no word: it has a digit or an underscore."""
     return len(view) if re.search(rb"[0-9_]", view) else 0

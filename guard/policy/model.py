@@ -135,7 +135,7 @@ class Recognizers(Node):
 
     countries: fields.Countries = Field(
         default=("CN", "HK", "TW", "MO", "US", "GB", "EU"),
-        description="whose national numbers are looked for, or all",
+        description="whose national numbers and phone numbers without + are looked for, or all",
     )
     names: fields.NamesBy = Field(
         default="off", description="people, places, organisations, addresses: gazetteer or off"

@@ -328,3 +328,40 @@ def test_ctrl_c_keeps_what_was_printed(policy: str, tmp_path: Path) -> None:
     assert b"1 found" in seen + rest
     assert said.decode() == "stopped after 1 of 2 files\n"
     assert run.returncode == 130
+
+
+TENANTS = """
+policy: tenants
+version: "1"
+extends: [default]
+recognizers:
+  presidio: {recognizers: []}
+  lists:
+  - {name: birds, deny: pii.project, terms: [Blue Heron], tenants: [acme]}
+  - {name: desk, allow: true, terms: [help@kontor-nord.org], tenants: [acme]}
+input:
+  rules:
+    pii.project: {action: redact, as: mask}
+"""
+
+
+def test_the_lists_of_a_tenant_hold_where_it_is_named(tmp_path: Path) -> None:
+    """`--tenant`: what acme denies is found and redacted for acme, what it allows stays; for nobody else."""
+    rules = tmp_path / "tenants.yaml"
+    rules.write_text(TENANTS)
+    text = "Blue Heron, ask help@kontor-nord.org\n"
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "rows.jsonl").write_text(json.dumps({"a": text, "b": text}) + "\n")
+
+    def kinds(*arguments: str) -> set[str]:
+        done = guard("scan", "--json", "--policy", str(rules), *arguments, text=text)
+        return {f["kind"] for line in done.stdout.splitlines() for f in json.loads(line)["findings"]}
+
+    for source in ("-", str(folder)):
+        assert kinds(source, "--tenant", "acme") == {"pii.project"}
+        assert kinds(source) == kinds(source, "--tenant", "beta") == {"pii.email"}
+    clean = guard("redact", "--policy", str(rules), "--tenant", "acme", text=text).stdout.decode()
+    assert "Heron" not in clean
+    assert "help@kontor-nord.org" in clean
+    assert "Blue Heron, ask <EMAIL_1>" in guard("redact", "--policy", str(rules), text=text).stdout.decode()

@@ -96,6 +96,14 @@ class TestSpelledOut:
         assert found(f"{name} {MOBILE}")[0][1] == MOBILE
 
     @pytest.mark.parametrize(
+        "hidden", ["=6Dara=40harbor.io", "ma=72a=40harb=6Fr=2Eio", "m=61ra=40=68arbor.io"]
+    )
+    @pytest.mark.parametrize("frame", ["{}", "to {} now", "<{}>", "写信到{}，谢谢"])
+    def test_quoted_printable_letters_of_an_address(self, frame: str, hidden: str) -> None:
+        """B09: single letters, at the start of a text too, count around an @ that is encoded itself."""
+        assert found(frame.format(hidden)) == [("pii.email", hidden)]
+
+    @pytest.mark.parametrize(
         "hidden",
         [
             "mara at harbor dot io", "mara AT harbor DOT io", "mara[at]harbor[dot]io", "mara(at)harbor(dot)io", "mara [at] harbor [dot] io",

@@ -108,6 +108,27 @@ SURE_FORMS = {"pii.us.mbi", "pii.uk.driving_licence", "pii.ch.ssn", "pii.ro.onrc
 """Forms that nothing else has, or with 3 fixed digits and a check digit."""
 
 
+PLANS = {
+    "US": ["(415) 555-2671", "415-555-2671", "4155552671 ext 12"],
+    "CN": ["13812345678", "138-1234-5678", "010-62345678", "(0755) 2345 6789"],
+    "DE": ["(030) 901820", "0431 35 06 90"],
+    "FR": ["06 12 34 56 78"],
+    "AU": ["(02) 9374 4000"],
+}
+
+
+@pytest.mark.parametrize("country", PLANS)
+def test_a_number_without_a_plus_is_guessed_by_the_plans_of_the_named_countries(country: str) -> None:
+    """A policy's countries narrow phone guesses: no other country's plan counts; with + or a cue word all do."""
+    own = {value: {f.kind for f in Scanner(countries=[country]).scan(f"at {value} now")} for value in PLANS[country]}
+    assert all("pii.phone" in kinds for kinds in own.values())
+    others = Scanner(countries=["DK"])
+    for value in PLANS[country]:
+        assert others.scan(f"at {value} now") == []
+        assert [f.kind for f in others.scan(f"phone: {value}")] == ["pii.phone"]
+    assert [f.kind for f in others.scan("at +44 20 7946 0958 now")] == ["pii.phone"]
+
+
 @pytest.mark.parametrize("word", ["order", "invoice", "sku", "订单号", "timestamp", "tracking number"])
 def test_what_is_called_something_else_is_not_guessed(word: str) -> None:
     """B41: an order number that happens to fit a check digit."""

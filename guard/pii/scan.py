@@ -22,6 +22,7 @@ from guard.pii.roads import regions, roads
 from guard.pii.rows import Row
 from guard.pii.tables import columns
 from guard.pii.view import CONTEXT, View
+from guard.pii.wrapped import wrapped
 from guard.types import Finding
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Scanner:
     def scan(self, text: str, start: int = 0) -> list[Finding]:
         """Find and settle overlaps: one finding a stretch, in order; those before `start` (a cut) are left out."""
         found = self.candidates(text, start)
-        found += [] if start else self.under_headings(text)
+        found += [] if start else self.under_headings(text) + self.over_lines(text)
         return resolve(found) if len(found) > 1 else found
 
     def candidates(self, text: str, start: int = 0) -> list[Finding]:
@@ -101,6 +102,17 @@ class Scanner:
             Finding(finding.kind, *span, finding.score, finding.source) for finding, span in found if span
         ]
 
+    def over_lines(self, text: str) -> list[Finding]:
+        """What is found in base64 that is wrapped over lines, as the whole lines that hold it.
+
+        A stream sees it only where all these lines stand in the window or its context.
+        """
+        return [
+            Finding(finding.kind, *block.back(finding.start, finding.end), finding.score, finding.source)
+            for block in wrapped(text)
+            for finding in self.candidates(block.text)
+        ]
+
     def silent(self, text: str) -> bool:
         """Whether one look at an ASCII text shows that no row matches in it, nor in any of its lines taken alone."""
         if self.names is not None and not self.names.silent(text):
@@ -114,7 +126,7 @@ class Scanner:
             return False
         if Hunt(View(text, projection, 0, data), self._skip).called_for(ready, regions(data)):
             return False
-        return columns(text) is None
+        return columns(text) is None and not any(wrapped(text))
 
     def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
         """Where the text after the cut `start` may be cut: no match spans these offsets, whatever follows.

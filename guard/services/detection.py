@@ -43,8 +43,10 @@ class Detection:
         return [self._text(wanted) for wanted in request]
 
     def _text(self, wanted: Wanted) -> list[Finding]:
-        found = self._scanner.candidates(wanted.text) if wanted.catalogue else []
-        found += self._scanner.under_headings(wanted.text) if wanted.catalogue else []
+        found: list[Finding] = []
+        if wanted.catalogue:
+            find = self._scanner
+            found = find.candidates(wanted.text) + find.under_headings(wanted.text) + find.over_lines(wanted.text)
         for index in wanted.own:
             row, pattern = self._own[index]
             found += (

@@ -172,7 +172,8 @@ class Detector:
 
     def _scan(self, text: str) -> list[Finding]:
         try:
-            return self._scanner.candidates(text) + self._scanner.under_headings(text)
+            scanner = self._scanner
+            return scanner.candidates(text) + scanner.under_headings(text) + scanner.over_lines(text)
         except Exception:
             return [_unavailable("detect")]
 

@@ -179,6 +179,37 @@ class TestPacked:
         assert found(f"phone: {run}") == [("pii.phone", run)]
         assert found(f"order: {run}") == []
 
+    @pytest.mark.parametrize("width", [76, 64])
+    @pytest.mark.parametrize("end", ["\r\n", "\n", "\n    ", "\r\n> "])
+    @pytest.mark.parametrize("before", range(0, 58, 3))
+    def test_base64_wrapped_over_lines(self, width: int, end: str, before: int) -> None:
+        """B09: 76 columns as in MIME, 64 as in key files; a value on a seam is the lines that hold it."""
+        data = f"{'约' * before} Dear all, write to {MAIL} or call {MOBILE}{'。' * 70}".encode()
+        run = base64.b64encode(data).decode()
+        lines = [run[at : at + width] for at in range(0, len(run), width)]
+        hit = {at for at in range(len(lines)) for value in (MAIL, MOBILE) if self._holds(data, value, at, width)}
+        head = f"Content-Transfer-Encoding: base64{end}"
+        text = f"{head}{end.join(lines)}\n\nBye {CARD}"
+        *spans, last = [(f.start, f.end) for f in Scanner().scan(text)]
+        assert text[slice(*last)] == CARD
+        starts = [len(head) + at * (width + len(end)) for at in range(len(lines))]
+        assert {at for at, start in enumerate(starts) if any(low <= start < high for low, high in spans)} == hit
+        assert {low for low, _ in spans} <= {*starts}
+
+    @staticmethod
+    def _holds(data: bytes, value: str, line: int, width: int) -> bool:
+        start = data.index(value.encode())
+        return start < (line + 1) * width // 4 * 3 and line * width // 4 * 3 < start + len(value)
+
+    def test_wrapped_base64_ends_before_prose_and_is_no_image(self) -> None:
+        """B41: a short line of prose behind the last full line is none of its lines; bytes that are no text are left."""
+        run = base64.b64encode(f"{'x' * 43} {MAIL} ok {'y' * 40}".encode()).decode()
+        assert len(run) % 76 == 0
+        lines = [run[at : at + 76] for at in range(0, len(run), 76)]
+        assert found("\n".join([*lines, "Thanks"])) == [("pii.email", "\n".join(lines))]
+        image = base64.b64encode(bytes(range(256)) * 3).decode()
+        assert found("\n".join(image[at : at + 76] for at in range(0, len(image), 76))) == []
+
     def test_two_levels_are_left(self) -> None:
         """B09: one level deep, as the documents say."""
         assert found(base64.b64encode(base64.b64encode(MAIL.encode())).decode()) == []

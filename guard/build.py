@@ -235,6 +235,8 @@ def open_detector(policy: Policy, settings: Settings, *, start: bool = True) -> 
         scanner_args=scanner_args(policy, kinds),
         presidio=tuple(recognizers.presidio.recognizers),
         presidio_deadline_s=recognizers.presidio.deadline_ms / 1000,
+        engine=recognizers.presidio.engine,
+        models=recognizers.presidio.models,
         custom=tuple(recognizers.custom),
         lists=acting_lists(policy, kinds),
         workers=settings.detect_workers,
@@ -242,7 +244,18 @@ def open_detector(policy: Policy, settings: Settings, *, start: bool = True) -> 
     )
     if start:
         detector.start()
+        _await_engine(policy, detector)
     return detector
+
+
+def _await_engine(policy: Policy, detector: Detector) -> None:
+    """Wait until the models of an engine are loaded; raises SetupError where one is not installed."""
+    if policy.recognizers.presidio.engine != "none":
+        try:
+            detector.wait()
+        except SetupError:
+            detector.close()
+            raise
 
 
 def acting_lists(policy: Policy, kinds: frozenset[str]) -> list[TermList]:

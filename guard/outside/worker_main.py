@@ -19,8 +19,19 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NoReturn
 
+from guard.errors import SetupError
+
 FORK, KILL = b"F", b"K"
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostby", "socket.sendto", "socket.bind")
+
+
+_told: list[Callable[[], None]] = []
+
+
+def alive() -> None:
+    """Tell the parent that the work goes on, so that its deadline begins anew; outside a worker this does nothing."""
+    for tell in _told:
+        tell()
 
 
 def send_frame(channel: socket.socket, value: object) -> None:
@@ -68,7 +79,8 @@ def main() -> NoReturn:
     try:
         work = _build(target, arguments)
     except BaseException as error:
-        send_frame(control, (False, f"{type(error).__name__}: {error}"))
+        said = str(error) if isinstance(error, SetupError) else f"{type(error).__name__}: {error}"
+        send_frame(control, (False, said))
         os._exit(1)
     gc.collect()
     gc.freeze()  # what is built now stays shared between all workers
@@ -118,6 +130,7 @@ def _die_with_parent() -> None:
 
 
 def _work_until_gone(channel: socket.socket, work: Callable[[Any], Any]) -> NoReturn:
+    _told[:] = [lambda: send_frame(channel, (None, None))]
     try:
         while True:
             send_frame(channel, _answer(work, receive_frame(channel)))

@@ -26,7 +26,16 @@ _BOOT = (
     "from guard.outside.worker_main import main; main()"
 )
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-_START_S = 60.0
+_ALONE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}  # nothing is fetched
+_FORKED = {
+    "PRESIDIO_DEVICE": "cpu",
+    "TOKENIZERS_PARALLELISM": "false",
+}  # neither a GPU nor threads outlive a fork
+_START_S = 120.0
 _FORK_S = 10.0
 _END_S = 5.0
 _GRACE_S = 0.1  # the worker's own deadline answers first; this one is for work that is still queued
@@ -40,13 +49,19 @@ class _Worker:
         self._pid = pid
         self._channel = channel
 
-    def call(self, request: object, due: float) -> tuple[bool, Any]:
-        """Send one request and read its answer; raises TimeoutError, EOFError or OSError."""
-        self._channel.settimeout(max(due - time.monotonic(), 0.001))
-        send_frame(self._channel, request)
-        self._channel.settimeout(max(due - time.monotonic(), 0.001))
-        answer: tuple[bool, Any] = receive_frame(self._channel)
-        return answer
+    def call(self, job: _Job) -> tuple[bool, Any]:
+        """Send one request and read its answer; raises TimeoutError, EOFError or OSError.
+
+        A sign of life from the worker sets the job's deadline anew.
+        """
+        self._channel.settimeout(job.left())
+        send_frame(self._channel, job.request)
+        while True:
+            self._channel.settimeout(job.left())
+            done, value = receive_frame(self._channel)
+            if done is not None:
+                return done, value
+            job.begin()
 
     def kill(self) -> None:
         """End the process now."""
@@ -69,7 +84,7 @@ class _Template:
                 stderr=subprocess.DEVNULL,  # a library's warning might quote the text
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
-                env=os.environ | _ONE_THREAD,
+                env=os.environ | _ONE_THREAD | _ALONE | _FORKED,
             )
         send_frame(self._control, (target, arguments))
 
@@ -129,6 +144,19 @@ class _Job:
     due: float | None
     future: Future[Any] = field(default_factory=Future)
 
+    def begin(self) -> None:
+        """Set the deadline from now on."""
+        self.due = time.monotonic() + self.seconds
+
+    def left(self) -> float:
+        """The seconds until the deadline, a little more than none where it has passed or is not set."""
+        return max((self.due or 0.0) - time.monotonic(), 0.001)
+
+    def outlives(self) -> float:
+        """The seconds for which its caller still waits once its first patience is over, 0 for none."""
+        late = self.due is None or self.due + _GRACE_S < time.monotonic()
+        return 0.0 if late or self.future.cancel() else self.left() + _GRACE_S
+
 
 class _State:
     """What the lanes share. It does not know the pool, so that a forgotten pool can be collected."""
@@ -172,12 +200,13 @@ class _State:
 
     def _run(self, job: _Job, worker: _Worker | None) -> _Worker | None:
         worker = worker or self._fork()
-        due = job.due or time.monotonic() + job.seconds
-        if worker is None or self.closed or due < time.monotonic():
+        if job.due is None:
+            job.begin()
+        if worker is None or self.closed or (job.due or 0.0) < time.monotonic():
             job.future.set_exception(self._unavailable("no worker process is free"))
             return worker
         try:
-            done, value = worker.call(job.request, due)
+            done, value = worker.call(job)
         except Exception as error:
             reason = "the deadline passed" if isinstance(error, TimeoutError) else "a worker process died"
             job.future.set_exception(self._unavailable(reason))
@@ -270,21 +299,33 @@ class WorkerPool:
         return state is not None and state.ready.is_set() and not state.failure and not state.closed
 
     async def submit(self, request: object, deadline_s: float | None = None) -> Any:
-        """Have a worker answer a request; raises Unavailable after the deadline (seconds) or a crash."""
+        """Have a worker answer a request; raises Unavailable after the deadline (seconds) or a crash.
+
+        The deadline begins anew with each sign of life that the work gives (`worker_main.alive`).
+        """
         job, patience = self._enqueue(request, deadline_s)
+        answer = asyncio.wrap_future(job.future)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(job.future), patience)
-        except TimeoutError:
-            raise Unavailable(self._what, "the deadline passed") from None
+            while patience:
+                await asyncio.wait((answer,), timeout=patience)
+                if answer.done():
+                    return answer.result()
+                patience = job.outlives()
+        finally:
+            answer.cancel()
+        raise Unavailable(self._what, "the deadline passed")
 
     def submit_sync(self, request: object, deadline_s: float | None = None) -> Any:
         """Have a worker answer a request, blocking this thread; raises Unavailable as `submit` does."""
         job, patience = self._enqueue(request, deadline_s)
-        try:
-            return job.future.result(patience)
-        except (TimeoutError, CancelledError):
-            job.future.cancel()
-            raise Unavailable(self._what, "the deadline passed") from None
+        while patience:
+            try:
+                return job.future.result(patience)
+            except CancelledError:
+                break
+            except TimeoutError:
+                patience = job.outlives()
+        raise Unavailable(self._what, "the deadline passed")
 
     def close(self) -> None:
         """End all processes; a later `submit` starts new ones."""

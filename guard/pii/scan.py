@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -46,6 +46,7 @@ class Scanner:
     default); `countries` narrows the national kinds to ISO codes (`EU` for its members; None: all);
     `skip` leaves out values that are nobody's: `reserved` (documentation, fiction), `private` (networks);
     `names`: also people, places, organisations and addresses among the kinds, from this score on (None: not).
+    `beat` is called after each piece of a text, for those who wait.
     """
 
     context = CONTEXT
@@ -57,7 +58,9 @@ class Scanner:
         countries: Collection[str] | None = None,
         skip: Collection[str] = ("reserved", "private"),
         names: float | None = None,
+        beat: Callable[[], None] | None = None,
     ) -> None:
+        self._beat = beat
         self.rows = _choose(kinds, None if countries is None else frozenset(countries))
         self._roads = roads(self.rows)
         self._skip = frozenset(skip)
@@ -81,6 +84,8 @@ class Scanner:
             found += self._piece(text, projection, low, high)
             if reading is not None:
                 named += reading.find(max(0, low - CONTEXT), low, high)
+            if self._beat is not None:
+                self._beat()
         return [*_findings(projection, found, "pattern"), *_findings(projection, named, "names")]
 
     def warm(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from guard.kinds import OPAQUE, UNAVAILABLE
 from guard.policy.decide import judges, rule_for, wanted
 from guard.policy.model import Policy
-from guard.policy.names import PRESIDIO_RECOGNIZERS, countries
+from guard.policy.names import ENGINE_KINDS, PRESIDIO_RECOGNIZERS, countries
 from guard.policy.resolve import Loaded
 from guard.types import Action, Stage
 
@@ -83,6 +83,9 @@ def _idle(policy: Policy) -> Iterator[str]:
         kind = PRESIDIO_RECOGNIZERS[name]
         if kind not in acted:
             yield f"recognizers.presidio: {name} finds {kind}, on which no rule acts: name the kind in a rule"
+    engine = policy.recognizers.presidio.engine
+    if engine != "none" and acted.isdisjoint(ENGINE_KINDS):
+        yield f"recognizers.presidio.engine: {engine} finds people and places, on which no rule acts: name pii.person"
     for custom in policy.recognizers.custom:
         if custom.kind not in acted:
             yield f"recognizers.custom: {custom.name} finds {custom.kind}, on which no rule acts"

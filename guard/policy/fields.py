@@ -25,6 +25,7 @@ from guard.policy.rules import Rule, wrong
 from guard.types import Place
 
 _HOST = re.compile(r"(?:https?://)?(?:\*\.)?(?:[^\s/?#@:*\[\]A-Z]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
+_LANGUAGE = re.compile("[a-z]{2}")
 _NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
 _ROUTE = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE|\*) (?:/[^\s?#]*|\*)|\*")
 _SELECTOR = re.compile(r"\$(?:\.\.\w+|\.\w+|\['[^']+'\]|\[\d+\]|\[\*\]|\.\*)+")
@@ -137,9 +138,35 @@ Countries = Annotated[
 Locale = Annotated[str, one_of(names.LOCALES, "locale of fakes"), enum(names.LOCALES)]
 Endpoint = Annotated[str, one_of(names.ENDPOINTS, "endpoint that can be allowed"), enum(names.ENDPOINTS)]
 NamesBy = Literal["gazetteer", "off"]
-Engine = Annotated[Literal["none"], not_yet("spacy", "stanza", "transformers", "gliner")]
+Engine = Literal["none", "spacy", "stanza", "transformers", "gliner"]
+Language = Annotated[
+    str, _shaped(_LANGUAGE, "write a language code of two letters such as en or zh, or xx for all")
+]
 Judge = Annotated[Literal["openai", "off"], not_yet("guard-model")]
 Content = Annotated[Literal["none"], not_yet("redacted", "full", "original", "original+redacted")]
+
+
+_Models = Mapping[Language, Annotated[str, Field(min_length=1, max_length=200)]]
+
+
+def _models(value: Any, read: Callable[[Any], Any]) -> Any:
+    return value if isinstance(value, str) and len(value) <= 200 else read(value)
+
+
+def _models_schema(_: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    write = core_schema.plain_serializer_function_ser_schema(lambda v: v if isinstance(v, str) else dict(v))
+    return core_schema.no_info_wrap_validator_function(
+        _models, handler.generate_schema(_Models), serialization=write
+    )
+
+
+_MODEL_SCHEMA = {"type": "string", "maxLength": 200}
+Models = Annotated[
+    str | Mapping[str, str],
+    GetPydanticSchema(_models_schema),
+    WithJsonSchema({"oneOf": [_MODEL_SCHEMA, {"type": "object", "additionalProperties": _MODEL_SCHEMA}]}),
+]
+"""A model of an engine, or several by language."""
 
 
 class PlaceForm(Node):
@@ -168,7 +195,9 @@ DeclaredPlace = Annotated[Place, GetPydanticSchema(_place_schema)]
 
 def _recognizer(name: str) -> str:
     if name in names.PRESIDIO_ENGINES:
-        raise wrong(f"{name} needs a model or a service, which is not built yet: take it out")
+        raise wrong(
+            f"{name} needs a model or a service: name engine and model beside recognizers, or take it out"
+        )
     if name not in names.PRESIDIO_RECOGNIZERS:
         hint = names.did_you_mean(name, names.PRESIDIO_RECOGNIZERS)
         raise wrong(f"{name[:60]!r} is no predefined recognizer of Presidio: {hint}")

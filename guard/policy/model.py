@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from guard.policy import fields
+from guard.policy import fields, names
 from guard.policy.cases import Case
 from guard.policy.custom import Custom
 from guard.policy.digest import digest
@@ -118,16 +118,40 @@ class Egress(Node):
 
 
 class Presidio(Node):
-    """Presidio's pattern recognizers beside the catalogue, in worker processes."""
+    """Presidio's pattern recognizers and NER engines beside the catalogue, in worker processes."""
 
     recognizers: tuple[fields.PresidioRecognizer, ...] = Field(
         default=(), description="class names of Presidio's predefined recognizers"
     )
-    engine: fields.Engine = Field(default="none", description="NLP engine: none")
-    model: fields.Unbuilt = ""
-    deadline_ms: int = Field(
-        default=1000, ge=10, le=60000, description="deadline of one text; after it guard.unavailable.presidio"
+    engine: fields.Engine = Field(
+        default="none", description="NER engine whose library and model are installed, or none"
     )
+    model: fields.Models = Field(
+        default="",
+        description="its model (a name or a folder), or language to model; empty: Presidio's default",
+    )
+    deadline_ms: int = Field(
+        default=1000,
+        ge=10,
+        le=60000,
+        description="deadline of each 16,384 characters; after it guard.unavailable.presidio",
+    )
+
+    @model_validator(mode="after")
+    def _is_loaded_by_an_engine(self) -> Presidio:
+        if self.model and self.engine == "none":
+            raise wrong(
+                "model has no engine that loads it: write engine: spacy, stanza, transformers or gliner"
+            )
+        return self
+
+    @property
+    def models(self) -> tuple[tuple[str, str], ...]:
+        """Language and model of the engine; a model that names no language is of its engine's usual one."""
+        if isinstance(self.model, str):
+            model = self.model or names.ENGINES.get(self.engine, "")
+            return ((names.language_of(self.engine, model), model),) if model else ()
+        return tuple(self.model.items())
 
 
 class Recognizers(Node):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
@@ -159,6 +160,31 @@ MedicalNERRecognizer SpacyRecognizer StanzaRecognizer TransformersRecognizer
 """
 PRESIDIO_ENGINES = frozenset(_ENGINES.split())
 """Presidio's recognizers that need a model or a service; a policy that names one is refused."""
+
+
+ENGINES = {
+    "spacy": "en_core_web_lg",
+    "stanza": "en",
+    "transformers": "obi/deid_roberta_i2b2",
+    "gliner": "urchade/gliner_multi_pii-v1",
+}
+"""Presidio's NER engines and the model that each has by default there (presidio-analyzer 2.2.366)."""
+
+ENGINE_KINDS = frozenset({"pii.person", "pii.place", "pii.org", "pii.nrp", "pii.date", "pii.address"})
+"""What the engines find, mostly."""
+
+_NAMED_LANGUAGE = re.compile(r"([a-z]{2})(?:[_-][\w-]*)?")
+
+
+def language_of(engine: str, model: str) -> str:
+    """The language of a model that is written without one: that of its name (`zh_core_web_lg`), else English.
+
+    GLiNER's models read all languages.
+    """
+    if engine == "gliner":
+        return "xx"
+    named = _NAMED_LANGUAGE.fullmatch(model) if engine in ("spacy", "stanza") else None
+    return named.group(1) if named else "en"
 
 
 @lru_cache(maxsize=256)

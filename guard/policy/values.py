@@ -24,6 +24,11 @@ def _least(first: Any, second: Any) -> Any:
     return min((limit for limit in (first, second) if limit is not None), default=None)
 
 
+def _any_engine(first: str, second: str) -> str:
+    """Take an engine rather than none, the earlier of two."""
+    return second if first == "none" else first
+
+
 def _ranked(*strictest_first: str) -> Combine:
     return lambda first, second: min(first, second, key=strictest_first.index)
 
@@ -136,7 +141,8 @@ VALUES: Mapping[KeyPath, Value] = {
     ("recognizers", "countries"): Value(_union),
     ("recognizers", "names"): _ANY,
     ("recognizers", "presidio", "recognizers"): Value(_union),
-    ("recognizers", "presidio", "engine"): _ANY,
+    ("recognizers", "presidio", "engine"): Value(_any_engine),
+    ("recognizers", "presidio", "model"): _ANY,
     ("recognizers", "presidio", "deadline_ms"): Value(min),
     ("recognizers", "except"): Value(_common),
     ("recognizers", "custom"): Value(_union, _updated_by_name),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import re2
 
+from guard.outside.worker_main import alive
 from guard.pii.evasion import readable, undisguised
 from guard.pii.scan import Scanner
 from guard.services.gate import options
@@ -34,7 +35,7 @@ class Detection:
     """A scanner and the compiled own recognizers; called with what is wanted, text by text."""
 
     def __init__(self, scanner_args: Mapping[str, Any], own: Sequence[Own]) -> None:
-        self._scanner = Scanner(**scanner_args)
+        self._scanner = Scanner(**scanner_args, beat=alive)
         self._scanner.warm()
         self._own = [(row, compiled(row.pattern)) for row in own]
 

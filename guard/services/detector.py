@@ -77,6 +77,8 @@ class Detector:
         scanner_args: Mapping[str, Any],
         presidio: Sequence[str] = (),
         presidio_deadline_s: float = 1.0,
+        engine: str = "none",
+        models: Sequence[tuple[str, str]] = (),
         custom: Sequence[OwnRecognizer] = (),
         lists: Sequence[ListOfTerms] = (),
         workers: int = 1,
@@ -84,13 +86,18 @@ class Detector:
         inline_chars: int = 32_768,
     ) -> None:
         self._scanner = Scanner(**scanner_args)
+        self._kinds: frozenset[str] | None = scanner_args.get("kinds")
         self._skip = frozenset(scanner_args.get("skip", ()))
         self._inline = inline_chars
         self._own = [Own(row.name, row.pattern, row.kind, row.score) for row in custom]
         self._own_gate = Gate([[row.pattern] for row in self._own])
         self._lists = Lists(lists)
-        self._names = tuple(presidio)
-        shipped = shipped_patterns(self._names)
+        by_model = () if engine == "none" else (engine,)
+        self._model = f"presidio:{engine}"
+        self._names = (*presidio, *by_model)
+        shipped = shipped_patterns(presidio)
+        if shipped is not None:
+            shipped += (None,) * len(by_model)
         patterns = shipped or (None,) * len(self._names)
         self._gate = Gate(patterns)
         self._gate_is_theirs = shipped is not None
@@ -103,13 +110,15 @@ class Detector:
         )
         self._presidio = WorkerPool(
             "guard.services.presidio:build",
-            (self._names, shipped),
+            (tuple(presidio), shipped, engine, tuple(models)),
             what="presidio",
             workers=workers,
             deadline_s=presidio_deadline_s,
         )
         spanning = [row.pattern for row in self._own] + [p for row in patterns for p in row or ()]
-        self._cuts = Seams(self._scanner.cuts, spanning).cuts
+        # A model may find any name: what may be one is held together, whoever looks for names.
+        holding = Scanner(**{**scanner_args, "names": 0.0}) if by_model else self._scanner
+        self._cuts = Seams(holding.cuts, spanning).cuts
         self.context = max(self._scanner.context, _CONTEXT_WORDS if self._names else 0)
 
     def start(self) -> None:
@@ -234,7 +243,11 @@ class Detector:
             Finding(presidio_kind(entity), start, end, score, f"presidio:{self._names[index]}")
             for index, entity, start, end, score in answer
         ]
-        return [finding for finding in findings if not self._nobodys(text, finding)]
+        return [f for f in findings if self._is_wanted(f) and not self._nobodys(text, f)]
+
+    def _is_wanted(self, finding: Finding) -> bool:
+        """Whether a rule acts on what a model found: else a long finding would take the place of what is in it."""
+        return self._kinds is None or finding.kind in self._kinds or finding.source != self._model
 
     def _nobodys(self, text: str, finding: Finding) -> bool:
         judge = NOBODY.get(finding.kind.removeprefix("pii."))

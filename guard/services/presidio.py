@@ -18,7 +18,9 @@ from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
 from guard.errors import SetupError
+from guard.outside.worker_main import alive
 from guard.pii.evasion import project
+from guard.services.engines import Engine, readable_copy
 from guard.services.gate import Gate
 
 _LANGUAGE = "en"
@@ -148,21 +150,25 @@ def gate_patterns(name: str) -> tuple[str, ...] | None:
 class Analysis:
     """The chosen recognizers, ready; called with texts and, for each, which recognizers to run (None: see)."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.hello = tuple(gate_patterns(name) for name in names)
+    def __init__(self, names: Sequence[str], engine: Engine | None = None) -> None:
+        patterns = tuple(gate_patterns(name) for name in names)
+        self.hello = patterns if engine is None else (*patterns, None)
+        self._model = engine
         self._recognizers = [recognizer(name) for name in names]
         self._engine = _Tokens()
         self._enhancer = _Enhancer()
-        self._gate = Gate(self.hello)
+        self._gate = Gate(patterns)
 
     def warm(self) -> None:
         """Run each recognizer once: Presidio compiles its patterns at their first use."""
         for made in self._recognizers:
             self._results(made, "warm-up 123456789 a@b.example")
+        if self._model is not None:
+            self._model.warm()
 
     def __call__(self, request: Sequence[tuple[str, Sequence[int] | None]]) -> list[list[Found]]:
         """Find in each text; raises whatever goes wrong, so that no failure is taken for a clean text."""
-        return [self._text(text, chosen) for text, chosen in request]
+        return [self._text(text, chosen) + self._modelled(text, chosen) for text, chosen in request]
 
     def _text(self, text: str, chosen: Sequence[int] | None) -> list[Found]:
         projection = project(text)
@@ -175,6 +181,21 @@ class Analysis:
                 for entity, low, high, score in self._recognize(self._recognizers[index], part):
                     if start <= left + low < end:
                         found.append((index, entity, *projection.to_original(left + low, left + high), score))
+            alive()
+        return found
+
+    def _modelled(self, text: str, chosen: Sequence[int] | None) -> list[Found]:
+        """What the engine finds, which stands behind the recognizers."""
+        last = len(self._recognizers)
+        if self._model is None or (chosen is not None and last not in chosen):
+            return []
+        copy, places = readable_copy(text)
+        found: list[Found] = []
+        for left, start, end, right in slices(copy):
+            for entity, low, high, score in self._model(copy[left:right]):
+                if start <= left + low < end and low < high:
+                    found.append((last, entity, *_original(places, left + low, left + high), score))
+            alive()
         return found
 
     def _recognize(self, made: Any, text: str) -> Iterator[tuple[str, int, int, float]]:
@@ -198,6 +219,10 @@ class Analysis:
         return enhanced
 
 
+def _original(places: Sequence[int] | None, start: int, end: int) -> tuple[int, int]:
+    return (start, end) if places is None else (places[start], places[end - 1] + 1)
+
+
 def slices(text: str) -> Iterator[tuple[int, int, int, int]]:
     """Cut a text near blanks: (left, start, end, right), where matches that begin in start:end are taken.
 
@@ -217,9 +242,17 @@ def _near_blank(text: str, position: int) -> int:
     return blank + 1 if blank >= 0 else position
 
 
-def build(names: Sequence[str], shipped: Sequence[Sequence[str] | None] | None) -> Analysis:
-    """Build the recognizers in a worker process; raises SetupError if the parent's gate is not theirs."""
-    analysis = Analysis(names)
+def build(
+    names: Sequence[str],
+    shipped: Sequence[Sequence[str] | None] | None,
+    engine: str = "none",
+    models: Sequence[tuple[str, str]] = (),
+) -> Analysis:
+    """Build the recognizers and load the engine in a worker process.
+
+    Raises SetupError if the parent's gate is not theirs, or a library or a model of the engine is not installed.
+    """
+    analysis = Analysis(names, None if engine == "none" else Engine(engine, models))
     if shipped is not None and tuple(shipped) != analysis.hello:
         raise SetupError("the installed presidio-analyzer has other patterns than its version number says")
     analysis.warm()

@@ -35,6 +35,10 @@ class Echo:
     def echo(self, text): return text + self.suffix
     def pid(self): return os.getpid()
     def nap(self, seconds): time.sleep(seconds); return "awake"
+    def step(self, seconds, steps):
+        from guard.outside.worker_main import alive
+        for _ in range(steps): time.sleep(seconds); alive()
+        return "there"
     def spin(self): re.match(r"(a+)+$", "a" * 60 + "b")
     def fail(self, text): raise ValueError(text)
     def die(self): os._exit(3)
@@ -122,6 +126,19 @@ async def test_work_that_overruns_its_deadline_is_killed_and_the_next_call_is_se
     assert (late.value.kind, late.value.reason) == ("guard.unavailable.detect", "the deadline passed")
     assert await pool.submit(("echo", "still here")) == "still here!"
     assert await asyncio.to_thread(replaced_one, before)
+
+
+async def test_signs_of_life_set_the_deadline_anew(pools: Callable[..., WorkerPool]) -> None:
+    """Long work in steps goes on for as long as each step keeps the deadline; then its caller is told as ever."""
+    pool = pools(deadline_s=0.5)
+    pool.hello()
+    assert await pool.submit(("step", 0.1, 10)) == "there"
+    assert pool.submit_sync(("step", 0.1, 10)) == "there"
+    with pytest.raises(Unavailable, match="the deadline passed"):
+        await pool.submit(("step", 2.0, 1))
+    with pytest.raises(Unavailable, match="the deadline passed"):
+        pool.submit_sync(("step", 2.0, 1))
+    assert await pool.submit(("echo", "next")) == "next!"
 
 
 async def test_other_calls_go_on_while_one_overruns(pools: Callable[..., WorkerPool]) -> None:

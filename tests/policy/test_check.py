@@ -48,6 +48,10 @@ WARNED = [
         "recognizers: {presidio: {recognizers: [UrlRecognizer]}}\ninput: {rules: {pii.*: block}}",
         "UrlRecognizer finds pii.url, on which no rule acts: name the kind in a rule",
     ),
+    (
+        "recognizers: {presidio: {engine: spacy}}\ninput: {rules: {secret.*: block}}",
+        "recognizers.presidio.engine: spacy finds people and places, on which no rule acts",
+    ),
     ("recognizers: {custom: [{name: b, pattern: x, kind: pii.x}]}", "b finds pii.x, on which no rule acts"),
     ("review_by: 2026-11-30", "review_by: 2026-11-30 has passed"),
     ("effective: 2027-01-01", "effective: 2027-01-01 is still to come"),
@@ -69,6 +73,7 @@ QUIET = [
     f"{JUDGED}\negress: {{jurisdictions: [AE]}}\nmoderation: {{url: 'https://judge.example'}}",
     "egress: {jurisdictions: [AE]}",
     "recognizers: {presidio: {recognizers: [UrlRecognizer]}}\nlogs: {rules: {pii.url: redact}}",
+    "recognizers: {presidio: {engine: spacy}}\ninput: {rules: {pii.*: block}}",
     "review_by: 2026-12-01\neffective: 2026-12-01",
 ]
 

@@ -84,6 +84,17 @@ def test_scores_that_are_none_are_refused(problems: Problems, number: str, hint:
         ("output: {stream: {first: 0}}", "1:output.stream.first: is out of range"),
         ("output: {stream: {first: 20, step: 10}}", "1:output.stream: first is larger than step"),
         ("output: {stream: {context: true}}", "1:output.stream.context: is not a whole number"),
+        ("recognizers: {presidio: {engine: spacey}}", "1:recognizers.presidio.engine: "),
+        (
+            "recognizers: {presidio: {model: en_core_web_lg}}",
+            "1:recognizers.presidio: model has no engine that loads it: write engine: spacy",
+        ),
+        (
+            "recognizers: {presidio: {engine: spacy, model: {english: en_core_web_lg}}}",
+            "1:recognizers.presidio.model.english: cannot be read: write a language code of two letters",
+        ),
+        ("recognizers: {presidio: {engine: spacy, model: {en: ''}}}", "1:recognizers.presidio.model.en: "),
+        ("recognizers: {presidio: {engine: spacy, model: 5}}", "1:recognizers.presidio.model: "),
         ("recognizers: {presidio: {deadline_ms: 1}}", "1:recognizers.presidio.deadline_ms: is out of range"),
     ],
 )
@@ -184,7 +195,7 @@ KEYS = [
     ),
     (
         "recognizers: {presidio: {recognizers: [SpacyRecognizer]}}",
-        "1:recognizers.presidio.recognizers[0]: SpacyRecognizer needs a model",
+        "1:recognizers.presidio.recognizers[0]: SpacyRecognizer needs a model or a service: name engine",
     ),
     (
         "moderation: {url: 'https://me:secret@h.example/'}",
@@ -320,8 +331,6 @@ UNBUILT = [
     "trace: {keep: 400d}",
     "trace: {at_least: 180d}",
     "trace: {content: redacted}",
-    "recognizers: {presidio: {engine: spacy}}",
-    "recognizers: {presidio: {model: en_core_web_lg}}",
     "moderation: {by: guard-model}",
     "messages: {input: {en: no, zh: 不}}",
 ]

@@ -187,6 +187,8 @@ VALUES = [
         ("UsItinRecognizer", "UsSsnRecognizer"),
     ),
     ("recognizers.presidio.deadline_ms", "500", "900", 500),
+    ("recognizers.presidio.engine", "none", "spacy", "spacy"),
+    ("recognizers.presidio.engine", "stanza", "none", "stanza"),
     ("moderation.by", "off", "openai", "openai"),
     ("moderation.timeout_s", "9", "3", 3.0),
     ("moderation.cache_s", "100", "10", 10),

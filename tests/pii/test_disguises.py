@@ -196,6 +196,16 @@ class TestPacked:
         assert {at for at, start in enumerate(starts) if any(low <= start < high for low, high in spans)} == hit
         assert {low for low, _ in spans} <= {*starts}
 
+    @pytest.mark.parametrize("before", range(40, 52))
+    def test_a_value_whose_last_character_two_lines_share(self, before: int) -> None:
+        """B29: the line with the last byte of the last character is replaced too."""
+        value = "иван@почта.рф"
+        data = f"{'x' * (before - 22)} {value}，好的，谢谢，再见，明天见，后天见".encode()
+        run = base64.b64encode(data).decode()
+        lines = [run[at : at + 64] for at in range(0, len(run), 64)]
+        last = (data.index(value.encode()) + len(value.encode()) - 1) // 48
+        assert found("\n".join(lines))[-1][1].split("\n")[-1] == lines[last]
+
     @staticmethod
     def _holds(data: bytes, value: str, line: int, width: int) -> bool:
         start = data.index(value.encode())

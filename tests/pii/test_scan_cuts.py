@@ -197,3 +197,14 @@ def test_no_match_of_a_row_holds_a_cut(row: Row) -> None:
         assert inside == []
 
     holds()
+
+
+@pytest.mark.parametrize("value", ["39度54分20秒", "39°54′20″", "39.9042度", "116度23分"])
+def test_an_angle_is_held_by_its_foreign_signs(everything: Scanner, value: str) -> None:
+    """An angle is not cut at its signs, which are words in Chinese; behind it a stream may be cut as ever."""
+    text = f"他在北纬{value}，那里很冷"
+    start = text.index(value)
+    assert (start, start + len(value)) in {(f.start, f.end) for f in everything.scan(text)}
+    for size in range(len(text) + 1):
+        assert not [cut for cut in everything.cuts(text[:size], 0) if start < cut < start + len(value)], text[:size]
+    assert any(cut >= start + len(value) for cut in everything.cuts(text, 0))

@@ -24,6 +24,7 @@ ENGLISH = {
     "GPE": ["Bern"],
     "ORG": ["Kontor Nord, SSN 536-22-8421"],
     "CARDINAL": ["seven"],
+    "EVENT_NAME": ["发布会"],
     "MEMBERCODE": ["ZX-Falcon"],
     "NORP": ["Swiss"],
 }
@@ -68,6 +69,7 @@ def found(analysis: Analysis, text: str) -> list[tuple[str, str, float]]:
         ("met José Álvarez", [("PERSON", "José Álvarez", 0.85)]),
         ("𝐌𝐚𝐫𝐚 Lindt", [("PERSON", "𝐌𝐚𝐫𝐚 Lindt", 0.85)]),
         ("all seven", []),
+        ("开 发布会 吧", []),
         ("a Swiss bank", [("NRP", "Swiss", pytest.approx(0.34))]),
         ("for ZX-Falcon", [("ID", "ZX-Falcon", pytest.approx(0.34))]),
         ("", []),

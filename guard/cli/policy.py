@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from guard.cli.backtest import backtest
 from guard.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Check, test, show and compare policies. A policy is a pack's name (default, strict, eu, …) or a YAML file.",
 )
+
+app.command(epilog="Example: guard policy backtest --policy new.yaml --traces exports/")(backtest)
 
 Source = Annotated[
     str, typer.Argument(metavar="FILE|PACK", help="a policy file, or the name of a shipped pack")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from guard.trace.otlp import OtlpCopy
     from guard.traffic.budget import Budget
     from guard.traffic.limits import Limits
+    from guard.traffic.prices import Prices
 
 
 _KEY_LENGTH = 16
@@ -176,14 +177,21 @@ def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
 
 def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch | None:
     """What surrounds each model call, where the policy asks for anything."""
+    from guard.policy.traffic import Traffic
+
     traffic = policy.traffic
-    if traffic.retries.attempts == 1 and not traffic.budget.limited and not traffic.limits.limited:
+    if traffic == Traffic(budget=traffic.budget) and not traffic.budget.limited:
         return None
     from guard.dispatch import Dispatch
+    from guard.traffic.prices import Prices
 
+    prices = Prices(traffic.budget.prices)
+    for model in dict.fromkeys(model for models in traffic.fallbacks.values() for model in models):
+        if problem := prices.problem(model):
+            raise SetupError(f"traffic.fallbacks: {model} {problem}")
     limits = _open_limits(traffic.limits, settings) if traffic.limits.limited else None
-    budget = _open_budget(traffic.budget, settings, guard) if traffic.budget.limited else None
-    return Dispatch(traffic, limits=limits, budget=budget, wait_s=settings.store_timeout_s)
+    budget = _open_budget(traffic.budget, settings, guard, prices) if traffic.budget.limited else None
+    return Dispatch(traffic, prices, limits=limits, budget=budget, wait_s=settings.store_timeout_s)
 
 
 def _open_limits(rules: LimitRules, settings: Settings) -> Limits:
@@ -197,11 +205,10 @@ def _open_limits(rules: LimitRules, settings: Settings) -> Limits:
     return Limits(rules, SqliteWindows(path, wait_s=settings.store_timeout_s))
 
 
-def _open_budget(rules: BudgetRules, settings: Settings, guard: Guard) -> Budget:
+def _open_budget(rules: BudgetRules, settings: Settings, guard: Guard, prices: Prices) -> Budget:
     from guard.outside.stores.spend import Crossed, SpendStore
     from guard.trace import records
     from guard.traffic.budget import MICRO, Budget
-    from guard.traffic.prices import Prices
 
     def tell(crossed: Crossed) -> None:
         account = crossed.account
@@ -215,7 +222,6 @@ def _open_budget(rules: BudgetRules, settings: Settings, guard: Guard) -> Budget
         )
         guard.ledger.append(line)
 
-    prices = Prices(rules.prices)
     prices.warm()
     if rules.then.use and prices.of(rules.then.use, "") is None and rules.unknown_usd is None:
         raise SetupError(

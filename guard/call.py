@@ -362,7 +362,9 @@ class Call:
 
     def switch(self, model: str) -> None:
         """Note that another model is asked than the caller named."""
-        self.asked, self.body = str(self.body["model"]), {**self.body, "model": model}
+        self.asked, self.body = self.asked or str(self.body["model"]), {**self.body, "model": model}
+        if self._model_span is not None:
+            self._model_span.set(spans.REQUEST_MODEL, records.identifier(model))
 
     def first_chunk(self) -> None:
         """Note how long the model took to begin its answer (seconds, from the span's start)."""

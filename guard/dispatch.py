@@ -1,4 +1,4 @@
-"""Floor 6, what stands between a screened call and the door: limits, budget, retries; only where a policy asks."""
+"""Floor 6, what stands between a screened call and the door, where a policy asks for it: limits, budget, tries."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from guard.errors import Unavailable
 from guard.outside.upstream import Timeouts, UpstreamError
 from guard.traffic.budget import Ask, Budget, Claim
 from guard.traffic.limits import Limits, Pass, Per
+from guard.traffic.prices import Prices
 from guard.traffic.sending import Headers, Note, Outbound, Sender, Tried, keyed
 from guard.traffic.usage import Tokens, Tries, bound
 from guard.traffic.waiting import Waiting, wait, wait_sync
@@ -36,8 +37,9 @@ _FREE = ("GET", "HEAD", "OPTIONS", "DELETE")
 
 @dataclass(slots=True)
 class Entered:
-    """What a call holds while it runs: its pass, its claim on the budget, what became of its tries."""
+    """What a call holds while it runs: who may answer it, its pass, its claim on the budget, its tries."""
 
+    models: tuple[str, ...]
     tries: Tries = field(default_factory=Tries)
     passed: Pass | None = None
     claim: Claim | None = None
@@ -49,6 +51,7 @@ class Dispatch:
     def __init__(
         self,
         traffic: Traffic,
+        prices: Prices,
         *,
         limits: Limits | None = None,
         budget: Budget | None = None,
@@ -56,10 +59,10 @@ class Dispatch:
     ) -> None:
         self.sender = Sender(traffic.retries)
         self.limits, self.budget = limits, budget
-        self._wait_s = (
-            2 * wait_s
-        )  # a store may be locked so long, and another batch may stand before this one
+        self._fallbacks, self._prices = traffic.fallbacks, prices
         self._answer_tokens = traffic.budget.answer_tokens
+        # A store may be locked for as long as it waits, and another batch may stand before this call's.
+        self._wait_s = 2 * wait_s
 
     def close(self) -> None:
         """Write what is queued."""
@@ -71,7 +74,7 @@ class Dispatch:
 
     async def enter(self, call: Call, prepared: Prepared, url: httpx2.URL, headers: Headers) -> Prepared:
         """Let a call in and reserve what it may use; gives the request that goes out. Raises Refused."""
-        if self.limits is None and self.budget is None:
+        if self.limits is None and self.budget is None and not self._fallbacks:
             return prepared
         try:
             return await wait(self._entering(call, prepared, url.host, headers), self._wait_s)
@@ -81,7 +84,7 @@ class Dispatch:
 
     def enter_sync(self, call: Call, prepared: Prepared, url: httpx2.URL, headers: Headers) -> Prepared:
         """Let a call in as `enter` does, blocking."""
-        if self.limits is None and self.budget is None:
+        if self.limits is None and self.budget is None and not self._fallbacks:
             return prepared
         try:
             return wait_sync(self._entering(call, prepared, url.host, headers), self._wait_s)
@@ -90,10 +93,11 @@ class Dispatch:
             raise
 
     def _entering(self, call: Call, prepared: Prepared, host: str, headers: Headers) -> Waiting[Prepared]:
-        entered = call.entered = Entered()
+        entered = call.entered = Entered((prepared.model,))
         if call.method in _FREE:
             return prepared
         tokens = self._tokens(call, prepared)
+        entered.models = self._candidates(call, prepared.model, host, tokens)
         try:
             if self.limits is not None:
                 key = _key(self.limits.per, call, prepared.model, headers)
@@ -117,10 +121,18 @@ class Dispatch:
         ask = Ask(call.tenant, host, prepared.model, tokens, tier)
         switchable = call.endpoint is not None and call.endpoint.name in _ANSWERED
         cheaper = replace(ask, model=budget.cheaper) if budget.cheaper and switchable else None
-        entered.claim = yield from budget.claim(ask, cheaper)
+        entered.claim = yield from budget.claim(ask, cheaper, entered.models)
+        entered.models = entered.claim.models
         if entered.claim.ask is not cheaper:
             return prepared
         return _switched(call, prepared, budget.cheaper)
+
+    def _candidates(self, call: Call, model: str, host: str, tokens: Tokens | None) -> tuple[str, ...]:
+        """Who may answer, in the policy's order: those whose context is long enough; else whom the caller named."""
+        listed = self._fallbacks.get(model)
+        if not listed or tokens is None or call.endpoint is None or call.endpoint.name not in _ANSWERED:
+            return (model,)
+        return tuple(m for m in listed if self._prices.fits(m, host, tokens)) or (model,)
 
     def _tokens(self, call: Call, prepared: Prepared) -> Tokens | None:
         """The most that the call may use; None where it uses none (a moderation), or that cannot be told."""
@@ -152,7 +164,10 @@ class Dispatch:
 
             if call.unscreened:
                 return await _counted(once(headers, body), tries)
-            return await self.sender.send(_outbound(method, url, headers, prepared), once, _note(call, tries))
+            outbound = _outbound(method, url, headers, prepared, _models(call, prepared))
+            held = await self.sender.send(outbound, once, _note(call, tries))
+            held.headers = [*held.headers, *_served(call, tries.model)]
+            return held
 
         return forward
 
@@ -171,8 +186,10 @@ class Dispatch:
             answer = once(headers, prepared.body, self.sender.deadline_s)
             tries.ended(answer.status_code, "")
             return answer
-        outbound = _outbound(request.method, request.url, headers, prepared)
-        return self.sender.send_sync(outbound, once, _note(call, tries))
+        outbound = _outbound(request.method, request.url, headers, prepared, _models(call, prepared))
+        held = self.sender.send_sync(outbound, once, _note(call, tries))
+        held.headers.update(_served(call, tries.model))
+        return held
 
 
 def _tries(call: Call) -> Tries:
@@ -199,22 +216,40 @@ def _key(per: Per, call: Call, model: str, headers: Headers) -> str:
     return {"tenant": tenant, "user": f"{tenant}/{user}", "model": model, "route": route}[per]
 
 
+def _models(call: Call, prepared: Prepared) -> tuple[str, ...]:
+    return call.entered.models if call.entered is not None else (prepared.model,)
+
+
+def _served(call: Call, model: str) -> list[tuple[bytes, bytes]]:
+    """Say who answered, where it is another than the caller named; in the record too."""
+    if call.entered is not None and isinstance(call.body, dict) and model != call.body.get("model"):
+        call.switch(model)
+    return [(b"x-guard-model", model.encode("ascii", "replace"))] if call.asked else []
+
+
 def _switched(call: Call, prepared: Prepared, model: str) -> Prepared:
     """The same request to another model."""
     call.switch(model)
-    body = {**orjson.loads(prepared.body), "model": model}
-    return Prepared(jsonbody.dump(body), prepared.stream, model)
+    return Prepared(_to(model, prepared), prepared.stream, model)
 
 
-def _outbound(method: str, url: httpx2.URL, headers: Headers, prepared: Prepared) -> Outbound:
+def _to(model: str, prepared: Prepared) -> bytes:
+    if model == prepared.model:
+        return prepared.body
+    return jsonbody.dump({**orjson.loads(prepared.body), "model": model})
+
+
+def _outbound(
+    method: str, url: httpx2.URL, headers: Headers, prepared: Prepared, models: tuple[str, ...]
+) -> Outbound:
     origin = (url.scheme, url.host, url.port)
     fields = keyed(headers) if method == "POST" else headers
-    return Outbound(method, origin, fields, ((prepared.model, prepared.body),))
+    return Outbound(method, origin, fields, tuple((model, _to(model, prepared)) for model in models))
 
 
 def _note(call: Call, tries: Tries) -> Note:
     def note(tried: Tried) -> None:
-        tries.ended(tried.status, tried.error)
+        tries.ended(tried.status, tried.error, tried.model)
         call.tried(tried.number, tried.model, tried.status, tried.error, tried.seconds)
 
     return note

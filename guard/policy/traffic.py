@@ -1,4 +1,4 @@
-"""What a policy says of the traffic around model calls: retries, limits, budget. A part of the tree of `model`."""
+"""What a policy says of the traffic around model calls; a part of the tree of `guard.policy.model`."""
 
 from __future__ import annotations
 
@@ -152,11 +152,16 @@ class Limits(Node):
         return any(n is not None for n in (self.requests_per_minute, self.tokens_per_minute, self.concurrent))
 
 
+Fallbacks = Mapping[Model, Annotated[tuple[Model, ...], Field(min_length=1, max_length=8)]]
+
+
 class Traffic(Node):
     """What surrounds a model call."""
 
     retries: Retries = Field(default=Retries(), description="when a failed call is tried again")
     limits: Limits = Field(default=Limits(), description="how much may be asked for")
-    fallbacks: fields.Unbuilt = ()
+    fallbacks: Fallbacks = Field(
+        default={}, description="who may answer for a model: MODEL to a list, in order"
+    )
     budget: Budget = Field(default=Budget(), description="how much may be spent")
     dead_letters: fields.Unbuilt = ()

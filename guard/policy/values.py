@@ -156,6 +156,7 @@ VALUES: Mapping[KeyPath, Value] = {
     ("traffic", "retries", "attempts"): _ANY,
     ("traffic", "retries", "max_wait_s"): _ANY,
     ("traffic", "retries", "deadline_s"): _ANY,
+    ("traffic", "fallbacks"): Value(_updated, _updated, ordered=False),
     ("traffic", "limits", "requests_per_minute"): Value(_least),
     ("traffic", "limits", "tokens_per_minute"): Value(_least),
     ("traffic", "limits", "concurrent"): Value(_least),

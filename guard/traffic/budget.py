@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -52,12 +52,19 @@ class Ask:
 
 
 class Claim:
-    """What one call may cost and did cost; it is settled once."""
+    """What one call may cost and did cost, whichever of its `models` answers; it is settled once."""
 
     def __init__(
-        self, store: SpendStore, accounts: tuple[Account, ...], ask: Ask, price: Price | None, amount: int
+        self,
+        store: SpendStore,
+        accounts: tuple[Account, ...],
+        ask: Ask,
+        prices: Mapping[str, Price | None],
+        amount: int,
     ) -> None:
-        self.accounts, self.ask, self.price, self.amount = accounts, ask, price, amount
+        self.accounts, self.ask, self.amount = accounts, ask, amount
+        self.models = tuple(prices)
+        self._prices = prices
         self._store = store
         self._settled = False
 
@@ -71,19 +78,19 @@ class Claim:
         `answer` is the answer's body with its `usage`. Without one (a stream that does not tell, or was cut short) what
         was reserved is the cost.
         """
-        cost = self.amount * tries.unheard + tries.answered * self._cost(answer)
+        cost = self.amount * tries.unheard + tries.answered * self._cost(answer, tries.model)
         if self._settled:
             return cost, None
         self._settled = True
         return cost, self._store.settle(self.accounts, cost - self.amount)
 
-    def _cost(self, answer: Any) -> int:
+    def _cost(self, answer: Any, model: str) -> int:
         fields = answer if isinstance(answer, Mapping) else {}
-        tokens = used(fields.get("usage"))
-        if tokens is None or self.price is None:
+        tokens, price = used(fields.get("usage")), self._prices.get(model or self.ask.model)
+        if tokens is None or price is None:
             return self.amount
         tier = max(times(self.ask.tier), times(fields.get("service_tier")))
-        return self.price.micro(tokens, times=tier, percent=surcharge(self.ask.host))
+        return price.micro(tokens, times=tier, percent=surcharge(self.ask.host))
 
 
 class Budget:
@@ -108,9 +115,13 @@ class Budget:
         """How long a call waits for the store."""
         return self._store.writer.wait_s
 
-    def claim(self, ask: Ask, cheaper: Ask | None) -> Waiting[Claim]:
-        """Reserve for a call, or for its `cheaper` form where a day's limit is reached; raises Refused (429, 403)."""
-        claim = self._quote(ask, self._accounts(ask.tenant))
+    def claim(self, ask: Ask, cheaper: Ask | None, instead: Sequence[str] = ()) -> Waiting[Claim]:
+        """Reserve for a call, or for its `cheaper` form where a day's limit is reached; raises Refused (429, 403).
+
+        `instead` are the models that may answer in its place: the dearest is reserved for, and one whose price is not
+        known is left out.
+        """
+        claim = self._quote(ask, self._accounts(ask.tenant), instead)
         denied = yield from self._reserved(claim)
         if denied is not None and cheaper is not None and _daily(denied):
             claim = self._quote(cheaper, self._accounts(ask.tenant, daily=False))
@@ -156,17 +167,30 @@ class Budget:
             )
             self._tell(crossed)
 
-    def _quote(self, ask: Ask, accounts: tuple[Account, ...]) -> Claim:
-        price = self._prices.of(ask.model, ask.host) if ask.tokens is not None else None
-        if price is not None and ask.tokens is not None:
-            amount = price.most(ask.tokens, times=times(ask.tier), percent=surcharge(ask.host))
-            return Claim(self._store, accounts, ask, price, amount)
-        if self._rules.unknown_usd is None:
+    def _quote(self, ask: Ask, accounts: tuple[Account, ...], instead: Sequence[str] = ()) -> Claim:
+        prices = {model: self._price(ask, model) for model in instead or (ask.model,)}
+        known = {model: price for model, price in prices.items() if price is not None}
+        if len(known) < len(prices) and self._rules.unknown_usd is not None:
+            known_or_not: Mapping[str, Price | None] = prices
+        elif known:
+            known_or_not = known
+        else:
             raise Refused(
                 "budget.unknown_price",
                 "no price is known for this call: write one under traffic.budget.prices, or a ceiling as unknown_usd",
             )
-        return Claim(self._store, accounts, ask, None, _micro(self._rules.unknown_usd))
+        return Claim(
+            self._store, accounts, ask, known_or_not, max(self._most(ask, p) for p in known_or_not.values())
+        )
+
+    def _price(self, ask: Ask, model: str) -> Price | None:
+        return self._prices.of(model, ask.host) if ask.tokens is not None else None
+
+    def _most(self, ask: Ask, price: Price | None) -> int:
+        """The most that a call may cost at a price, or the ceiling of those that are not known."""
+        if price is None or ask.tokens is None:
+            return _micro(self._rules.unknown_usd or 0)
+        return price.most(ask.tokens, times=times(ask.tier), percent=surcharge(ask.host))
 
     def _accounts(self, tenant: str, *, daily: bool = True) -> tuple[Account, ...]:
         now = datetime.fromtimestamp(self._wall(), UTC)

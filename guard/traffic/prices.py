@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Protocol
 
-from guard.traffic.usage import Tokens
+from guard.traffic.usage import BOUND, Tokens
 
 PICO_A_MICRO = 1_000_000
 PRIORITY = 2
@@ -87,6 +87,22 @@ class Prices:
         """Read the list before a call would wait for it."""
         _listed("gpt-4o", "api.openai.com")
 
+    def fits(self, model: str, host: str, tokens: Tokens) -> bool:
+        """Whether a call fits into a model's context window; one that is not known may be large enough."""
+        price = self.of(model, host)
+        return (
+            price is None or price.context is None or tokens.input // BOUND + tokens.output <= price.context
+        )
+
+    def problem(self, model: str) -> str:
+        """Why a model should not be fallen back to: nobody knows it, or its provider has withdrawn it; or nothing."""
+        if model in self._own:
+            return ""
+        found = _model(model, "")
+        if found is None:
+            return "is not known: write it with its price under traffic.budget.prices"
+        return "is withdrawn by its provider: name another" if found.deprecated else ""
+
     def of(self, model: str, host: str) -> Price | None:
         """The price of a model at a host; None where it is not known."""
         if model in self._own:
@@ -120,15 +136,20 @@ def _own_price(row: Row) -> Price:
 
 
 def _listed(model: str, host: str) -> Price | None:
+    found = _model(model, host)
+    return None if found is None else _read(found.get_prices(datetime.now(UTC)), found.context_window)
+
+
+def _model(model: str, host: str) -> Any:
+    """A model of the list, the one of the provider at this host first."""
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
     for where in (f"https://{host}", None):
         try:
-            _, found = snapshot.find_provider_model(model, None, None, where)
+            return snapshot.find_provider_model(model, None, None, where)[1]
         except LookupError:
             continue
-        return _read(found.get_prices(datetime.now(UTC)), found.context_window)
     return None
 
 

@@ -36,17 +36,19 @@ _UNCERTAIN = ("timeout", "closed")
 class Tries:
     """What became of the tries of one call: `sent` and `ended` frame each of them."""
 
-    __slots__ = ("_open", "_uncertain", "answered")
+    __slots__ = ("_open", "_uncertain", "answered", "model")
 
     def __init__(self) -> None:
         self._open = self._uncertain = self.answered = 0
+        self.model = ""
 
     def sent(self) -> None:
         """Note that a try goes out."""
         self._open += 1
 
-    def ended(self, status: int, error: str) -> None:
+    def ended(self, status: int, error: str, model: str = "") -> None:
         """Note how it ended: an error status costs nothing, a connection that broke may have cost all."""
+        self.model = model
         self._open -= 1
         self._uncertain += error in _UNCERTAIN
         self.answered += not error and status < 400

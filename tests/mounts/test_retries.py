@@ -223,6 +223,25 @@ async def test_all_tries_stand_in_one_trace(guard: Guard, provider: Starlette, k
 
 
 @pytest.mark.anyio
+async def test_each_callers_own_key_is_used_at_every_try(guard: Guard, provider: Starlette, kit: Any) -> None:
+    """D17: two callers at once, each failing twice: no try carries the other's credentials, nor its key of retries."""
+    gateway = Gateway(guard, upstream=provider.state.url)
+    provider.state.script.fail("chat", "503", "500", "503", "502")
+
+    async def ask(who: str) -> int:
+        headers = [(b"content-type", b"application/json"), (b"authorization", f"Bearer {who}".encode())]
+        return int((await kit.request(gateway, body=kit.chat(who), headers=headers)).status)
+
+    assert await asyncio.gather(ask("one"), ask("two")) == [200, 200]
+    seen = [
+        (orjson.loads(r.body)["messages"][0]["content"], dict(r.headers)) for r in provider.state.received
+    ]
+    assert all(headers[b"authorization"] == f"Bearer {who}".encode() for who, headers in seen)
+    assert len({(who, headers[b"idempotency-key"]) for who, headers in seen}) == 2
+    await guard.egress.aclose()
+
+
+@pytest.mark.anyio
 async def test_a_client_that_leaves_ends_the_tries(guard: Guard, provider: Starlette, kit: Any) -> None:
     """A06: nothing is sent for somebody who is gone."""
     gateway = Gateway(guard, upstream=provider.state.url)

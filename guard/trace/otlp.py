@@ -13,12 +13,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from guard.trace import otlpjson
-
-if TYPE_CHECKING:
-    import requests
 
 Post = Callable[[str, bytes], int]
 """Post a JSON body to a URL and give the status; it may raise, and it must not follow redirects."""
@@ -26,17 +22,6 @@ Post = Callable[[str, bytes], int]
 _BATCH = 256
 _ATTEMPTS = 3
 _RETRYABLE = frozenset({429, 502, 503, 504})  # OTLP/HTTP, "Failures"
-
-
-def session_post(session: requests.Session, timeout_s: float = 10.0) -> Post:
-    """Post over a `requests` session, whose adapter is guard's admitting one."""
-
-    def post(url: str, body: bytes) -> int:
-        headers = {"content-type": "application/json"}
-        answer = session.post(url, body, headers=headers, timeout=timeout_s, allow_redirects=False)
-        return answer.status_code
-
-    return post
 
 
 class OtlpCopy:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from guard.errors import BadRequest
 
 DONE = "[DONE]"
-MEDIA_TYPE = "text/event-stream"
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"", b"data", b"event", b"id", b"retry")
 _LINE = re.compile(rb"\r\n|\n|\r")

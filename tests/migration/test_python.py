@@ -84,6 +84,7 @@ TODAY = [
     "OpenAI(base_url='http://127.0.0.1:8080/v1')",
     "OpenAI(base_url='https://guard.corp.internal/v1')",
     "OpenAI(base_url='https://api.openai.com/v1', http_client=guarded_client())",
+    "OpenAI(base_url='https://api.openai.com/v1', http_client=http)",
     "import guard\nguard.install(app)\nOpenAI(base_url='https://api.openai.com/v1')",
     "names = ['ada', 'o1', 'curie', 'azure/o1', 'docs/gpt-4']",
     "item = {'type': 'function_call', 'name': 'f'}",

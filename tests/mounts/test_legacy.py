@@ -15,8 +15,8 @@ from guard import Gateway, Guard, GuardMiddleware
 from guard.simulator.script import ToolCall
 
 MAIL = "alice@corp.com"
-WEATHER = {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
-CALL = ToolCall("weather", '{"city": "Bern", "mail": "<EMAIL_1>"}')
+WEATHER = {"name": "send", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+CALL = ToolCall("send", '{"city": "Bern", "mail": "<EMAIL_1>"}')
 TOLD = {"city": "Bern", "mail": MAIL}
 ASKS = [{"role": "user", "content": f"Weather for {MAIL}?"}]
 Connect = Callable[..., Any]
@@ -31,7 +31,7 @@ def translating(make_guard: Any) -> Guard:
 @pytest.fixture
 def calling(provider: Starlette) -> Starlette:
     """A provider whose model calls the tool twice, in small pieces."""
-    provider.state.script.tools = lambda body: [CALL, ToolCall("weather", "{}")] if body.get("tools") else []
+    provider.state.script.tools = lambda body: [CALL, ToolCall("send", "{}")] if body.get("tools") else []
     provider.state.script.chunk = 3
     return provider
 
@@ -54,7 +54,7 @@ def test_old_code_works_with_the_sdk(connect: Connect, calling: Starlette, trans
     assert not {"functions", "function_call"} & set(body)
     (choice,) = answer.choices
     assert (choice.finish_reason, choice.message.tool_calls) == ("function_call", None)
-    assert choice.message.function_call.name == "weather"
+    assert choice.message.function_call.name == "send"
     assert json.loads(choice.message.function_call.arguments) == TOLD
 
 
@@ -66,7 +66,7 @@ def test_old_streaming_code_works_with_the_sdk(
     chunks = connect(translating).chat_stream(ASKS[0]["content"], functions=[WEATHER])
     deltas = [c.delta for chunk in chunks for c in chunk.choices]
     pieces = [d.function_call for d in deltas if d.function_call]
-    assert [p.name for p in pieces if p.name] == ["weather"]
+    assert [p.name for p in pieces if p.name] == ["send"]
     assert json.loads("".join(p.arguments or "" for p in pieces)) == TOLD
     assert not any(d.tool_calls for d in deltas)
     assert chunks[-1].choices[0].finish_reason == "function_call"
@@ -77,11 +77,11 @@ def test_the_next_turn_of_old_code_works_too(
 ) -> None:
     """B13: the history's function call and its result go on as a tool call and its result, redacted."""
     calling.state.script.tools = lambda body: []
-    call = {"name": "weather", "arguments": json.dumps(TOLD)}
+    call = {"name": "send", "arguments": json.dumps(TOLD)}
     history: Any = [
         *ASKS,
         {"role": "assistant", "content": None, "function_call": call},
-        {"role": "function", "name": "weather", "content": f"sunny for {MAIL}"},
+        {"role": "function", "name": "send", "content": f"sunny for {MAIL}"},
     ]
     sdk = connect(translating)
     answer = sdk(lambda c: c.chat.completions.create(model="m", messages=history, functions=[WEATHER]))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-import openai
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from guard.simulator.app import create_app
-from guard.simulator.fast import create_fast_app
 from guard.simulator.server import serve
 
 
@@ -79,28 +76,3 @@ def test_an_error_in_the_block_stops_the_server() -> None:
     with pytest.raises(ZeroDivisionError), serve(create_app()) as url:
         raise ZeroDivisionError
     assert not listens(url)
-
-
-def test_the_fast_app_answers_the_sdk() -> None:
-    """The benchmark's upstream sends prepared bytes that the SDK reads."""
-    ask: list[Any] = [{"role": "user", "content": "hi"}]
-    with (
-        serve(create_fast_app("A prepared answer, 好。", chunk=3, pause_s=0.001)) as url,
-        openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0) as client,
-    ):
-        whole = client.chat.completions.create(model="m", messages=ask)
-        stream = client.chat.completions.create(model="m", messages=ask, stream=True)
-        events = client.responses.create(model="m", input="hi", stream=True)
-        texts = [
-            whole.choices[0].message.content,
-            "".join(c.choices[0].delta.content or "" for c in stream if c.choices),
-            client.responses.create(model="m", input="hi").output_text,
-            "".join(e.delta for e in events if e.type == "response.output_text.delta"),
-        ]
-        assert texts == ["A prepared answer, 好。"] * 4
-        assert [r.flagged for r in client.moderations.create(input=["a", "[simulate:hate]"]).results] == [
-            False,
-            True,
-        ]
-        with pytest.raises(openai.NotFoundError):
-            client.models.list()

@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from guard.trace.otlp import OtlpCopy, session_post
+from guard.build import _otlp_copy
+from guard.outside.admission import admitter
+from guard.settings import Settings
+from guard.trace.otlp import OtlpCopy
 from guard.trace.spans import Recorder
 
 
@@ -119,16 +122,38 @@ def server() -> Iterator[tuple[str, Callable[[], bytes]]]:
     httpd.server_close()
 
 
-def test_over_a_requests_session(server: tuple[str, Callable[[], bytes]]) -> None:
-    """The session that the egress gate made carries the very line; a redirect is not followed."""
-    requests = pytest.importorskip("requests")
+def leaving(url: str, *named: str) -> OtlpCopy:
+    """The copy as guard makes it, where these hosts are named."""
+    return _otlp_copy(Settings(otlp_endpoint=url), admitter(jurisdictions=None, declared={}, named=named))
+
+
+def test_the_copy_leaves_through_the_gate(server: tuple[str, Callable[[], bytes]]) -> None:
+    """A Collector that is named gets the very line, as the ledger holds it."""
     url, received = server
     written = Recorder().start("guard.screen", attributes={"guard.tenant": "acme"}).end()
-    with requests.Session() as session:
-        post = session_post(session)
-        copy = OtlpCopy(url, post, linger_s=0)
-        copy.offer(written)
-        copy.close()
-        assert copy.sent == 1
-        assert post(url + "/moved", b"") == 307
+    copy = leaving(url, url)
+    copy.offer(written)
+    copy.close()
+    assert (copy.sent, copy.dropped) == (1, 0)
+    assert received() == written
+
+
+def test_a_collector_that_is_not_named_gets_nothing(server: tuple[str, Callable[[], bytes]]) -> None:
+    """Residency pitfall 7: a copy's endpoint needs the same list."""
+    url, received = server
+    copy = leaving(url)
+    copy.offer(Recorder().start("guard.screen").end())
+    copy.close()
+    assert (copy.sent, copy.dropped) == (0, 1)
+    assert received() == b""
+
+
+def test_a_collectors_redirect_is_not_followed(server: tuple[str, Callable[[], bytes]]) -> None:
+    """C23: for copies too."""
+    url, received = server
+    written = Recorder().start("guard.screen").end()
+    copy = leaving(url + "/moved", url)
+    copy.offer(written)
+    copy.close()
+    assert (copy.sent, copy.dropped) == (0, 1)
     assert received() == written

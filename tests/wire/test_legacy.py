@@ -135,6 +135,15 @@ def test_the_history_of_functions_becomes_one_of_tools() -> None:
     assert (found[0], found[5]) == (SAYS, SAYS)
 
 
+def test_a_result_answers_the_latest_open_call_of_its_function() -> None:
+    """A call that was given up stays open behind the one that was made again; each call has one result."""
+    asks = {"role": "assistant", "content": None, "function_call": CALL}
+    result = {"role": "function", "name": "weather", "content": "1"}
+    body = chat(functions=[WEATHER], messages=[asks, asks, result, result])
+    found = legacy.modern(CHAT, "", body, "translate").body["messages"]
+    assert [m["tool_call_id"] for m in found[2:]] == ["call_1", "call_0"]
+
+
 CANNOT = [
     ("two models", chat(engine="o3"), "legacy.engine", "model"),
     (

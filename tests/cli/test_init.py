@@ -22,34 +22,25 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(folder: Path, *options: str, answers: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "guard", "init", *options]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if answers is None:
-        return subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    ours, theirs = pty.openpty()
-    os.write(ours, answers.encode())
+    """Run the verb in a folder, on a terminal where there are answers to its questions."""
+    ours, theirs = pty.openpty() if answers is not None else (-1, subprocess.DEVNULL)
+    if answers is not None:
+        os.write(ours, answers.encode())
     try:
         return subprocess.run(
-            command,
+            [sys.executable, "-m", "guard", "init", *options],
             cwd=folder,
             stdin=theirs,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
-            env=env,
+            timeout=100,
         )
     finally:
-        os.close(ours)
-        os.close(theirs)
+        if answers is not None:
+            os.close(ours)
+            os.close(theirs)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     max_messages: int = Field(default=2048, ge=1, description="limit on messages or input items")
     max_tools: int = Field(default=512, ge=1, description="limit on tools")
     max_parts: int = Field(default=4096, ge=1, description="limit on content parts in one body")
+    body_timeout_s: float = Field(default=60.0, gt=0, description="how long a client may take to send its body")
     commit_timeout_s: float = Field(
         default=5.0, gt=0, description="how long a record may take to become durable"
     )

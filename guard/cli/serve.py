@@ -58,6 +58,8 @@ def serve(
         "log_level": "warning",
         "access_log": False,
         "proxy_headers": False,
+        # The stricter of uvicorn's two parsers: it refuses what two servers could cut into two requests.
+        "http": "httptools",
     }
     if workers == 1:
         server = uvicorn.Server(uvicorn.Config(gateway, **options))  # type: ignore[arg-type]

@@ -25,6 +25,7 @@ from guard.mounts.messages import (
     Scope,
     Send,
     close_websocket,
+    closing,
     failed,
     failure_event,
     read_body,
@@ -156,14 +157,14 @@ class Gateway:
         except ClientLeft:
             call.left()
         except (Refused, BadRequest) as refused:
-            await send_reply(send, _refusal(refused, call))
+            await send_reply(send, closing(refused, _refusal(refused, call), scope))
         except UpstreamError as failure:
             await send_reply(send, own(_bad_gateway(failure), call))
 
     async def _run(self, scope: Scope, receive: Receive, call: Call) -> Reply | Streaming:
         headers = scope["headers"]
         authorization = self._authorization or header(headers, b"authorization")
-        body = await _body(receive, self.guard, call)
+        body = await _body(scope, receive, self.guard, call)
         work = run(
             call,
             self._url(call.path),
@@ -230,9 +231,9 @@ def _plain(path: str) -> str:
     return path if _PLAIN.fullmatch(path) else ""
 
 
-async def _body(receive: Receive, guard: Guard, call: Call) -> bytes:
+async def _body(scope: Scope, receive: Receive, guard: Guard, call: Call) -> bytes:
     try:
-        return await read_body(receive, guard.limits.body_bytes)
+        return await read_body(scope, receive, guard.limits.body_bytes, guard.settings.body_timeout_s)
     except BadRequest as bad:
         call.finish(None, error=bad.code)
         raise

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from guard.call import Reply
@@ -21,13 +22,31 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 FAILED = "guard.unavailable.detect"
 """The code of a failure of guard itself, in whichever check (case A20)."""
 
+AMBIGUOUS = "ambiguous_length"
+
 
 class ClientLeft(Exception):
     """The client closed the connection before its request was whole, or its answer."""
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """Read a whole request body; raises BadRequest 413 above the limit, ClientLeft where it never ends."""
+async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
+    """Read a whole request body.
+
+    Raises BadRequest 400 where its length is told in two ways, 413 above the limit, 408 where it takes longer
+    than `seconds`, and ClientLeft where it never ends.
+    """
+    check_framing(scope["headers"])
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(receive, limit)
+    except TimeoutError:
+        pass
+    raise BadRequest(
+        408, "request_timeout", f"the body was not whole after {seconds:g} seconds (GUARD_BODY_TIMEOUT_S)"
+    )
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -43,6 +62,30 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+def check_framing(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Refuse what two servers could cut into two requests (RFC 9112, section 6.1; cases A37, A38), and two callers."""
+    length = callers = 0
+    for name, value in headers:
+        if name == b"content-length":
+            length += 1
+        elif name == b"authorization":
+            callers += 1
+        elif name == b"transfer-encoding":
+            length += 1 if value.strip().lower() == b"chunked" else 2
+    if length > 1:
+        raise BadRequest(400, AMBIGUOUS, "send Content-Length or Transfer-Encoding: chunked, once")
+    if callers > 1:
+        raise BadRequest(400, "repeated_header", "send authorization once")
+
+
+def closing(error: Exception, reply: Reply, scope: Scope) -> Reply:
+    """The refusal of a request of which more may follow: on HTTP/1.1 its connection ends."""
+    last = isinstance(error, BadRequest) and error.code in (AMBIGUOUS, "request_timeout")
+    if not last or not scope.get("http_version", "1.1").startswith("1"):
+        return reply
+    return Reply(reply.status, reply.body, (*reply.headers, (b"connection", b"close")))
 
 
 async def send_reply(send: Send, reply: Reply) -> None:

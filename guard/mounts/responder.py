@@ -15,6 +15,7 @@ from guard.mounts.messages import (
     Receive,
     Scope,
     Send,
+    closing,
     failed,
     read_body,
     send_reply,
@@ -104,7 +105,9 @@ class Responder:
     async def _admitted(self) -> Scope | None:
         """The scope for the application: as it came where nothing is to screen, None where a refusal was sent."""
         try:
-            body = self._body = await read_body(self.receive, self.guard.limits.body_bytes)
+            settings = self.guard.settings
+            limits = self.guard.limits.body_bytes, settings.body_timeout_s
+            body = self._body = await read_body(self.scope, self.receive, *limits)
         except ClientLeft:
             self.call.left()
             return None
@@ -260,7 +263,7 @@ class Responder:
     async def _refuse(self, refusal: Refused | BadRequest) -> None:
         self._sent = True
         self.call.action = Action.BLOCK
-        await send_reply(self.send, own(refuse(refusal), self.call))
+        await send_reply(self.send, closing(refusal, own(refuse(refusal), self.call), self.scope))
 
     async def _end(self, refusal: Refused | BadRequest) -> None:
         self._finish(refusal.code)

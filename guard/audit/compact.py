@@ -144,7 +144,10 @@ def _write_spans(target: Path, batch: Sequence[Path], number: int) -> None:
 
 def _write_calls(folder: Path, target: Path, kept: Sequence[Generation], number: int) -> None:
     """Join the calls of the new spans, and anew those that an earlier generation has a part of."""
-    spans = parquet.spans_of(sorted((target / "spans").rglob("*.parquet")))
+    files = sorted((target / "spans").rglob("*.parquet"))
+    if not files:  # lines that are no spans at all
+        return
+    spans = parquet.spans_of(files)
     with _connected([]) as connection:
         connection.execute(f"CREATE OR REPLACE VIEW read_spans AS {spans}")
         if kept:

@@ -148,11 +148,11 @@ ORDER BY first
         "unscreened-bytes",
         "Which bodies went out although nothing of them was screened, or detection did not run?",
         """
-SELECT start_ts, tenant, user_hash, endpoint, host, attrs['guard.check.detect'] AS detect,
+SELECT start_ts, tenant, user_hash, endpoint, host, detect,
   coalesce(bytes_screened, 0) AS bytes_screened, bytes_forwarded, trace_id
 FROM decisions
 WHERE stage = 'input' AND bytes_forwarded > 0 AND {when}
-  AND (coalesce(bytes_screened, 0) = 0 OR attrs['guard.check.detect'] IN ('skipped', 'failed_open'))
+  AND (coalesce(bytes_screened, 0) = 0 OR detect IN ('skipped', 'failed_open'))
 ORDER BY start_ts
 """,
     ),

@@ -170,6 +170,8 @@ LATER = {
 
 def spans_of(files: Sequence[Path]) -> str:
     """SQL for stored spans, with all columns of `read_spans` in their order."""
+    if not files:
+        return "SELECT * FROM read_spans WHERE false"
     later = ", ".join(f"{value} AS {name}" for name, value in LATER.items())
     columns = ", ".join(_COLUMNS)
     return (

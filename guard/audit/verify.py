@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from guard.audit.chainfile import ChainFile, Problem, hash_line, read_chain
 from guard.audit.damage import Damage, records_named
+from guard.audit.deletions import Deleted, deletions
 from guard.audit.outside import compare
 from guard.audit.quick import quick
 from guard.trace import chain
@@ -59,6 +60,11 @@ class _Checked:
     beyond: dict[int, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def whole(self) -> bool:
+        """Whether every record is proved."""
+        return not self.problems and self.signed == self.records
+
     def digest(self, seq: int) -> bytes | None:
         """The hash of a record, also of a whole line after the last one that the chain file has."""
         return self.chain.digest(seq) or self.beyond.get(seq)
@@ -83,16 +89,35 @@ def verify(
     if heads is not None and not alone:
         problems += compare(heads, {name: one.digest for name, one in checked.items()}, verifiers)
     found = list(checked.values())
+    whole = [path for path in paths if (one := checked.get(path.name)) and one.whole]
+    gone = deletions(whole)
+    excused = [problem for problem in problems if _excused(problem, gone)]
     return Report(
         files=len(paths),
         records=sum(one.records for one in found),
         signed=sum(one.signed for one in found),
-        problems=tuple(sorted([*problems, *(p for one in found for p in one.problems)], key=_place)),
+        problems=tuple(
+            sorted(
+                [p for p in (*problems, *(p for one in found for p in one.problems)) if p not in excused],
+                key=_place,
+            )
+        ),
         notes=(
             *(note for one in found for note in one.notes),
             _ALONE if alone else _KEPT if heads else _NEWEST,
         ),
     )
+
+
+def _excused(problem: Problem, gone: dict[str, Deleted]) -> bool:
+    """Whether a file is missing because it was deleted when its time was up, as the signed record says."""
+    told = gone.get(problem.file)
+    return problem.what == "missing" and told is not None and (problem.record or 0) <= told.last
+
+
+def _deleted(excused: list[Problem]) -> list[str]:
+    names = {problem.file for problem in excused}
+    return [f"{len(names)} files are not here because they were deleted, as the record says"] if names else []
 
 
 def _place(problem: Problem) -> tuple[str, int]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guard.cli import papers, persons
-from guard.cli.desk import Folder, bar, exports_of, on_record
+from guard.cli import papers, persons, retention
+from guard.cli.desk import Folder, bar, exports_of, on_record, public_key, read_file
 from guard.cli.tables import AsCsv, AsJson, AsParquet, cell, console, draft, form_of, present, write_json
 from guard.errors import SetupError
 
@@ -20,6 +20,8 @@ app.command(epilog="Example: guard audit sample -n 25 --seed 2026-Q4")(papers.sa
 app.command(epilog="Example: guard audit reconcile --usage usage.csv --since 2026-11-01")(papers.reconcile)
 app.command(epilog='Example: guard audit find --subject "zhang.san@example.com"')(persons.find)
 app.command(epilog="Example: guard audit erase --subject - --ticket DSR-12 < address.txt")(persons.erase)
+app.command(epilog="Example: guard audit retain --keep 400d --delete")(retention.retain)
+app.command(epilog="Example: guard audit hold --ticket LIT-7 --since 2026-01-01")(retention.hold)
 
 
 @app.command(epilog="Example: guard audit query left-region --region EU --since 7d")
@@ -96,7 +98,7 @@ def verify(
     from guard.audit.verify import verify as check
 
     exports = path or exports_of(folder)
-    public = _read(key) if key else _public_key()[1]
+    public = read_file(key) if key else public_key()[1]
     try:
         with bar("verify", exports) as progress:
             report = check(exports, public, progress, heads or _heads())
@@ -135,7 +137,7 @@ def show_key(
     """Print the public key with which an auditor verifies exports; after rotations all, the present one first."""
     if rotate:
         _rotate()
-    key_id, public = _public_key()
+    key_id, public = public_key()
     if json:
         write_json({"key_id": key_id, "public_pem": public.decode()})
     else:
@@ -165,30 +167,6 @@ def _heads() -> Path | None:
     from guard.settings import Settings
 
     return Settings().heads
-
-
-def _public_key() -> tuple[str, bytes]:
-    """The id of this installation's key and the PEM of it and those it replaced; the private half is not needed."""
-    from guard.settings import Settings
-    from guard.trace.signing import PRIVATE, PUBLIC, load_signer, load_verifiers
-
-    home = Settings().home.expanduser()
-    if (home / PUBLIC).exists():
-        keys = load_verifiers(_read(home / PUBLIC))
-    elif (home / PRIVATE).exists():
-        keys = [load_signer(home)]
-    else:
-        raise SetupError(
-            f"there is no signing key in {home} yet: it is made when guard first records; or --key FILE"
-        )
-    return keys[0].key_id, b"".join(key.public_pem for key in keys)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SetupError(f"{path}: {error.strerror}") from None
 
 
 def _list(json: bool) -> None:

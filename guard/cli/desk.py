@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from guard.errors import SetupError
+
 Folder = Annotated[Path | None, typer.Option(help="The folder of exports; GUARD_EXPORTS if left out.")]
 
 
@@ -61,3 +63,28 @@ def bar(what: str, exports: Path) -> Iterator[Callable[[int], None] | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(what, total=total)
         yield lambda size: shown.advance(task, size)
+
+
+def public_key() -> tuple[str, bytes]:
+    """The id of this installation's key and the PEM of it and those it replaced; the private half is not needed."""
+    from guard.settings import Settings
+    from guard.trace.signing import PRIVATE, PUBLIC, load_signer, load_verifiers
+
+    home = Settings().home.expanduser()
+    if (home / PUBLIC).exists():
+        keys = load_verifiers(read_file(home / PUBLIC))
+    elif (home / PRIVATE).exists():
+        keys = [load_signer(home)]
+    else:
+        raise SetupError(
+            f"there is no signing key in {home} yet: it is made when guard first records; or --key FILE"
+        )
+    return keys[0].key_id, b"".join(key.public_pem for key in keys)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that was named; raises SetupError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}") from None

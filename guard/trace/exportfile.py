@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -15,6 +17,9 @@ from guard.trace import chain
 from guard.trace.heads import Heads
 from guard.trace.signing import Signer
 
+_LOG = logging.getLogger("guard.trace")
+
+_FULL = 0.8
 _SEEN = 16
 _TAIL = 1024
 
@@ -61,6 +66,7 @@ class ExportFile:
         except OSError:
             self.abandon()
             raise
+        _warn_when_full(origin.folder)
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Write lines, make them durable, then chain them."""
@@ -172,6 +178,14 @@ class ExportFile:
         found = os.stat(self.path)
         if (found.st_ino, found.st_size) != (self._inode, size):
             raise OSError(errno.ESTALE, "the export file was changed by another")
+
+
+def _warn_when_full(folder: Path) -> None:
+    """Say with each new file that the disk fills up: a full one refuses every call."""
+    with contextlib.suppress(OSError):
+        total, used, _ = shutil.disk_usage(folder)
+        if used >= _FULL * total:
+            _LOG.warning("the disk of the exports is %d %% full (guard audit retain)", used * 100 // total)
 
 
 def _cut(descriptor: int, size: int) -> None:

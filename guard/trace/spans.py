@@ -32,6 +32,7 @@ START, STOP, POLICY_LOADED = "guard.start", "guard.stop", "guard.policy.loaded"
 
 REVEAL = "guard.reveal"
 AUDIT_READ, AUDIT_ERASED = "guard.audit.read", "guard.audit.erased"
+AUDIT_DELETED, AUDIT_HELD, AUDIT_RELEASED = "guard.audit.deleted", "guard.audit.held", "guard.audit.released"
 KEY_ROTATED = "guard.key.rotated"
 SPEND = "guard.spend"
 
@@ -114,6 +115,9 @@ AUDIT_QUESTION = "guard.audit.question"
 AUDIT_FORM = "guard.audit.form"
 AUDIT_TICKET = "guard.audit.ticket"
 AUDIT_SUBJECT = "guard.audit.subject"
+AUDIT_FILES = "guard.audit.files"
+AUDIT_SINCE = "guard.audit.since"
+AUDIT_UNTIL = "guard.audit.until"
 KEY_OLD = "guard.key.old"
 KEY_NEW = "guard.key.new"
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,13 @@ def test_foreign_and_torn_files(installation: Any, folder: Path, signer: Signer)
     assert compact(folder).files == 1
     assert answers(folder) == raw(folder)
     assert [problem.what for problem in verify(folder, signer.public_pem).problems] == ["foreign"]
+
+
+def test_lines_without_a_span(write: Callable[..., list[Path]], folder: Path) -> None:
+    """Bad input: a sealed file in which no line is a record of guard's."""
+    write(3)
+    assert compact(folder).files == 1
+    assert answers(folder) == raw(folder)
 
 
 def test_two_runs_at_once_and_no_folder(folder: Path, tmp_path: Path, installation: Any) -> None:

@@ -82,8 +82,8 @@ class Spoken:
 
 
 def _words(cue: Cue | None) -> str:
-    """What a projection with a Latin word of a cue contains; without a cue, what none contains."""
-    if cue is None:
+    """What a projection with a Latin word of a cue contains; without such words, what none contains."""
+    if cue is None or not cue.every:
         return r"[^\x00-\xff]"
     words = "|".join(word.decode("ascii") for word in sorted(cue.every))
     return f"(?:^|[^A-Za-z])(?i:{words})(?:$|[^A-Za-z])"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from guard.pii.catalog_everyone import HOST
 from guard.pii.credentials import past_key
+from guard.pii.cues import Cue
 from guard.pii.cuts import block_end
 from guard.pii.judging import PLAIN, admitted, part_of_other, score_of
 from guard.pii.resolve import STRONG
-from guard.pii.roads import AFTER, BEFORE, Ready, Roads
+from guard.pii.roads import AFTER, BEFORE, Asked, Ready, Roads
 from guard.pii.rows import CUE_REACH, Road
 from guard.pii.view import View
 
@@ -62,7 +64,9 @@ class Hunt:
         return [hit for hit in self.found if nobodys.find(0, hit[1], hit[2]) >= 0] if nobodys else self.found
 
     def whole(self, ready: Ready) -> None:
-        """Search one row from end to end."""
+        """Search one row from end to end, where it need not wait for a cue word that stands nowhere."""
+        if ready.waits and not self._named(ready.cue):
+            return
         if ready.row.road is Road.BLOCK:
             self.blocks(ready)
         elif ready.row.road is Road.AFTER:
@@ -73,6 +77,15 @@ class Hunt:
             self._signed(ready)
         else:
             self._search(ready)
+
+    def _named(self, cue: Cue) -> bool:
+        """Whether a word of a cue stands anywhere in the view, be it as a part of another."""
+        view, letters = self.view, self.view.letters()
+        if any(word in letters for word in cue.every):
+            return True
+        if view.ascii or cue.others is None:
+            return False
+        return cue.others.search(view.original(0, len(self.text))) is not None
 
     def _search(self, ready: Ready) -> None:
         search, text, group, at = ready.search, self.text, ready.group, 0
@@ -92,23 +105,22 @@ class Hunt:
 
     def _wanted(
         self, ready: Roads, regions: list[Span]
-    ) -> tuple[dict[int, list[Span]], list[tuple[Span, list[int]]]]:
+    ) -> tuple[dict[int, list[Span]], list[tuple[Span, Asked]]]:
         """The regions in which each number row may match, and those with national rows that may."""
-        text, gate, first = self.text, ready.number_gate.Match, len(ready.numbers)
-        wanted: dict[int, list[Span]] = {}
+        text, gate, known = self.text, ready.number_gate.Match, ready.asked
+        wanted: dict[int, list[Span]] = defaultdict(list)
         national = []
         for span in regions:
             low, high = span
             hits = gate(text[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1])
             if hits is None:
                 continue
-            if max(hits) >= first:
-                national.append((span, [index - first for index in hits if index >= first]))
-            for index in hits:
-                if index in wanted:
-                    wanted[index].append(span)
-                elif index < first:
-                    wanted[index] = [span]
+            hits = tuple(hits)
+            asked = known.get(hits) or ready.ask(hits)
+            for index in asked.numbers:
+                wanted[index].append(span)
+            if asked.nations:
+                national.append((span, asked))
         return wanted, national
 
     def seal(self) -> None:
@@ -118,26 +130,28 @@ class Hunt:
             if score >= STRONG:
                 self._sure[start:end] = b"\1" * (end - start)
 
-    def _nations(self, ready: Roads, national: list[tuple[Span, list[int]]]) -> None:
+    def _nations(self, ready: Roads, national: list[tuple[Span, Asked]]) -> None:
         """Search the national rows: the sure ones, and others where a cue word stands or nothing sure is."""
-        called: dict[int, list[Span]] = {}
-        for span, hits in national:
-            for index in self._called(ready, *span, hits):
-                called.setdefault(index, []).append(span)
-        for index, spans in called.items():
-            self._within(ready.nations.ready(index), spans)
+        called: dict[int, list[Span]] = defaultdict(list)
+        for span, asked in national:
+            for place in self._called(ready, *span, asked):
+                called[place].append(span)
+        for place, spans in called.items():
+            self._within(ready.nations.ready(place - ready.waiting), spans)
 
-    def _called(self, ready: Roads, low: int, high: int, hits: list[int]) -> list[int]:
+    def _called(self, ready: Roads, low: int, high: int, asked: Asked) -> frozenset[int]:
         """Of the national rows that may match in a region those that are to be searched."""
-        nations, said, first = ready.nations, self._said_at(ready, low, high), ready.waiting
         taken = self._sure and self._sure.find(0, low, high) < 0
-        alone = nations.sure if taken else nations.alone
-        return [index for index in hits if index in alone or index + first in said]
+        silent = asked.sure if taken else asked.alone
+        if len(silent) == len(asked.nations):
+            return silent
+        said = asked.nations.intersection(self._said_at(ready, low, high))
+        return silent | said if said else silent
 
     def called_for(self, ready: Roads, regions: list[Span]) -> bool:
         """Whether a region of digits is worth a search."""
         wanted, national = self._wanted(ready, regions)
-        if any(self._called(ready, *span, hits) for span, hits in national):
+        if any(self._called(ready, *span, asked) for span, asked in national):
             return True
         rows = ((ready.numbers[index], spans) for index, spans in wanted.items())
         return any(self._spoken_for(row, *span, ready) for row, spans in rows for span in spans)

@@ -94,12 +94,13 @@ def _settled(ordered: list[Finding]) -> list[Finding]:
     cluster: list[Finding] = []
     reach = -1
     for finding in ordered:
-        if finding.end <= finding.start:
+        _, start, end, _, _, _ = finding
+        if end <= start:
             continue
-        if finding.start >= reach:
+        if start >= reach:
             result += cluster if len(cluster) < 2 else _settle(cluster)
-            cluster, reach = [finding], finding.end
+            cluster, reach = [finding], end
         else:
             cluster.append(finding)
-            reach = max(reach, finding.end)
+            reach = max(reach, end)
     return result + (cluster if len(cluster) < 2 else _settle(cluster))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from guard.pii import packing, spelling
 from guard.pii.checks import check_of
@@ -118,11 +118,23 @@ class Nations:
         return found
 
 
+class Asked(NamedTuple):
+    """What the hits of the number gate in one region ask for; rows of nations by the place of their cue in `spoken`."""
+
+    numbers: tuple[int, ...]
+    nations: frozenset[int]
+    alone: frozenset[int]
+    sure: frozenset[int]
+
+
+_MOST_ASKED = 4096
+
+
 class Roads:
     """The compiled rows of one choice, by road.
 
     The number gate has the rows of numbers, then those of nations. The cues of `spoken` are those of the number rows
-    that wait for one (`waiting`, so many), then those of nations.
+    that wait for one (`waiting`, so many), then those of nations. `asked` remembers what hits ask for.
     """
 
     def __init__(self, rows: tuple[Row, ...]) -> None:
@@ -147,6 +159,23 @@ class Roads:
             row.place = place
         self.waiting = len(waits)
         self.spoken = Spoken([*(row.cue for row in waits), *(CUES.get(row.cue) for row in self.nations.rows)])
+        self.asked: dict[tuple[int, ...], Asked] = {}
+
+    def ask(self, hits: tuple[int, ...]) -> Asked:
+        """What some hits of the number gate ask for."""
+        first = len(self.numbers)
+        nations = frozenset(index - first for index in hits if index >= first)
+        asked = Asked(
+            tuple(index for index in hits if index < first),
+            *(
+                frozenset(self.waiting + index for index in rows)
+                for rows in (nations, nations & self.nations.alone, nations & self.nations.sure)
+            ),
+        )
+        if len(self.asked) >= _MOST_ASKED:
+            self.asked.clear()
+        self.asked[hits] = asked
+        return asked
 
 
 @cache

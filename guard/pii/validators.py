@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Collection, Iterator
+from functools import cache
 from itertools import pairwise
 from operator import mul
 
@@ -30,8 +31,13 @@ def card_length_fits(number: bytes) -> bool:
     two = first * 10 + number[1]
     if 51 <= two <= 55:
         return size == 16
-    four = two * 100 + number[2] * 10 + number[3]
-    return any(low <= four <= high and size in sizes for low, high, sizes in _ISSUERS)
+    return size in _lengths(two * 100 + number[2] * 10 + number[3])
+
+
+@cache
+def _lengths(four: int) -> frozenset[int]:
+    """The lengths that go with the first four digits."""
+    return frozenset(size for low, high, sizes in _ISSUERS if low <= four <= high for size in sizes)
 
 
 _LONG = range(16, 20)

@@ -15,6 +15,7 @@ CONTEXT = WITHIN + 32
 """Characters of left context of a piece: the first of them may be the end of something spelled out."""
 
 _BLANK = 32
+_EMPTY = Window(b"", "")
 
 
 class View:
@@ -24,7 +25,7 @@ class View:
     `WITHIN` characters.
     """
 
-    __slots__ = ("_floor", "_letters", "_windows", "ascii", "base", "projection", "source", "text")
+    __slots__ = ("_even", "_floor", "_letters", "_windows", "ascii", "base", "projection", "source", "text")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class View:
         self.base = base
         self.text = text
         self.ascii = source.isascii()
+        self._even = projection.kept is None and floor is None
         self._letters = b""
         self._windows: dict[int, Window] = {}
 
@@ -74,11 +76,12 @@ class View:
     def _before(self, at: int) -> Window:
         letters = self._letters or self.letters()
         start = at - CUE_REACH if at > CUE_REACH else 0
-        if self.projection.kept is not None or self._floor is not None:
+        if not self._even:
             start = max(start, self._context_start(at))
         if start and letters[start - 1] != _BLANK:
             start = letters.find(b" ", start, at)
-            start = at if start < 0 else start
+            if start < 0:
+                return _EMPTY
         return Window(letters[start:at], "" if self.ascii or start >= at else self.original(start, at))
 
     def _context_start(self, at: int) -> int:

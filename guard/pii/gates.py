@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from guard.pii.cues import Cue
@@ -12,6 +13,7 @@ from guard.pii.rows import Edge, Road, Row
 _EDGE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
 _LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
 _GLANCE = 8
+_NEVER = r"[^\x00-\xff]"
 
 
 def _options() -> Any:
@@ -51,6 +53,39 @@ def gate_pattern(row: Row) -> str:
     return f"(?:^|{edge})(?:{core})(?:$|{edge})"
 
 
+_TOKEN = re.compile(r"\(\?(?:P<\w+>|[a-z]*:)|\{[0-9,]+\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?(?:\\.|[^\]\\])+\]|.")
+_VERBATIM = re.compile(r"\(.*|\{.+\}|\\[bB]|[)|?*+^$]")
+_SHAPE = bytes(
+    ord("9" if chr(code).isdigit() else "a" if chr(code).isalpha() else chr(code)) if code < 128 else code
+    for code in range(256)
+)
+
+
+def shape_of(text: bytes) -> bytes:
+    """A text with every digit as 9 and every letter as a."""
+    return text.translate(_SHAPE)
+
+
+def shape_pattern(pattern: str) -> str:
+    """What a pattern asks of the shape of a text.
+
+    An automaton that tells digits or letters apart learns anew from every number; there are few shapes.
+    """
+    return "".join(map(_shape_token, _TOKEN.findall(pattern)))
+
+
+@cache
+def _shape_token(token: str) -> str:
+    """One character or class of a pattern by the shapes of what it matches; what matches no character stays."""
+    if _VERBATIM.fullmatch(token):
+        return token
+    one = re.compile(token.encode("ascii"), re.DOTALL)
+    shapes = {shape_of(char) for char in map(bytes, zip(range(256))) if one.fullmatch(char)}
+    if all(map(one.fullmatch, shapes)):
+        return token
+    return "[" + "".join(rf"\x{ord(shape):02x}" for shape in sorted(shapes)) + "]"
+
+
 def first_of(row: Row) -> tuple[int, int]:
     """The least and the greatest byte that a match of a row can begin with."""
     import re2
@@ -62,28 +97,25 @@ def first_of(row: Row) -> tuple[int, int]:
 class Spoken:
     """Which of some cues have a word in a stretch: one look, however many cues and words there are."""
 
-    __slots__ = ("_latin", "_others", "_places")
+    __slots__ = ("_match",)
 
     def __init__(self, cues: Sequence[Cue | None]) -> None:
-        others = {
-            place: cue.others.pattern for place, cue in enumerate(cues) if cue and cue.others is not None
-        }
-        self._latin = gate_of(map(_words, cues))
-        self._others = gate_of(pattern.replace(".", ".{1,4}") for pattern in others.values())
-        self._places = list(others)
+        self._match = gate_of(map(_words, cues)).Match
 
     def places(self, text: bytes, original: str) -> Sequence[int]:
         """The places of the cues with a word in a stretch, of which the original is given unless it is ASCII."""
-        said: list[int] = self._latin.Match(text) or []
-        if original:
-            hits = self._others.Match(original.encode("utf-8", "surrogatepass")) or ()
-            said += [self._places[hit] for hit in hits]
-        return said
+        said: list[int] | None = self._match(
+            text + b"\n" + original.encode("utf-8", "surrogatepass") if original else text
+        )
+        return said or ()
 
 
 def _words(cue: Cue | None) -> str:
-    """What a projection with a Latin word of a cue contains; without such words, what none contains."""
-    if cue is None or not cue.every:
-        return r"[^\x00-\xff]"
-    words = "|".join(word.decode("ascii") for word in sorted(cue.every))
-    return f"(?:^|[^A-Za-z])(?i:{words})(?:$|[^A-Za-z])"
+    """What a projection with a Latin word of a cue contains, or an original with another; without any, what none does."""
+    if cue is None:
+        return _NEVER
+    latin = "|".join(word.decode("ascii") for word in sorted(cue.every))
+    forms = [f"(?:^|[^A-Za-z])(?i:{latin})(?:$|[^A-Za-z])"] if latin else []
+    if cue.others is not None:
+        forms.append(cue.others.pattern.replace(".", ".{1,4}"))
+    return "|".join(forms) or _NEVER

@@ -10,6 +10,7 @@ from guard.pii.catalog_everyone import HOST
 from guard.pii.credentials import past_key
 from guard.pii.cues import Cue
 from guard.pii.cuts import block_end
+from guard.pii.gates import shape_of
 from guard.pii.judging import PLAIN, admitted, part_of_other, score_of
 from guard.pii.resolve import STRONG
 from guard.pii.roads import AFTER, BEFORE, Asked, Ready, Roads
@@ -107,12 +108,14 @@ class Hunt:
         self, ready: Roads, regions: list[Span]
     ) -> tuple[dict[int, list[Span]], list[tuple[Span, Asked]]]:
         """The regions in which each number row may match, and those with national rows that may."""
-        text, gate, known = self.text, ready.number_gate.Match, ready.asked
+        if not regions:
+            return {}, []
+        shape, gate, known = shape_of(self.text), ready.number_gate.Match, ready.asked
         wanted: dict[int, list[Span]] = defaultdict(list)
         national = []
         for span in regions:
             low, high = span
-            hits = gate(text[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1])
+            hits = gate(shape[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1])
             if hits is None:
                 continue
             hits = tuple(hits)

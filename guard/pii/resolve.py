@@ -79,28 +79,21 @@ def resolve(findings: Iterable[Finding]) -> list[Finding]:
 
     Findings about a whole field (0, 0) stay as they are.
     """
-    ordered = sorted(findings, key=_PLACE)
-    reach = 0
-    for finding in ordered:
-        if not reach <= finding.start < finding.end:
-            return _settled(ordered)
-        reach = finding.end
-    return ordered
-
-
-def _settled(ordered: list[Finding]) -> list[Finding]:
-    """The same for findings in order of which some overlap."""
-    result = [finding for finding in ordered if finding.end <= finding.start]
+    fields: list[Finding] = []
+    result: list[Finding] = []
     cluster: list[Finding] = []
-    reach = -1
-    for finding in ordered:
+    reach = 0
+    for finding in sorted(findings, key=_PLACE):
         _, start, end, _, _, _ = finding
         if end <= start:
-            continue
-        if start >= reach:
-            result += cluster if len(cluster) < 2 else _settle(cluster)
-            cluster, reach = [finding], end
-        else:
-            cluster.append(finding)
+            fields.append(finding)
+        elif start < reach:
+            cluster = [*cluster, finding] if cluster else [result.pop(), finding]
             reach = max(reach, end)
-    return result + (cluster if len(cluster) < 2 else _settle(cluster))
+        else:
+            if cluster:
+                result += _settle(cluster)
+                cluster = []
+            result.append(finding)
+            reach = end
+    return fields + result + (_settle(cluster) if cluster else [])

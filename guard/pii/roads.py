@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from guard.pii import packing, spelling
 from guard.pii.checks import check_of
 from guard.pii.cues import CUES
-from guard.pii.gates import Spoken, first_of, gate_of, gate_pattern
+from guard.pii.gates import Spoken, first_of, gate_of, gate_pattern, shape_pattern
 from guard.pii.nobody import NOBODY
 from guard.pii.resolve import STRONG
 from guard.pii.rows import Edge, Road, Row
@@ -153,7 +153,7 @@ class Roads:
         hints = [spelling.HINT, packing.HINT] if rows else []
         self.gate = gate_of([*(gate_pattern(row.row) for row in self.gated), *hints])
         counted = [*(row.row for row in self.numbers), *self.nations.rows]
-        self.number_gate = gate_of(map(gate_pattern, counted))
+        self.number_gate = gate_of(shape_pattern(gate_pattern(row)) for row in counted)
         waits = [row for row in self.numbers if row.waits]
         for place, row in enumerate(waits):
             row.place = place

@@ -222,11 +222,10 @@ def _names(kinds: frozenset[str], least: float) -> Names | None:
 
 def _findings(projection: Projection, found: list[Candidate], source: str) -> list[Finding]:
     """What was found in a projection as findings in the original."""
+    make, back = tuple.__new__, projection.to_original  # a text full of findings makes thousands
     if projection.kept is None:
-        return [Finding(kind, low, high, score, source) for kind, low, high, score in found]
-    return [
-        Finding(kind, *projection.to_original(low, high), score, source) for kind, low, high, score in found
-    ]
+        return [make(Finding, (kind, low, high, score, source, "")) for kind, low, high, score in found]
+    return [make(Finding, (kind, *back(low, high), score, source, "")) for kind, low, high, score in found]
 
 
 def _pieces(projection: Projection, start: int, reading: Reading | None) -> Iterable[tuple[int, int]]:

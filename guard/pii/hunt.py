@@ -10,11 +10,11 @@ from guard.pii.catalog_everyone import HOST
 from guard.pii.credentials import past_key
 from guard.pii.cues import Cue
 from guard.pii.cuts import block_end
-from guard.pii.gates import shape_of
+from guard.pii.gates import alone, shape_of
 from guard.pii.judging import PLAIN, admitted, part_of_other, score_of
 from guard.pii.resolve import STRONG
 from guard.pii.roads import AFTER, BEFORE, Asked, Ready, Roads
-from guard.pii.rows import CUE_REACH, Road
+from guard.pii.rows import CUE_REACH, Road, Row
 from guard.pii.view import View
 
 Candidate = tuple[str, int, int, float]
@@ -154,10 +154,20 @@ class Hunt:
     def called_for(self, ready: Roads, regions: list[Span]) -> bool:
         """Whether a region of digits is worth a search."""
         wanted, national = self._wanted(ready, regions)
-        if any(self._called(ready, *span, asked) for span, asked in national):
-            return True
-        rows = ((ready.numbers[index], spans) for index, spans in wanted.items())
-        return any(self._spoken_for(row, *span, ready) for row, spans in rows for span in spans)
+        for span, asked in national:
+            called = self._called(ready, *span, asked)
+            if any(self._fits(ready.nations.rows[place - ready.waiting], *span) for place in called):
+                return True
+        return any(
+            self._spoken_for(ready.numbers[index], *span, ready)
+            and self._fits(ready.numbers[index].row, *span)
+            for index, spans in wanted.items()
+            for span in spans
+        )
+
+    def _fits(self, row: Row, low: int, high: int) -> bool:
+        """Whether a row may match in a region by its digits, not only by its shape."""
+        return alone(row)(self.text[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1]) is not None
 
     def _spoken_for(self, row: Ready, low: int, high: int, ready: Roads) -> bool:
         """Whether a row needs no cue word or one stands where one for a match in a region may."""
@@ -177,14 +187,8 @@ class Hunt:
 
         This is where a text full of findings spends its time: one function, and what seldom happens elsewhere.
         """
-        text, view, search, check, waits, fixed = (
-            self.text,
-            self.view,
-            row.search,
-            row.check,
-            row.waits,
-            row.fixed,
-        )
+        text, view, waits, fixed = self.text, self.view, row.waits, row.fixed
+        search, check = row.search, row.check
         claim, skips, reached = self._claim(row), row.nobody is not None and self._skip, 0
         for low, high in spans:
             if row.yields and claim.find(0, low, high) < 0:

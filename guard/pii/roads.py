@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from guard.pii import packing, spelling
 from guard.pii.checks import check_of
 from guard.pii.cues import CUES
-from guard.pii.gates import Spoken, first_of, gate_of, gate_pattern, shape_pattern
+from guard.pii.gates import WORD_EDGE, Gate, Spoken, first_of, gate_of, gate_pattern, shape_pattern
 from guard.pii.nobody import NOBODY
 from guard.pii.resolve import STRONG
 from guard.pii.rows import Edge, Road, Row
@@ -150,8 +150,7 @@ class Roads:
         self.nations = Nations([row for row in rows if row.road is Road.NATION])
         self.gated = [row for row in ready if not row.number and not row.mail]
         self.spelled, self.packed = len(self.gated), len(self.gated) + 1
-        hints = [spelling.HINT, packing.HINT] if rows else []
-        self.gate = gate_of([*(gate_pattern(row.row) for row in self.gated), *hints])
+        self.gate = Gate(_groups([row.row for row in self.gated]) if rows else [])
         counted = [*(row.row for row in self.numbers), *self.nations.rows]
         self.number_gate = gate_of(shape_pattern(gate_pattern(row)) for row in counted)
         waits = [row for row in self.numbers if row.waits]
@@ -160,6 +159,12 @@ class Roads:
         self.waiting = len(waits)
         self.spoken = Spoken([*(row.cue for row in waits), *(CUES.get(row.cue) for row in self.nations.rows)])
         self.asked: dict[tuple[int, ...], Asked] = {}
+
+    def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
+        """The gated rows that may match in a text, and its stretches that hold digits (`regions`)."""
+        classes = text.translate(_CLASSES)
+        digits = b"9" in classes
+        return self.gate.hits(text, digits), regions(classes) if digits else []
 
     def ask(self, hits: tuple[int, ...]) -> Asked:
         """What some hits of the number gate ask for."""
@@ -176,6 +181,15 @@ class Roads:
             self.asked.clear()
         self.asked[hits] = asked
         return asked
+
+
+def _groups(rows: list[Row]) -> list[list[tuple[int, str]]]:
+    """What the gate asks of some rows and of the readings beside them: fixed beginnings, whole words, the rest."""
+    asked = [*((place, gate_pattern(row)) for place, row in enumerate(rows))]
+    fixed = [one for one in asked if rows[one[0]].road is Road.LITERAL]
+    words = [one for one in asked if one not in fixed and one[1].startswith(WORD_EDGE)]
+    rest = [one for one in asked if one not in fixed and one not in words]
+    return [fixed, words, [*rest, (len(rows), spelling.HINT), (len(rows) + 1, packing.HINT)]]
 
 
 @cache
@@ -199,9 +213,6 @@ SHORTEST = 5
 """The characters of the shortest region that can hold a match."""
 
 
-def regions(text: bytes) -> list[tuple[int, int]]:
+def regions(classes: bytes) -> list[tuple[int, int]]:
     """The stretches that hold digits, with the letters and separators between them, if long enough for a match."""
-    classes = text.translate(_CLASSES)
-    if b"9" not in classes:
-        return []
     return [span for match in _REGION.finditer(classes) if (span := match.span())[1] - span[0] >= SHORTEST]

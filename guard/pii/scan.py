@@ -18,7 +18,7 @@ from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Candidate, Hunt
 from guard.pii.readings import Readings
 from guard.pii.resolve import resolve
-from guard.pii.roads import regions, roads
+from guard.pii.roads import roads
 from guard.pii.rows import Row
 from guard.pii.tables import columns
 from guard.pii.view import CONTEXT, View
@@ -124,12 +124,12 @@ class Scanner:
             return False
         ready, projection = self._roads, project(text)
         data = projection.text
-        hits = ready.gate.Match(data) or []
+        hits, digits = ready.look(data)
         if (ready.mail and b"@" in data) or hits not in ([], [ready.packed]):
             return False
         if hits and any(packing.packed_in(data)):
             return False
-        if Hunt(View(text, projection, 0, data), self._skip).called_for(ready, regions(data)):
+        if Hunt(View(text, projection, 0, data), self._skip).called_for(ready, digits):
             return False
         return columns(text) is None and not any(wrapped(text))
 
@@ -156,8 +156,7 @@ class Scanner:
         base = max(0, low - CONTEXT)
         ready = self._roads
         text = projection.text if base == 0 and high == len(projection.text) else projection.text[base:high]
-        hits = ready.gate.Match(text) or ()
-        digits = regions(text)
+        hits, digits = ready.look(text)
         mail = bool(ready.mail) and b"@" in text
         if not hits and not digits and not mail and not projection.counts:
             return []
@@ -188,10 +187,9 @@ class Scanner:
         for reading in beside.copies:
             copy = project(reading.text)
             hunt = Hunt(View(reading.text, copy, 0, copy.text, reading.floor), self._skip)
-            hits = ready.gate.Match(copy.text)
-            digits = regions(copy.text)
+            hits, digits = ready.look(copy.text)
             mail = bool(ready.mail) and b"@" in copy.text
-            hunt.run(ready, [hit for hit in hits or () if hit < ready.spelled], digits, mail)
+            hunt.run(ready, [hit for hit in hits if hit < ready.spelled], digits, mail)
             for kind, start, end, score in hunt.belonging():
                 if span := reading.back(*copy.to_original(start, end)):
                     low, high = (projection.position(beside.first + place) for place in span)

@@ -96,7 +96,8 @@ def _lists(text: str) -> Iterator[Cell]:
 
 def _tables(text: str) -> Iterator[Cell]:
     """The cells of tables in columns whose heading has a cue word: rows of as many cells as the row of headings."""
-    if "\n" not in text:
+    delimiters = [delimiter for delimiter in _DELIMITERS if delimiter in text]
+    if "\n" not in text or not delimiters:
         return
     lines = text.splitlines(keepends=True)
     table: _Table | None = None
@@ -104,7 +105,7 @@ def _tables(text: str) -> Iterator[Cell]:
     for line, below in zip(lines, [*lines[1:], ""], strict=True):
         row = table.row(text, at, line) if table else None
         if row is None:
-            table = _table(text, at, line, below)
+            table = _table(text, at, line, below, delimiters)
         else:
             yield from row
         at += len(line)
@@ -130,9 +131,9 @@ class _Table:
         return [(*cells[place], heading) for place, heading in self._headings.items()]
 
 
-def _table(text: str, start: int, line: str, below: str) -> _Table | None:
+def _table(text: str, start: int, line: str, below: str, delimiters: list[str]) -> _Table | None:
     """The table that begins with a line: short cells without digits, as many values or a rule below."""
-    for delimiter in _DELIMITERS:
+    for delimiter in delimiters:
         if 0 < line.count(delimiter) <= below.count(delimiter) and _heads(line, below):
             cells = _cells(text, start, line, delimiter)
             headings = {place: text[low:high] for place, (low, high) in enumerate(cells)}

@@ -94,7 +94,9 @@ def english_finding(rng: random.Random) -> str:
         lambda: f"card {card(rng)} ",
         lambda: f"SSN {rng.randint(101, 665)}-{rng.randint(10, 99)}-{rng.randint(1000, 9999)} ",
         lambda: f"IBAN {iban(rng)} ",
-        lambda: f"from {rng.randint(11, 99)}.{rng.randint(0, 255)}.{rng.randint(0, 255)}.{rng.randint(1, 254)} ",
+        lambda: (
+            f"from {rng.randint(11, 99)}.{rng.randint(0, 255)}.{rng.randint(0, 255)}.{rng.randint(1, 254)} "
+        ),
         lambda: f"key sk-proj-{''.join(rng.choices('abcdefghijkmnpqrstuvwxyzABCDEFGH23456789', k=40))} ",
     ]
     return rng.choice(forms)() + " ".join(rng.choice(WORDS) for _ in range(6)) + ". "
@@ -143,21 +145,29 @@ HOSTILE = {
 SIZES = {"1 KB": 1024, "10 KB": 10240, "100 KB": 102400, "1 MB": 1048576}
 
 
-def texts(quick: bool) -> dict[str, str]:
+KINDS: dict[str, Callable[[random.Random], str]] = {
+    "clean English": sentence,
+    "prompts": prompt,
+    "full of findings": english_finding,
+    "clean Chinese": chinese_clean,
+    "Chinese findings": chinese_finding,
+}
+
+
+def texts() -> dict[str, str]:
     """Every text by name: `full of findings 10 KB`."""
-    kinds: dict[str, Callable[[random.Random], str]] = {
-        "clean English": sentence,
-        "prompts": prompt,
-        "full of findings": english_finding,
-        "clean Chinese": chinese_clean,
-        "Chinese findings": chinese_finding,
-    }
-    sizes = list(SIZES.items())[: 2 if quick else 4]
     made = {
         f"{kind} {name}": grown(random.Random(SEED), size, piece)
-        for kind, piece in kinds.items()
-        for name, size in sizes
+        for kind, piece in KINDS.items()
+        for name, size in SIZES.items()
     }
-    made |= {f"disguised findings {name}": disguised(made[f"full of findings {name}"]) for name, _ in sizes[:2]}
-    made |= {f"hostile {name!r}": (piece * 10240)[:10240] for name, piece in HOSTILE.items()}
-    return made
+    made |= {
+        f"disguised findings {name}": disguised(made[f"full of findings {name}"])
+        for name in ("1 KB", "10 KB")
+    }
+    return made | {f"hostile {name!r}": (piece * 10240)[:10240] for name, piece in HOSTILE.items()}
+
+
+def new_texts(kind: str, count: int) -> list[str]:
+    """Texts of 1 KB of which none is like another: what an engine learns of one helps little with the next."""
+    return [grown(random.Random(SEED + 1 + place), SIZES["1 KB"], KINDS[kind]) for place in range(count)]

@@ -126,10 +126,12 @@ class Gate:
             if group
         ]
 
-    def hits(self, text: bytes, digits: bool) -> list[int]:
-        """The places of the patterns that match somewhere in a text, of which is known whether it has digits."""
-        if not digits:
-            return self._wordy(text) or []
+    def words(self, text: bytes) -> list[int]:
+        """The places of the patterns that match somewhere in a text without digits."""
+        return self._wordy(text) or []
+
+    def hits(self, text: bytes) -> list[int]:
+        """The places of the patterns that match somewhere in a text."""
         found: list[int] = []
         for match, places in self._parts:
             if hits := match(text):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from guard.pii.catalog_everyone import HOST
 from guard.pii.credentials import past_key
@@ -28,6 +29,8 @@ _BEFORE_HOST = re.compile(rb"@(?=[A-Za-z0-9\x1a-]{1,63}+\.|localhost|\[)")
 _AFTER_SIGN = re.compile(rb"[A-Za-z](?<=\x1a.)")  # so written, `re` skips to the letters
 _SHORTEST_BLOCK = 16
 _REACH = AFTER + 2
+_LONG = 128
+"""Of a longer region each row is asked by its digits first: a search in vain costs by the length, many times over."""
 _NOTHING = bytearray()
 
 
@@ -82,11 +85,9 @@ class Hunt:
     def _named(self, cue: Cue) -> bool:
         """Whether a word of a cue stands anywhere in the view, be it as a part of another."""
         view, letters = self.view, self.view.letters()
-        if any(word in letters for word in cue.every):
-            return True
-        if view.ascii or cue.others is None:
-            return False
-        return cue.others.search(view.original(0, len(self.text))) is not None
+        others = None if view.ascii else cue.others
+        said = others is not None and others.search(view.original(0, len(self.text))) is not None
+        return said or any(word in letters for word in cue.every)
 
     def _search(self, ready: Ready) -> None:
         search, text, group, at = ready.search, self.text, ready.group, 0
@@ -120,6 +121,8 @@ class Hunt:
                 continue
             hits = tuple(hits)
             asked = known.get(hits) or ready.ask(hits)
+            if high - low > _LONG:
+                asked = ready.narrowed(asked, partial(self._fits, low=low, high=high))
             for index in asked.numbers:
                 wanted[index].append(span)
             if asked.nations:

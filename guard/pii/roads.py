@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -163,8 +164,9 @@ class Roads:
     def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
         """The gated rows that may match in a text, and its stretches that hold digits (`regions`)."""
         classes = text.translate(_CLASSES)
-        digits = b"9" in classes
-        return self.gate.hits(text, digits), regions(classes) if digits else []
+        if b"9" not in classes:
+            return self.gate.words(text), []
+        return self.gate.hits(text), regions(classes)
 
     def ask(self, hits: tuple[int, ...]) -> Asked:
         """What some hits of the number gate ask for."""
@@ -181,6 +183,13 @@ class Roads:
             self.asked.clear()
         self.asked[hits] = asked
         return asked
+
+    def narrowed(self, asked: Asked, fits: Callable[[Row], bool]) -> Asked:
+        """What of that some rows are to be asked for that pass a test."""
+        rows = self.nations.rows
+        nations = frozenset(place for place in asked.nations if fits(rows[place - self.waiting]))
+        numbers = tuple(index for index in asked.numbers if fits(self.numbers[index].row))
+        return Asked(numbers, nations, asked.alone & nations, asked.sure & nations)
 
 
 def _groups(rows: list[Row]) -> list[list[tuple[int, str]]]:

@@ -110,6 +110,12 @@ def test_a_call_that_can_never_fit(client: Connect, provider: Starlette, guarded
     assert provider.state.received == []
 
 
+def test_a_call_that_may_just_fit(client: Connect, provider: Starlette, guarded: Any) -> None:
+    """What is reserved is twice the estimate, but never more than the limit: a long call is let in alone."""
+    sdk = client(guarded("tokens_per_minute: 3000"), max_retries=0)
+    assert sdk.chat("word " * 1500, max_tokens=100).choices
+
+
 def test_each_tenant_has_its_own(client: Connect, provider: Starlette, guarded: Any) -> None:
     """C46 D24: by what guard knows of the caller: another `user` in the body or a made-up header changes nothing."""
     sdk = client(guarded("requests_per_minute: 1"), max_retries=0)

@@ -225,7 +225,7 @@ def judge(
         return [unavailable(policy, exchange, failure)], {}
     found: list[Finding] = []
     for path, scores in zip(texts, answers, strict=True):
-        found += moderation.findings(scores, path, policy.moderation.model, moderation.CATEGORIES)
+        found += moderation.findings(scores, path, policy.moderation.model, policy.moderation.categories)
     note_moderation(policy, exchange, found)
     return found, dict(zip(texts, answers, strict=True))
 

@@ -243,6 +243,8 @@ class Guard:
             self.name(base)
             if settings.moderation_key is not None:
                 auth = f"Bearer {settings.moderation_key.get_secret_value()}"
+            elif self.policy.moderation.by == "guard-model":
+                auth = ""  # a guard model elsewhere is nobody to show the provider's key to
         key = (base, auth, sync)
         with self._lock:
             found = self._moderations.get(key)

@@ -19,11 +19,25 @@ MODERATION = (
 )
 """The 13 categories of omni-moderation-latest (openai.types.moderation)."""
 
+LABELLED = (
+    "code-abuse",
+    "copyright",
+    "defamation",
+    "elections",
+    "jailbreak",
+    "politics",
+    "privacy",
+    "specialized-advice",
+)
+"""What only guard models have labels for (guard/policy/labels.py)."""
+
 UNAVAILABLE = ("moderation", "presidio", "record", "store", "detect")
 OPAQUE = ("image", "audio", "file", "field", "endpoint", "encoding")
 
 # Kinds that answer only to a rule that names them, never to a wildcard (design, section 2).
-ON_REQUEST = frozenset({"pii.url", "pii.uuid", "pii.date", "pii.place", "pii.org"})
+ON_REQUEST = frozenset(
+    ["pii.url", "pii.uuid", "pii.date", "pii.place", "pii.org", *(f"moderation.{name}" for name in LABELLED)]
+)
 
 NAMES = frozenset({"pii.person", "pii.place", "pii.org", "pii.address"})
 """The kinds that only `recognizers.names` finds: no pattern describes them."""
@@ -139,7 +153,7 @@ _EGRESS = ("egress.jurisdiction", "egress.host", "egress.redirect")
 KINDS: frozenset[str] = frozenset(
     [f"pii.{name}" for name in (*_PII, *_NATIONAL)]
     + [f"secret.{name}" for name in _SECRET]
-    + [f"moderation.{name}" for name in MODERATION]
+    + [f"moderation.{name}" for name in (*MODERATION, *LABELLED)]
     + list(_GUARD)
     + list(_EGRESS)
     + list(PRESIDIO.values())

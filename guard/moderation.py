@@ -14,8 +14,10 @@ from typing import Any, Protocol
 import orjson
 
 from guard.errors import Unavailable
+from guard.guardmodels import GuardModel
 from guard.kinds import MODERATION
 from guard.policy import model as policy
+from guard.policy.labels import table
 from guard.types import Finding
 
 CATEGORIES = MODERATION
@@ -65,6 +67,8 @@ class ModerationApi:
 
 def judge_of(settings: policy.Moderation) -> Judge:
     """Return the judge that a policy names."""
+    if settings.by == "guard-model" and settings.speaks:
+        return GuardModel(settings.model, settings.speaks, table(settings.speaks, settings.labels))
     return ModerationApi(settings.model)
 
 

@@ -24,6 +24,7 @@ def warnings(loaded: Loaded, today: datetime.date) -> list[str]:
         *_observed(policy),
         *_failing_open(policy),
         *_unjudged(policy),
+        *_unlabelled(policy),
         *_idle(policy),
         *_idle_traffic(policy),
         *_dates(policy, today),
@@ -68,12 +69,26 @@ def _unjudged(policy: Policy) -> Iterator[str]:
     if acting and not judges(policy):
         yield "moderation.by: off: the moderation rules of the output are never asked for"
     places = policy.egress.jurisdictions
-    if places is None or policy.moderation.url or not judges(policy):
+    if places is None or policy.moderation.url or policy.moderation.by != "openai" or not judges(policy):
         return
     inside = frozenset[str]().union(*map(countries, places))
     if not any(whole <= inside for whole in _MODERATED):
         where = ", ".join(places)
         yield f"egress.jurisdictions: no host of OpenAI moderates inside {where}: set moderation.url, or by: off"
+
+
+def _unlabelled(policy: Policy) -> Iterator[str]:
+    """What a guard model cannot say, though a rule acts on it; and labels that lead to nothing."""
+    judge = policy.moderation
+    if judge.by != "guard-model":
+        return
+    acting = {kind for kind in wanted(policy, Stage.OUTPUT) if kind.startswith("moderation.")}
+    missing = sorted(acting - {f"moderation.{category}" for category in judge.categories})
+    if missing:
+        yield f"moderation.by: guard-model: {judge.model} has no label for {', '.join(missing)}: no rule acts on it"
+    for label, kinds in judge.labels.items():
+        if not kinds:
+            yield f"moderation.labels: {label}: what the model marks so passes"
 
 
 def _idle(policy: Policy) -> Iterator[str]:

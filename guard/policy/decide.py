@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from guard.kinds import KINDS, MODERATION
+from guard.kinds import KINDS
 from guard.policy.model import Policy
 from guard.policy.names import most_exact
 from guard.policy.rules import TOKEN, Rule, Step, observed
@@ -14,7 +14,6 @@ from guard.types import Action, Decision, Finding, Redaction, Stage, Verdict
 
 _REMEMBERED = 4096
 _ALLOW = Rule((), "*", BUILT_IN)
-_JUDGED = frozenset(f"moderation.{category}" for category in MODERATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,8 @@ def numbers(policy: Policy) -> bool:
 
 def judges(policy: Policy) -> bool:
     """Whether answers must be judged: some output rule acts on moderation scores and a judge is named."""
-    return policy.moderation.by != "off" and not _JUDGED.isdisjoint(wanted(policy, Stage.OUTPUT))
+    given = {f"moderation.{category}" for category in policy.moderation.categories}
+    return policy.moderation.by != "off" and not given.isdisjoint(wanted(policy, Stage.OUTPUT))
 
 
 def least_score(policy: Policy, kinds: Iterable[str]) -> float | None:

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from guard.kinds import LABELLED, MODERATION
 from guard.policy import names
 from guard.policy.rules import Rule, wrong
 from guard.types import Place
@@ -142,7 +143,7 @@ Engine = Literal["none", "spacy", "stanza", "transformers", "gliner"]
 Language = Annotated[
     str, _shaped(_LANGUAGE, "write a language code of two letters such as en or zh, or xx for all")
 ]
-Judge = Annotated[Literal["openai", "off"], not_yet("guard-model")]
+Judge = Literal["openai", "guard-model", "off"]
 Content = Annotated[Literal["none"], not_yet("redacted", "full", "original", "original+redacted")]
 
 
@@ -167,6 +168,16 @@ Models = Annotated[
     WithJsonSchema({"oneOf": [_MODEL_SCHEMA, {"type": "object", "additionalProperties": _MODEL_SCHEMA}]}),
 ]
 """A model of an engine, or several by language."""
+
+
+def _kinds(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+_JUDGED = frozenset(f"moderation.{category}" for category in (*MODERATION, *LABELLED))
+JudgedKind = Annotated[str, one_of(_JUDGED, "kind that a judge finds"), enum(_JUDGED)]
+Label = Annotated[str, Field(min_length=1, max_length=100)]
+LabelKinds = Annotated[tuple[JudgedKind, ...], BeforeValidator(_kinds)]
 
 
 class PlaceForm(Node):

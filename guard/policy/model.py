@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from guard.kinds import MODERATION
 from guard.policy import fields, names
 from guard.policy.cases import Case
 from guard.policy.custom import Custom
 from guard.policy.digest import digest
 from guard.policy.fields import Node
+from guard.policy.labels import DIALECTS, Dialect, dialect_of, table
 from guard.policy.lists import TermList
 from guard.policy.rules import Mode, wrong
 from guard.policy.traffic import Traffic
@@ -192,9 +194,11 @@ def _twice(names: Iterable[str]) -> str:
 class Moderation(Node):
     """Who judges answers."""
 
-    by: fields.Judge = Field(default="openai", description="openai, or off")
+    by: fields.Judge = Field(
+        default="openai", description="openai (or whoever has its moderation API), guard-model, or off"
+    )
     url: fields.BaseUrl = Field(
-        default="", description="base URL of the moderation API; empty: the upstream's"
+        default="", description="base URL of the moderation API or guard model; empty: the upstream's"
     )
     model: str = Field(
         default="omni-moderation-latest", min_length=1, max_length=100, description="moderation model"
@@ -203,6 +207,36 @@ class Moderation(Node):
         default=5.0, gt=0, le=60, description="deadline; after it guard.unavailable.moderation"
     )
     cache_s: int = Field(default=300, ge=0, le=86400, description="how long the scores of a text are kept")
+    dialect: Dialect | Literal[""] = Field(
+        default="", description="how a guard model answers; empty: as its model's name tells"
+    )
+    labels: Mapping[fields.Label, fields.LabelKinds] = Field(
+        default={},
+        description="labels of a guard model to kinds, over those of its dialect; [] is not acted on",
+    )
+
+    @model_validator(mode="after")
+    def _answers_somehow(self) -> Moderation:
+        if self.by == "guard-model" and self.speaks is None:
+            raise wrong(
+                f"{self.model} is no guard model by its name: write model: Qwen/Qwen3Guard-Gen-4B, or the dialect of"
+                f" yours: {', '.join(DIALECTS)}"
+            )
+        if self.by != "guard-model" and (self.dialect or self.labels):
+            raise wrong("dialect and labels are a guard model's: write by: guard-model, or take them out")
+        return self
+
+    @property
+    def speaks(self) -> Dialect | None:
+        """The dialect of the guard model, written or told by its name."""
+        return self.dialect or dialect_of(self.model)
+
+    @cached_property
+    def categories(self) -> frozenset[str]:
+        """The categories that the judge gives scores for."""
+        if self.by != "guard-model" or self.speaks is None:
+            return frozenset(MODERATION)
+        return frozenset(c for found in table(self.speaks, self.labels).values() for c in found)
 
 
 class Trace(Node):

@@ -83,6 +83,21 @@ def _joined_route(first: Any, second: Any) -> Any:
     return type(first)(input=input_, output=output, **{"except": left})
 
 
+def _some_judge(first: str, second: str) -> str:
+    """Take the first judge that is one; of two judges neither is stricter."""
+    return second if first == "off" else first
+
+
+def _more_labels(
+    first: Mapping[str, tuple[str, ...]], second: Mapping[str, tuple[str, ...]]
+) -> dict[str, Any]:
+    """Join tables of labels; a label of both means the kinds of both."""
+    both = {
+        label: tuple(dict.fromkeys((*first[label], *second[label]))) for label in first if label in second
+    }
+    return {**first, **second, **both}
+
+
 def _replaced(base: Any, own: Any) -> Any:
     return own
 
@@ -147,11 +162,13 @@ VALUES: Mapping[KeyPath, Value] = {
     ("recognizers", "except"): Value(_common),
     ("recognizers", "custom"): Value(_union, _updated_by_name),
     ("recognizers", "lists"): Value(_stricter_lists, _updated_by_name),
-    ("moderation", "by"): Value(_ranked("openai", "off")),
+    ("moderation", "by"): Value(_some_judge),
     ("moderation", "url"): _ANY,
     ("moderation", "model"): _ANY,
     ("moderation", "timeout_s"): Value(min),
     ("moderation", "cache_s"): Value(min),
+    ("moderation", "dialect"): _ANY,
+    ("moderation", "labels"): Value(_more_labels, _updated),
     ("legacy",): Value(_ranked("refuse", "translate", "pass")),
     ("traffic", "retries", "attempts"): _ANY,
     ("traffic", "retries", "max_wait_s"): _ANY,

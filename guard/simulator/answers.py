@@ -48,6 +48,11 @@ class Answer:
         if cut:
             self._pieces = self._pieces[: max(1, len(self._pieces) // 2)]
 
+    def add(self, headers: Headers) -> Answer:
+        """Send these headers too."""
+        self._headers += headers
+        return self
+
     def _shape(self, pieces: Sequence[bytes], keep: float) -> list[bytes]:
         kept = list(pieces)
         if keep < 1.0:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import struct
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,11 +16,12 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from guard.simulator import guardmodels
 from guard.simulator.answers import Answer, broken, error, stream, whole
 from guard.simulator.chat import chunks, completion, text_chunks, text_completion, usage
 from guard.simulator.responses import events, response
 from guard.simulator.scores import moderation, spoil
-from guard.simulator.script import Received, Script
+from guard.simulator.script import Received, Script, no_tools
 
 Json = dict[str, Any]
 Make = Callable[[Json, Script, str], ASGIApp]
@@ -57,8 +59,16 @@ async def _answer(endpoint: str, needs: str, make: Make, request: Request) -> AS
     body = _read(await _record(request))
     if body is None or (needs and needs not in body):
         return error(400, f"Missing required parameter: '{needs}'.", script)
-    fault = script.next_fault(endpoint)
-    return broken(fault, body, script) or make({**body, **request.path_params}, script, fault)
+    asked = "moderations" if endpoint == "chat" and guardmodels.judging(body) else endpoint
+    if asked == "moderations" and script.quota is not None:
+        within, headers = script.quota.take()
+        if not within:
+            return error(429, "Rate limit reached (simulated)", script).add(headers)
+    else:
+        headers = []
+    fault = script.next_fault(asked)
+    answer = broken(fault, body, script) or make({**body, **request.path_params}, script, fault)
+    return answer.add(headers) if isinstance(answer, Answer) else answer
 
 
 async def _unknown(request: Request) -> ASGIApp:
@@ -88,9 +98,18 @@ def _cut(fault: str) -> Json:
 
 
 def _chat(body: Json, script: Script, fault: str) -> Answer:
+    if guardmodels.judging(body):
+        return whole(_verdict(body, script), script, **_cut(fault))
     if body.get("stream"):
         return stream(chunks(body, script), script, done=True, **_cut(fault))
     return whole(completion(body, script), script, **_cut(fault))
+
+
+def _verdict(body: Json, script: Script) -> Json:
+    told = replace(script, reply=lambda asked: guardmodels.verdict(asked, script.triggers), tools=no_tools)
+    answer = completion(body, told)
+    answer["choices"][0]["logprobs"] = guardmodels.logprobs(body, script.triggers)
+    return answer
 
 
 def _completion(body: Json, script: Script, fault: str) -> Answer:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from guard.simulator.limits import Quota
 from guard.simulator.scores import TRIGGERS, Trigger
 
 Headers = list[tuple[bytes, bytes]]
@@ -81,7 +82,7 @@ class Script:
     texts of chat end with `finish_reason`. Streams
     are sent in deltas of `chunk` characters, their bytes cut again every `recut` bytes where that is not 0,
     `pause_s` seconds apart. `gzip` compresses every answer. Errors carry `error_headers` (a 429 without any
-    `Retry-After: 1`), and `error_code` where there is one.
+    `Retry-After: 1`), and `error_code` where there is one. Judging (moderations, guard models) is limited by `quota`.
     """
 
     reply: Callable[[dict[str, Any]], str | Sequence[str]] = echo
@@ -95,6 +96,7 @@ class Script:
     error_code: str = ""
     redirect_to: str = "http://127.0.0.1:9/v1/elsewhere"
     triggers: Sequence[Trigger] = TRIGGERS
+    quota: Quota | None = None
     _faults: dict[str, Iterator[str]] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 

@@ -331,7 +331,6 @@ UNBUILT = [
     "trace: {keep: 400d}",
     "trace: {at_least: 180d}",
     "trace: {content: redacted}",
-    "moderation: {by: guard-model}",
     "messages: {input: {en: no, zh: 不}}",
 ]
 

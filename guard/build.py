@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from guard.errors import SetupError
 from guard.keys import Keys
-from guard.kinds import NAMES
+from guard.kinds import KINDS, NAMES, matches
 from guard.policy.decide import least_score, rule_for, wanted
 from guard.policy.load import load_policy
 from guard.policy.model import Policy
+from guard.policy.names import ENGINE_KINDS, PRESIDIO_RECOGNIZERS
 from guard.settings import Settings
 from guard.types import Stage
 
@@ -278,3 +279,32 @@ def scanner_args(policy: Policy, kinds: frozenset[str]) -> dict[str, Any]:
         "skip": tuple(recognizers.except_),
         "names": least_score(policy, NAMES) if recognizers.names == "gazetteer" else None,
     }
+
+
+def findable(policy: Policy, stage: Stage) -> frozenset[str]:
+    """Name the kinds that something looks for at a stage: a rule on any other kind never fires.
+
+    Presidio does not look at log lines, which are redacted where they are written.
+    """
+    from guard.pii.scan import Scanner
+
+    recognizers = policy.recognizers
+    found = {row.kind for row in Scanner(**scanner_args(policy, KINDS)).rows} | policy.own_kinds
+    found |= {kind for kind in KINDS if not kind.startswith(("pii.", "secret."))}
+    found |= NAMES if recognizers.names == "gazetteer" else frozenset()
+    if stage is not Stage.LOGS:
+        found |= {PRESIDIO_RECOGNIZERS[name] for name in recognizers.presidio.recognizers}
+        found |= ENGINE_KINDS if recognizers.presidio.engine != "none" else frozenset()
+    return frozenset(found)
+
+
+def idle_rules(policy: Policy) -> list[str]:
+    """Say which rules can never fire, because nothing looks for what they name."""
+    found = []
+    for stage in (Stage.INPUT, Stage.OUTPUT, Stage.LOGS):
+        kinds = findable(policy, stage)
+        for pattern, rule in getattr(policy, stage).rules.items():
+            if rule.steps and not any(matches(pattern, kind) for kind in kinds):
+                where = "in log lines" if stage is Stage.LOGS else "under these recognizers"
+                found.append(f"{stage}.rules.{pattern} ({rule.steps[0].origin}): nothing looks for it {where}")
+    return found

@@ -15,6 +15,7 @@ from guard.policy.lists import TermList
 from guard.policy.load import load_policy
 from guard.policy.model import Policy
 from guard.services import logs
+from guard.services.detection import Own, OwnPatterns
 from guard.services.lists import Lists
 from guard.settings import Settings
 from guard.types import Decision, Finding, Stage
@@ -28,10 +29,13 @@ def redactor(
     fakes.warm(loaded.logs.locale)
     kinds = wanted(loaded, Stage.LOGS)
     scanner = Scanner(**scanner_args(loaded, kinds))
+    own = OwnPatterns(
+        Own(row.name, row.pattern, row.kind, row.score) for row in loaded.recognizers.custom if row.kind in kinds
+    )
     lists = Lists(_for_lines(acting_lists(loaded, kinds))).of("")
 
     def detect(text: str) -> list[Finding]:
-        return lists.spared(text, resolve(scanner.candidates(text) + lists.denied(text)))
+        return lists.spared(text, resolve(scanner.candidates(text) + own.find(text) + lists.denied(text)))
 
     def decisions(findings: list[Finding]) -> tuple[Decision, ...]:
         return decide(loaded, Stage.LOGS, findings).decisions

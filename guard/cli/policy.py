@@ -37,6 +37,7 @@ def check(source: Source = "default", as_json: AsJson = False) -> None:
 
     Exit code 0: it loads (warnings do not change that); 2: it does not.
     """
+    from guard.build import idle_rules
     from guard.policy.check import warnings
     from guard.policy.load import load
 
@@ -44,7 +45,8 @@ def check(source: Source = "default", as_json: AsJson = False) -> None:
         loaded = load(source)
     except PolicyError as error:
         _fail(error, as_json)
-    noted = warnings(loaded, datetime.datetime.now(datetime.UTC).date())
+    today = datetime.datetime.now(datetime.UTC).date()
+    noted = [*warnings(loaded, today), *idle_rules(loaded.policy)]
     policy, loosened = loaded.policy, [str(loosening) for loosening in loaded.loosenings]
     if as_json:
         names = {"policy": policy.policy, "version": policy.version, "sha256": policy.sha256}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import re2
@@ -31,13 +31,29 @@ class Wanted(NamedTuple):
     own: tuple[int, ...]
 
 
+class OwnPatterns:
+    """A policy's own recognizers, compiled."""
+
+    def __init__(self, own: Iterable[Own]) -> None:
+        self._own = [(row, compiled(row.pattern)) for row in own]
+
+    def find(self, text: str, chosen: Iterable[int] | None = None) -> list[Finding]:
+        """Find with those at the places chosen, or with all; nothing is resolved yet."""
+        rows = self._own if chosen is None else [self._own[index] for index in chosen]
+        return [
+            Finding(row.kind, *span, row.score, f"custom:{row.name}")
+            for row, pattern in rows
+            for span in spans(pattern, text)
+        ]
+
+
 class Detection:
     """A scanner and the compiled own recognizers; called with what is wanted, text by text."""
 
     def __init__(self, scanner_args: Mapping[str, Any], own: Sequence[Own]) -> None:
         self._scanner = Scanner(**scanner_args, beat=alive)
         self._scanner.warm()
-        self._own = [(row, compiled(row.pattern)) for row in own]
+        self._own = OwnPatterns(own)
 
     def __call__(self, request: Sequence[Wanted]) -> list[list[Finding]]:
         """Find in each text; nothing is resolved yet."""
@@ -48,13 +64,7 @@ class Detection:
         if wanted.catalogue:
             find = self._scanner
             found = find.candidates(wanted.text) + find.under_headings(wanted.text) + find.over_lines(wanted.text)
-        for index in wanted.own:
-            row, pattern = self._own[index]
-            found += (
-                Finding(row.kind, *span, row.score, f"custom:{row.name}")
-                for span in spans(pattern, wanted.text)
-            )
-        return found
+        return found + self._own.find(wanted.text, wanted.own)
 
 
 def compiled(pattern: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from guard.build import idle_rules
 from guard.policy.check import warnings
 from guard.policy.load import load, pack_names
 
@@ -102,3 +103,52 @@ def test_what_is_sound_is_not_warned_of(write: Callable[[str, str], Path], text:
 def test_the_packs_are_sound(pack: str) -> None:
     """No shipped pack but `observe` has anything to warn of."""
     assert bool(warnings(load(pack), TODAY)) is (pack == "observe")
+
+
+LICENSES = "recognizers: {presidio: {recognizers: [MedicalLicenseRecognizer]}}"
+
+IDLE = [
+    (
+        "input: {rules: {pii.sg.nric_fin: block}}",
+        "input.rules.pii.sg.nric_fin (p.yaml:1): nothing looks for it",
+    ),
+    ("recognizers: {countries: [SG]}\ninput: {rules: {pii.sg.nric_fin: block}}", ""),
+    (
+        "recognizers: {countries: [SG]}\ninput: {rules: {pii.us.ssn: block}}",
+        "input.rules.pii.us.ssn (p.yaml:2)",
+    ),
+    (
+        "input: {rules: {pii.person: block}}",
+        "input.rules.pii.person (p.yaml:1): nothing looks for it under these",
+    ),
+    ("recognizers: {names: gazetteer}\ninput: {rules: {pii.person: block}}", ""),
+    ("recognizers: {presidio: {engine: spacy}}\ninput: {rules: {pii.person: block}}", ""),
+    ("input: {rules: {pii.medical_license: block}}", "input.rules.pii.medical_license"),
+    (
+        LICENSES + "\ninput: {rules: {pii.medical_license: block}}",
+        "",
+    ),
+    (
+        LICENSES + "\nlogs: {rules: {pii.medical_license: redact}}",
+        "logs.rules.pii.medical_license (p.yaml:2): nothing looks for it in log lines",
+    ),
+    ("recognizers: {custom: [{name: b, pattern: x, kind: pii.x}]}\ninput: {rules: {pii.x: block}}", ""),
+    ("recognizers: {lists: [{name: b, deny: pii.x, terms: [y]}]}\nlogs: {rules: {pii.x: redact}}", ""),
+    ("input: {rules: {pii.nrp: allow}}", ""),
+    ("output: {rules: {guard.*: flag, moderation.*: block}}", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "warning"), IDLE)
+def test_a_rule_that_can_never_fire_is_named(
+    write: Callable[[str, str], Path], text: str, warning: str
+) -> None:
+    """A kind for which no recognizer of the policy looks: the rule would promise what nobody does."""
+    told = idle_rules(load(write("p.yaml", f"{text}\n")).policy)
+    assert told == [] if not warning else warning in told[0]
+
+
+@pytest.mark.parametrize("name", pack_names())
+def test_no_pack_has_a_rule_without_effect(name: str) -> None:
+    """What a pack says it does."""
+    assert idle_rules(load(name).policy) == []

@@ -1,0 +1,48 @@
+"""Log lines meet a policy's own recognizers, and redacting a line twice changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from guard.keys import Keys
+from guard.logs import redactor
+
+OWN = [
+    # pattern, a line, the value in it
+    ("ACME-[0-9]{4}", "badge ACME-1234 seen", "ACME-1234"),
+    ("ACME-[0-9]{4}", "badge ＡＣＭＥ-1234 seen", "ＡＣＭＥ-1234"),
+    ("[0-9]{9}", "ticket 482917365 closed", "482917365"),
+    ("prj/[a-z]{3,12}", "moved to prj/heron today", "prj/heron"),
+    ("蓝鹭[0-9]+号", "项目蓝鹭17号完成", "蓝鹭17号"),
+]
+
+
+@pytest.mark.parametrize("form", ["faker", "mask", "hash", "token"])
+@pytest.mark.parametrize(("pattern", "line", "value"), OWN)
+def test_own_recognizers_act_in_log_lines(
+    tmp_path: Path, pattern: str, line: str, value: str, form: str
+) -> None:
+    """B30: a value that only the policy knows is no more for a log than any other; once redacted, it stays so."""
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        f"recognizers: {{custom: [{{name: own, pattern: '{pattern}', kind: pii.acme.own}}]}}\n"
+        f"logs: {{rules: {{pii.*: {{action: redact, as: {form}}}}}}}\n",
+        "utf-8",
+    )
+    keys = Keys(b"a key for this test")
+    once = redactor(policy, keys=keys).redact(line)
+    assert value not in once
+    assert len(once.split()) == len(line.split())
+    assert redactor(policy, keys=keys).redact(once) == once
+
+
+def test_a_kind_on_which_no_log_rule_acts_stays(tmp_path: Path) -> None:
+    """What a policy lets pass in log lines is not looked for."""
+    policy = tmp_path / "p.yaml"
+    policy.write_text(
+        "recognizers: {custom: [{name: own, pattern: 'ACME-[0-9]{4}', kind: pii.acme.own}]}\n"
+        "logs: {rules: {pii.email: redact}}\n"
+    )
+    assert redactor(policy, keys=Keys(b"a key for this test")).redact("ACME-1234") == "ACME-1234"

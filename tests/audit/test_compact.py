@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -272,3 +273,22 @@ def test_the_verb(installation: Any, folder: Path) -> None:
     assert "1 exports read" in told.output
     again = CliRunner().invoke(app, ["compact", "--folder", str(folder), "--json"])
     assert json.loads(again.output)["files"] == 0
+
+
+def test_clock_jumps(
+    installation: Any, folder: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C36: an hour back, a day forward, before 1970 and past 2200: order is by number, nothing is missing."""
+    now = time.time_ns()
+    for at in (now, now - 3_600 * 10**9, now + 86_400 * 10**9, -1, 8 * 10**18, now):
+        with monkeypatch.context() as patch:
+            patch.setattr(spans.time, "time_ns", lambda at=at: at)
+            intent = installation.gateway.intent(kit.EU)
+        installation.gateway.call(intent)
+    installation.seal()
+    assert verify(folder, signer.public_pem).ok
+    lines = answers(folder)
+    compact(folder)
+    assert answers(folder) == lines
+    assert lines["gaps"] == []
+    assert run(folder, "SELECT count(*), count(DISTINCT seq), max(seq) FROM spans").rows == [(12, 12, 12)]

@@ -48,6 +48,16 @@ def _leaky_exports(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _leaky_answers(patch: pytest.MonkeyPatch) -> None:
+    told = spans.finding_events
+    kind = world.CANARIES["email"]
+    patch.setattr(
+        spans,
+        "finding_events",
+        lambda verdict, subject: [(name, {**row, spans.KIND: kind}) for name, row in told(verdict, subject)],
+    )
+
+
 def _everything() -> dict[str, Any]:
     return {f"v{i}": value for i, value in enumerate(world.CANARIES.values())}
 
@@ -82,6 +92,7 @@ def _leaky_home(patch: pytest.MonkeyPatch) -> None:
     [
         ("upstream", _leaky_upstream),
         ("exports", _leaky_exports),
+        ("answers", _leaky_answers),
         ("errors", _leaky_errors),
         ("log", _leaky_log),
         ("reprs", _leaky_reprs),

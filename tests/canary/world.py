@@ -14,6 +14,9 @@ import httpx2
 import openai
 
 from guard import Guard, Refused
+from guard.audit.compact import compact
+from guard.audit.query import QUESTIONS, VIEWS, bound, connect
+from guard.audit.story import why
 from guard.logs import redactor
 from guard.mounts.gateway import Gateway
 from guard.mounts.transport import guarded_client
@@ -103,6 +106,7 @@ class World:
     upstream: list[bytes] = field(default_factory=list)
     errors: list[bytes] = field(default_factory=list)
     reprs: list[bytes] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)
 
     def sinks(self) -> dict[str, bytes]:
         """Everything that anyone could read afterwards, but for the screened answers."""
@@ -110,6 +114,7 @@ class World:
             "upstream": b"\n".join(self.upstream),
             "errors": b"\n".join(self.errors),
             "reprs": b"\n".join(self.reprs),
+            "answers": b"\n".join(self.answers),
             "exports": _files(self.folder / "exports"),
             "home": _files(self.folder / "home"),
             "log": (self.folder / "app.log").read_bytes(),
@@ -148,7 +153,25 @@ def run(folder: Path) -> World:
             guard.close()
             strict.close()
         world.upstream += [row.body + repr(row.headers).encode() for row in app.state.received]
+    _desk(world)
     return world
+
+
+def _desk(world: World) -> None:
+    """Everything that the auditor's desk answers: every view and question, a story, over lines and over Parquet."""
+    exports, asked = world.folder / "exports", {"region": "EU", "subject": "0" * 16, "trace": "0" * 32}
+    for _ in range(2):
+        with contextlib.closing(connect(exports)) as desk:
+            for view in VIEWS:
+                world.answers.append(str(desk.execute(f"SELECT * FROM {view}").fetchall()).encode())
+            for question in QUESTIONS.values():
+                given = {p.name: asked[p.name] for p in question.parameters if p.name in asked}
+                world.answers.append(
+                    str(desk.execute(question.sql, bound(question, given)).fetchall()).encode()
+                )
+            traces = desk.execute("SELECT DISTINCT trace_id FROM calls LIMIT 10").fetchall()
+        world.answers += [str(why(exports, trace)).encode() for (trace,) in traces]
+        compact(exports)
 
 
 def _scenario(world: World, app: Any, url: str, guard: Guard, strict: Guard) -> None:

@@ -25,8 +25,8 @@ class Kept:
 
 
 def read_heads(folder: Path) -> Iterator[Kept | Problem]:
-    """Read every file of heads; a torn last line is what a crash leaves."""
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    """Read every file of heads; a torn last line is what a crash leaves. Raises OSError where there is no folder."""
+    for path in sorted(path for path in folder.iterdir() if path.suffix == SUFFIX):
         try:
             with path.open("rb") as file:
                 header = file.readline(PIECE)[:-1]

@@ -18,6 +18,7 @@ from guard.audit.deletions import Deleted, deletions
 from guard.audit.outside import compare
 from guard.audit.quick import quick
 from guard.trace import chain
+from guard.trace.heads import SUFFIX
 from guard.trace.signing import Verifier, load_verifiers
 
 _BLOCK = 1024 * 1024
@@ -78,7 +79,7 @@ def verify(
     `heads` is the second place of signed heads (GUARD_HEADS): with it a cut tail and a lost newest file show.
 
     Memory grows by about 32 bytes a record of one file, never with a line. `progress` is told the bytes read.
-    Raises SetupError for a key that is none, OSError where the folder cannot be read.
+    Raises SetupError for a key that is none, OSError where a folder cannot be read.
     """
     verifiers = {verifier.key_id: verifier for verifier in load_verifiers(public_key)}
     alone = exports.is_file()
@@ -104,6 +105,8 @@ def verify(
         ),
         notes=(
             *(note for one in found for note in one.notes),
+            *_deleted(excused),
+            *_without_head(heads, checked, alone),
             _ALONE if alone else _KEPT if heads else _NEWEST,
         ),
     )
@@ -118,6 +121,13 @@ def _excused(problem: Problem, gone: dict[str, Deleted]) -> bool:
 def _deleted(excused: list[Problem]) -> list[str]:
     names = {problem.file for problem in excused}
     return [f"{len(names)} files are not here because they were deleted, as the record says"] if names else []
+
+
+def _without_head(heads: Path | None, checked: dict[str, _Checked], alone: bool) -> list[str]:
+    if heads is None or alone:
+        return []
+    bare = [name for name in checked if not (heads / name).with_suffix(SUFFIX).exists()]
+    return [f"{len(bare)} files have no heads there: {bare[0]} …"] if bare else []
 
 
 def _place(problem: Problem) -> tuple[str, int]:

@@ -103,7 +103,7 @@ def verify(
         with bar("verify", exports) as progress:
             report = check(exports, public, progress, heads or _heads())
     except OSError as error:
-        raise SetupError(f"{exports}: {error.strerror or 'cannot be read'}") from None
+        raise SetupError(f"{error.filename or exports}: {error.strerror or 'cannot be read'}") from None
     (_report_json if json else _report)(report)
     raise typer.Exit(0 if report.ok else 1)
 
@@ -166,7 +166,8 @@ def _rotate() -> None:
 def _heads() -> Path | None:
     from guard.settings import Settings
 
-    return Settings().heads
+    heads = Settings().heads
+    return heads.expanduser() if heads else None
 
 
 def _list(json: bool) -> None:

@@ -120,6 +120,18 @@ def test_heads_that_are_no_heads(
     assert sorted(p.what for p in check().problems) == ["chain", "key", "signature"]
 
 
+def test_a_place_without_heads_is_not_taken_for_proof(
+    paths: list[Path], check: Callable[[], Report], folder: Path, signer: Signer, heads: Path, tmp_path: Path
+) -> None:
+    """Fail closed: no folder is an error, and files without heads are counted."""
+    with pytest.raises(OSError, match="none"):
+        verify(folder, signer.public_pem, heads=tmp_path / "none")
+    sorted(heads.iterdir())[0].unlink()
+    assert [note for note in check().notes if "have no heads there" in note] == [
+        f"1 files have no heads there: {paths[0].name} …"
+    ]
+
+
 def test_a_second_place_that_fails_stops_nothing(
     folder: Path, signer: Signer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

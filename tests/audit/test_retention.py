@@ -72,7 +72,9 @@ def test_old_files_go_and_the_rest_is_still_whole(desk: Desk, exports: Path, hom
     assert "4 exports were deleted" in desk("retain", "--keep", "400d", "--delete").output
     left = sorted(exports.glob("*.jsonl"))
     assert left[:-1] == before[4:]
-    assert proved(exports, home)
+    report = verify(exports, load_signer(home).public_pem)
+    assert report.ok
+    assert "4 files are not here because they were deleted, as the record says" in report.notes
     told = run(
         exports, "SELECT attrs['guard.audit.files'] FROM spans WHERE name = 'guard.audit.deleted'"
     ).rows

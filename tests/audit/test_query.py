@@ -385,3 +385,24 @@ def test_the_line_in_audit_sql_works(exports: Path) -> None:
     set_ = f"SET VARIABLE exports = '{exports}/*.jsonl'"
     command = ["duckdb", "-cmd", set_, "-init", str(sql), "-c", "SELECT count(*) FROM spans"]
     assert b"16" in subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def test_numbers_go_through_all_files_and_what_is_missing_shows(folder: Path, signer: Signer) -> None:
+    """Bad input: a file out of the middle, and a line in it, are gaps; numbers are those of the chain."""
+    ledger = Ledger(folder, signer=signer, rotate_bytes=2000)
+    recorder = Recorder()
+    for _ in range(20):
+        ledger.commit_sync(records.lifecycle(recorder, spans.START, POLICY))
+    ledger.close()
+    paths = sorted(folder.glob("*.jsonl"))
+    assert len(paths) >= 4
+    assert run(folder, "SELECT min(seq), max(seq), count(DISTINCT seq) FROM spans").rows == [(1, 20, 20)]
+    assert run(folder, "gaps").rows == []
+    each = dict(run(folder, "SELECT file, count(*) FROM spans GROUP BY file").rows)
+    lines = paths[2].read_bytes().splitlines(keepends=True)
+    paths[2].write_bytes(b"".join([b"torn\n", *lines[1:]]))
+    paths[1].unlink()
+    [gap] = run(folder, "gaps").rows
+    assert gap[2] == paths[2].name
+    assert gap[3] == each[paths[0].name] + 1
+    assert gap[6] == each[paths[1].name] + 1

@@ -10,7 +10,7 @@ import httpx2
 
 from guard.errors import Refused, SetupError, Unavailable
 from guard.moderation import judge_of
-from guard.quota import Quota, read_quota
+from guard.quota import Quota
 from guard.services.moderator import Moderator, Reply, SyncModerator
 from guard.trace import records, spans
 
@@ -40,6 +40,11 @@ class _Service:
             "cache_s": settings.cache_s,
             "key": guard.keys.memo,
         }
+
+    @property
+    def seats(self) -> float:
+        """How many texts share a request; below 1 where one text takes several."""
+        return self._judge.batch / len(self._judge.bodies(["ping"]))
 
     def _span(self, parent: Any) -> _Span:
         return _Span(self._guard, self.url, parent)
@@ -120,8 +125,13 @@ class Moderation(_Service):
     def close(self) -> None:
         """Nothing to close: the connections are the egress's, which each event loop closes."""
 
-    async def probe(self) -> Quota:
-        """Ask once whether the service exists, and for its limits; raises SetupError with the choices."""
+    async def examine(self) -> Quota:
+        """Let it judge one word, and return what it said of its limits; raises Unavailable."""
+        await self._moderator.score(["ping"])
+        return self._moderator.quota
+
+    async def probe(self) -> None:
+        """Ask once, at start, whether the service exists; raises SetupError with the choices."""
         try:
             reply = await self._post(self._judge.bodies(["ping"])[0])
         except Refused as failure:
@@ -132,7 +142,6 @@ class Moderation(_Service):
             ) from None
         if reply.status in _ABSENT:
             raise SetupError(_choices(f"{self.url} has no moderation endpoint (HTTP {reply.status})"))
-        return read_quota(reply.headers)
 
 
 class SyncModeration(_Service):

@@ -156,20 +156,23 @@ def _pause(quota: Quota) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What judging one answer costs: requests, and the tokens in them."""
+    """What judging one answer costs: requests (shared ones count in part), and the tokens in them."""
 
-    requests: int
+    requests: float
     tokens: int
 
 
-def streamed_load(tokens: int, *, first: int, step: int, context: int) -> Load:
-    """What a streamed answer of so many tokens costs when its windows share no request with other streams.
+def streamed_load(tokens: int, *, first: int, step: int, context: int, seats: float = 0) -> Load:
+    """What a streamed answer of so many tokens costs.
 
-    The last request carries the whole answer beside the last window, where there is more than one window.
+    Its last request carries the whole answer beside the last window, where there is more than one window. `seats`:
+    how many texts share a request (below 1: how much of a request that makes one text); 0: a window goes alone.
     """
     sizes = window_sizes(tokens, first, step)
+    texts = len(sizes) + (len(sizes) > 1)
     behind = sum(min(context, sum(sizes[:place])) for place in range(len(sizes)))
-    return Load(len(sizes), sum(sizes) + behind + (tokens if len(sizes) > 1 else 0))
+    carried = sum(sizes) + behind + (tokens if len(sizes) > 1 else 0)
+    return Load(texts / seats if seats else len(sizes), carried)
 
 
 def answers_a_minute(quota: Quota, load: Load) -> int | None:

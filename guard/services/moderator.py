@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from guard.errors import GuardError, Unavailable
 from guard.moderation import Judge, highest
+from guard.outside.upstream import UpstreamError
 from guard.quota import Pace, Quota, read_quota
 from guard.services.blocking import LoopThread, in_thread
 from guard.services.flights import Flight, Flights, Landed, Scores
@@ -197,6 +198,8 @@ class Moderator:
         try:
             status, answer, headers = await self._post(body)
             said, refused = read_quota(headers), status == 429
+        except UpstreamError as failure:
+            raise Passing("moderation", f"no connection ({failure.kind})") from None
         except GuardError as failure:
             reason = getattr(failure, "reason", "") or getattr(failure, "code", "")
             raise Unavailable("moderation", f"not sent ({reason or type(failure).__name__})") from None

@@ -13,6 +13,7 @@ import pytest
 from guard.errors import Refused, Unavailable
 from guard.kinds import MODERATION
 from guard.moderation import ModerationApi
+from guard.outside.upstream import UpstreamError
 from guard.services.moderator import PIECE, Moderator, Reply
 
 INPUTS = ModerationApi.batch
@@ -287,7 +288,8 @@ def test_the_slow_request_may_still_win() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [429, 500, 502, 503, 529, ConnectionError(CANARY), TimeoutError(), OSError()]
+    "failure",
+    [429, 500, 502, 503, 529, ConnectionError(CANARY), TimeoutError(), OSError(), UpstreamError("connect")],
 )
 def test_a_quick_failure_is_retried_once(failure: Any) -> None:
     """A passing failure costs a second request, not the answer."""

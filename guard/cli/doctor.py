@@ -1,0 +1,276 @@
+"""`guard doctor`: what is configured, reachable, resident, writable, and what is not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from guard.errors import GuardError, SetupError, Unavailable
+from guard.quota import Quota, answers_a_minute, streamed_load
+
+if TYPE_CHECKING:
+    from guard.guard import Guard
+    from guard.policy.resolve import Loaded
+    from guard.settings import Settings
+    from guard.types import Admission
+
+State = Literal["ok", "look", "failed"]
+
+ANSWER = 500
+"""Estimated tokens of the answer for which a moderation quota is counted: some 375 English words."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row: what was looked at, how it is, and in words; `facts` are for machines."""
+
+    name: str
+    state: State
+    what: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def doctor(
+    policy: Annotated[
+        str, typer.Option(help="A pack's name or a policy file; GUARD_POLICY if left out.")
+    ] = "",
+    upstream: Annotated[
+        str, typer.Option(help="Base URL of the provider, as `guard serve` is given it.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="write one JSON object, for machines")] = False,
+) -> None:
+    """Look at policy, keys, record, destinations and judge, and change nothing. The judge is asked one word.
+
+    Exit code 0: all is well (a row to look at does not change that); 1: something failed; 2: the policy does not load.
+
+    Example:  guard doctor --policy eu
+    """
+    from guard.policy.load import load
+    from guard.settings import Settings
+
+    settings = Settings()
+    loaded = load(policy or settings.policy)
+    checks = [*_checks(loaded, settings, upstream)]
+    (_write_json if as_json else _print)(checks)
+    if any(check.state == "failed" for check in checks):
+        raise typer.Exit(1)
+
+
+def _checks(loaded: Loaded, settings: Settings, upstream: str) -> Iterator[Check]:
+    yield _clash()
+    yield _policy(loaded)
+    yield _home(settings)
+    yield _exports(settings)
+    yield from _world(loaded, settings, upstream)
+
+
+def _clash() -> Check:
+    from guard.cli import clash
+
+    names = clash.others()
+    if not names:
+        return Check("import name", "ok", "the import package guard is this one")
+    return Check("import name", "failed", clash.sentence(names).removeprefix("guard: "), {"others": names})
+
+
+def _policy(loaded: Loaded) -> Check:
+    import datetime
+
+    from guard.policy.check import warnings
+
+    policy = loaded.policy
+    noted = warnings(loaded, datetime.datetime.now(datetime.UTC).date())
+    what = f"{policy.policy} {policy.version}, sha256 {policy.sha256[:12]}"
+    if noted:
+        what += f"; {len(noted)} worth a look: guard policy check"
+    facts = {"name": policy.policy, "version": policy.version, "sha256": policy.sha256, "warnings": noted}
+    return Check("policy", "look" if noted else "ok", what, facts)
+
+
+def _home(settings: Settings) -> Check:
+    """The keys: nobody else may read them. What is not there yet is made at the first start."""
+    home = settings.home.expanduser()
+    files = sorted(home.glob("*.key")) if home.is_dir() else []
+    loose = [str(path) for path in (home, *files) if path.exists() and _mode(path) & 0o077]
+    if loose:
+        return Check(
+            "keys", "failed", f"others may read {', '.join(loose)}: chmod go-rwx", {"readable": loose}
+        )
+    if settings.key is not None and len(settings.key.get_secret_value()) < 16:
+        return Check("keys", "failed", "GUARD_KEY is shorter than 16 characters")
+    if settings.key is None and not (home / "master.key").exists():
+        state, what = _room(home)
+        return Check("keys", state, f"no master key yet; it is made at the first start in {home}{what}")
+    source = "GUARD_KEY" if settings.key is not None else str(home / "master.key")
+    return Check("keys", "ok", f"master key from {source}", {"source": source})
+
+
+def _exports(settings: Settings) -> Check:
+    folder = settings.exports.expanduser().resolve()
+    state, what = _room(folder)
+    return Check("record", state, f"exports in {folder}{what}", {"folder": str(folder)})
+
+
+def _room(folder: Path) -> tuple[State, str]:
+    """Whether a folder can be written to, or made where it is not there."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return "ok", ""
+    return "failed", f": {there} cannot be written to"
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _world(loaded: Loaded, settings: Settings, upstream: str) -> Iterator[Check]:
+    """The destinations and the judge, through the same gate that calls go through."""
+    guard = _guard(loaded, settings)
+    try:
+        base = upstream or _default_upstream(guard)
+        guard.name(base)
+        yield _destination(guard, "model", base)
+        if settings.otlp_endpoint:
+            yield _destination(guard, "trace copy", settings.otlp_endpoint)
+        yield from _judge(guard, base)
+    finally:
+        guard.close()
+
+
+def _guard(loaded: Loaded, settings: Settings) -> Guard:
+    """A guard that detects nothing and leaves no key behind."""
+    from pydantic import SecretStr
+
+    from guard.build import build
+
+    if settings.key is None and not (settings.home.expanduser() / "master.key").exists():
+        settings = settings.model_copy(update={"key": SecretStr("only to look around, never kept")})
+    return build(loaded.policy, settings, detecting=False)
+
+
+def _default_upstream(guard: Guard) -> str:
+    from guard.mounts.gateway import default_upstream
+
+    return default_upstream(guard)
+
+
+def _destination(guard: Guard, name: str, url: str) -> Check:
+    try:
+        admission = guard.admit(url)
+    except Exception as failure:
+        raise SetupError(f"{url} is no URL ({type(failure).__name__})") from None
+    facts = {
+        "url": url,
+        "host": admission.host,
+        "jurisdiction": admission.jurisdiction,
+        "source": admission.source,
+    }
+    return Check(name, "ok" if admission.allowed else "failed", _resident(url, admission), facts)
+
+
+def _resident(url: str, admission: Admission) -> str:
+    if not admission.allowed:
+        return admission.reason
+    known = {
+        "table": "by the shipped table",
+        "declared": "by the policy",
+        "named": "named; where it is, nobody says",
+    }
+    where = "+".join(admission.place.processing) if admission.place else ""
+    return f"{url} is admitted: {' '.join(filter(None, (where, known.get(admission.source, ''))))}"
+
+
+def _judge(guard: Guard, base: str) -> Iterator[Check]:
+    from guard.policy.decide import judges
+
+    if not judges(guard.policy):
+        yield Check("judge", "ok", "no rule acts on moderation: nobody is asked")
+        return
+    key = guard.settings.upstream_key or guard.settings.openai_api_key
+    service = guard.moderation(base, f"Bearer {key.get_secret_value()}" if key else "", sync=False)
+    place = _destination(guard, "judge", service.url)
+    yield place
+    if place.state == "ok":
+        yield asyncio.run(_asked(guard, service))
+
+
+async def _asked(guard: Guard, service: Any) -> Check:
+    begun = time.perf_counter()
+    try:
+        quota = await service.examine()
+    except Unavailable as failure:
+        return Check("judge answers", "failed", f"{service.url}: {failure.reason}")
+    except GuardError as failure:
+        return Check("judge answers", "failed", str(failure))
+    finally:
+        await guard.egress.aclose()
+    ms = round((time.perf_counter() - begun) * 1000)
+    return Check(
+        "judge answers",
+        "ok",
+        f"in {ms} ms; {_allowance(guard, quota, service.seats)[0]}",
+        {
+            "ms": ms,
+            **_allowance(guard, quota, service.seats)[1],
+        },
+    )
+
+
+def _allowance(guard: Guard, quota: Quota, seats: float) -> tuple[str, dict[str, Any]]:
+    """How many answers a minute the judge's quota allows: each alone, and where they share requests."""
+    stream = guard.policy.output.stream
+    sizes = {"first": stream.first, "step": stream.step, "context": stream.context}
+    if stream.hold == "full":
+        sizes = {"first": ANSWER, "step": ANSWER, "context": 0}
+    alone = answers_a_minute(quota, streamed_load(ANSWER, **sizes, seats=seats if seats <= 1 else 0))
+    shared = answers_a_minute(quota, streamed_load(ANSWER, **sizes, seats=seats))
+    if alone is None or shared is None:
+        return "it says nothing of a quota", {"answers_a_minute": None}
+    limits = [f"{reading.limit:g} {what} a minute" for reading, what in _readings(quota)]
+    words = f"{' and '.join(limits)} are enough for {alone} streamed answers of {ANSWER} tokens a minute"
+    if shared > alone:
+        words += f", up to {shared} where they share requests"
+    facts = {what: reading.limit for reading, what in _readings(quota)}
+    return words, {
+        "answers_a_minute": alone,
+        "answers_a_minute_shared": shared,
+        "answer_tokens": ANSWER,
+        **facts,
+    }
+
+
+def _readings(quota: Quota) -> list[tuple[Any, str]]:
+    return [(r, what) for r, what in ((quota.requests, "requests"), (quota.tokens, "tokens")) if r]
+
+
+def _write_json(checks: list[Check]) -> None:
+    from guard.cli.tables import write_json
+
+    failed = any(check.state == "failed" for check in checks)
+    write_json({"ok": not failed, "checks": [asdict(check) for check in checks]})
+
+
+_STYLES = {"ok": "green", "look": "yellow", "failed": "bold red"}
+
+
+def _print(checks: list[Check]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from guard.cli.tables import cell, console
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in checks:
+        table.add_row(Text(check.state, style=_STYLES[check.state]), Text(check.name), Text(cell(check.what)))
+    console().print(table)

@@ -1,0 +1,195 @@
+"""`guard doctor`: one look at everything, which changes nothing and says what to do."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from typer.testing import CliRunner
+
+from guard.cli.main import _verbs, app
+from guard.simulator.app import create_app
+from guard.simulator.limits import Quota
+from guard.simulator.script import Script
+from guard.simulator.server import serve
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def verbs() -> None:
+    """The command line with its verbs."""
+    _verbs()
+
+
+@pytest.fixture(scope="module")
+def _provider() -> Iterator[tuple[Starlette, str]]:
+    provider = create_app()
+    with serve(provider) as url:
+        yield provider, f"{url}/v1"
+
+
+@pytest.fixture
+def provider(_provider: tuple[Starlette, str]) -> Starlette:
+    app, url = _provider
+    app.state.script, app.state.url = Script(), url
+    app.state.received.clear()
+    return app
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: Starlette) -> Run:
+    """Run the verb in an empty place, beside the simulated provider."""
+    for name, value in {"HOME": tmp_path / "home", "EXPORTS": tmp_path / "exports"}.items():
+        monkeypatch.setenv(f"GUARD_{name}", str(value))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, policy: str = "", upstream: str = "") -> tuple[int, str]:
+        if policy:
+            (tmp_path / "own.yaml").write_text(policy)
+            arguments = (*arguments, "--policy", "own.yaml")
+        result = CliRunner().invoke(app, ["doctor", *arguments, "--upstream", upstream or provider.state.url])
+        return result.exit_code, result.output
+
+    return run
+
+
+def facts(out: str) -> dict[str, Any]:
+    return {check["name"]: check for check in json.loads(out)["checks"]}
+
+
+def test_all_is_well_and_nothing_is_made(doctor: Run, tmp_path: Path) -> None:
+    """Everything is looked at, the judge answers, and no key, folder or record has come into being."""
+    code, out = doctor("--json")
+    assert code == 0
+    assert json.loads(out)["ok"] is True
+    checks = facts(out)
+    assert list(checks) == ["import name", "policy", "keys", "record", "model", "judge", "judge answers"]
+    assert {check["state"] for check in checks.values()} == {"ok"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_quota_in_answers_a_minute(doctor: Run, provider: Starlette) -> None:
+    """What the judge's headers allow, counted in answers: alone by the windows of the policy, shared by requests."""
+    provider.state.script.quota = Quota(600)
+    code, out = doctor("--json")
+    told = facts(out)["judge answers"]["facts"]
+    assert code == 0
+    # 500 tokens: windows of 12, 24, 48 and then 96 are 8 requests; 9 texts with the whole answer, 32 to a request
+    assert told["answers_a_minute"] == 600 // 8
+    assert told["answers_a_minute_shared"] == 600 * 32 // 9
+    assert told["requests"] == 600
+    _, shown = doctor()
+    assert "enough for 75 streamed answers of 500 tokens a minute" in " ".join(shown.split())
+
+
+def test_a_guard_model_takes_a_request_for_each_text(doctor: Run, provider: Starlette) -> None:
+    """Its windows share nothing: 9 texts are 9 requests, for ShieldGemma 4 times as many."""
+    provider.state.script.quota = Quota(720)
+    for model, allowed in (("llama-guard3:8b", 80), ("shieldgemma:9b", 20)):
+        judge = f"{{by: guard-model, url: '{provider.state.url}', model: '{model}'}}"
+        code, out = doctor("--json", policy=f"extends: [default]\nmoderation: {judge}\n")
+        told = facts(out)["judge answers"]["facts"]
+        assert (code, told["answers_a_minute"], told["answers_a_minute_shared"]) == (0, allowed, allowed)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("401", "HTTP 401: the key was refused"),
+        ("404", "HTTP 404"),
+        ("no_scores", "a result has no category_scores"),
+    ],
+)
+def test_a_judge_that_cannot_judge_is_said(doctor: Run, provider: Starlette, fault: str, reason: str) -> None:
+    """Reachable is not enough: it must answer in a form that can be read."""
+    provider.state.script.fail("moderations", fault, forever=True)
+    code, out = doctor("--json")
+    assert code == 1
+    assert facts(out)["judge answers"]["state"] == "failed"
+    assert reason in facts(out)["judge answers"]["what"]
+
+
+def test_a_judge_that_is_not_there_is_said(doctor: Run) -> None:
+    """Nobody listens: one row says so, the others stand."""
+    code, out = doctor("--json", upstream="http://127.0.0.1:9/v1")
+    assert code == 1
+    assert "no connection (connect)" in facts(out)["judge answers"]["what"]
+    assert facts(out)["policy"]["state"] == "ok"
+
+
+def test_a_destination_outside_the_jurisdictions_is_said(doctor: Run, provider: Starlette) -> None:
+    """Each destination has its verdict; a judge that may not be reached is not asked."""
+    code, out = doctor("--json", "--policy", "eu", upstream="https://api.openai.com/v1")
+    assert code == 1
+    checks = facts(out)
+    assert checks["model"]["state"] == checks["judge"]["state"] == "failed"
+    assert "eu.api.openai.com" in checks["model"]["what"]
+    assert "judge answers" not in checks
+    assert provider.state.received == []
+
+
+def test_nobody_is_asked_where_no_rule_judges(doctor: Run, provider: Starlette) -> None:
+    """Without moderation rules there is no judge to look for."""
+    code, out = doctor("--json", policy="output: {rules: {}}\nmoderation: {by: 'off'}\n")
+    assert code == 0
+    assert "nobody is asked" in facts(out)["judge"]["what"]
+    assert provider.state.received == []
+
+
+def test_keys_that_others_can_read_are_a_failure(doctor: Run, tmp_path: Path) -> None:
+    """The folder and every key in it are the owner's alone."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    key = home / "master.key"
+    key.write_bytes(b"k" * 32)
+    key.chmod(0o600)
+    assert facts(doctor("--json")[1])["keys"]["state"] == "ok"
+    key.chmod(0o644)
+    code, out = doctor("--json")
+    assert code == 1
+    assert facts(out)["keys"]["facts"]["readable"] == [str(key)]
+    assert stat.S_IMODE(key.stat().st_mode) == 0o644
+
+
+def test_a_bad_policy_is_a_bad_file(doctor: Run) -> None:
+    """Exit code 2, with file, line and what to write instead: as everywhere."""
+    code, _ = doctor(policy="mode: off\n")
+    assert code != 0
+
+
+def test_what_is_worth_a_look_is_no_failure(doctor: Run) -> None:
+    """Warnings of the policy are counted, and `policy check` is named."""
+    code, out = doctor("--json", policy="extends: [default]\noutput: {stream: {hold: none}}\n")
+    assert code == 0
+    assert facts(out)["policy"]["state"] == "look"
+    assert any("hold: none" in line for line in facts(out)["policy"]["facts"]["warnings"])
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_no_line_is_wider_than_the_terminal(
+    doctor: Run, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 80 and at 140 columns the table is whole."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, out = doctor()
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= columns
+
+
+def test_a_record_that_cannot_be_written_is_a_failure(
+    doctor: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exports below what is no folder: said before the first call would be refused for it."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GUARD_EXPORTS", str(tmp_path / "file" / "exports"))
+    code, out = doctor("--json")
+    assert code == 1
+    assert facts(out)["record"]["state"] == "failed"
+    assert "cannot be written to" in facts(out)["record"]["what"]

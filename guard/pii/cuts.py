@@ -2,9 +2,10 @@
 
 A match is one of three things (`Row.alphabet`): *ink*, a run without blanks; *groups* of digits or short letters
 with up to three blanks between them; a PEM *block*. So a cut is possible after a blank unless groups stand on both
-sides, and beside a character outside ASCII unless it belongs to a plate or to the host of an address. A stretch
-without one is cut after `BOUND` characters, here and in whole texts alike, so a hold is bounded. A value that is
-spelled out (`spelling`) is held by the same grammar on the text that it spells; what is packed (`packing`) is ink.
+sides (the name of a month is one beside a number), and beside a character outside ASCII unless it belongs to a plate
+or to the host of an address. A stretch without one is cut after `BOUND` characters, here and in whole texts alike, so
+a hold is bounded. A value that is spelled out (`spelling`) is held by the same grammar on the text that it spells;
+what is packed (`packing`) is ink.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ _LEFT_DIGIT = re.compile(rb"[0-9][^0-9 \t\r\n\x0b\x0c\x1a]{0,3}\Z")
 _LEFT_SHORT = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}\Z")
 _LEFT_CAPITALS = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{1,4}\Z")
 _LEFT_SIGN = re.compile(rb"[-+./_(),;#]\Z|(?<![A-Za-z0-9])(?i:x|ext(?:n|ension)?)[.:]?\Z")
+_MONTH = rb"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_LEFT_MONTH = re.compile(rb"(?<![A-Za-z0-9])" + _MONTH + rb"[A-Za-z]{0,6}[.,]{0,2}\Z")
+_RIGHT_MONTH = re.compile(_MONTH)
 _RIGHT_DIGIT = re.compile(rb"[^0-9 \t\r\n\x0b\x0c\x1a]{0,3}[0-9]")
 _RIGHT_SHORT = re.compile(rb"[A-Za-z]{1,4}(?![A-Za-z0-9])")
 _RIGHT_CAPITALS = re.compile(rb"[A-Z]{1,4}(?![A-Za-z0-9])")
@@ -70,7 +74,7 @@ def _grouped(text: bytes, position: int, final: bool) -> bool | None:
     if len(window) - len(left) > _MAX_BLANKS:
         return False
     left_digit = _LEFT_DIGIT.search(left)
-    left_other = _LEFT_SHORT.search(left) or _LEFT_SIGN.search(left)
+    left_other = _LEFT_SHORT.search(left) or _LEFT_SIGN.search(left) or _LEFT_MONTH.search(left)
     if not left_digit and not left_other:
         return False
     right = text[position : position + _REACH]
@@ -81,7 +85,7 @@ def _grouped(text: bytes, position: int, final: bool) -> bool | None:
         return True
     if len(right) < _REACH and not final and not re.search(rb"[\s\x1a]", right):
         return None
-    return bool(capitals or (left_digit and _RIGHT_SHORT.match(right)))
+    return bool(capitals or (left_digit and (_RIGHT_SHORT.match(right) or _RIGHT_MONTH.match(right))))
 
 
 def _splits(text: bytes, position: int, final: bool) -> bool | None:

@@ -17,7 +17,7 @@ from guard.engine import Exchange, Screened, screen_input, screen_output
 from guard.errors import BadRequest, Outage, Refused, Unavailable
 from guard.keys import keyed_hash
 from guard.policy import names
-from guard.policy.decide import decide, numbers
+from guard.policy.decide import decide, may_call, numbers
 from guard.policy.model import Policy
 from guard.sentences import message_for
 from guard.stream import StreamGate
@@ -37,7 +37,7 @@ from guard.types import (
     Verdict,
 )
 from guard.wire import bodies, documents, jsonbody, legacy, refusal
-from guard.wire.calls import calls
+from guard.wire.calls import asked, calls
 from guard.wire.documents import Places
 from guard.wire.hints import hinted
 from guard.wire.media import OPAQUE, Document, kind_of
@@ -382,7 +382,7 @@ class Call:
             self.policy,
             self.exchange,
             reading.segments,
-            reading.opaque,
+            (*reading.opaque, *self._strangers(data)),
             judging=200 <= status < 300,
             calls=calls(self.endpoint, data),
         )
@@ -402,6 +402,14 @@ class Call:
         if self._old is not None and 200 <= status < 300:
             changed = legacy.old_answer(changed)
         return Reply(status, document.write(changed))
+
+    def _strangers(self, data: Any) -> list[Finding]:
+        """The calls of an answer to tools that the policy does not name."""
+        return [
+            Finding("guard.tool", 0, 0, 1.0, "guard", call.path)
+            for call in asked(self.endpoint, data)
+            if not may_call(self.policy, call.tool)
+        ]
 
     def unreadable(self, status: int, headers: Headers) -> str:
         """What the good answer of a named route is, where its media type says that nobody can screen it."""

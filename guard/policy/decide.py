@@ -141,6 +141,11 @@ def restores(policy: Policy, tool: str | None) -> bool:
     return tool is None or tool in policy.restore.tools or "*" in policy.restore.tools
 
 
+def may_call(policy: Policy, tool: str) -> bool:
+    """Whether the model may call the tool of a name (OWASP LLM06: excessive agency)."""
+    return tool in policy.output.tools or "*" in policy.output.tools
+
+
 def numbers(policy: Policy) -> bool:
     """Whether requests may hold numbered placeholders that come back: `<EMAIL_1>` means what its exchange says."""
     rules = (rule_for(policy, Stage.INPUT, kind) for kind in wanted(policy, Stage.INPUT))

@@ -71,6 +71,10 @@ class Output(Node):
 
     rules: fields.Rules = Field(default={}, description="kind pattern to rule")
     stream: Stream = Field(default=Stream(), description="windows of streamed answers")
+    tools: tuple[fields.ToolName, ...] = Field(
+        default=("*",),
+        description='tools that the model may call, by name; any other call is guard.tool; "*": all',
+    )
 
 
 class Restore(Node):

@@ -144,6 +144,7 @@ VALUES: Mapping[KeyPath, Value] = {
     ("output", "stream", "context"): Value(max),
     ("output", "stream", "hold"): Value(_ranked(*HOLDS)),
     ("output", "stream", "at_least"): Value(_ranked(*HOLDS), _ranked(*HOLDS)),
+    ("output", "tools"): Value(_tools),
     ("restore", "tools"): Value(_tools),
     ("restore", "hint"): _ANY,
     ("messages", "input"): _ANY,

@@ -54,7 +54,7 @@ class Endings:
         """End a choice: the policy's message, `content_filter`, and nothing of what was blocked."""
         kind = ending.blocking.finding.kind
         message = message_for(self._state.policy, ending.blocking, Stage.OUTPUT)
-        if kind.startswith("guard."):
+        if kind.startswith("guard.") and kind != "guard.tool":  # what the model itself did is no outage
             return self.fail(kind, message)
         self._state.code = kind
         if self._state.exchange.stacked:

@@ -26,8 +26,9 @@ class Others:
 
     def ask(self, item: Item, parsed: StreamEvent, data: dict[str, Any]) -> list[Op]:
         """Ask what is in the texts of an event that no lane will bring."""
-        if parsed.other.opaque:
-            verdict = decide(self._state.policy, Stage.OUTPUT, parsed.other.opaque)
+        known = (*parsed.other.opaque, *self._state.strangers(data))
+        if known:
+            verdict = decide(self._state.policy, Stage.OUTPUT, known)
             self._state.record(verdict.decisions)
             item.blocking = verdict.blocking
         texts = (*parsed.other.segments, *self._strays(parsed, data))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from guard.engine import Exchange, lies_inside, merge, own_spans
-from guard.policy.decide import judges, restores
+from guard.policy.decide import judges, may_call, restores
 from guard.policy.model import Policy
 from guard.streaming.parts import Item, Job, Lane, Seen
 from guard.types import Action, Decision, Finding, Limits, Segment, Stage, Verdict
-from guard.wire.calls import Call, below
+from guard.wire.calls import Call, asked, below, dicts
 from guard.wire.openai import Endpoint
 
 KEPT = 64
@@ -63,6 +63,30 @@ class State:
             known = self._tools.get(call.lane, "")
             same = call.tool == known or self.endpoint.name == "responses"
             self._tools[call.lane] = (call.tool or known) if same else known + call.tool
+
+    def strangers(self, data: Mapping[str, Any]) -> list[Finding]:
+        """The calls of an event to tools that the policy does not name.
+
+        A name that comes in pieces may still become one that it names, until its arguments or its end come.
+        """
+        if "*" in self.policy.output.tools:
+            return []
+        called = [
+            (call.path, self._tools.get(call.lane, ""), call.tool) for call in asked(self.endpoint, data)
+        ]
+        if any(choice.get("finish_reason") for choice in dicts(data.get("choices"))):
+            called += [(lane, name, "") for lane, name in self._tools.items() if name]
+        return [
+            Finding("guard.tool", 0, 0, 1.0, "guard", path)
+            for path, name, piece in called
+            if not may_call(self.policy, name) and not self._grows(name, piece)
+        ]
+
+    def _grows(self, name: str, piece: str) -> bool:
+        named = self.policy.output.tools
+        return (
+            self.endpoint.name != "responses" and bool(piece) and any(tool.startswith(name) for tool in named)
+        )
 
     def restores(self, item: Item, path: str) -> bool:
         """Whether originals may be put back into the text at a path of an event."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from guard.wire.jsonbody import at
 from guard.wire.openai import Endpoint
 
 _SAID = frozenset({"message", "reasoning", "compaction", "agent_message"})
@@ -31,6 +32,24 @@ def calls(endpoint: Endpoint | None, data: Any) -> list[Call]:
     if endpoint is None or not isinstance(data, dict):
         return []
     return list(_of_items(data) if endpoint.name == "responses" else _of_choices(data))
+
+
+def asked(endpoint: Endpoint | None, data: Any) -> list[Call]:
+    """List only what the model asks for: the calls themselves, not what tools gave back or could be called."""
+    found = calls(endpoint, data)
+    if endpoint is None or endpoint.name != "responses":
+        return found
+    return [call for call in found if call.path and _is_call(_at(data, call.path))]
+
+
+def _is_call(item: Mapping[str, Any]) -> bool:
+    kind = _text(item.get("type"))
+    return kind.endswith("_call") or kind == "mcp_approval_request"
+
+
+def _at(data: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    item = at(data, path)
+    return item if isinstance(item, dict) else {}
 
 
 def tool_at(found: Iterable[Call], path: str) -> str | None:
@@ -84,6 +103,11 @@ def _of_item(item: Mapping[str, Any], path: str, place: Any) -> Iterator[Call]:
 
 def _lane(place: Any) -> str:
     return f"output[{place if type(place) is int else 0}]"
+
+
+def dicts(value: Any) -> list[dict[str, Any]]:
+    """The objects of an array."""
+    return [row for _, row in _dicts(value)]
 
 
 def _dicts(value: Any) -> Iterator[tuple[int, dict[str, Any]]]:

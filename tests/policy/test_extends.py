@@ -404,3 +404,14 @@ def test_strict_refuses_to_release_before_the_judge(load_files: Load, own: str) 
         "/a.yaml:3:output.stream: hold: none releases text that at_least: window holds back: write hold: window"
     )
     assert load_files(a=stream.replace("none", "full")).policy.output.stream.at_least == "window"
+
+
+def test_of_two_lists_of_tools_the_tools_of_both_are_left(load_files: Load) -> None:
+    """D28: `*` names all; packs intersect, and a file that names more than its pack loosens it."""
+    tools = "output: {tools: [%s]}"
+    joined = load_files(a=tools % "search, mail", b=tools % "search, shell", c="extends: [./a.yaml, ./b.yaml]")
+    assert joined.policy.output.tools == ("search",)
+    own = load_files(a=tools % "search", b="extends: [./a.yaml]\n" + tools % "'*'")
+    assert own.policy.output.tools == ("*",)
+    assert [loosening.key for loosening in own.loosenings] == ["output.tools"]
+    assert load_files(a="mode: enforce", b="extends: [./a.yaml]\n" + tools % "search").loosenings == ()

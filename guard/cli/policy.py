@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guard.cli.backtest import backtest
+from guard.cli.calibrate import calibrate
 from guard.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 
 app.command(epilog="Example: guard policy backtest --policy new.yaml --traces exports/")(backtest)
+app.command(epilog="Example: guard policy calibrate --data labelled.jsonl")(calibrate)
 
 Source = Annotated[
     str, typer.Argument(metavar="FILE|PACK", help="a policy file, or the name of a shipped pack")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from guard import residency
 from guard.errors import PolicyError
 from guard.policy.decide import decide, judges, rule_for, wanted
 from guard.policy.load import load, load_policy, pack_names, pack_path
+from guard.policy.schema import json_schema
 from guard.policy.show import to_yaml
 from guard.types import Action, Finding, Redaction, Stage
 
@@ -71,6 +73,15 @@ def test_a_pack_teaches(name: str) -> None:
     lines = pack_path(name).read_text("utf-8").splitlines()
     assert lines[0].startswith(f"# {name}: ")
     assert sum("#" in line for line in lines) >= 3
+
+
+@pytest.mark.parametrize("name", pack_names())
+def test_editors_complete_a_pack(name: str) -> None:
+    """Each pack names the schema beside it, and the schema is that of this version."""
+    path = pack_path(name)
+    assert "\n# yaml-language-server: $schema=policy.schema.json\n" in path.read_text("utf-8")
+    beside = json.loads((path.parent / "policy.schema.json").read_text("utf-8"))
+    assert beside == json_schema(), "write it anew: guard policy schema > policies/policy.schema.json"
 
 
 def test_strict_blocks_whatever_default_redacts() -> None:

@@ -15,6 +15,7 @@ from itertools import groupby
 from guard import moderation
 from guard.errors import Unavailable
 from guard.keys import keyed_hash
+from guard.pii.hidden import hidden
 from guard.pii.mapping import Mapping as Placeholders
 from guard.pii.redact import Answer, answer, redact
 from guard.pii.resolve import resolve
@@ -159,7 +160,8 @@ def screen_input(
     for segment in segments:
         exchange.placeholders.reserve(segment.text)
     findings = yield from _detect(policy, Stage.INPUT, exchange, segments)
-    verdict = decide(policy, Stage.INPUT, [*opaque, *findings])
+    unseen = (finding for s in segments for finding in hidden(s.text, s.path))
+    verdict = decide(policy, Stage.INPUT, [*opaque, *unseen, *findings])
     verdict = fix(policy, verdict, segments)
     changes: dict[str, str] = {}
     if change and verdict.blocking is None:

@@ -145,6 +145,7 @@ zendesk_token zhipu_key zoho_token
 _GUARD = (
     *(f"guard.unavailable.{what}" for what in UNAVAILABLE),
     *(f"guard.opaque.{what}" for what in OPAQUE),
+    "guard.hidden",
     "guard.tool",
 )
 # What HIPAA's Safe Harbor names and Presidio has no entity for.

@@ -29,6 +29,8 @@ def sentence(kind: str, path: str = "", stage: Stage = Stage.INPUT) -> str:
         return (
             f"a check could not run ({kind.rpartition('.')[2]}), so nothing was let through; try again later"
         )
+    if kind == "guard.hidden":
+        return f"text at {path} is hidden from people; a rule `guard.hidden: flag` under {stage}.rules lets it pass"
     if kind == "guard.tool":
         return "the model called a tool that the policy does not name under `output.tools`"
     subject = "the answer" if stage is Stage.OUTPUT else "the request"

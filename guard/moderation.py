@@ -78,6 +78,24 @@ _NAME_LENGTH = 64
 _ROUNDING = 1e-6
 
 
+# What Unicode says a reader does not see (Default_Ignorable_Code_Point), tag characters apart.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
+_TAGS = range(0xE0020, 0xE007F)
+
+
+def undisguised(text: str) -> str:
+    """Return a text as the judge shall read it: without characters that nobody sees, tag characters as letters.
+
+    Tag characters (U+E0020 to U+E007E) repeat ASCII invisibly, and models read them.
+    """
+    if text.isascii():
+        return text
+    return _UNSEEN.sub(lambda run: "".join(chr(ord(c) - 0xE0000) for c in run[0] if ord(c) in _TAGS), text)
+
+
 def request_body(texts: Sequence[str], model: str) -> bytes:
     """Write the request that judges each text; halves of surrogate pairs are joined or replaced."""
     try:

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     detect_timeout_s: float = Field(default=2.0, gt=0, description="how long a worker may scan each 16,384 characters")
     detect_workers: int = Field(default=1, ge=1, le=64, description="worker processes for detection")
     read_timeout_s: float = Field(default=600.0, gt=0, description="how long the upstream may stay silent")
+    heartbeat_s: float = Field(
+        default=15.0, gt=0, description="how long a stream may say nothing before a comment shows that it lives"
+    )
     rotate_bytes: int = Field(
         default=64 * 1024 * 1024, ge=4096, description="size at which an export file is rotated"
     )

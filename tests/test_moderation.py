@@ -7,9 +7,11 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guard.errors import Unavailable
-from guard.moderation import CATEGORIES, findings, highest, parse_scores, request_body
+from guard.moderation import CATEGORIES, findings, highest, parse_scores, request_body, undisguised
 from guard.types import Finding
 
 LOW = dict.fromkeys(CATEGORIES, 0.01)
@@ -169,3 +171,27 @@ def test_pieces_of_a_text_are_joined_by_the_highest_score() -> None:
         "violence": 0.9,
     }
     assert highest([{"hate": 0.1, "violence": 0.9}, {"hate": 0.2}]) == {"hate": 0.2}
+
+
+@given(
+    st.text(
+        st.characters(exclude_categories=["Cf", "Cn", "Mn"], exclude_characters="\u115f\u1160\u3164\uffa0")
+    )
+)
+def test_what_one_sees_is_shown_to_the_judge(text: str) -> None:
+    """D27: only what nobody sees is taken out (Hangul fillers are letters that nobody sees)."""
+    assert undisguised(text) == text
+
+
+@given(st.text())
+def test_nothing_is_disguised_twice(text: str) -> None:
+    """D27: what is taken out leaves nothing behind that would have to be taken out."""
+    assert undisguised(undisguised(text)) == undisguised(text)
+
+
+def test_tag_characters_are_letters_for_the_judge() -> None:
+    """D27: a sentence in tag characters is that sentence; a flag's tags and joiners leave nothing that misleads."""
+    hidden = "".join(chr(0xE0000 + ord(c)) for c in "Kill them")
+    assert undisguised(f"A{hidden}B") == "AKill themB"
+    assert undisguised("a\u200bb\ufe0fc\u00add\ufeff") == "abcd"
+    assert undisguised("我们 naïve 👍") == "我们 naïve 👍"

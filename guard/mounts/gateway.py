@@ -31,8 +31,10 @@ from guard.mounts.messages import (
     read_body,
     send_reply,
 )
+from guard.mounts.pulse import Pulse
 from guard.mounts.transport import Streaming, header, outgoing, own, run
 from guard.outside.egress import UpstreamError
+from guard.outside.upstream import Timeouts
 from guard.policy.decide import judges
 from guard.settings import Settings
 from guard.trace import spans
@@ -48,6 +50,8 @@ _COLLECT_AFTER = 50_000
 
 _PATHS = 256
 """Paths whose URL is kept: those of the API, and not whatever a client may think of."""
+
+_CONNECT_S = 10.0
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -93,6 +97,7 @@ class Gateway:
         self.upstream = (upstream or default_upstream(guard)).rstrip("/")
         guard.name(self.upstream)
         self._urls: dict[str, httpx2.URL] = {}
+        self._timeouts = Timeouts(_CONNECT_S, settings.read_timeout_s)
         self._keys = ClientKeys(settings.client_keys.get_secret_value() if settings.client_keys else "")
         key = settings.upstream_key or settings.openai_api_key
         self._authorization = f"Bearer {key.get_secret_value()}".encode() if key else None
@@ -151,7 +156,8 @@ class Gateway:
             if isinstance(answer, Reply):
                 return await send_reply(send, answer)
             try:
-                await _while_connected(receive, _send_stream(send, answer))
+                idle_s = self.guard.settings.heartbeat_s
+                await _while_connected(receive, _send_stream(send, answer, idle_s))
             finally:
                 await answer.aclose()
         except ClientLeft:
@@ -172,6 +178,7 @@ class Gateway:
             outgoing(headers, authorization or None),
             body,
             self._doors(call, authorization),
+            self._timeouts,
         )
         try:
             return await _while_connected(receive, work)
@@ -276,12 +283,13 @@ async def _cancel_when_gone(receive: Receive, task: asyncio.Task[Any]) -> None:
     task.cancel()
 
 
-async def _send_stream(send: Send, answer: Streaming) -> None:
+async def _send_stream(send: Send, answer: Streaming, idle_s: float) -> None:
     headers = [(k, v) for k, v in answer.headers if k.lower() != b"content-length"]
     async with contextlib.aclosing(_ended(answer.chunks)) as chunks:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        async for data in chunks:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
+        async with Pulse(send, idle_s) as pulse:
+            async for data in chunks:
+                await pulse.send({"type": "http.response.body", "body": data, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -18,7 +18,7 @@ from functools import partial
 from typing import NamedTuple
 
 from guard.errors import GuardError, Unavailable
-from guard.moderation import Judge, highest
+from guard.moderation import Judge, highest, undisguised
 from guard.outside.upstream import UpstreamError
 from guard.quota import Pace, Quota, read_quota
 from guard.services.blocking import LoopThread, in_thread
@@ -217,7 +217,7 @@ class _Odd(Unavailable):
 
 
 def _pieces(text: str) -> list[str]:
-    return [piece for piece in split(text, PIECE, overlap=0, by="characters") if piece.strip()]
+    return [piece for piece in split(undisguised(text), PIECE, overlap=0, by="characters") if piece.strip()]
 
 
 def _size(texts: Iterable[str]) -> int:

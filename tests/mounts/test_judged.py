@@ -162,3 +162,24 @@ async def test_judging_keeps_under_the_quota(make_guard: Any, provider: Any, kit
     await streamed(gateway, kit, "First")
     answers = await asyncio.gather(*(streamed(gateway, kit, f"Stream {n}") for n in range(10)))
     assert [kit.told(a.body) for a in answers] == [told_by(f"Stream {n}") for n in range(10)]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        lambda text: "\u200b".join(text),
+        lambda text: "\u2060\u00ad".join(text),
+        lambda text: "Nice weather. " + "".join(chr(0xE0000 + ord(c)) for c in text),
+    ],
+    ids=["zero-width", "joiners", "tag characters"],
+)
+async def test_hidden_words_are_judged(
+    judging: Guard, provider: Any, kit: Any, stream: bool, disguise: Any
+) -> None:
+    """D27: what stands between zero-width characters or in tag characters is read by models: the judge reads it too."""
+    provider.state.script.reply = lambda body: disguise("I will hurt you")
+    gateway = Gateway(judging, upstream=provider.state.url)
+    answer = await kit.request(gateway, body=kit.chat("hi", stream=stream), headers=[JSON, BEARER])
+    assert b"content_filter" in answer.body
+    assert all(text.isascii() for request in asked(provider) for text in request)

@@ -141,8 +141,9 @@ class Windows:
         if end is None and whole and reach > self._start:
             return reach
         self.too_long = end is None and len(self._text) > reach
-        # A text that shows no cut is looked at less often the longer it gets, so that the work stays linear.
-        self._retry = reach + (reach - self._start) // 16
+        # The same text shows no more at a second look; a longer one is looked at less often, so that the work
+        # stays linear.
+        self._retry = reach + max(1, (reach - self._start) // 16)
         return end
 
     def _choose(self) -> int | None:

@@ -169,7 +169,7 @@ class StreamGate:
         self._queue(item)
         if parsed.last or (item.blocking and not self._state.ended):
             return ops + self._closed()
-        for lane in [lane for lane in lanes.values() if parsed.ends(lane.name)]:
+        for lane in [lane for lane in lanes.values() if parsed.closes and parsed.ends(lane.name)]:
             ops += self._lanes.close(lane)
         return ops + self._outlet.drain()
 
@@ -208,6 +208,7 @@ class StreamGate:
         seen.model = str(body.get("model") or seen.model)
         if isinstance(body.get("usage"), dict):
             seen.usage = body["usage"]
-        for choice in data.get("choices") or ():
+        choices = data.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str):
                 seen.finish_reasons.append(choice["finish_reason"])

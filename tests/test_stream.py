@@ -572,3 +572,11 @@ def test_the_record_says_where_in_the_whole_text_something_was_found(policy: str
             assert (run.gate._state.exchange.subject(finding) != "") == (finding.start < finding.end)
             found |= {(finding.path, finding.start, finding.end)} if finding.start < finding.end else set()
     assert found == expected
+
+
+@pytest.mark.parametrize("odd", [5, 1.5, True, "x", {"a": 1}, [5], [None]])
+def test_choices_of_another_shape_are_screened_as_any_text(odd: Any) -> None:
+    """A22: a provider's chunk that is none of the API ends nothing by itself."""
+    run = kit.run(kit.REDACTING, "chat", [kit.wire([{"id": "chatcmpl-1", "choices": odd}, chunk("fine.")])])
+    assert kit.told(e for e in run.events if e["choices"] != odd) == {"0": "fine."}
+    assert (run.ends, run.done) == ([""], True)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from guard.pii.evasion import Projection
-from guard.pii.held import Held
+from guard.pii.held import Held, chained
 from guard.pii.rows import BLOCK_LONGEST
 
 BOUND = 4096
@@ -46,6 +46,30 @@ _RIGHT_CAPITALS = re.compile(rb"[A-Z]{1,4}(?![A-Za-z0-9])")
 _RIGHT_SIGN = re.compile(rb"[-+./_(),;#]|(?i:ext)")
 _REACH = 5
 
+_AFTER_DAY = (
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+    "yea",
+    "y/o",
+)
+_AFTER_YEARS = ("old",)
+_LEFT_MONTH = re.compile(
+    rb"(?i)(?<![a-z])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    rb"|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?,?\Z"
+)
+_LEFT_DAY = re.compile(rb"(?i)[0-9](?:st|nd|rd|th)?(?: of)?\Z")
+_LEFT_YEARS = re.compile(rb"(?i)[0-9] years?\Z")
+
 HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _HEADER_BEGUN = re.compile(rb"(?:-{1,5}|-----B(?:E|EG|EGI|EGIN(?: [A-Z0-9 ]{0,57}-{0,4})?)?)\Z")
 _BODY = re.compile(rb"(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash): [^\r\n]{0,100}|[A-Za-z0-9+/=\s\\])*")
@@ -73,6 +97,9 @@ def _grouped(text: bytes, position: int, final: bool) -> bool | None:
     left = window.rstrip(_BLANKS)
     if len(window) - len(left) > _MAX_BLANKS:
         return False
+    worded = _worded(left, text[position : position + _REACH], final)
+    if worded is not False:
+        return worded
     left_digit = _LEFT_DIGIT.search(left)
     left_other = _LEFT_SHORT.search(left) or _LEFT_SIGN.search(left) or _LEFT_MONTH.search(left)
     if not left_digit and not left_other:
@@ -86,6 +113,17 @@ def _grouped(text: bytes, position: int, final: bool) -> bool | None:
     if len(right) < _REACH and not final and not re.search(rb"[\s\x1a]", right):
         return None
     return bool(capitals or (left_digit and (_RIGHT_SHORT.match(right) or _RIGHT_MONTH.match(right))))
+
+
+def _worded(left: bytes, right: bytes, final: bool) -> bool | None:
+    """Whether a date or an age in words may go on: `3 May`, `May 3`, `95 years old`; None: not yet known."""
+    if _LEFT_MONTH.search(left):
+        return right[:1].isdigit() if right or final else None
+    words = _AFTER_DAY if _LEFT_DAY.search(left) else _AFTER_YEARS if _LEFT_YEARS.search(left) else ()
+    begun = right[:3].decode("latin-1").lower()
+    if begun in words:
+        return True
+    return None if not final and len(right) < 3 and any(word.startswith(begun) for word in words) else False
 
 
 def _splits(text: bytes, position: int, final: bool) -> bool | None:
@@ -131,6 +169,39 @@ def blocks_from(text: bytes, start: int, final: bool) -> list[Block]:
         blocks.append((header.start(), at))
     begun = None if final else _HEADER_BEGUN.search(text, max(at, len(text) - 80))
     return [*blocks, (begun.start(), len(text) + 1)] if begun else blocks
+
+
+_WORDS = re.compile(r"[A-Za-z ,.;:!?']*")
+_SPELLED = re.compile(r"[dD][oO][tT]|[\[({<%&\\=]")
+_NEAR = 96
+_SHORT = 512
+
+
+def plain_cuts(text: str, start: int, origin: int) -> list[int] | None:
+    """The cuts after a cut, of an ASCII text that is a few plain words to its end; None where it is anything else.
+
+    What `cut_positions` says of it, sooner: nothing is spelled out since `origin`, and no number, code or address
+    stands near.
+    """
+    near = max(origin, start - _NEAR)
+    if (
+        len(text) - start > min(_SHORT, BOUND)
+        or not _WORDS.fullmatch(text, near)
+        or _SPELLED.search(text, origin)
+    ):
+        return None
+    data = text.encode("ascii")
+    chain = chained(data)
+    cuts: list[int] = []
+    position = data.find(b" ", start) + 1
+    while 0 < position <= chain:
+        grouped = _grouped(data, position, False)
+        if grouped is None:
+            break
+        if not grouped:
+            cuts.append(position)
+        position = data.find(b" ", position) + 1
+    return cuts
 
 
 class Seams(Protocol):

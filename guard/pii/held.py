@@ -51,7 +51,7 @@ class Held:
         self._copy = spliced(text.decode("latin-1"), units).encode("latin-1") if units else b""
         self._split = split
         self._begun = self._splice.forward(_begun(projection))
-        self._chain = _chain(text)
+        self._chain = chained(text)
 
     def splits(self, position: int, final: bool) -> bool | None:
         """Whether no disguised value spans a position that no plain one spans; None: not yet known."""
@@ -85,7 +85,7 @@ def _begun(projection: Projection) -> int:
     return _NEVER if match is None else match.start()
 
 
-def _chain(text: bytes) -> int:
+def chained(text: bytes) -> int:
     """Where the words begin that more text may join by an `at` or a `dot`."""
     backwards = text[-_TAIL:][::-1]
     right, start, growing = b"", 0, True

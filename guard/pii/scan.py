@@ -13,7 +13,7 @@ from guard.kinds import NAMES, ON_REQUEST
 from guard.pii import packing
 from guard.pii.catalog import ROWS
 from guard.pii.checks import PLANNED
-from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut
+from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, plain_cuts
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Candidate, Hunt
 from guard.pii.readings import Readings
@@ -129,7 +129,7 @@ class Scanner:
             return False
         if hits and any(packing.packed_in(data)):
             return False
-        if Hunt(View(text, projection, 0, data), self._skip).called_for(ready, digits):
+        if digits and Hunt(View(text, projection, 0, data), self._skip).called_for(ready, digits):
             return False
         return columns(text) is None and not any(wrapped(text))
 
@@ -142,6 +142,10 @@ class Scanner:
         characters; only a PEM block is held longer, to its end or `rows.BLOCK_LONGEST`.
         """
         origin = max(0, start - _LOOKBACK)
+        if not final and self.names is None and text.isascii():
+            plain = plain_cuts(text, start, origin)
+            if plain is not None:
+                return plain
         projection = project(text[origin:])
         first = projection.position(start - origin)
         seams = None if self.names is None else self.names.reading(text[origin:], projection).seams(final)

@@ -287,7 +287,7 @@ def _settled(
 
 def _ruled(lists: TenantLists, text: str, findings: list[Finding]) -> list[Finding]:
     """One finding a stretch, with what is denied and without what is allowed."""
-    every = findings + _denied(lists, text)
+    every = findings + _denied(lists, text) if lists.denying else findings
     return lists.spared(text, resolve(every)) if every else []
 
 

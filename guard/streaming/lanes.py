@@ -164,11 +164,13 @@ class Lanes:
     def _decide_window(
         self, job: Job, lane: Lane, window: Window, lists: Sequence[Sequence[Finding]]
     ) -> Verdict:
+        if not any(lists):
+            return self._state.calm
         if lane.document:
             found = self._state.placed(job.segments, lists)
             verdict = fix(self._state.policy, decide(self._state.policy, Stage.OUTPUT, found), job.segments)
         else:
-            spans = own_spans(window.text, self._state.exchange) if lists[0] else []
+            spans = own_spans(window.text, self._state.exchange)
             placed = [shifted for f in lists[0] if (shifted := _shift(f, job.context, lane.name)) is not None]
             placed = [f for f in placed if not lies_inside(f, spans)]
             verdict = decide(self._state.policy, Stage.OUTPUT, placed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guard.engine import Exchange, lies_inside, merge, own_spans
-from guard.policy.decide import judges, may_call, restores
+from guard.policy.decide import decide, judges, may_call, restores
 from guard.policy.model import Policy
 from guard.streaming.parts import Item, Job, Lane, Seen
 from guard.types import Action, Decision, Finding, Limits, Segment, Stage, Verdict
@@ -44,6 +44,7 @@ class State:
     seen: Seen = field(default_factory=Seen)
     decisions: list[Decision] = field(default_factory=list)
     judging: bool = field(init=False)
+    calm: Verdict = field(init=False)
     eager: bool = field(init=False)
     _tools: dict[str, str] = field(default_factory=dict)
     _alike: dict[tuple[str, str, str, Action], list[Decision]] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class State:
 
     def __post_init__(self) -> None:
         self.judging = judges(self.policy)
+        self.calm = decide(self.policy, Stage.OUTPUT, ())
         self.eager = self.policy.output.stream.hold == "none"
 
     def verdict(self) -> Verdict:
@@ -134,5 +136,7 @@ class State:
         """The lanes that must be through before an event may leave: those it ends or repeats; all, for the last."""
         if item.parsed is None:
             return list(self.lanes.values())
+        if not item.parsed.repeats and not item.parsed.closes:
+            return []
         repeated = {name for _, name in item.parsed.repeats}
         return [lane for lane in self.lanes.values() if lane.name in repeated or item.parsed.ends(lane.name)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from guard.pii import cuts, scan
 from guard.pii.catalog import ROWS
 from guard.pii.checks import CHECKS
+from guard.pii.cues import CUES
 from guard.pii.cuts import cut_positions
 from guard.pii.evasion import Projection
 from guard.pii.rows import BLOCK_LONGEST, Road, Row
@@ -208,3 +210,51 @@ def test_an_angle_is_held_by_its_foreign_signs(everything: Scanner, value: str) 
     for size in range(len(text) + 1):
         assert not [cut for cut in everything.cuts(text[:size], 0) if start < cut < start + len(value)], text[:size]
     assert any(cut >= start + len(value) for cut in everything.cuts(text, 0))
+
+
+WORDS = st.sampled_from(
+    ["the ", "a ", "at ", "dot ", "I ", "Hello", "world ", "x ", "ext. ", "Mr. ", "UK ", "A", "B ", "d", "do", "window, ", "can't ", "  ", "1 ", "(at) ", "bob ", "12 ", "-", ".", " ", "it? ", "quick", "AB ", "name: ", "a\n", "PIN ", "@", "e", "W ", "&", "好"]
+)
+
+
+@LOOSE
+@given(words=st.lists(WORDS, max_size=60), ahead=st.lists(WORDS, max_size=12), data=st.data())
+def test_plain_words_are_cut_as_the_grammar_cuts_them(
+    everything: Scanner, words: list[str], ahead: list[str], data: st.DataObject
+) -> None:
+    """B23: the short road for plain words gives the cuts of the long one, wherever it is asked."""
+    text = "".join([*words, *ahead])
+    with mock.patch.object(scan, "plain_cuts", return_value=None):
+        every = everything.cuts(text, 0)
+        start = data.draw(st.sampled_from([0, *every]))
+        expected = everything.cuts(text, start)
+    assert everything.cuts(text, start) == expected
+
+
+IN_WORDS = ("3 September 1985", "3rd of September, 1985", "12 of mAy 1985", "september 3, 1985", "SEPT. 3rd, 1985", "3 sep 1985", "31 December 1999", "95 years old", "101 year old", "95 y/o")
+
+
+@pytest.mark.parametrize("value", IN_WORDS)
+def test_what_is_told_in_words_is_held(everything: Scanner, value: str) -> None:
+    """B23: a birth or an age told in words is one value, however it comes."""
+    text = f"hello, born {value} thanks a lot"
+    assert 12 in {f.start for f in everything.scan(text)}
+    for size in range(len(text) + 1):
+        assert not [cut for cut in everything.cuts(text[:size], 0) if 12 < cut < 12 + len(value)], text[:size]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [row for row in ROWS if row.road not in (Road.BLOCK, Road.AFTER)], ids=lambda row: row.kind)
+def test_what_a_row_finds_beside_its_cue_is_found_in_pieces(everything: Scanner, row: Row) -> None:
+    """B23: also what a row only looks at behind its value (`years old`) stands in no other piece."""
+    cue = CUES.get(row.cue) if row.cue else None
+    said = sorted(cue.latin)[:3] if cue and cue.latin else [""]
+
+    @settings(deadline=None, max_examples=4, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.from_regex(re.compile(row.core.encode("ascii")), fullmatch=True), st.sampled_from(said))
+    def found(value: bytes, word: str) -> None:
+        text = f"hello {word} {value[:300].decode('latin-1')} thanks a lot"
+        bounds = [cut for cut in everything.cuts(text, 0, True) if cut < len(text)]
+        assert in_pieces(everything, text, bounds) == whole(everything, text)
+
+    found()

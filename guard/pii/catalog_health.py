@@ -13,7 +13,7 @@ _DATE = (
 
 _MONTH = r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 _DATE_IN_WORDS = (
-    rf"(?:(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)? {_MONTH}\.?,? (?:18|19|20)[0-9]{{2}}"
+    rf"(?:(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? (?:18|19|20)[0-9]{{2}}"
     rf"|{_MONTH}\.? (?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?,? (?:18|19|20)[0-9]{{2}})"
 )
 

@@ -46,29 +46,13 @@ _RIGHT_CAPITALS = re.compile(rb"[A-Z]{1,4}(?![A-Za-z0-9])")
 _RIGHT_SIGN = re.compile(rb"[-+./_(),;#]|(?i:ext)")
 _REACH = 5
 
-_AFTER_DAY = (
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "may",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "oct",
-    "nov",
-    "dec",
-    "yea",
-    "y/o",
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_GOES_ON = (
+    (re.compile(rb"(?i)[0-9](?:st|nd|rd|th)? of\Z"), _MONTHS),
+    (re.compile(rb"[0-9]\Z"), ("yea",)),
+    (re.compile(rb"(?i)[0-9] years?\Z"), ("old",)),
 )
-_AFTER_YEARS = ("old",)
-_LEFT_MONTH = re.compile(
-    rb"(?i)(?<![a-z])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    rb"|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?,?\Z"
-)
-_LEFT_DAY = re.compile(rb"(?i)[0-9](?:st|nd|rd|th)?(?: of)?\Z")
-_LEFT_YEARS = re.compile(rb"(?i)[0-9] years?\Z")
+"""What a date or an age in words ends with so far, and how it may go on: `3 of` May, `95` years, `95 years` old."""
 
 HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _HEADER_BEGUN = re.compile(rb"(?:-{1,5}|-----B(?:E|EG|EGI|EGIN(?: [A-Z0-9 ]{0,57}-{0,4})?)?)\Z")
@@ -116,10 +100,8 @@ def _grouped(text: bytes, position: int, final: bool) -> bool | None:
 
 
 def _worded(left: bytes, right: bytes, final: bool) -> bool | None:
-    """Whether a date or an age in words may go on: `3 May`, `May 3`, `95 years old`; None: not yet known."""
-    if _LEFT_MONTH.search(left):
-        return right[:1].isdigit() if right or final else None
-    words = _AFTER_DAY if _LEFT_DAY.search(left) else _AFTER_YEARS if _LEFT_YEARS.search(left) else ()
+    """Whether a date or an age in words goes on; None: not yet known."""
+    words = next((words for ending, words in _GOES_ON if ending.search(left)), ())
     begun = right[:3].decode("latin-1").lower()
     if begun in words:
         return True

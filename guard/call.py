@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from guard.engine import Exchange, Screened, screen_input, screen_output
 from guard.errors import BadRequest, Outage, Refused, Unavailable
 from guard.keys import keyed_hash
+from guard.moderation import ask_inline, highest, inline_scores
 from guard.policy import names
-from guard.policy.decide import decide, may_call, numbers
+from guard.policy.decide import decide, judges, may_call, numbers
 from guard.policy.model import Policy
 from guard.sentences import message_for
 from guard.stream import StreamGate
@@ -32,6 +33,7 @@ from guard.types import (
     Finding,
     Flow,
     Receipt,
+    Score,
     Segment,
     Stage,
     Verdict,
@@ -255,8 +257,26 @@ class Call:
         if self.body is None:
             return body
         changed = jsonbody.replace(self.body, screened.changes) if screened.changes else self.body
+        self._inline = self._is_inline()
         example = next(iter(self.exchange.placeholders.restorable), "") if self.policy.restore.hint else ""
-        return jsonbody.dump(hinted(self.endpoint, changed, example) if example else changed)
+        changed = hinted(self.endpoint, changed, example) if example else changed
+        return jsonbody.dump(ask_inline(changed, self.policy.moderation.model) if self._inline else changed)
+
+    def _is_inline(self) -> bool:
+        """Whether the provider is asked to judge its own answer: where the API has a parameter for that."""
+        return (
+            self.policy.moderation.by == "inline"
+            and judges(self.policy)
+            and self.mount != "edge"
+            and self.endpoint is not None
+            and self.endpoint.name in ("chat", "responses")
+            and isinstance(self.body, dict)
+        )
+
+    @property
+    def _hidden(self) -> bool:
+        """Whether the caller did not ask for the provider's judgement, and is not shown it."""
+        return self._inline and "moderation" not in self.body
 
     def _refusal(self, verdict: Verdict) -> Refused | None:
         self.action = max(self.action, verdict.enforced)
@@ -378,7 +398,7 @@ class Call:
         if document is None:
             return (yield from self._worded(status, headers, body))
         data, reading = document.value, self._answer_reading(status, document)
-        screened = yield from screen_output(
+        screening = screen_output(
             self.policy,
             self.exchange,
             reading.segments,
@@ -386,6 +406,7 @@ class Call:
             judging=200 <= status < 300,
             calls=calls(self.endpoint, data),
         )
+        screened = yield from (self._inlined(screening, data) if self._inline else screening)
         self.action = max(self.action, screened.verdict.enforced)
         blocking = screened.verdict.blocking
         self.finish(
@@ -399,9 +420,27 @@ class Call:
         changed = jsonbody.drop(changed, reading.stale(tuple(screened.changes)))
         if blocking is not None:
             changed = self._blocked(screened.verdict, changed)
+        if self._hidden and isinstance(changed, dict):
+            changed = {key: value for key, value in changed.items() if key != "moderation"}
         if self._old is not None and 200 <= status < 300:
             changed = legacy.old_answer(changed)
         return Reply(status, document.write(changed))
+
+    def _inlined(self, flow: Flow[Screened], data: Any) -> Flow[Screened]:
+        """Answer the flow's question to the judge with what the provider says of its own answer, if it does."""
+        result: Any = None
+        failure: Unavailable | None = None
+        while True:
+            try:
+                effect = flow.throw(failure) if failure else flow.send(result)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            result, failure = None, None
+            try:
+                told = inline_scores(data) if isinstance(effect, Score) and isinstance(data, dict) else None
+                result = [highest(told)] * len(effect.texts) if told and isinstance(effect, Score) else (yield effect)
+            except Unavailable as raised:
+                failure = raised
 
     def _strangers(self, data: Any) -> list[Finding]:
         """The calls of an answer to tools that the policy does not name."""
@@ -489,6 +528,8 @@ class Call:
             reach=self.guard.detector.context,
             limits=self.guard.answer_limits,
             choices=choices if isinstance(choices, int) else 1,
+            inline=self._inline,
+            hidden=self._hidden,
         )
 
     def finish_stream(self, gate: StreamGate, error: str = "") -> None:
@@ -554,6 +595,7 @@ class Call:
     asked = ""
     _finished = False
     _unchecked = 0
+    _inline = False
     _begun = False
     _asked = 0.0
 

@@ -268,8 +268,8 @@ class Guard:
 
     async def check_moderation(self, base_url: str = "", authorization: str = "") -> None:
         """Ask the moderation service once, at start; raises SetupError in one sentence if there is none."""
-        if not judges(self.policy):
-            return
+        if not judges(self.policy) or self.policy.moderation.by == "inline":
+            return  # inline, whether the provider offers it shows in its answers
         base, auth = (base_url, authorization) if base_url else self.default_moderation()
         await self.moderation(base, auth, sync=False).probe()
 

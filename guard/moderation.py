@@ -72,6 +72,35 @@ def judge_of(settings: policy.Moderation) -> Judge:
     return ModerationApi(settings.model)
 
 
+def ask_inline(body: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Ask the provider in a request to score its own answer (`moderation=` of the SDK); what the caller asks stays."""
+    own = body.get("moderation")
+    own = own if isinstance(own, dict) else {}
+    policy_ = own.get("policy") if isinstance(own.get("policy"), dict) else {}
+    assert isinstance(policy_, dict)
+    output = policy_.get("output") or {"mode": "score"}
+    return {**body, "moderation": {**own, "model": model, "policy": {**policy_, "output": output}}}
+
+
+def inline_scores(answer: Mapping[str, Any]) -> list[dict[str, float]] | None:
+    """Read what the provider says of its own answer or chunk; None where it says nothing.
+
+    Raises Unavailable for its `error` arm, and for what cannot be read: neither is a clean answer.
+    """
+    told = answer.get("moderation")
+    if told is None:
+        return None
+    output = told.get("output") if isinstance(told, dict) else None
+    if not isinstance(output, dict):
+        raise Unavailable("moderation", "the inline result has no output")
+    if output.get("type") == "error":
+        raise Unavailable("moderation", "the provider could not moderate its answer")
+    results = output.get("results", [output])
+    if not isinstance(results, list) or not results:
+        raise Unavailable("moderation", "the inline result has no results")
+    return [_category_scores(result) for result in results]
+
+
 _SPELLINGS = {re.sub("[/-]", "_", category): category for category in CATEGORIES}
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_/][a-z0-9]+){0,7}")
 _NAME_LENGTH = 64

@@ -16,8 +16,10 @@ from typing import Any
 from guard.engine import Exchange
 from guard.errors import BadRequest, Unavailable
 from guard.holdback import Cuts
+from guard.moderation import inline_scores
 from guard.policy.model import Policy
 from guard.sentences import sentence
+from guard.streaming.inline import Inline
 from guard.streaming.judging import judged
 from guard.streaming.lanes import UNSCREENED, Lanes
 from guard.streaming.ops import Emit, Op
@@ -54,8 +56,13 @@ class StreamGate:
         reach: int,
         limits: Limits,
         choices: int = 1,
+        inline: bool = False,
+        hidden: bool = False,
     ) -> None:
-        self._state = State(policy, endpoint, exchange, limits, choices)
+        """With `inline` the provider was asked to judge its answer; with `hidden` the caller did not ask for that."""
+        self._state = State(policy, endpoint, exchange, limits, choices, inline)
+        self._inline = Inline() if inline else None
+        self._hidden = hidden
         self._lanes = Lanes(self._state, cuts, reach)
         self._others = Others(self._state)
         self._outlet = Outlet(self._state)
@@ -64,7 +71,8 @@ class StreamGate:
     @property
     def full(self) -> bool:
         """Whether the upstream should wait: enough is in flight, or nothing more is wanted of it."""
-        if self._state.over or len(self._state.jobs) >= ASKS:
+        waiting = self._inline.open if self._inline else 0
+        if self._state.over or len(self._state.jobs) - waiting >= ASKS:
             return True
         return any(lane.hold.full for lane in self._state.lanes.values() if not lane.over)
 
@@ -134,7 +142,7 @@ class StreamGate:
             del self._state.jobs[key]
             return self._outlet.drain()
         asked = self._others if job.lane is None else self._lanes
-        return asked.found(key, job, lists) + self._outlet.drain()
+        return self._inlined(asked.found(key, job, lists)) + self._outlet.drain()
 
     def scored(self, key: int, answers: Sequence[Mapping[str, float]] | Unavailable) -> list[Op]:
         """Take the scores of an `Ask`, or the reason why there are none."""
@@ -144,6 +152,28 @@ class StreamGate:
         verdict = judged(self._state, job, answers)
         asked = self._others if job.lane is None else self._lanes
         return asked.settle(job, verdict.blocking) + self._outlet.drain()
+
+    def _inlined(self, ops: list[Op]) -> list[Op]:
+        """Answer the questions that the provider answers itself, or ask them where it has not by its end."""
+        if self._inline is None:
+            return ops
+        ops = self._inline.keep(ops)
+        for ask, answers in self._inline.answers():
+            ops += self.scored(ask.key, answers)
+        return [*ops, *self._inline.give_up()] if self._state.over else ops
+
+    def _moderated(self, data: dict[str, Any]) -> list[Op]:
+        """Take what the provider says of its own answer."""
+        if self._inline is None or self._inline.told:
+            return []
+        try:
+            results = inline_scores(_body(data))
+        except Unavailable as failure:
+            self._inline.tell(failure)
+        else:
+            if results is not None:
+                self._inline.tell(results)
+        return self._inlined([])
 
     def _late(self, job: Job) -> bool:
         """Whether the answer to a question can change nothing any more."""
@@ -164,9 +194,11 @@ class StreamGate:
         item = Item(event, parsed, data.get("sequence_number"), calls=calls(self._state.endpoint, data))
         self._state.note_calls(item.calls)
         self._note(data)
+        item.silent = self._hidden and "moderation" in data and not (data.get("choices") or data.get("usage"))
         ops = self._lanes.feed(item, parsed, data)
         ops += self._others.ask(item, parsed, data)
         self._queue(item)
+        ops += self._moderated(data)
         if parsed.last or (item.blocking and not self._state.ended):
             return ops + self._closed()
         for lane in [lane for lane in lanes.values() if parsed.closes and parsed.ends(lane.name)]:
@@ -193,14 +225,13 @@ class StreamGate:
         ops: list[Op] = []
         for lane in list(self._state.lanes.values()):
             ops += self._lanes.close(lane)
-        return ops + self._outlet.drain()
+        return ops + self._inlined([]) + self._outlet.drain()
 
     def _break_off(self, code: str, message: str) -> list[Op]:
         return self._end(Item(sse.Event(raw=b""), failure=(code, message)))
 
     def _note(self, data: dict[str, Any]) -> None:
-        body = data.get("response") if isinstance(data.get("response"), dict) else data
-        assert isinstance(body, dict)
+        body = _body(data)
         if self._state.template is None and ("choices" in data or "response" in data):
             self._state.template = data
         seen = self._state.seen
@@ -212,3 +243,9 @@ class StreamGate:
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str):
                 seen.finish_reasons.append(choice["finish_reason"])
+
+
+def _body(data: dict[str, Any]) -> dict[str, Any]:
+    """The answer that an event is about: a chunk itself, or the response in it."""
+    response = data.get("response")
+    return response if isinstance(response, dict) else data

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.errors import Unavailable
-from guard.moderation import CATEGORIES, findings, highest, parse_scores, request_body, undisguised
+from guard.moderation import (
+    CATEGORIES,
+    ask_inline,
+    findings,
+    highest,
+    inline_scores,
+    parse_scores,
+    request_body,
+    undisguised,
+)
 from guard.types import Finding
 
 LOW = dict.fromkeys(CATEGORIES, 0.01)
@@ -195,3 +204,58 @@ def test_tag_characters_are_letters_for_the_judge() -> None:
     assert undisguised(f"A{hidden}B") == "AKill themB"
     assert undisguised("a\u200bb\ufe0fc\u00add\ufeff") == "abcd"
     assert undisguised("我们 naïve 👍") == "我们 naïve 👍"
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ({"type": "moderation_result", "category_scores": {"hate": 0.4}}, [{"hate": 0.4}]),
+        (
+            {
+                "type": "moderation_results",
+                "results": [{"category_scores": {"hate": 0.4}}, {"category_scores": {"hate": 1}}],
+            },
+            [{"hate": 0.4}, {"hate": 1.0}],
+        ),
+    ],
+)
+def test_inline_results_are_read_in_both_shapes(output: Any, expected: Any) -> None:
+    """Chat has a list of results, Responses one; no field at all is a provider that does not offer it."""
+    assert inline_scores({"moderation": {"input": {"type": "error"}, "output": output}}) == expected
+    assert inline_scores({"choices": []}) is None
+    assert inline_scores({"moderation": None}) is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"output": {"type": "error", "code": "x", "message": CANARY}},
+        {"output": {"type": "moderation_results", "results": []}},
+        {"output": {"type": "moderation_results", "results": "none"}},
+        {"output": {"type": "moderation_result"}},
+        {"output": {"type": "moderation_result", "category_scores": {"hate": "high"}}},
+        {"output": None},
+        {},
+        "clean",
+    ],
+)
+def test_an_inline_result_that_is_none_is_unavailable(told: Any) -> None:
+    """C16: the error arm and every other shape; nothing of it is quoted."""
+    with pytest.raises(Unavailable) as caught:
+        inline_scores({"moderation": told})
+    assert CANARY not in str(caught.value)
+
+
+def test_the_error_arm_is_named_as_such() -> None:
+    """The reason says whose failure it was."""
+    told = {"output": {"type": "error", "category_scores": {"hate": 0.0}}}
+    with pytest.raises(Unavailable, match="the provider could not moderate its answer"):
+        inline_scores({"moderation": told})
+
+
+def test_a_caller_who_asks_for_more_keeps_it() -> None:
+    """A caller's own `block` of the provider stays; the model is the policy's, since its scores are judged by it."""
+    own = {"messages": [], "moderation": {"model": "theirs", "policy": {"output": {"mode": "block"}}}}
+    assert ask_inline(own, "omni")["moderation"] == {"model": "omni", "policy": {"output": {"mode": "block"}}}
+    assert ask_inline({"messages": []}, "omni")["moderation"]["policy"] == {"output": {"mode": "score"}}
+    assert own["moderation"]["model"] == "theirs"

@@ -148,3 +148,37 @@ def test_what_an_inner_mount_released_is_not_judged_again() -> None:
     ran = kit.run(kit.JUDGED, "chat", kit.cut(data, 0), who, judge=blocks(lambda _: True))
     assert ran.asked == []
     assert kit.told(ran.events) == {"0": STORY}
+
+
+HURT = STORY + " I will hurt you. " + STORY
+
+
+@pytest.mark.parametrize("offered", [True, False])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
+@pytest.mark.parametrize("text", [STORY, HURT], ids=["calm", "hurt"])
+def test_inline_scores_end_a_stream_however_it_is_cut(text: str, endpoint: str, offered: bool) -> None:
+    """`by: inline`: text is held until the provider's own scores come, or, where none come, until the judge has
+    answered about all of it; what the caller receives is the same for every cut, and a calm answer is complete."""
+    more = {"moderation": {"model": "m"}} if offered else {}
+    data = kit.wire(kit.provider(endpoint, [text], **more), done=endpoint != "responses")
+    outs = set()
+    for size in (0, 1, 50, 400):
+        ran = kit.run(kit.JUDGED, endpoint, kit.cut(data, size), inline=True)
+        assert ran.asked == ([] if offered else [text])
+        outs.add(ran.out)
+    assert len(outs) == 1
+    [told] = kit.told(ran.events).values()
+    assert (told == STORY) if text is STORY else ("blue" not in told)
+    assert ran.ends == ["" if text is STORY else "moderation.harassment/threatening"]
+
+
+def test_an_inline_judge_that_failed_lets_nothing_leave() -> None:
+    """C16: the error arm in a stream is an outage: an error event, no [DONE], no text."""
+    data = kit.wire(kit.provider("chat", [STORY], moderation={"model": "m"}))
+    failed = data.replace(b'"output":{"type":"moderation_results"', b'"output":{"type":"error"')
+    for size in (0, 1, 50):
+        ran = kit.run(kit.JUDGED, "chat", kit.cut(failed, size), inline=True)
+        assert ran.ends == ["guard.unavailable.moderation"]
+        assert kit.told(ran.events) == {}
+        assert not ran.done
+        assert ran.asked == []

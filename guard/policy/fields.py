@@ -143,7 +143,7 @@ Engine = Literal["none", "spacy", "stanza", "transformers", "gliner"]
 Language = Annotated[
     str, _shaped(_LANGUAGE, "write a language code of two letters such as en or zh, or xx for all")
 ]
-Judge = Literal["openai", "guard-model", "off"]
+Judge = Literal["openai", "inline", "guard-model", "off"]
 Content = Annotated[Literal["none"], not_yet("redacted", "full", "original", "original+redacted")]
 
 

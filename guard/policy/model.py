@@ -199,7 +199,8 @@ class Moderation(Node):
     """Who judges answers."""
 
     by: fields.Judge = Field(
-        default="openai", description="openai (or whoever has its moderation API), guard-model, or off"
+        default="openai",
+        description="openai (or whoever has its moderation API), inline (with the answer), guard-model, or off",
     )
     url: fields.BaseUrl = Field(
         default="", description="base URL of the moderation API or guard model; empty: the upstream's"

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from guard.simulator import inline
 from guard.simulator.script import Script, ToolCall
 from guard.text import tokens
 
@@ -30,6 +31,7 @@ def completion(body: Json, script: Script) -> Json:
             for index, text in enumerate(texts)
         ],
         "usage": usage(body, texts),
+        **inline.told(body, texts, script, single=False),
     }
 
 
@@ -52,6 +54,9 @@ def chunks(body: Json, script: Script) -> Iterator[Json]:
     end = "tool_calls" if calls else script.finish_reason
     for index in range(len(texts)):
         yield {**head, "choices": [_choice(index, {}, end)], **blank}
+    judged = inline.told(body, texts, script, single=False)
+    if judged:
+        yield {**head, "choices": [], **judged, **blank}
     if wants_usage:
         yield {**head, "choices": [], "usage": usage(body, texts)}
 

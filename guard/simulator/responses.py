@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
+from guard.simulator import inline
 from guard.simulator.chat import usage
 from guard.simulator.script import Script, ToolCall
 
@@ -39,7 +40,8 @@ def _events(body: Json, script: Script) -> Iterator[Json]:
         inside = _message_events if "content" in item else _call_events
         yield from inside(item, place, script)
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
-    done = {**opened, "status": "completed", "output": output, "usage": _usage(body, output)}
+    judged = inline.told(body, _texts(output), script, single=True)
+    done = {**opened, "status": "completed", "output": output, "usage": _usage(body, output), **judged}
     yield {"type": "response.completed", "response": done}
 
 
@@ -99,14 +101,18 @@ def _response(body: Json, script: Script, status: str, output: list[Json]) -> Js
         "top_p": 1.0,
         "truncation": "disabled",
         "usage": _usage(body, output) if output else None,
+        **(inline.told(body, _texts(output), script, single=True) if output else {}),
         "user": body.get("user"),
         "metadata": body.get("metadata") or {},
     }
 
 
+def _texts(output: list[Json]) -> list[str]:
+    return [item["content"][0]["text"] if "content" in item else item["arguments"] for item in output]
+
+
 def _usage(body: Json, output: list[Json]) -> Json:
-    texts = [item["content"][0]["text"] if "content" in item else item["arguments"] for item in output]
-    counted = usage(body, texts)
+    counted = usage(body, _texts(output))
     return {
         "input_tokens": counted["prompt_tokens"],
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from guard.simulator.limits import Quota
 from guard.simulator.scores import TRIGGERS, Trigger
@@ -83,6 +83,7 @@ class Script:
     are sent in deltas of `chunk` characters, their bytes cut again every `recut` bytes where that is not 0,
     `pause_s` seconds apart. `gzip` compresses every answer. Errors carry `error_headers` (a 429 without any
     `Retry-After: 1`), and `error_code` where there is one. Judging (moderations, guard models) is limited by `quota`.
+    Requests with `moderation` are told scores with their answer, unless `inline` is off or error.
     """
 
     reply: Callable[[dict[str, Any]], str | Sequence[str]] = echo
@@ -97,6 +98,7 @@ class Script:
     redirect_to: str = "http://127.0.0.1:9/v1/elsewhere"
     triggers: Sequence[Trigger] = TRIGGERS
     quota: Quota | None = None
+    inline: Literal["", "off", "error"] = ""
     _faults: dict[str, Iterator[str]] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 

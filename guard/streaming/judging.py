@@ -29,6 +29,8 @@ def judged(state: State, job: Job, answers: Sequence[Mapping[str, float]] | Unav
 def _moderated(state: State, paths: Sequence[str], answers: Sequence[Mapping[str, float]]) -> list[Finding]:
     found: list[Finding] = []
     for path, scores in zip(paths, answers, strict=True):
-        found += moderation.findings(scores, path, state.policy.moderation.model, state.policy.moderation.categories)
+        found += moderation.findings(
+            scores, path, state.policy.moderation.model, state.policy.moderation.categories
+        )
     note_moderation(state.policy, state.exchange, found)
     return found

@@ -103,6 +103,8 @@ class Lanes:
     def _open(self, name: str, hold: str) -> Lane:
         stream = self._state.policy.output.stream
         judging = self._state.judging
+        # The provider's own judgement comes at the end, and is about all of it.
+        waits = "full" if self._state.inline and not self._state.eager else stream.hold
         repeats = self._state.endpoint.name == "responses"
         lane = Lane(
             name,
@@ -111,7 +113,7 @@ class Lanes:
                 first=stream.first if judging else 0,
                 step=stream.step if judging else 0,
                 context=stream.context,
-                hold="full" if hold == "full" else stream.hold,
+                hold="full" if hold == "full" else waits,
                 reach=self._reach,
                 keep_provider=repeats,
                 keep_released=False,

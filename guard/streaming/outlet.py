@@ -111,6 +111,8 @@ class Outlet:
         changes = {**item.changes, **{d.path: told[d.path] for d in parsed.deltas if told[d.path] != d.text}}
         changes |= self._repeated(item, parsed)
         whole = {e.choice for e in endings if e.whole}
+        if item.silent:
+            return []
         event = self._rewritten(item, changes, {e.choice for e in endings}, speaking - whole)
         if event is None:
             return []

@@ -98,6 +98,7 @@ class Item:
     changes: dict[str, str] = field(default_factory=dict)
     blocking: Decision | None = None
     failure: tuple[str, str] | None = None
+    silent: bool = False
     calls: Sequence[Call] = ()
 
     @property

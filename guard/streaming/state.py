@@ -28,6 +28,7 @@ class State:
     exchange: Exchange
     limits: Limits
     choices: int = 1
+    inline: bool = False
     lanes: dict[str, Lane] = field(default_factory=dict)
     items: deque[Item] = field(default_factory=deque)
     queued: int = 0

@@ -80,7 +80,6 @@ def _free(value: Any) -> Reading:
 
 # Most events bring a piece of an answer's text and nothing else. These two read them as the maps do, only sooner.
 
-_ENVELOPE = frozenset({"id", "object", "created", "model", "service_tier", "system_fingerprint", "usage"})
 _CHOICE = frozenset({"index", "delta", "logprobs", "finish_reason"})
 _DELTA = "response.output_text.delta"
 _DELTA_FIELDS = frozenset(
@@ -130,8 +129,6 @@ def _padded(data: dict[str, Any]) -> bool:
 @lru_cache(maxsize=1024)
 def _says_nothing(envelope: tuple[tuple[str, Any], ...]) -> bool:
     """Whether what stands around the choices is the API's own and needs no screening."""
-    if not all(name in _ENVELOPE for name, _ in envelope):
-        return False
     out = Reader(strict=False)
     chat.CHUNK.read(dict(envelope), "", out)
     return reading(out) is NOTHING

@@ -20,7 +20,7 @@ from guard.moderation import ask_inline, highest, inline_scores
 from guard.policy import names
 from guard.policy.decide import decide, judges, may_call, numbers
 from guard.policy.model import Policy
-from guard.sentences import message_for
+from guard.sentences import HISTORY, message_for
 from guard.stream import StreamGate
 from guard.trace import records, spans
 from guard.trace.spans import Span
@@ -177,7 +177,7 @@ class Call:
     @property
     def _history(self) -> tuple[str, str]:
         """The field that says what the request goes on from, and the id in it; empty where it begins anew."""
-        for field in ("previous_response_id", "conversation"):
+        for field in HISTORY:
             value = self.body.get(field) if self.endpoint == RESPONSES else None
             value = value.get("id", "") if isinstance(value, dict) else value
             if isinstance(value, str) and value:

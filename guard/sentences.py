@@ -9,6 +9,9 @@ _OPAQUE = {
     "encoding": "guard cannot read this encoding; a rule `guard.opaque.encoding: allow` lets it pass unscreened",
 }
 
+HISTORY = ("previous_response_id", "conversation")
+"""The fields of a request that say what it goes on from."""
+
 
 def sentence(kind: str, path: str = "", stage: Stage = Stage.INPUT) -> str:
     """Say why something was refused, and for what cannot be read, which rule would allow it."""
@@ -20,7 +23,7 @@ def sentence(kind: str, path: str = "", stage: Stage = Stage.INPUT) -> str:
             return _OPAQUE[what]
         place = f" at {path}" if path else ""
         return f"guard cannot read the {what}{place}; a rule `{kind}: allow` under {stage}.rules lets it pass"
-    if kind == "guard.unavailable.store":
+    if kind == "guard.unavailable.store" and path in HISTORY:
         return (
             f"what {path} goes on from is not known here (any more), so its placeholders cannot come back; send the"
             " history in the request, or let the policy redact `as: encrypt`"

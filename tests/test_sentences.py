@@ -6,7 +6,7 @@ import pytest
 
 from guard.kinds import KINDS
 from guard.policy.load import load_policy
-from guard.sentences import message_for, sentence
+from guard.sentences import HISTORY, message_for, sentence
 from guard.types import Action, Decision, Finding, Stage
 
 
@@ -39,3 +39,10 @@ def test_the_policys_own_words_come_first() -> None:
 def _said(policy: object, kind: str, stage: Stage) -> str:
     finding = Finding(kind, 0, 1, 1.0, "pattern", "messages[0].content")
     return message_for(policy, Decision(finding, Action.BLOCK, Action.BLOCK, kind), stage)  # type: ignore[arg-type]
+
+
+def test_a_store_that_cannot_be_used_is_not_taken_for_a_lost_history() -> None:
+    """The same kind has two causes: what is said names the one that it was."""
+    assert "(store)" in sentence("guard.unavailable.store")
+    for field in HISTORY:
+        assert f"what {field} goes on from is not known here" in sentence("guard.unavailable.store", field)

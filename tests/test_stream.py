@@ -214,9 +214,11 @@ def test_questions_are_bounded_where_nothing_waits_for_them() -> None:
 
 
 def long_stream(total: int) -> Iterator[bytes]:
-    piece = rows(chunk((CALM + "Write to alice@corp.com or not. ") * 4))
-    for _ in range(total // 400):
-        yield piece
+    """A stream of so many characters in which there is something to redact now and then."""
+    for number in range(total // 400):
+        tail = "Write to alice@corp.com or not. " if number % 16 == 0 else ""
+        text = CALM * (400 // len(CALM))
+        yield rows(chunk(text + tail + CALM[: max(0, 400 - len(text + tail))]))
     yield kit.DONE
 
 
@@ -236,7 +238,7 @@ def test_memory_does_not_grow_with_the_stream(policy: str) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert run.ends == [""]
-    assert peaks[1] - peaks[0] < 60_000 * 4
+    assert peaks[1] - peaks[0] < 60_000 * 8
 
 
 # answers that come late, twice, or in another order

@@ -30,9 +30,9 @@ HEALTH = (
     Row(
         "pii.age", r"(?P<value>9[0-9]|1[01][0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.7, 0.7, longest=3, ahead=10, laws=("hipaa:3",),
     ),
-    # Younger ages are many people's: below what a wildcard acts on, for rules that name the kind with an `at`.
+    # Younger ages are many people's: one's own only, below what a wildcard acts on, for rules that name the kind.
     Row(
-        "pii.age", r"(?P<value>[1-8]?[0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.3, 0.3, longest=2, ahead=10, laws=("hipaa:3",),
+        "pii.age", r"(?i:i am |i'm |i\x1am )(?P<value>[1-8]?[0-9])(?: years? old| y/o)", Road.WHOLE, 0.3, 0.3, longest=2, ahead=10, laws=("hipaa:3",),
     ),
     Row(
         "pii.us.zip", r"(?i:zip)(?i:[ _-]?code)?[ :=#]{0,3}(?i:is )?(?P<value>[0-9]{5}(?:-[0-9]{4})?)", Road.WHOLE, 0.8, 0.8, country="US", longest=10,

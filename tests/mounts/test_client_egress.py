@@ -224,7 +224,9 @@ def test_a_model_in_a_path_is_screened(connect: Connect, provider: Starlette) ->
 def test_upstream_headers_that_are_about_other_bytes_are_dropped(quiet: Guard) -> None:
     """A08: lengths, encodings, digests and cookies of the provider's bytes do not go to the app."""
     call = type(
-        "Call", (), {"action": type("A", (), {"word": "allow"}), "trace_id": "t", "unscreened": False}
+        "Call",
+        (),
+        {"action": type("A", (), {"word": "allow"}), "trace_id": "t", "unscreened": False, "notes": ()},
     )()
     names = [b"Content-Length", b"content-encoding", b"ETag", b"Digest", b"Set-Cookie", b"x-request-id"]
     kept = dict(incoming([(name, b"v") for name in names], call))

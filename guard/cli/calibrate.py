@@ -54,7 +54,14 @@ def calibrate(
     finally:
         guard.close()
     report = _report(guard, kept.judged(rows), miss)
-    told = {"texts": len(rows), "judged": len(kept.judged(rows)), "miss": miss, "categories": report}
+    labels = frozenset[str]().union(*(row.expected for row in rows))
+    told = {
+        "texts": len(rows),
+        "judged": len(kept.judged(rows)),
+        "miss": miss,
+        "categories": report,
+        "unjudged": sorted(labels - guard.policy.moderation.categories),
+    }
     (_write_json if as_json else _print)(told, every)
     if not whole:
         raise typer.Exit(1)
@@ -134,7 +141,7 @@ def _write_json(told: dict[str, Any], every: bool) -> None:
 def _print(told: dict[str, Any], every: bool) -> None:
     from rich.table import Table
 
-    from guard.cli.tables import console
+    from guard.cli.tables import cell, console
 
     out = console()
     table = Table(box=None, pad_edge=False)
@@ -151,6 +158,11 @@ def _print(told: dict[str, Any], every: bool) -> None:
         f"{told['judged']} of {told['texts']} texts judged. Cost: false alarms per thousand texts, a missed text"
         f" counted as {told['miss']:g}."
     )
+    if told["unjudged"]:
+        out.print(
+            f"The judge gives no scores for these labels: {', '.join(map(cell, told['unjudged']))}.",
+            markup=False,
+        )
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

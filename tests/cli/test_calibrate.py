@@ -209,3 +209,11 @@ def test_scores_of_another_judge_are_not_mixed(calibrate: Run, tmp_path: Path) -
     done = calibrate()
     assert done.returncode == 2
     assert "another judge" in done.stderr
+
+
+def test_labels_that_the_judge_does_not_know_are_named(calibrate: Run, tmp_path: Path) -> None:
+    """An empty table would look like a clean one."""
+    write(tmp_path, [{"text": "rude", "expected": ["offensive"]}])
+    done = calibrate()
+    assert done.returncode == 0
+    assert "no scores for these labels: offensive" in done.stdout

@@ -1,25 +1,24 @@
 """Floor 6, the law of one exchange: screen, admit, record, forward, screen, record. Every mount runs it.
 
 `Call` is sans-I/O like the engine: its flows yield effects, its mount forwards between them. It raises
-`Refused` or `BadRequest` for what may not go on; `refuse` turns those into the answer of the interface.
+`Refused` or `BadRequest` for what may not go on (`guard.refusals` turns those into answers).
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from guard.engine import Exchange, Screened, screen_input, screen_output
-from guard.errors import BadRequest, Outage, Refused, Unavailable
+from guard.errors import BadRequest, Refused, Unavailable
 from guard.keys import keyed_hash
 from guard.moderation import ask_inline, highest, inline_scores
+from guard.outside.upstream import ANSWER_BYTES
 from guard.policy import names
 from guard.policy.decide import decide, judges, may_call, numbers
-from guard.policy.model import Policy
+from guard.refusals import Reply, choices_of, refused
 from guard.sentences import HISTORY, message_for
 from guard.stream import StreamGate
 from guard.trace import records, spans
@@ -29,7 +28,7 @@ from guard.types import (
     Admission,
     Change,
     Commit,
-    Decision,
+    Effect,
     Finding,
     Flow,
     Receipt,
@@ -54,10 +53,6 @@ Headers = Sequence[tuple[bytes, bytes]]
 # Where a named route has its texts, in and out.
 RoutePlaces = tuple[Places, Places]
 
-# Answers are bounded too: an upstream may not fill the memory of the process (case A11).
-ANSWER_BYTES = 64 * 1024 * 1024
-
-
 _UNKNOWN = Finding("guard.unavailable.store", 0, 0, 1.0, "guard")
 """What a request is that goes on from an answer whose placeholders are not known any more."""
 
@@ -70,15 +65,6 @@ class Prepared:
     stream: bool
     model: str
     content_type: str = ""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Reply:
-    """An answer for the caller."""
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Call:
@@ -143,11 +129,11 @@ class Call:
             yield from self._commit_bad(bad)
             raise
         screened = yield from screen_input(self.policy, self.exchange, segments, opaque, change=self._change)
-        refused = self._refusal(screened.verdict)
-        out = b"" if refused else self._compile(screened, body)
-        yield from self._commit(screened, out, refused)
-        if refused:
-            raise refused
+        refusal_ = self._refusal(screened.verdict)
+        out = b"" if refusal_ else self._compile(screened, body)
+        yield from self._commit(screened, out, refusal_)
+        if refusal_:
+            raise refusal_
         model = self.body.get("model") if isinstance(self.body, dict) else None
         stream = isinstance(self.body, dict) and self.body.get("stream") is True
         called = self._document.content_type if self._document else ""
@@ -437,13 +423,14 @@ class Call:
                 return stop.value  # type: ignore[no-any-return]
             result, failure = None, None
             try:
-                told = inline_scores(data) if isinstance(effect, Score) and isinstance(data, dict) else None
-                result = [highest(told)] * len(effect.texts) if told and isinstance(effect, Score) else (yield effect)
+                result = _said_inline(effect, data) or (yield effect)
             except Unavailable as raised:
                 failure = raised
 
     def _strangers(self, data: Any) -> list[Finding]:
         """The calls of an answer to tools that the policy does not name."""
+        if "*" in self.policy.output.tools:
+            return []
         return [
             Finding("guard.tool", 0, 0, 1.0, "guard", call.path)
             for call in asked(self.endpoint, data)
@@ -600,6 +587,12 @@ class Call:
     _asked = 0.0
 
 
+def _said_inline(effect: Effect, data: Any) -> list[Mapping[str, float]] | None:
+    """What the provider says of its own answer, for each text that the judge is asked about; None where it does not."""
+    told = inline_scores(data) if isinstance(effect, Score) and isinstance(data, dict) else None
+    return [highest(told)] * len(effect.texts) if told and isinstance(effect, Score) else None
+
+
 def _known(mount: Mount, method: str, path: str) -> Endpoint | None:
     """The endpoint; toward a provider another method is another endpoint (GET of chat lists what is stored)."""
     found = endpoint(method, path)
@@ -614,52 +607,3 @@ def _text(headers: Headers, body: bytes) -> str | None:
         return plain.decode() if form.media_type.startswith("text/") else None
     except (BadRequest, UnicodeDecodeError):
         return None
-
-
-def refused(policy: Policy, blocking: Decision, verdict: Verdict) -> Refused:
-    """The refusal that a blocking decision means: its kind is the code, its path the parameter."""
-    finding = blocking.finding
-    return Refused(
-        finding.kind,
-        message_for(policy, blocking, verdict.stage),
-        param=finding.path,
-        status=refusal.status(finding.kind),
-        verdict=verdict,
-    )
-
-
-def choices_of(blocks: Iterable[Decision]) -> set[int] | None:
-    """The choices that blocks stand in; None where one is not about a single choice."""
-    found: set[int] = set()
-    for decision in blocks:
-        path = decision.finding.path
-        if not path.startswith("choices["):
-            return None
-        found.add(int(path[len("choices[") : path.index("]")]))
-    return found
-
-
-def failed_as(failure: BaseException) -> str:
-    """The word that the record has for how a call failed."""
-    if isinstance(failure, asyncio.CancelledError | GeneratorExit):
-        return "client_left"
-    return getattr(failure, "code", "") or getattr(failure, "kind", "") or type(failure).__name__
-
-
-def refuse(error: Refused | BadRequest | Outage) -> Reply:
-    """Write a refusal as the interface has it; only a 429 of guard's own limits may be retried."""
-    kind = next((word for known, word in _TYPES if isinstance(error, known)), "guard_refused")
-    body = refusal.error_body(error.code, error.message, getattr(error, "param", "") or None, kind)
-    headers = [(b"content-type", b"application/json")]
-    if error.status != 429 or isinstance(error, Outage):
-        headers.append((b"x-should-retry", b"false"))
-    after = getattr(error, "retry_after_s", None)
-    if after is not None:
-        headers.append((b"retry-after", str(math.ceil(min(after, LONGEST_S))).encode()))
-    return Reply(error.status, jsonbody.dump(body), tuple(headers))
-
-
-LONGEST_S = 31 * 86400.0
-"""The longest Retry-After that is passed on: a month; a provider may write anything."""
-
-_TYPES = ((BadRequest, "invalid_request_error"), (Outage, "upstream_error"))

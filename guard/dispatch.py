@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import orjson
 
-from guard.call import Prepared, failed_as
+from guard.call import Prepared
 from guard.errors import Unavailable
 from guard.outside.upstream import Timeouts, UpstreamError
+from guard.refusals import failed_as
 from guard.traffic.budget import Ask, Budget, Claim
 from guard.traffic.limits import Limits, Pass, Per
 from guard.traffic.prices import Prices

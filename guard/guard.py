@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from guard import residency
-from guard.call import refused
 from guard.doors import LocalDoors
 from guard.engine import Exchange, screen_input
 from guard.errors import Refused
@@ -25,6 +24,7 @@ from guard.keys import Keys
 from guard.pii.mapping import Mapping as Placeholders
 from guard.policy.decide import judges
 from guard.policy.model import Policy
+from guard.refusals import refused
 from guard.services.drivers import drive, drive_sync
 from guard.services.histories import Histories
 from guard.settings import Settings

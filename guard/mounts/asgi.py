@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from guard.call import refuse
 from guard.errors import GuardError, Refused
 from guard.guard import Guard
 from guard.mounts import routes
 from guard.mounts.messages import ASGIApp, Message, Receive, Scope, Send, close_websocket, send_reply
 from guard.mounts.responder import Responder
 from guard.policy.model import Policy
+from guard.refusals import refuse
 from guard.types import Identity
 
 Identify = Callable[[Scope], Identity]

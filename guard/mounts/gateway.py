@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from guard import residency
-from guard.call import Call, Reply, refuse
+from guard.call import Call
 from guard.doors import CallDoors
 from guard.errors import BadRequest, GuardError, Refused, SetupError
 from guard.guard import OPENAI, Guard
@@ -36,6 +36,7 @@ from guard.mounts.transport import Streaming, header, outgoing, own, run
 from guard.outside.egress import UpstreamError
 from guard.outside.upstream import Timeouts
 from guard.policy.decide import judges
+from guard.refusals import Reply, refuse
 from guard.settings import Settings
 from guard.trace import spans
 from guard.types import Action, Identity

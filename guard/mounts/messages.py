@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-from guard.call import Reply
 from guard.errors import BadRequest, Refused
 from guard.outside.egress import UpstreamError
+from guard.refusals import Reply
 from guard.sentences import sentence
 from guard.types import Stage
 from guard.wire import refusal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from guard.call import ANSWER_BYTES, Call, Headers, Reply, refuse
+from guard.call import Call, Headers
 from guard.doors import CallDoors
 from guard.errors import BadRequest, Refused
 from guard.guard import Guard, current_exchange
@@ -23,7 +23,9 @@ from guard.mounts.messages import (
 from guard.mounts.pump import Pump
 from guard.mounts.routes import BODILESS, Target
 from guard.mounts.transport import header, own
+from guard.outside.upstream import ANSWER_BYTES
 from guard.policy.decide import judges
+from guard.refusals import Reply, refuse
 from guard.services.drivers import drive
 from guard.trace import spans
 from guard.types import Action, Identity

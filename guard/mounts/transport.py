@@ -14,15 +14,17 @@ from typing import Any, Literal, overload
 
 import httpx2
 
-from guard.call import ANSWER_BYTES, Call, Headers, Prepared, Reply, failed_as, refuse
+from guard.call import Call, Headers, Prepared
 from guard.doors import CallDoors, SyncCallDoors
 from guard.errors import BadRequest, Outage, Refused, SetupError
 from guard.guard import Guard, current_exchange, current_identity
 from guard.mounts.messages import failed, failure_event
 from guard.mounts.sockets import shut_sockets
 from guard.outside.egress import Timeouts, UpstreamError
+from guard.outside.upstream import ANSWER_BYTES
 from guard.policy.decide import judges
 from guard.policy.model import Policy
+from guard.refusals import Reply, failed_as, refuse
 from guard.services.drivers import drive, drive_stream, drive_stream_sync, drive_sync
 from guard.trace import spans
 from guard.types import Action, Identity

@@ -14,7 +14,7 @@ import httpx2
 from guard.outside.admission import Admit, PublicNames, admitted
 from guard.outside.sessions import tls
 from guard.outside.upstream import (
-    DECODED_BYTES,
+    ANSWER_BYTES,
     Decoder,
     Header,
     client_errors,
@@ -134,7 +134,7 @@ def _fields(request: httpx2.Request, admission: Admission) -> list[Header]:
 def _client_response(request: httpx2.Request, response: httpcore2.Response) -> httpx2.Response:
     refuse_redirect(response.status, response.headers)
     with client_errors():
-        headers, decoder = decoding(response.headers, DECODED_BYTES)
+        headers, decoder = decoding(response.headers, ANSWER_BYTES)
     return httpx2.Response(
         response.status,
         headers=headers,

@@ -18,7 +18,7 @@ from guard.outside.admission import admitter as admitter
 from guard.outside.blocking import SyncAdmittingTransport as SyncAdmittingTransport
 from guard.outside.sessions import Response, Sessions
 from guard.outside.upstream import (
-    DECODED_BYTES,
+    ANSWER_BYTES,
     PORTS,
     Header,
     client_errors,
@@ -64,7 +64,7 @@ class Answer:
         self._response = response
         self.status = response.status
         self.peer = response.peer if isinstance(response, Response) else ""
-        self.headers, self._decoder = decoding(response.raw_headers, DECODED_BYTES)
+        self.headers, self._decoder = decoding(response.raw_headers, ANSWER_BYTES)
         self.chunks = self._read()
 
     async def read(self, limit: int) -> bytes:

@@ -14,8 +14,8 @@ from guard.errors import BadRequest, GuardError, Refused
 Header = tuple[bytes, bytes]
 PORTS = {"https": 443, "http": 80}
 
-DECODED_BYTES = 64 * 1024 * 1024
-"""The most that a compressed answer may decode to."""
+ANSWER_BYTES = 64 * 1024 * 1024
+"""The most of one answer that is read, decoded: an upstream may not fill the memory of the process (case A11)."""
 
 _REASONS = {
     "connect": "the upstream could not be reached",

@@ -18,16 +18,13 @@ import httpx2
 import orjson
 
 from guard.errors import Outage
-from guard.outside.upstream import UpstreamError
+from guard.outside.upstream import ANSWER_BYTES, UpstreamError
 from guard.traffic.health import Destinations, Health
 from guard.traffic.retries import Ended, Outcome, Pause, Rules, Steps, Try, trying
 
 _T = TypeVar("_T")
 
 Headers = Sequence[tuple[bytes, bytes]]
-
-ANSWER_BYTES = 64 * 1024 * 1024
-"""The most of a whole answer that is read; a longer one is no answer."""
 
 _SHOULD_RETRY = b"x-should-retry"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from guard.traffic.prices import Prices
 
 
-_KEY_LENGTH = 16
+KEY_LENGTH = 16
+"""The least bytes of a master key."""
+
+_MASTER = "master.key"
 
 
 def build(
@@ -83,18 +87,23 @@ def load_keys(settings: Settings) -> Keys:
     seals = _seal_keys(settings)
     if settings.key is not None:
         value = settings.key.get_secret_value().encode()
-        if len(value) < _KEY_LENGTH:
-            raise SetupError(f"GUARD_KEY is shorter than {_KEY_LENGTH} characters")
+        if len(value) < KEY_LENGTH:
+            raise SetupError(f"GUARD_KEY is shorter than {KEY_LENGTH} characters")
         return Keys(value, seals)
-    return Keys(_key_file(home_of(settings) / "master.key"), seals)
+    return Keys(_key_file(home_of(settings) / _MASTER), seals)
+
+
+def has_key(settings: Settings) -> bool:
+    """Whether there is a master key already: else the first start makes one."""
+    return settings.key is not None or (settings.home.expanduser() / _MASTER).exists()
 
 
 def _seal_keys(settings: Settings) -> list[bytes]:
     """The keys of GUARD_SEAL_KEYS, the present one first."""
     text = settings.seal_keys.get_secret_value() if settings.seal_keys is not None else ""
     keys = [key.strip().encode() for key in text.split(",") if key.strip()]
-    if any(len(key) < _KEY_LENGTH for key in keys):
-        raise SetupError(f"a key in GUARD_SEAL_KEYS is shorter than {_KEY_LENGTH} characters")
+    if any(len(key) < KEY_LENGTH for key in keys):
+        raise SetupError(f"a key in GUARD_SEAL_KEYS is shorter than {KEY_LENGTH} characters")
     if len(set(keys)) < len(keys):
         raise SetupError("a key stands twice in GUARD_SEAL_KEYS")
     return keys
@@ -281,8 +290,8 @@ def scanner_args(policy: Policy, kinds: frozenset[str]) -> dict[str, Any]:
     }
 
 
-def findable(policy: Policy, stage: Stage) -> frozenset[str]:
-    """Name the kinds that something looks for at a stage: a rule on any other kind never fires.
+def findable(policy: Policy) -> Callable[[Stage], frozenset[str]]:
+    """Tell the kinds that something looks for, by stage: a rule on any other kind never fires.
 
     Presidio does not look at log lines, which are redacted where they are written.
     """
@@ -292,19 +301,20 @@ def findable(policy: Policy, stage: Stage) -> frozenset[str]:
     found = {row.kind for row in Scanner(**scanner_args(policy, KINDS)).rows} | policy.own_kinds
     found |= {kind for kind in KINDS if not kind.startswith(("pii.", "secret."))}
     found |= NAMES if recognizers.names == "gazetteer" else frozenset()
-    if stage is not Stage.LOGS:
-        found |= {PRESIDIO_RECOGNIZERS[name] for name in recognizers.presidio.recognizers}
-        found |= ENGINE_KINDS if recognizers.presidio.engine != "none" else frozenset()
-    return frozenset(found)
+    presidio = {PRESIDIO_RECOGNIZERS[name] for name in recognizers.presidio.recognizers}
+    presidio |= ENGINE_KINDS if recognizers.presidio.engine != "none" else frozenset()
+    return lambda stage: frozenset(found if stage is Stage.LOGS else found | presidio)
 
 
 def idle_rules(policy: Policy) -> list[str]:
     """Say which rules can never fire, because nothing looks for what they name."""
-    found = []
+    found, kinds_of = [], findable(policy)
     for stage in (Stage.INPUT, Stage.OUTPUT, Stage.LOGS):
-        kinds = findable(policy, stage)
+        kinds = kinds_of(stage)
         for pattern, rule in getattr(policy, stage).rules.items():
             if rule.steps and not any(matches(pattern, kind) for kind in kinds):
                 where = "in log lines" if stage is Stage.LOGS else "under these recognizers"
-                found.append(f"{stage}.rules.{pattern} ({rule.steps[0].origin}): nothing looks for it {where}")
+                found.append(
+                    f"{stage}.rules.{pattern} ({rule.steps[0].origin}): nothing looks for it {where}"
+                )
     return found

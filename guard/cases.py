@@ -12,6 +12,7 @@ from typing import Any
 from guard.build import build
 from guard.engine import Screened, screen_input, screen_output
 from guard.errors import BadRequest, Unavailable
+from guard.guard import Guard
 from guard.keys import Keys
 from guard.logs import redactor
 from guard.moderation import CATEGORIES
@@ -145,7 +146,7 @@ class Cases:
     ) -> _Result:
         exchange = self._guard.open_exchange(Identity(case.tenant))
         flow: Flow[Screened] = screen(self._policy, exchange, segments, opaque)
-        screened = drive_sync(flow, _Doors(self, case))
+        screened = drive_sync(flow, _Doors(self._guard, case))
         verdict, blocking = screened.verdict, screened.verdict.blocking
         whole = screened.changes.get("", segments[0].text) if len(segments) == 1 else None
         return _Result(
@@ -157,19 +158,15 @@ class Cases:
             f"{blocking.finding.kind} blocks it ({blocking.rule}, {blocking.origin})" if blocking else "",
         )
 
-    def find(self, texts: Sequence[str], tenant: str) -> list[list[Finding]]:
-        """Find as a request of this tenant would."""
-        return self._guard.detector.detect_sync(texts, tenant)
-
 
 class _Doors:
     """The world of one case: real detection, the scores that the case gives, and no record."""
 
-    def __init__(self, cases: Cases, case: Case) -> None:
-        self._cases, self._case = cases, case
+    def __init__(self, guard: Guard, case: Case) -> None:
+        self._guard, self._case = guard, case
 
     def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
-        return self._cases.find(texts, self._case.tenant)
+        return self._guard.detector.detect_sync(texts, self._case.tenant)
 
     def score(self, texts: Sequence[str]) -> list[dict[str, float]]:
         return [dict.fromkeys(CATEGORIES, 0.0) | dict(self._case.scores) for _ in texts]

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from guard.text import window_sizes
 
 _PREFIX = "x-ratelimit"
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
-_SECONDS = (86_400.0, 3_600.0, 60.0, 1.0, 0.001)
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)", re.ASCII)
+_DURATION = re.compile(r"(?=\d)" + "".join(rf"(?:\d+(?:\.\d+)?{unit})?" for unit in _UNITS), re.ASCII)
 _MINUTE = 60.0
 
 PATIENCE = 1.0
@@ -76,12 +77,14 @@ def _number(text: str) -> float | None:
 def seconds(text: str) -> float | None:
     """Read a duration such as `1.5`, `120ms` or `6m0s`, in seconds; None for what is none."""
     plain = _number(text)
-    if plain is not None:
-        return plain
-    match = _DURATION.fullmatch(text.strip())
-    if not match or not any(match.groups()):
+    return duration(text.strip()) if plain is None else plain
+
+
+def duration(text: str) -> float | None:
+    """Read a length in Go's notation (`6m0s`, `120ms`, `23h47m36.648s`), in seconds; None for what is none."""
+    if not _DURATION.fullmatch(text):
         return None
-    return sum(float(part) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True) if part)
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
 @dataclass(slots=True)

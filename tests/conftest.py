@@ -1,4 +1,4 @@
-"""What holds for every test: no connection leaves the machine, no file of the user is touched."""
+"""What holds for every test: no connection leaves the machine, no file of the user is touched; one provider for all."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 # Slow machines must not make a property fail; in CI the same examples are drawn every time.
 hypothesis.settings.register_profile("local", deadline=None)
@@ -26,6 +29,28 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 def anyio_backend() -> str:
     """guard runs on asyncio."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def _provider() -> Iterator[tuple[Starlette, str]]:
+    from guard.simulator.app import create_app
+    from guard.simulator.server import serve
+
+    app = create_app()
+    with serve(app) as url:
+        yield app, url
+
+
+@pytest.fixture
+def provider(_provider: tuple[Starlette, str]) -> Starlette:
+    """The simulated provider, as new: `state.script`, `state.received`, `state.url` (with /v1)."""
+    from guard.simulator.script import Script
+
+    app, url = _provider
+    app.state.script = Script()
+    app.state.received.clear()
+    app.state.url = f"{url}/v1"
+    return app
 
 
 @pytest.fixture(scope="session", autouse=True)

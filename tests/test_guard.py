@@ -18,9 +18,6 @@ import guard
 from guard import Action, Guard, Identity, PolicyError, Refused, SetupError, Stage
 from guard.guard import current_identity
 from guard.settings import Settings
-from guard.simulator.app import create_app
-from guard.simulator.script import Script
-from guard.simulator.server import serve
 
 MAIL, MAIL2, CARD = "alice@corp.com", "bob@corp.com", "4111 1111 1111 1111"
 QUIET = """
@@ -67,23 +64,8 @@ def quiet(make: Make) -> Guard:
 
 
 @pytest.fixture(scope="module")
-def _provider() -> Iterator[tuple[Starlette, str]]:
-    app = create_app()
-    with serve(app) as url:
-        yield app, f"{url}/v1"
-
-
-@pytest.fixture
-def provider(_provider: tuple[Starlette, str]) -> Starlette:
-    """The simulated provider, as new."""
-    _provider[0].state.script = Script()
-    _provider[0].state.received.clear()
-    return _provider[0]
-
-
-@pytest.fixture(scope="module")
 def judging(make: Make, _provider: tuple[Starlette, str]) -> Guard:
-    return make(JUDGING, moderation_url=_provider[1], moderation_key="sk-judge")
+    return make(JUDGING, moderation_url=f"{_provider[1]}/v1", moderation_key="sk-judge")
 
 
 # detect

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guard.cli import papers, persons, retention
-from guard.cli.desk import Folder, bar, exports_of, on_record, public_key, read_file
+from guard.cli.desk import (
+    Folder,
+    Since,
+    Tenant,
+    Until,
+    bar,
+    exports_of,
+    given,
+    on_record,
+    public_key,
+    read_file,
+)
 from guard.cli.tables import AsCsv, AsJson, AsParquet, cell, console, draft, form_of, present, write_json
 from guard.errors import SetupError
 
@@ -30,9 +41,9 @@ def query(
     listed: Annotated[bool, typer.Option("--list", help="Show the named questions and the views.")] = False,
     folder: Folder = None,
     region: Annotated[str | None, typer.Option(help="A country or group: EU, EEA, US, CN.")] = None,
-    since: Annotated[str | None, typer.Option(help="From when on: 7d, 24h, or a date.")] = None,
-    until: Annotated[str | None, typer.Option(help="Until when: 7d, 24h, or a date.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Only this tenant.")] = None,
+    since: Since = None,
+    until: Until = None,
+    tenant: Tenant = None,
     rule: Annotated[str | None, typer.Option(help="Only this rule, as the policy writes it.")] = None,
     subject: Annotated[str | None, typer.Option(help="The keyed hash of a value, as in findings.")] = None,
     trace: Annotated[str | None, typer.Option(help="A trace id, as in x-guard-trace.")] = None,
@@ -47,34 +58,25 @@ def query(
     """Answer a named question, or one SELECT over the views spans, calls, decisions, findings, checks."""
     if listed or not question:
         return _list(json)
-    given = {
+    more = {
         "region": region,
-        "since": since,
-        "until": until,
-        "tenant": tenant,
         "rule": rule,
         "subject": subject,
         "trace": trace,
         "top": top,
         "sensitive": sensitive,
     }
-    form = form_of(json, as_csv, parquet)
-    _ask(
-        exports_of(folder),
-        question,
-        {k: text for k, text in given.items() if text is not None},
-        form,
-        parquet,
-    )
+    asked = given(since, until, tenant, **more)
+    _ask(exports_of(folder), question, asked, form_of(json, as_csv, parquet), parquet)
 
 
-def _ask(exports: Path, question: str, given: dict[str, str], form: str, parquet: Path | None) -> None:
+def _ask(exports: Path, question: str, asked: dict[str, str], form: str, parquet: Path | None) -> None:
     """Answer, put the reading on record, and only then show or leave the answer."""
     from guard.audit.query import QUESTIONS, run
 
     part = draft(parquet) if parquet else None
     try:
-        table = run(exports, question, given, part)
+        table = run(exports, question, asked, part)
         on_record(exports, "query", question=question if question in QUESTIONS else "SQL", form=form)
         if part is None or parquet is None:
             return present(table, form)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guard.cli.desk import exports_of, on_record
-from guard.cli.papers import Since, Tenant, Until
+from guard.cli.desk import Since, Tenant, Until, exports_of, given, on_record
 from guard.cli.tables import AsJson, console, form_of, present, write_json
 
 if TYPE_CHECKING:
@@ -40,10 +39,7 @@ def backtest(
     from guard.policy.load import load_policy
 
     exports = exports_of(traces)
-    given = {"since": since, "until": until, "tenant": tenant}
-    found = run(
-        exports, load_policy(policy), {name: text for name, text in given.items() if text is not None}
-    )
+    found = run(exports, load_policy(policy), given(since, until, tenant))
     on_record(exports, "backtest", form=form_of(json, False))
     (_json if json else _show)(found)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guard.cli.calibration import Kept, Labelled, judge_all, read_data
+from guard.cli.tables import cell, console, write_json
 from guard.errors import SetupError
 from guard.thresholds import Judged, Measured, cheapest, measured
 
@@ -53,16 +54,20 @@ def calibrate(
         whole = _ask(guard, upstream, rows, kept)
     finally:
         guard.close()
-    report = _report(guard, kept.judged(rows), miss)
+    judged = kept.judged(rows)
+    report = _report(guard, judged, miss)
     labels = frozenset[str]().union(*(row.expected for row in rows))
     told = {
         "texts": len(rows),
-        "judged": len(kept.judged(rows)),
+        "judged": len(judged),
         "miss": miss,
         "categories": report,
         "unjudged": sorted(labels - guard.policy.moderation.categories),
     }
-    (_write_json if as_json else _print)(told, every)
+    if as_json:
+        write_json(told)
+    else:
+        _print(told, every)
     if not whole:
         raise typer.Exit(1)
 
@@ -132,16 +137,8 @@ def _row(row: Measured, miss: float, own: dict[float, str], best: Measured) -> d
     }
 
 
-def _write_json(told: dict[str, Any], every: bool) -> None:
-    from guard.cli.tables import write_json
-
-    write_json(told)
-
-
 def _print(told: dict[str, Any], every: bool) -> None:
     from rich.table import Table
-
-    from guard.cli.tables import cell, console
 
     out = console()
     table = Table(box=None, pad_edge=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as xml
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guard.cli.tables import cell, console, write_json
 from guard.errors import PolicyError, SetupError
 from guard.policy.cases import Placed, beside
 from guard.policy.load import load_cases
@@ -50,37 +50,36 @@ def run(policy: Policy, cases: Sequence[Placed]) -> list[Outcome]:
 
 def show(loaded: Loaded, outcomes: Sequence[Outcome]) -> None:
     """Print each case, what differs, and which rules no case exercises."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
+    out = console()
     for outcome in outcomes:
         mark = Text("✗ ", style="red") if outcome.problems else Text("✓ ", style="green")
-        console.print(mark + Text(outcome.name), Text(outcome.placed.origin, style="dim"), soft_wrap=True)
+        out.print(mark + Text(cell(outcome.name)), Text(outcome.placed.origin, style="dim"), soft_wrap=True)
         for problem in outcome.problems:
-            console.print(Text(f"    {problem}", style="red"), soft_wrap=True)
+            out.print(Text(f"    {cell(problem)}", style="red"), soft_wrap=True)
     failed = sum(bool(outcome.problems) for outcome in outcomes)
-    verdict = (
-        Text(f"{failed} of {len(outcomes)} failed", "red")
-        if failed
-        else Text(f"{len(outcomes)} passed", "green")
-    )
-    console.print(verdict)
-    _show_coverage(console, loaded, outcomes)
+    if failed:
+        out.print(Text(f"{failed} of {len(outcomes)} failed", "red"))
+    else:
+        out.print(Text(f"{len(outcomes)} passed", "green"))
+    _show_coverage(out, loaded, outcomes)
 
 
-def _show_coverage(console: Console, loaded: Loaded, outcomes: Sequence[Outcome]) -> None:
+def _show_coverage(out: Console, loaded: Loaded, outcomes: Sequence[Outcome]) -> None:
     from rich.text import Text
 
     every, idle = _rules(loaded, outcomes)
     own = [rule for rule in every if rule in idle and rule[2].startswith(f"{loaded.files[-1].name}:")]
-    console.print(Text(f"{len(every) - len(idle)} of {len(every)} rules decided a case"))
+    out.print(Text(f"{len(every) - len(idle)} of {len(every)} rules decided a case"))
     for stage, pattern, origin in own:
-        console.print(
-            Text(f"  no case for {stage}.rules.{pattern}"), Text(origin, style="dim"), soft_wrap=True
+        out.print(
+            Text(f"  no case for {stage}.rules.{cell(pattern)}"), Text(origin, style="dim"), soft_wrap=True
         )
     if len(idle) > len(own):
-        console.print(Text(f"  inherited or built in, without a case: {len(idle) - len(own)} (--json lists them)"))
+        out.print(
+            Text(f"  inherited or built in, without a case: {len(idle) - len(own)} (--json lists them)")
+        )
 
 
 def _rules(loaded: Loaded, outcomes: Sequence[Outcome]) -> tuple[list[Rule], list[Rule]]:
@@ -107,7 +106,7 @@ def print_json(loaded: Loaded, outcomes: Sequence[Outcome]) -> None:
     uncovered = [{"stage": str(stage), "rule": rule, "origin": origin} for stage, rule, origin in idle]
     ok = not any(outcome.problems for outcome in outcomes)
     coverage = {"rules": len(every), "exercised": len(every) - len(idle), "unexercised": uncovered}
-    print(json.dumps({"ok": ok, "cases": rows, "coverage": coverage}, ensure_ascii=False, indent=2))
+    write_json({"ok": ok, "cases": rows, "coverage": coverage})
 
 
 def write_junit(path: Path, name: str, outcomes: Sequence[Outcome]) -> None:
@@ -117,16 +116,11 @@ def write_junit(path: Path, name: str, outcomes: Sequence[Outcome]) -> None:
         "testsuite", name=f"guard policy {name}", tests=str(len(outcomes)), failures=str(failed)
     )
     for outcome in outcomes:
-        case = xml.SubElement(suite, "testcase", name=_printable(outcome.name), classname=name)
+        case = xml.SubElement(suite, "testcase", name=cell(outcome.name), classname=name)
         if outcome.problems:
-            failure = xml.SubElement(case, "failure", message=_printable(outcome.problems[0]))
-            failure.text = _printable("\n".join((outcome.placed.origin, *outcome.problems)))
+            failure = xml.SubElement(case, "failure", message=cell(outcome.problems[0]))
+            failure.text = "\n".join(map(cell, (outcome.placed.origin, *outcome.problems)))
     try:
         xml.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
     except OSError as error:
         raise SetupError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _printable(text: str) -> str:
-    """A text without the characters that XML 1.0 cannot hold."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)

@@ -6,14 +6,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from guard.errors import SetupError
 
 Folder = Annotated[Path | None, typer.Option(help="The folder of exports; GUARD_EXPORTS if left out.")]
-
+Since = Annotated[str | None, typer.Option(help="From when on: 7d, 24h, or a date.")]
+Until = Annotated[str | None, typer.Option(help="Until when: 7d, 24h, or a date.")]
+Tenant = Annotated[str | None, typer.Option(help="Only this tenant.")]
 
 _LARGE = 64 * 1024 * 1024
 
@@ -25,7 +27,13 @@ def exports_of(folder: Path | None) -> Path:
     return folder or Settings().exports.expanduser()
 
 
-def on_record(exports: Path, verb: str, **what: Any) -> None:
+def given(since: str | None, until: str | None, tenant: str | None, **more: str | None) -> dict[str, str]:
+    """The parameters of a question that were given."""
+    every = {"since": since, "until": until, "tenant": tenant, **more}
+    return {name: text for name, text in every.items() if text is not None}
+
+
+def on_record(exports: Path, verb: str, *, form: str, question: str | None = None) -> None:
     """Record that this installation's own exports were read: who, by which verb and question, in which form.
 
     A copy elsewhere is an auditor's own, and nobody could write its record. Raises Unavailable where the
@@ -39,12 +47,12 @@ def on_record(exports: Path, verb: str, **what: Any) -> None:
     settings = Settings()
     if exports.resolve() != settings.exports.expanduser().resolve():
         return
-    attributes = {f"guard.audit.{name}": value for name, value in what.items()}
+    asked = {spans.AUDIT_FORM: form, spans.AUDIT_QUESTION: question}
     note(
         settings.home.expanduser(),
         exports,
         spans.AUDIT_READ,
-        {spans.AUDIT_BY: login(), spans.AUDIT_VERB: verb, **attributes},
+        {spans.AUDIT_BY: login(), spans.AUDIT_VERB: verb, **asked},
     )
 
 

@@ -97,6 +97,8 @@ def _policy(loaded: Loaded) -> Check:
 
 def _home(settings: Settings) -> Check:
     """The keys: nobody else may read them. What is not there yet is made at the first start."""
+    from guard.build import KEY_LENGTH, has_key
+
     home = settings.home.expanduser()
     files = sorted(home.glob("*.key")) if home.is_dir() else []
     loose = [str(path) for path in (home, *files) if path.exists() and _mode(path) & 0o077]
@@ -104,9 +106,9 @@ def _home(settings: Settings) -> Check:
         return Check(
             "keys", "failed", f"others may read {', '.join(loose)}: chmod go-rwx", {"readable": loose}
         )
-    if settings.key is not None and len(settings.key.get_secret_value()) < 16:
-        return Check("keys", "failed", "GUARD_KEY is shorter than 16 characters")
-    if settings.key is None and not (home / "master.key").exists():
+    if settings.key is not None and len(settings.key.get_secret_value().encode()) < KEY_LENGTH:
+        return Check("keys", "failed", f"GUARD_KEY is shorter than {KEY_LENGTH} characters")
+    if not has_key(settings):
         state, what = _room(home)
         return Check("keys", state, f"no master key yet; it is made at the first start in {home}{what}")
     source = "GUARD_KEY" if settings.key is not None else str(home / "master.key")
@@ -149,9 +151,9 @@ def _guard(loaded: Loaded, settings: Settings) -> Guard:
     """A guard that detects nothing and leaves no key behind."""
     from pydantic import SecretStr
 
-    from guard.build import build
+    from guard.build import build, has_key
 
-    if settings.key is None and not (settings.home.expanduser() / "master.key").exists():
+    if not has_key(settings):
         settings = settings.model_copy(update={"key": SecretStr("only to look around, never kept")})
     return build(loaded.policy, settings, detecting=False)
 
@@ -213,15 +215,8 @@ async def _asked(guard: Guard, service: Any) -> Check:
     finally:
         await guard.egress.aclose()
     ms = round((time.perf_counter() - begun) * 1000)
-    return Check(
-        "judge answers",
-        "ok",
-        f"in {ms} ms; {_allowance(guard, quota, service.seats)[0]}",
-        {
-            "ms": ms,
-            **_allowance(guard, quota, service.seats)[1],
-        },
-    )
+    words, facts = _allowance(guard, quota, service.seats)
+    return Check("judge answers", "ok", f"in {ms} ms; {words}", {"ms": ms, **facts})
 
 
 def _allowance(guard: Guard, quota: Quota, seats: float) -> tuple[str, dict[str, Any]]:

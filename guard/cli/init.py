@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from guard.cli.tables import console
 from guard.errors import SetupError
 
 _POLICY, _SCHEMA, _ENV = "guard.yaml", "guard.schema.json", ".env"
@@ -167,17 +168,16 @@ GUARD_POLICY={_POLICY}
 
 
 def _tell(folder: Path, lines: tuple[str, str]) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
-    console.print(Text(f"wrote {folder / _POLICY} and {_SCHEMA} (for editors)"))
+    out = console()
+    out.print(Text(f"wrote {folder / _POLICY} and {_SCHEMA} (for editors)"))
     env = folder / _ENV
     if "GUARD_POLICY" not in env.read_text("utf-8", "replace"):
-        console.print(Text(f"{env} was left as it is; add: GUARD_POLICY={_POLICY}"))
-    console.print(Text("\nadd to your program:" if "import" in lines[0] else "\nrun:", "bold"))
+        out.print(Text(f"{env} was left as it is; add: GUARD_POLICY={_POLICY}"))
+    out.print(Text("\nadd to your program:" if "import" in lines[0] else "\nrun:", "bold"))
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
-    console.print(Text("\nthen:", "bold"))
-    console.print(Text(f"guard policy test {_POLICY}    # what it does, shown by its cases"))
-    console.print(Text("guard audit query --list       # what the trace can be asked"))
+        out.print(Text(line), soft_wrap=True)
+    out.print(Text("\nthen:", "bold"))
+    out.print(Text(f"guard policy test {_POLICY}    # what it does, shown by its cases"))
+    out.print(Text("guard audit query --list       # what the trace can be asked"))

@@ -8,12 +8,8 @@ from typing import Annotated
 
 import typer
 
-from guard.cli.desk import Folder, exports_of, on_record
+from guard.cli.desk import Folder, Since, Tenant, Until, exports_of, given, on_record
 from guard.cli.tables import AsCsv, AsJson, console, form_of, present, write_json
-
-Since = Annotated[str | None, typer.Option(help="From when on: 7d, 24h, or a date.")]
-Until = Annotated[str | None, typer.Option(help="Until when: 7d, 24h, or a date.")]
-Tenant = Annotated[str | None, typer.Option(help="Only this tenant.")]
 
 
 def sample(
@@ -30,7 +26,7 @@ def sample(
     from guard.audit.sample import draw
 
     exports, form = exports_of(folder), form_of(json, as_csv)
-    drawn = draw(exports, size, seed, _given(since, until, tenant))
+    drawn = draw(exports, size, seed, given(since, until, tenant))
     on_record(exports, "sample", form=form)
     present(drawn.table, form)
     print(f"{len(drawn.table.rows)} of {drawn.population} calls, seed {seed!r}", file=sys.stderr)
@@ -52,7 +48,7 @@ def reconcile(
     from guard.audit.reconcile import reconcile as compare
 
     exports, form = exports_of(folder), form_of(json, as_csv)
-    found = compare(exports, usage, _given(since, until, tenant))
+    found = compare(exports, usage, given(since, until, tenant))
     on_record(exports, "reconcile", form=form)
     if form == "json":
         rows = [dict(zip(found.table.columns, row, strict=True)) for row in found.table.rows]
@@ -68,8 +64,3 @@ def reconcile(
         )
         console().print(f"{verdict}  {counts_}")
     raise typer.Exit(0 if found.ok else 1)
-
-
-def _given(since: str | None, until: str | None, tenant: str | None) -> dict[str, str]:
-    given = {"since": since, "until": until, "tenant": tenant}
-    return {name: text for name, text in given.items() if text is not None}

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guard.cli.desk import Folder, exports_of, on_record
-from guard.cli.papers import Since, Tenant, Until
+from guard.cli.desk import Folder, Since, Tenant, Until, exports_of, given, on_record
 from guard.cli.tables import AsCsv, AsJson, form_of, present, write_json
 from guard.cli.who import identified, login
 from guard.errors import SetupError
@@ -40,10 +39,7 @@ def find(
     from guard.audit.subjects import find as look
 
     exports, form = exports_of(folder), form_of(json, as_csv)
-    given = {"since": since, "until": until, "tenant": tenant}
-    found = look(
-        exports, _keys(key), _value(subject), {name: text for name, text in given.items() if text is not None}
-    )
+    found = look(exports, _keys(key), _value(subject), given(since, until, tenant))
     on_record(exports, "find", form=form)
     present(found.table, form)
     if found.erased is not None:
@@ -85,13 +81,13 @@ def _value(subject: str) -> str:
 
 
 def _keys(key: Path | None) -> Keys:
-    from guard.build import load_keys
+    from guard.build import has_key, load_keys
     from guard.keys import Keys
     from guard.settings import Settings
 
     settings = Settings()
     if key is None:
-        if settings.key is None and not (settings.home.expanduser() / "master.key").exists():
+        if not has_key(settings):
             raise SetupError("there is no master key here: name its file with --key")
         return load_keys(settings)
     try:

@@ -14,6 +14,7 @@ import typer
 
 from guard.cli.backtest import backtest
 from guard.cli.calibrate import calibrate
+from guard.cli.tables import cell, console
 from guard.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -144,22 +145,20 @@ def schema() -> None:
 
 
 def _show_differences(found: Sequence[Difference]) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
+    out = console()
     if not found:
-        console.print("no difference")
+        out.print("no difference")
+        return
     for difference in found:
-        console.print(Text(difference.key, style="bold"), end="  ")
-        console.print(Text(difference.trend, style=_TRENDS[difference.trend]))
-        for mark, text, origin in zip(
-            "-+", (difference.before, difference.after), difference.origins, strict=True
-        ):
-            console.print(Text(f"  {mark} {text}"), Text(origin, style="dim"), soft_wrap=True)
+        out.print(Text(cell(difference.key), style="bold"), end="  ")
+        out.print(Text(difference.trend, style=_TRENDS[difference.trend]))
+        texts = (difference.before, difference.after)
+        for mark, text, origin in zip("-+", texts, difference.origins, strict=True):
+            out.print(Text(f"  {mark} {cell(text)}"), Text(origin, style="dim"), soft_wrap=True)
     counts = Counter(difference.trend for difference in found)
-    if found:
-        console.print(Text(", ".join(f"{count} {trend}" for trend, count in counts.items())))
+    out.print(Text(", ".join(f"{count} {trend}" for trend, count in counts.items())))
 
 
 _TRENDS = {"tighter": "green", "looser": "red", "other": "yellow"}

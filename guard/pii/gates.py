@@ -26,9 +26,8 @@ def _options() -> Any:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
-    options.max_mem = (
-        128 << 20
-    )  # a gate that forgets what it learnt of texts, because this is full, is 3 times slower
+    # A gate that forgets what it learnt of texts, because this is full, is 3 times slower.
+    options.max_mem = 128 << 20
     return options
 
 

@@ -58,9 +58,8 @@ class Ready:
         )
         self.number = row.road is Road.DIGITS or self.nation
         least, most = first_of(row) if self.number else (0, 0xFF)
-        first = (
-            rf"(?=[\x{least:02x}-\x{most:02x}])" if self.number else ""
-        )  # elsewhere a search fails in one step
+        # Elsewhere a search fails in one step.
+        first = rf"(?=[\x{least:02x}-\x{most:02x}])" if self.number else ""
         pattern = re.compile(f"{first}{'' if self.literal else left}(?:{row.core}){right}".encode("ascii"))
         self.row = row
         self.kind, self.score, self.cued, self.trim, self.lead = (

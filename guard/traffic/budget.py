@@ -110,11 +110,6 @@ class Budget:
         self.cheaper = cheaper
         self._tell, self._wall = tell, wall
 
-    @property
-    def wait_s(self) -> float:
-        """How long a call waits for the store."""
-        return self._store.writer.wait_s
-
     def claim(self, ask: Ask, cheaper: Ask | None, instead: Sequence[str] = ()) -> Waiting[Claim]:
         """Reserve for a call, or for its `cheaper` form where a day's limit is reached; raises Refused (429, 403).
 

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+from guard.quota import duration
+
 _LONGEST = 64
 """Characters of a value that is looked at: no provider writes more."""
 
-_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)", re.ASCII)
-_DURATION = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 _NUMBER = re.compile(
     r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE
 )
@@ -79,9 +78,7 @@ def _length(text: str | None, wall: float) -> float | None:
     seconds = _number(text)
     if seconds is not None:
         return max(0.0, seconds - wall) if _EPOCH <= seconds < math.inf else seconds
-    if not text or not _DURATION.fullmatch(text):
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    return duration(text) if text else None
 
 
 def _exhausted(found: Mapping[str, str], wall: float) -> float | None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +16,10 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
-from guard.simulator.app import create_app
 from guard.simulator.limits import Quota
-from guard.simulator.script import Script
-from guard.simulator.server import serve
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 POLICY = "extends: [default]\nmoderation: {timeout_s: 30}\n"
-
-
-@pytest.fixture(scope="module")
-def _provider() -> Iterator[tuple[Starlette, str]]:
-    provider = create_app()
-    with serve(provider) as url:
-        yield provider, f"{url}/v1"
-
-
-@pytest.fixture
-def provider(_provider: tuple[Starlette, str]) -> Starlette:
-    app, url = _provider
-    app.state.script, app.state.url = Script(), url
-    app.state.received.clear()
-    return app
 
 
 def command(provider: Starlette, folder: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,7 @@ from starlette.applications import Starlette
 from typer.testing import CliRunner
 
 from guard.cli.main import _verbs, app
-from guard.simulator.app import create_app
 from guard.simulator.limits import Quota
-from guard.simulator.script import Script
-from guard.simulator.server import serve
 
 Run = Callable[..., tuple[int, str]]
 
@@ -25,21 +22,6 @@ Run = Callable[..., tuple[int, str]]
 def verbs() -> None:
     """The command line with its verbs."""
     _verbs()
-
-
-@pytest.fixture(scope="module")
-def _provider() -> Iterator[tuple[Starlette, str]]:
-    provider = create_app()
-    with serve(provider) as url:
-        yield provider, f"{url}/v1"
-
-
-@pytest.fixture
-def provider(_provider: tuple[Starlette, str]) -> Starlette:
-    app, url = _provider
-    app.state.script, app.state.url = Script(), url
-    app.state.received.clear()
-    return app
 
 
 @pytest.fixture

@@ -16,9 +16,6 @@ from starlette.applications import Starlette
 
 from guard import Guard
 from guard.settings import Settings
-from guard.simulator.app import create_app
-from guard.simulator.script import Script
-from guard.simulator.server import serve
 
 # Tests are no package: the kit is put where `import client_kit` finds it.
 _spec = importlib.util.spec_from_file_location("client_kit", Path(__file__).with_name("client_kit.py"))
@@ -281,23 +278,6 @@ def make_guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
 def quiet(make_guard: Make) -> Guard:
     """`default` without moderation and without Presidio."""
     return make_guard()
-
-
-@pytest.fixture(scope="session")
-def _provider() -> Iterator[tuple[Starlette, str]]:
-    app = create_app()
-    with serve(app) as url:
-        yield app, url
-
-
-@pytest.fixture
-def provider(_provider: tuple[Starlette, str]) -> Starlette:
-    """The simulated provider, as new: `state.script`, `state.received`, `state.url` (with /v1)."""
-    app, url = _provider
-    app.state.script = Script()
-    app.state.received.clear()
-    app.state.url = f"{url}/v1"
-    return app
 
 
 @pytest.fixture(params=[True, False], ids=["sync", "async"])

@@ -84,10 +84,11 @@ def _clash() -> Check:
 def _policy(loaded: Loaded) -> Check:
     import datetime
 
+    from guard.build import idle_rules
     from guard.policy.check import warnings
 
     policy = loaded.policy
-    noted = warnings(loaded, datetime.datetime.now(datetime.UTC).date())
+    noted = [*warnings(loaded, datetime.datetime.now(datetime.UTC).date()), *idle_rules(policy)]
     what = f"{policy.policy} {policy.version}, sha256 {policy.sha256[:12]}"
     if noted:
         what += f"; {len(noted)} worth a look: guard policy check"

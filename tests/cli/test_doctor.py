@@ -57,6 +57,15 @@ def test_all_is_well_and_nothing_is_made(doctor: Run, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_policy_check_warns_of_is_counted(doctor: Run) -> None:
+    """A rule that can never fire is worth a look here as well."""
+    idle = "input: {rules: {pii.fr.nir: {action: redact, as: mask}}}\nrecognizers: {countries: [CN]}\n"
+    code, out = doctor("--json", policy=f"extends: [default]\n{idle}")
+    told = facts(out)["policy"]
+    assert (code, told["state"]) == (0, "look")
+    assert any("pii.fr.nir" in line for line in told["facts"]["warnings"])
+
+
 def test_the_quota_in_answers_a_minute(doctor: Run, provider: Starlette) -> None:
     """What the judge's headers allow, counted in answers: alone by the windows of the policy, shared by requests."""
     provider.state.script.quota = Quota(600)

@@ -227,6 +227,7 @@ def test_wanted_names_every_kind_that_a_rule_may_act_on(load_text: Load) -> None
     assert not {"pii.card", "pii.email", "pii.uuid", "secret.jwt"} & found
 
 
+SHIELD = "moderation: {by: guard-model, model: shieldgemma-2b, url: 'http://127.0.0.1:9/v1'}"
 JUDGED = [
     ("output: {rules: {moderation.*: block}}", True),
     ("output: {rules: {moderation.hate: flag}}", True),
@@ -235,12 +236,14 @@ JUDGED = [
     ("output: {rules: {pii.*: block}}", False),
     ("extends: [default]\nmoderation: {by: off}", False),
     ("extends: [default]\nmode: observe", True),
+    (f"output: {{rules: {{moderation.copyright: block}}}}\n{SHIELD}", False),
+    (f"output: {{rules: {{moderation.harassment: block}}}}\n{SHIELD}", True),
 ]
 
 
 @pytest.mark.parametrize(("text", "expected"), JUDGED)
 def test_answers_are_judged_where_a_moderation_rule_acts(load_text: Load, text: str, expected: bool) -> None:
-    """No moderation rule, no call; `by: off` asks nobody; an observed rule is asked for all the same."""
+    """No moderation rule that the judge has scores for, no call; `by: off` asks nobody; observed ones count."""
     assert judges(load_text(text)) is expected
 
 

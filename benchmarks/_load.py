@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -28,7 +29,7 @@ _PROSE = (
     "second chapter can wait until the reviewers have answered. "
 )
 _FINDINGS = (
-    "Write to wang.wei@corp-mail.cn or call +1 212 736 5000, the card is 4111 1111 1111 1111 and the "
+    "Write to wang.wei.000000000@corp-mail.cn or call +1 212 736 5000, the card is 4111 1111 1111 1111 and the "
     "server answers at 8.8.4.4. "
 )
 
@@ -41,7 +42,9 @@ def _chat(text: str) -> bytes:
 CLEAN = _chat((_PROSE * 4)[:900])
 """A chat body of 1 KB in which nothing is found."""
 FINDINGS = _chat(_FINDINGS + (_PROSE * 4)[: 900 - len(_FINDINGS)])
-"""The same with an e-mail address, a phone number, a card and an IP address."""
+"""The same with an e-mail address (another in each request), a phone number, a card and an IP address."""
+AGAIN = FINDINGS.replace(b"000000000", b"again.and")
+"""The same text each time, as the earlier turns of a conversation are."""
 
 ANSWER = json.dumps(
     {
@@ -143,6 +146,14 @@ def request(port: int, body: bytes, key: str) -> bytes:
     return head.encode() + body
 
 
+_numbers = itertools.count(1)
+
+
+def _new(wire: bytes) -> Iterator[bytes]:
+    """A request without end, the address in it one that no server has seen."""
+    return (wire.replace(b"000000000", b"%09d" % number) for number in _numbers)
+
+
 async def _connect(port: int) -> _Connection:
     _, protocol = await asyncio.get_running_loop().create_connection(_Connection, "127.0.0.1", port)
     return protocol
@@ -151,12 +162,13 @@ async def _connect(port: int) -> _Connection:
 async def _closed(port: int, wire: bytes, connections: int, seconds: float) -> Load:
     latencies: list[float] = []
     statuses: list[int] = []
+    wires = _new(wire)
     end = time.perf_counter() + seconds
 
     async def one() -> None:
         connection = await _connect(port)
         while (start := time.perf_counter()) < end:
-            statuses.append(await connection.ask(wire))
+            statuses.append(await connection.ask(next(wires)))
             latencies.append((time.perf_counter() - start) * 1e3)
         connection.close()
 
@@ -169,10 +181,11 @@ async def _open(port: int, wire: bytes, rate: float, seconds: float) -> Load:
     idle: list[_Connection] = []
     latencies: list[float] = []
     statuses: list[int] = []
+    wires = _new(wire)
 
     async def one(due: float) -> None:
         connection = idle.pop() if idle else await _connect(port)
-        statuses.append(await connection.ask(wire))
+        statuses.append(await connection.ask(next(wires)))
         latencies.append((time.perf_counter() - due) * 1e3)
         idle.append(connection)
 

@@ -6,6 +6,8 @@ guard runs with everything but moderation on; LiteLLM as it comes, without any g
 and forward to one fast upstream on loopback; rounds alternate. LiteLLM is installed once, at the version named here,
 into a virtual environment of its own under GUARD_BENCH_CACHE (default ~/.cache/guard-benchmarks; about 750 MB).
 
+Each body is new but in the row `same again`, which shows what the earlier turns of a conversation cost.
+
 Target: with 4 findings in each body, guard answers at least 15 times as many requests as LiteLLM. Exit code 1 if it
 is missed, if any answer was not 200, or if LiteLLM is not to be had: then the line says `not measured`.
 """
@@ -22,7 +24,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from _load import CLEAN, FINDINGS, POLICY, Load, child, closed_loop, free_port, upstream
+from _load import AGAIN, CLEAN, FINDINGS, POLICY, Load, child, closed_loop, free_port, upstream
 
 LITELLM = "1.106.2"
 TARGET = 15.0
@@ -89,6 +91,7 @@ def measure(ports: dict[str, int], options: argparse.Namespace) -> dict[str, lis
     """Load each server in turn, round after round; the first round warms up and is dropped."""
     rows = {"upstream": ("upstream", FINDINGS), "litellm": ("litellm", FINDINGS)}
     rows |= {"guard, 4 findings": ("guard", FINDINGS), "guard, clean": ("guard", CLEAN)}
+    rows |= {"guard, same again": ("guard", AGAIN)}
     loads: dict[str, list[Load]] = {row: [] for row, (server, _) in rows.items() if server in ports}
     for _ in range(options.rounds + 1):
         for row in loads:

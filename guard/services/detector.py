@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from guard.errors import Unavailable
 from guard.kinds import presidio_kind
@@ -26,6 +26,7 @@ from guard.pii.scan import Scanner
 from guard.services.detection import Own, Wanted
 from guard.services.gate import Gate
 from guard.services.lists import ListOfTerms, Lists, TenantLists
+from guard.services.memo import Memo
 from guard.services.seams import Cuts, Seams, TermSeams
 from guard.types import Finding
 
@@ -64,11 +65,20 @@ class _Job:
     read: Callable[[str, list[Any]], list[Finding]]
 
 
+class _Plan(NamedTuple):
+    """What is found of each text so far, what is still asked, and the names of new texts in the memo."""
+
+    found: list[list[Finding]]
+    jobs: list[_Job]
+    new: Mapping[int, bytes]
+
+
 class Detector:
     """Detects in lists of texts, from any thread or event loop.
 
-    Up to `inline_chars` in one call are scanned at once; more, own patterns that could match, and Presidio
-    recognizers that could match go to worker processes, each kind of work under its own deadline (seconds).
+    Texts that were searched lately are known (`memo`). Of the others up to `inline_chars` in one call are scanned
+    at once; more, own patterns that could match, and Presidio recognizers that could match go to worker processes,
+    each kind of work under its own deadline (seconds).
     """
 
     def __init__(
@@ -92,6 +102,7 @@ class Detector:
         self._own = [Own(row.name, row.pattern, row.kind, row.score) for row in custom]
         self._own_gate = Gate([[row.pattern] for row in self._own])
         self._lists = Lists(lists)
+        self._memo = Memo()
         by_model = () if engine == "none" else (engine,)
         self._model = f"presidio:{engine}"
         self._names = (*presidio, *by_model)
@@ -146,25 +157,45 @@ class Detector:
 
     async def detect(self, texts: Sequence[str], tenant: str = "default") -> list[list[Finding]]:
         """Find in each text: one list a text, in its order, no two overlapping; paths are empty."""
-        found, jobs = self._plan(texts)
-        answers = await asyncio.gather(*(_asked(job) for job in jobs)) if jobs else ()
-        return _settled(texts, found, jobs, answers, self._lists.of(tenant))
+        plan = self._plan(texts, tenant)
+        answers = await asyncio.gather(*(_asked(job) for job in plan.jobs)) if plan.jobs else ()
+        return self._settled(plan, texts, answers, tenant)
 
     def detect_sync(self, texts: Sequence[str], tenant: str = "default") -> list[list[Finding]]:
         """Find in each text as `detect` does, blocking this thread where a worker is needed."""
-        found, jobs = self._plan(texts)
-        return _settled(texts, found, jobs, [_asked_sync(job) for job in jobs], self._lists.of(tenant))
+        plan = self._plan(texts, tenant)
+        return self._settled(plan, texts, [_asked_sync(job) for job in plan.jobs], tenant)
 
-    def _plan(self, texts: Sequence[str]) -> tuple[list[list[Finding]], list[_Job]]:
+    def _plan(self, texts: Sequence[str], tenant: str = "default") -> _Plan:
         size = sum(map(len, texts))
         if size <= _ONE_LOOK and self._silent("\n\n".join(texts)):
-            return [[] for _ in texts], []
-        short = size <= self._inline
-        found = [self._scan(text) if short else [] for text in texts]
-        jobs = [self._detection(texts, short)]
+            return _Plan([[] for _ in texts], [], {})
+        names = [self._memo.name(text, tenant) for text in texts]
+        known = [self._memo.recall(name) for name in names]
+        new = {number: name for number, name in enumerate(names) if known[number] is None}
+        asked = [text if number in new else "" for number, text in enumerate(texts)]
+        short = sum(map(len, asked)) <= self._inline
+        found = [
+            row if row is not None else self._scan(text) if short else []
+            for row, text in zip(known, asked, strict=True)
+        ]
+        return _Plan(found, self._jobs(asked, found if short else None) if new else [], new)
+
+    def _jobs(self, texts: Sequence[str], found: list[list[Finding]] | None) -> list[_Job]:
+        """What worker processes are asked: of long texts everything, of others what is not `found` here."""
+        jobs = [self._detection(texts, found is not None)]
         if self._names:
-            jobs.append(self._analysis(texts, short, found))
-        return found, [job for job in jobs if job.numbers]
+            jobs.append(self._analysis(texts, found))
+        return [job for job in jobs if job.numbers]
+
+    def _settled(
+        self, plan: _Plan, texts: Sequence[str], answers: Sequence[list[Any] | Unavailable], tenant: str
+    ) -> list[list[Finding]]:
+        _read(plan, texts, answers)
+        for number, name in plan.new.items():
+            self._memo.keep(name, plan.found[number])
+        lists = self._lists.of(tenant)
+        return [_ruled(lists, text, found) for text, found in zip(texts, plan.found, strict=True)]
 
     def _silent(self, lines: str) -> bool:
         """Whether one look at all texts shows that there is nothing in any: most bodies hold nothing."""
@@ -204,12 +235,12 @@ class Detector:
             hits = tuple(sorted({*hits, *self._own_gate.open(undisguised(text)[0])}))
         return hits
 
-    def _analysis(self, texts: Sequence[str], short: bool, known: Sequence[Sequence[Finding]]) -> _Job:
+    def _analysis(self, texts: Sequence[str], known: Sequence[Sequence[Finding]] | None) -> _Job:
         job = _Job(self._presidio, [], [], self._analysed)
         if not self._gate_is_theirs and self._presidio.ready:
             self._gate, self._gate_is_theirs = Gate(self._presidio.hello()), True
         for number, text in enumerate(texts):
-            chosen = self._choose(text, known[number]) if short else None
+            chosen = None if known is None else self._choose(text, known[number])
             if text and chosen != ():
                 job.request.append((text, chosen))
                 job.numbers.append(number)
@@ -269,20 +300,14 @@ def _asked_sync(job: _Job) -> list[Any] | Unavailable:
         return failure
 
 
-def _settled(
-    texts: Sequence[str],
-    found: list[list[Finding]],
-    jobs: list[_Job],
-    answers: Sequence[list[Any] | Unavailable],
-    lists: TenantLists,
-) -> list[list[Finding]]:
-    for job, answer in zip(jobs, answers, strict=True):
+def _read(plan: _Plan, texts: Sequence[str], answers: Sequence[list[Any] | Unavailable]) -> None:
+    """Add to what was found what the worker processes say, or that they could not."""
+    for job, answer in zip(plan.jobs, answers, strict=True):
         for place, number in enumerate(job.numbers):
             if isinstance(answer, Unavailable):
-                found[number].append(_unavailable(answer.what))
+                plan.found[number].append(_unavailable(answer.what))
             else:
-                found[number] += job.read(texts[number], answer[place])
-    return [_ruled(lists, text, findings) for text, findings in zip(texts, found, strict=True)]
+                plan.found[number] += job.read(texts[number], answer[place])
 
 
 def _ruled(lists: TenantLists, text: str, findings: list[Finding]) -> list[Finding]:

@@ -18,6 +18,7 @@ import guard.services.detector
 from guard.errors import SetupError
 from guard.pii.scan import Scanner
 from guard.services.detector import Detector, shipped_patterns
+from guard.services.memo import Memo
 from guard.types import Finding
 
 pytestmark = pytest.mark.anyio
@@ -116,18 +117,36 @@ async def test_a_lone_surrogate_disturbs_no_source(detector: Detector) -> None:
     assert values == ["ACME-1234", CARD, "945456787654"]
 
 
-async def test_the_synchronous_and_the_asynchronous_way_agree(detector: Detector) -> None:
+async def test_the_synchronous_and_the_asynchronous_way_agree(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts = [f"x {CARD}", "ACME-1234", FILLER * 600 + " 945456787654", "li@corp.internal"]
-    assert detector.detect_sync(texts) == await detector.detect(texts)
+    blocking = detector.detect_sync(texts)
+    monkeypatch.setattr(detector, "_memo", Memo())
+    assert blocking == await detector.detect(texts)
 
 
-def test_many_threads_get_what_one_gets(detector: Detector) -> None:
+async def test_a_text_that_comes_again_is_known(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a conversation only the new turn is searched; the findings are those of all its turns."""
+    turns = [f"again {CARD}", "again ACME-1234", "again 945456787654", "again nothing", FILLER * 600]
+    first = await detector.detect(turns)
+    asked: list[Any] = []
+    monkeypatch.setattr(detector._scanner, "candidates", lambda text: asked.append(text) or [])
+    monkeypatch.setattr(detector._pool, "submit", lambda request: pytest.fail("a worker is asked"))
+    monkeypatch.setattr(detector._presidio, "submit", lambda request: pytest.fail("Presidio is asked"))
+    assert await detector.detect([*turns, "a new turn, for 3 of us at 4 o'clock"]) == [*first, []]
+    assert asked == ["a new turn, for 3 of us at 4 o'clock"]
+    monkeypatch.undo()
+    assert await detector.detect(turns, "another tenant") == first
+
+
+def test_many_threads_get_what_one_gets(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
     """B39: the same answers as in a row."""
     texts = [f"{'x' * n} ACME-{1000 + n} and 94545678{7000 + n}" for n in range(40)]
     with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(lambda t: detector.detect_sync([t]), texts)) == [
-            detector.detect_sync([text]) for text in texts
-        ]
+        many = list(threads.map(lambda t: detector.detect_sync([t]), texts))
+    monkeypatch.setattr(detector, "_memo", Memo())
+    assert many == [detector.detect_sync([text]) for text in texts]
 
 
 async def test_a_text_of_a_million_characters_is_searched_to_its_end(detector: Detector) -> None:
@@ -165,10 +184,10 @@ AMONG += ["ACME-1234", "ＡＣＭＥ－１２３４", "工号123456", "see https
 def test_one_look_at_all_texts_hides_no_value_among_them(value: str) -> None:
     """The catalogue, own patterns and Presidio: what is found in a text alone is found between others."""
     made = Detector(scanner_args=ARGS, presidio=("UrlRecognizer",), custom=(BADGE, TICKET))
-    found, jobs = made._plan(["Hello", value, "Bye."])
+    found, jobs, _ = made._plan(["Hello", value, "Bye."])
     touched = {number for job in jobs for number in job.numbers} | {n for n, f in enumerate(found) if f}
     assert touched == {1}
-    assert made._plan(["Hello", "Bye."]) == ([[], []], [])
+    assert made._plan(["Hello", "Bye."]) == ([[], []], [], {})
     made.close()
 
 
@@ -181,7 +200,7 @@ def test_one_look_at_all_texts_hides_nothing_at_their_ends(
     monkeypatch.setattr(guard.services.detector, "shipped_patterns", lambda names: ((pattern,),))
     theirs = Detector(scanner_args=ARGS, presidio=("UsBankRecognizer",))
     for made in (own, theirs):
-        (job,) = made._plan(["Hello", "ACME", "Bye."])[1]
+        (job,) = made._plan(["Hello", "ACME", "Bye."]).jobs
         assert job.numbers == [1]
         made.close()
 
@@ -303,10 +322,10 @@ def test_with_another_presidio_every_text_is_sent_until_it_has_said_its_patterns
     monkeypatch.setattr(guard.services.detector, "_installed", lambda: "0.0.1")
     made = Detector(scanner_args=ARGS, presidio=("UsBankRecognizer",), presidio_deadline_s=30)
     text = "account 945456787654"
-    assert made._analysis(["hello"], True, [()]).numbers == [0]
+    assert made._analysis(["hello"], [()]).numbers == [0]
     assert [f.kind for f in made.detect_sync([text])[0]] == ["pii.us.bank_number"]
-    assert made._analysis(["hello"], True, [()]).numbers == []
-    assert made._analysis([text], True, [()]).numbers == [0]
+    assert made._analysis(["hello"], [()]).numbers == []
+    assert made._analysis([text], [()]).numbers == [0]
     made.close()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guard.attached import Attached
 from guard.errors import SetupError
 from guard.keys import Keys
 from guard.kinds import KINDS, NAMES, matches
@@ -65,7 +66,25 @@ def build(
     guard.dispatch = open_dispatch(policy, settings, guard)
     if detecting:
         _warm(policy)
+    if policy.attach:
+        guard.attached = Attached(guard, lambda combined: beside(guard, combined, start=detecting))
     return guard
+
+
+def beside(guard: Guard, policy: Policy, *, start: bool = True) -> Guard:
+    """Make the guard of another policy beside one; workers are shared where they would look for the same."""
+    settings = guard.settings
+    args = detector_args(policy, settings)
+    shared = next((g.detector for g in guard.family if detector_args(g.policy, settings) == args), None)
+    detector = shared or open_detector(policy, settings, start=start)
+    same = next((g for g in guard.family if g.policy.traffic == policy.traffic), None)
+    dispatch = same.dispatch if same else open_dispatch(policy, settings, guard)
+    made = guard.sibling(policy, detector, dispatch)
+    if policy.moderation.url:
+        guard.name(policy.moderation.url)
+    if start:
+        _warm(policy)
+    return made
 
 
 def _warm(policy: Policy) -> None:
@@ -199,16 +218,19 @@ def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch 
     for model in dict.fromkeys(model for models in traffic.fallbacks.values() for model in models):
         if problem := prices.problem(model):
             raise SetupError(f"traffic.fallbacks: {model} {problem}")
-    limits = _open_limits(traffic.limits, settings) if traffic.limits.limited else None
+    limits = _open_limits(traffic.limits, settings, guard) if traffic.limits.limited else None
     budget = _open_budget(traffic.budget, settings, guard, prices) if traffic.budget.limited else None
     return Dispatch(traffic, prices, limits=limits, budget=budget, wait_s=settings.store_timeout_s)
 
 
-def _open_limits(rules: LimitRules, settings: Settings) -> Limits:
-    """In memory for one process; in a file where several share the limits."""
+def _open_limits(rules: LimitRules, settings: Settings, guard: Guard) -> Limits:
+    """In memory for one process; in a file where several share the limits. The policies of one guard count together."""
     from guard.outside.stores.windows import MemoryWindows, SqliteWindows
     from guard.traffic.limits import Limits
 
+    found = next((g.dispatch.limits for g in guard.family if g.dispatch and g.dispatch.limits), None)
+    if found is not None:
+        return Limits(rules, found.windows)
     if settings.workers == 1:
         return Limits(rules, MemoryWindows())
     path = home_of(settings) / "limits.sqlite3"
@@ -245,23 +267,29 @@ def open_detector(policy: Policy, settings: Settings, *, start: bool = True) -> 
     """The detector for everything that any stage of the policy acts on."""
     from guard.services.detector import Detector
 
-    kinds = frozenset().union(*(wanted(policy, stage) for stage in (Stage.INPUT, Stage.OUTPUT, Stage.LOGS)))
-    recognizers = policy.recognizers
-    detector = Detector(
-        scanner_args=scanner_args(policy, kinds),
-        presidio=tuple(recognizers.presidio.recognizers),
-        presidio_deadline_s=recognizers.presidio.deadline_ms / 1000,
-        engine=recognizers.presidio.engine,
-        models=recognizers.presidio.models,
-        custom=tuple(recognizers.custom),
-        lists=acting_lists(policy, kinds),
-        workers=settings.detect_workers,
-        deadline_s=settings.detect_timeout_s,
-    )
+    detector = Detector(**detector_args(policy, settings))
     if start:
         detector.start()
         _await_engine(policy, detector)
     return detector
+
+
+def detector_args(policy: Policy, settings: Settings) -> dict[str, Any]:
+    """What a policy's detector is made of: of two that are equal one is enough."""
+    stages = (Stage.INPUT, Stage.OUTPUT, Stage.LOGS)
+    kinds = frozenset(k for s in stages for k in wanted(policy, s) if k.startswith(("pii.", "secret.")))
+    recognizers = policy.recognizers
+    return {
+        "scanner_args": scanner_args(policy, kinds),
+        "presidio": tuple(recognizers.presidio.recognizers),
+        "presidio_deadline_s": recognizers.presidio.deadline_ms / 1000,
+        "engine": recognizers.presidio.engine,
+        "models": recognizers.presidio.models,
+        "custom": tuple(recognizers.custom),
+        "lists": acting_lists(policy, kinds),
+        "workers": settings.detect_workers,
+        "deadline_s": settings.detect_timeout_s,
+    }
 
 
 def _await_engine(policy: Policy, detector: Detector) -> None:

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from guard.attached import unlisted, wanted
 from guard.engine import Exchange, Screened, screen_input, screen_output
 from guard.errors import BadRequest, Refused, Unavailable
 from guard.keys import keyed_hash
 from guard.moderation import ask_inline, highest, inline_scores
 from guard.outside.upstream import ANSWER_BYTES
 from guard.policy import names
+from guard.policy.attach import Asked
 from guard.policy.decide import decide, judges, may_call, numbers
 from guard.refusals import Reply, choices_of, refused
 from guard.sentences import HISTORY, message_for
@@ -43,8 +45,11 @@ from guard.wire.documents import Places
 from guard.wire.hints import hinted
 from guard.wire.media import OPAQUE, Document, kind_of
 from guard.wire.openai import MODEL, RESPONSES, Endpoint, Reading, endpoint, request_reading, response_reading
+from guard.wire.urlpath import spellings
 
 if TYPE_CHECKING:
+    import httpx2
+
     from guard.dispatch import Entered
     from guard.guard import Guard
 
@@ -79,7 +84,7 @@ class Call:
         exchange: Exchange,
         *,
         route: RoutePlaces | None = None,
-        admission: Admission | None = None,
+        url: httpx2.URL | None = None,
         parent: Any = None,
         links: Sequence[Any] = (),
         change: bool = True,
@@ -92,7 +97,8 @@ class Call:
         self.exchange = exchange
         self.endpoint: Endpoint | None = _known(mount, method, path)
         self.route = route
-        self.admission = admission
+        self.url = url
+        self.admission: Admission | None = guard.admit(url) if url is not None else None
         self.action = Action.ALLOW
         self.body: Any = None
         self.notes: tuple[str, ...] = ()
@@ -141,10 +147,13 @@ class Call:
 
     def _read(self, headers: Headers, body: bytes) -> tuple[Sequence[Segment], Sequence[Finding]]:
         if self.endpoint is None and self.route is None:
+            self._bind(headers)
             return (), self._unknown()
         if self.route is not None:
+            self._bind(headers)
             return self._read_own(self.route[0], headers, body)
         if not body and self.method in ("GET", "HEAD", "OPTIONS", "DELETE"):
+            self._bind(headers)
             return self._named(), ()
         limits = self.guard.limits
         plain = bodies.decode(body, bodies.json_form(headers).coding, limits.body_bytes)
@@ -152,6 +161,7 @@ class Call:
         assert self.endpoint is not None
         if not isinstance(self.body, dict):
             raise BadRequest(400, "invalid_body", "the body must be a JSON object")
+        self._bind(headers)
         self._modernise(self.endpoint)
         self.exchange.unknown = self._goes_on()
         reading = request_reading(self.endpoint, self.body, self.guard.limits)
@@ -159,6 +169,31 @@ class Call:
             legacy.check_window(self.endpoint, self.body, len(plain), reading.segments)
         unknown = [_UNKNOWN._replace(path=self._history[0])] if self.exchange.unknown else []
         return reading.segments, (*reading.opaque, *unknown)
+
+    def _bind(self, headers: Headers) -> None:
+        """Hold the call to the policy for its tenant, path and model, and for what it asks; raises BadRequest."""
+        names = wanted(headers)
+        attached = self.guard.attached
+        if attached is None:
+            if names:
+                raise unlisted(frozenset())
+            return
+        attached.check(names)
+        exchange = self.exchange
+        exchange.paths += tuple(spelled(self.path))
+        exchange.asked += names
+        models = attached.candidates(
+            self.path, self.body.get("model") if isinstance(self.body, dict) else None
+        )
+        # Where an inner mount knows the model, what is attached to models is its to hold.
+        models = () if models is None and not self._change else models
+        self._hold(attached.choose(Asked(exchange.identity.tenant, exchange.paths, models, exchange.asked)))
+
+    def _hold(self, guard: Guard) -> None:
+        if guard is not self.guard:
+            self.guard, self.policy = guard, guard.policy
+            self._span.prepare(guard.policy_group)
+            self.admission = guard.admit(self.url) if self.url is not None else None
 
     @property
     def _history(self) -> tuple[str, str]:
@@ -591,6 +626,11 @@ def _said_inline(effect: Effect, data: Any) -> list[Mapping[str, float]] | None:
     """What the provider says of its own answer, for each text that the judge is asked about; None where it does not."""
     told = inline_scores(data) if isinstance(effect, Score) and isinstance(data, dict) else None
     return [highest(told)] * len(effect.texts) if told and isinstance(effect, Score) else None
+
+
+def spelled(path: str) -> list[str]:
+    """A path in every way that a server may read it."""
+    return sorted({path, *("/" + "/".join(segments) for segments in spellings(path))})
 
 
 def _known(mount: Mount, method: str, path: str) -> Endpoint | None:

@@ -16,6 +16,7 @@ from guard.guard import Guard
 from guard.keys import Keys
 from guard.logs import redactor
 from guard.moderation import CATEGORIES
+from guard.policy.attach import Asked
 from guard.policy.cases import Case, Placed
 from guard.policy.decide import decide
 from guard.policy.model import Policy
@@ -108,6 +109,16 @@ class Cases:
             if d.action > Action.ALLOW or (d.rule in rules and not rules[d.rule].steps)
         ]
 
+    def _held(self, case: Case) -> Guard:
+        """The guard of the policy that holds for a case."""
+        attached, path = self._guard.attached, _PATHS[case.endpoint]
+        if attached is None:
+            return self._guard
+        body = case.body or {}
+        return attached.choose(
+            Asked(case.tenant, (path,), attached.candidates(path, case.model or body.get("model")))
+        )
+
     def _input(self, case: Case) -> _Result:
         assert case.input is not None
         return self._screened(case, screen_input, [Segment("", case.input)], ())
@@ -132,7 +143,7 @@ class Cases:
 
     def _destination(self, case: Case) -> _Result:
         assert case.destination is not None
-        admission = self._guard.admit(case.destination)
+        admission = self._held(case).admit(case.destination)
         if admission.allowed:
             return _Result(Action.ALLOW)
         return _Result(Action.BLOCK, kinds=(admission.code,), refused=admission.reason)
@@ -144,9 +155,10 @@ class Cases:
     def _screened(
         self, case: Case, screen: Any, segments: Sequence[Segment], opaque: Sequence[Finding]
     ) -> _Result:
-        exchange = self._guard.open_exchange(Identity(case.tenant))
-        flow: Flow[Screened] = screen(self._policy, exchange, segments, opaque)
-        screened = drive_sync(flow, _Doors(self._guard, case))
+        guard = self._held(case)
+        exchange = guard.open_exchange(Identity(case.tenant))
+        flow: Flow[Screened] = screen(guard.policy, exchange, segments, opaque)
+        screened = drive_sync(flow, _Doors(guard, case))
         verdict, blocking = screened.verdict, screened.verdict.blocking
         whole = screened.changes.get("", segments[0].text) if len(segments) == 1 else None
         return _Result(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from guard.errors import Unavailable
 from guard.judging import Moderation, SyncModeration
@@ -16,18 +18,38 @@ if TYPE_CHECKING:
 _Scores = list[dict[str, float]]
 
 
-class CallDoors:
-    """The doors of one call, asynchronous."""
+class Held(Protocol):
+    """What is held to a guard: a call, once its request was read to the guard of the policy that holds for it."""
 
-    def __init__(self, guard: Guard, moderation: Moderation | None, parent: Any, tenant: str) -> None:
-        self._guard = guard
-        self._moderation = moderation
+    @property
+    def guard(self) -> Guard: ...
+
+
+@dataclass(frozen=True, slots=True)
+class To:
+    """What is held to one guard from the start."""
+
+    guard: Guard
+
+
+class CallDoors:
+    """The doors of one call, asynchronous; `judge` names the moderation service under the guard that holds."""
+
+    def __init__(
+        self, held: Held, judge: Callable[[Guard], Moderation | None], parent: Any, tenant: str
+    ) -> None:
+        self._held = held
+        self._judge = judge
         self._parent = parent
         self._tenant = tenant
 
+    @cached_property
+    def _moderation(self) -> Moderation | None:
+        return self._judge(self._held.guard)
+
     async def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Find spans in each text, by the lists of this tenant."""
-        return await self._guard.detector.detect(texts, self._tenant)
+        return await self._held.guard.detector.detect(texts, self._tenant)
 
     async def score(self, texts: Sequence[str]) -> _Scores:
         """Ask the moderation service about each text."""
@@ -41,21 +63,27 @@ class CallDoors:
 
     async def commit(self, record: bytes) -> None:
         """Make a record durable."""
-        await self._guard.ledger.commit(record)
+        await self._held.guard.ledger.commit(record)
 
 
 class SyncCallDoors:
-    """The doors of one call, blocking."""
+    """The doors of one call, blocking; `judge` as for `CallDoors`."""
 
-    def __init__(self, guard: Guard, moderation: SyncModeration | None, parent: Any, tenant: str) -> None:
-        self._guard = guard
-        self._moderation = moderation
+    def __init__(
+        self, held: Held, judge: Callable[[Guard], SyncModeration | None], parent: Any, tenant: str
+    ) -> None:
+        self._held = held
+        self._judge = judge
         self._parent = parent
         self._tenant = tenant
 
+    @cached_property
+    def _moderation(self) -> SyncModeration | None:
+        return self._judge(self._held.guard)
+
     def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Find spans in each text, by the lists of this tenant."""
-        return self._guard.detector.detect_sync(texts, self._tenant)
+        return self._held.guard.detector.detect_sync(texts, self._tenant)
 
     def score(self, texts: Sequence[str]) -> _Scores:
         """Ask the moderation service about each text."""
@@ -69,19 +97,18 @@ class SyncCallDoors:
 
     def commit(self, record: bytes) -> None:
         """Make a record durable."""
-        self._guard.ledger.commit_sync(record)
+        self._held.guard.ledger.commit_sync(record)
 
 
 class LocalDoors(SyncCallDoors):
     """The doors of the Python interface: the moderation service that the settings name."""
 
     def __init__(self, guard: Guard, tenant: str = "default") -> None:
-        base, auth = guard.default_moderation()
-        super().__init__(guard, guard.moderation(base, auth, sync=True), None, tenant)
+        super().__init__(To(guard), lambda g: g.moderation(*g.default_moderation(), sync=True), None, tenant)
 
     @property
     def asynchronous(self) -> CallDoors:
         """The same doors for an event loop."""
-        base, auth = self._guard.default_moderation()
-        moderation = self._guard.moderation(base, auth, sync=False)
-        return CallDoors(self._guard, moderation, None, self._tenant)
+        return CallDoors(
+            self._held, lambda g: g.moderation(*g.default_moderation(), sync=False), None, self._tenant
+        )

@@ -61,6 +61,7 @@ class Exchange:
     `stacked` says that an outer mount shares it: what the inner one releases is remembered (`released`,
     `streamed`) and not screened twice. `judge` is the moderation service of its model call. `unknown` says that
     it goes on from what guard does not know any more: a placeholder could be another's, so none comes back.
+    `paths` and `asked` are the paths of its mounts and the policies that it asks for, where some are attached.
     """
 
     identity: Identity
@@ -76,6 +77,8 @@ class Exchange:
     unknown: bool = False
     stacked: bool = False
     judge: tuple[str, str] | None = None
+    paths: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
     streamed: dict[str, StringIO] = field(default_factory=dict)
     _subjects: dict[Finding, str] = field(default_factory=dict)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 import time
 from collections import OrderedDict
@@ -22,6 +23,7 @@ from guard.errors import Refused
 from guard.judging import Moderation, SyncModeration
 from guard.keys import Keys
 from guard.pii.mapping import Mapping as Placeholders
+from guard.policy.attach import Asked
 from guard.policy.decide import judges
 from guard.policy.model import Policy
 from guard.refusals import refused
@@ -32,6 +34,7 @@ from guard.trace import records, spans
 from guard.types import Admission, Finding, Flow, Identity, Limits, Segment, Verdict
 
 if TYPE_CHECKING:
+    from guard.attached import Attached
     from guard.dispatch import Dispatch
     from guard.outside.egress import Egress, SyncAdmittingTransport
     from guard.services.detector import Detector
@@ -77,6 +80,9 @@ class Guard:
         self.answer_limits = Limits(64 * 1024 * 1024, 256, 1 << 20, 1 << 20, 1 << 20)
         self.cuts = detector.cuts()
         self.dispatch: Dispatch | None = None
+        self.attached: Attached | None = None
+        self.siblings: tuple[Guard, ...] = ()
+        self._root: Guard | None = None
         self._lock = threading.RLock()
         self._closed = False
         self._ledger: Ledger | None = None
@@ -103,20 +109,57 @@ class Guard:
             if self._closed:
                 return
             self._closed = True
+        for guard in self.family:
+            guard._release()
+        for dispatch in {guard.dispatch for guard in self.family} - {None}:
+            dispatch.close()  # type: ignore[union-attr]
+        if self._ledger is not None:
+            self._ledger.append(records.lifecycle(self.recorder, spans.STOP, self.policy_attributes))
+            self._ledger.close()
+
+    def _release(self) -> None:
         self.detector.close()
         for moderation in self._moderations.values():
             moderation.close()
         if self._blocking is not None:
             self._blocking.close()
-        if self.dispatch is not None:
-            self.dispatch.close()
-        if self._ledger is not None:
-            self._ledger.append(records.lifecycle(self.recorder, spans.STOP, self.policy_attributes))
-            self._ledger.close()
+
+    async def disconnect(self) -> None:
+        """Close the running loop's connections, those of the attached policies too."""
+        for guard in self.family:
+            if guard._egress is not None:
+                await guard._egress.aclose()
+
+    @property
+    def root(self) -> Guard:
+        """The guard that keeps the ledger and the named hosts: this one, or the one that it was made beside."""
+        return self._root or self
+
+    @property
+    def family(self) -> tuple[Guard, ...]:
+        """The guards that share one ledger: the one that was made at start, and those beside it."""
+        return (self.root, *self.root.siblings)
+
+    def sibling(self, policy: Policy, detector: Detector, dispatch: Dispatch | None) -> Guard:
+        """Make the guard of another policy beside this one: same keys, names and ledger, its own decisions."""
+        assert self.recorder is not None  # shared: made before it is copied
+        made = copy.copy(self)
+        for derived in ("policy_attributes", "policy_group"):
+            made.__dict__.pop(derived, None)
+        made.policy, made.dispatch, made.attached = policy, dispatch, None
+        made.detector, made.cuts = detector, detector.cuts()
+        made._egress, made._blocking, made._moderations = None, None, OrderedDict()
+        made._admissions, made._last_admission = {}, ("", None, None)
+        made._root, made.siblings = self.root, ()
+        with self._lock:
+            self.root.siblings += (made,)
+        return made
 
     @property
     def ledger(self) -> Ledger:
         """The durable record, opened at the first exchange that is recorded."""
+        if self._root is not None:
+            return self._root.ledger
         with self._lock:
             if self._ledger is None:
                 self._ledger = self._open_ledger(self.settings, self.admit)
@@ -152,11 +195,14 @@ class Guard:
 
     def judge(self, text: str) -> Verdict:
         """Judge a text as a model's answer: output rules over what is found and over its moderation scores."""
-        return drive_sync(self._judge(self.open_exchange(Identity()), text), self.local_doors())
+        guard = self._of("")
+        return drive_sync(guard._judge(guard.open_exchange(Identity()), text), guard.local_doors())
 
     async def ajudge(self, text: str) -> Verdict:
         """Judge a text as `judge` does, without blocking the event loop."""
-        return await drive(self._judge(self.open_exchange(Identity()), text), self.local_doors().asynchronous)
+        guard = self._of("")
+        doors = guard.local_doors().asynchronous
+        return await drive(guard._judge(guard.open_exchange(Identity()), text), doors)
 
     def _judge(self, exchange: Exchange, text: str) -> Flow[Verdict]:
         from guard.engine import screen_output
@@ -167,7 +213,12 @@ class Guard:
     @contextlib.contextmanager
     def exchange(self, tenant: str = "default", user: str = "") -> Iterator[TextExchange]:
         """Open one exchange for text: placeholders of its `redact` are put back by its `restore`."""
-        yield TextExchange(self, self.open_exchange(Identity(tenant, user)))
+        guard = self._of(tenant)
+        yield TextExchange(guard, guard.open_exchange(Identity(tenant, user)))
+
+    def _of(self, tenant: str) -> Guard:
+        """The guard of the policy that holds for a tenant's texts."""
+        return self if self.attached is None else self.attached.choose(Asked(tenant))
 
     # what the mounts use
 
@@ -226,13 +277,15 @@ class Guard:
 
     def name(self, url: str) -> None:
         """Name a host that may be reached (an upstream, a base URL); where it is, the table or the policy says."""
+        root = self.root
         target = httpx2.URL(url)
         port = f":{target.port}" if target.port else ""
         origin = f"{target.scheme}://{target.host}{port}"
         with self._lock:
-            if origin not in self.named:
-                self.named |= {origin}
-                self._admissions = {}
+            if origin not in root.named:
+                named = root.named | {origin}
+                for guard in self.family:
+                    guard.named, guard._admissions = named, {}
 
     def moderation(self, base_url: str, authorization: str, *, sync: bool) -> Any:
         """The moderation client for a destination: the configured one, else the model call's own host and key."""

@@ -148,13 +148,13 @@ async def _judge(guard: Guard, service: Any, row: Labelled, kept: Kept, advance:
 
 async def _scores(guard: Guard, service: Any, text: str) -> Mapping[str, float] | None:
     """The scores of a text as of an answer's: redacted before it is shown to the judge. None: it could not be asked."""
-    from guard.doors import CallDoors
+    from guard.doors import CallDoors, To
     from guard.engine import screen_output
     from guard.services.drivers import drive
     from guard.types import Identity, Segment
 
     exchange = guard.open_exchange(Identity())
-    doors = CallDoors(guard, service, None, "default")
+    doors = CallDoors(To(guard), lambda _: service, None, "default")
     screened = await drive(screen_output(guard.policy, exchange, [Segment("text", text)], ()), doors)
     if any(d.finding.kind == "guard.unavailable.moderation" for d in screened.verdict.decisions):
         return None

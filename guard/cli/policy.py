@@ -82,6 +82,31 @@ def show(
     return _print_json(data | {"origins": origins(loaded)} if why else data)
 
 
+@app.command(epilog="Example: guard policy resolve acme.yaml --tenant acme --model gpt-5.6")
+def resolve(
+    source: Source = "default",
+    tenant: Annotated[str, typer.Option(help="whose request; left out: of no known tenant")] = "",
+    path: Annotated[str, typer.Option(help="its path, such as /v1/chat/completions; left out: any")] = "",
+    model: Annotated[str, typer.Option(help="the model that it names; left out: any")] = "",
+    header: Annotated[str, typer.Option(help="what it asks for by x-guard-policy")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say which attached policies hold for a request, with the line of each, and what they make tighter.
+
+    What is left out is not known, and what is not known counts as met: the stricter holds.
+    """
+    from guard.cli import attachments
+    from guard.policy.load import load
+
+    try:
+        said = attachments.explain(load(source), attachments.asked(tenant, path, model, header))
+    except PolicyError as error:
+        _fail(error, as_json)
+    if as_json:
+        return _print_json(said)
+    return typer.echo("\n".join(map(cell, attachments.lines(said))))
+
+
 @app.command("test", epilog="Example: guard policy test policies/acme.yaml --junit report.xml")
 def run_cases(
     source: Source = "default",
@@ -173,7 +198,9 @@ def _fail(error: PolicyError, as_json: bool) -> Any:
 
 
 def _parts(problem: str) -> dict[str, Any]:
-    return {key: getattr(problem, key) for key in ("file", "line", "key", "message")}
+    return {key: getattr(problem, key, None) for key in ("file", "line", "key")} | {
+        "message": getattr(problem, "message", problem)
+    }
 
 
 def _print_list(title: str, lines: list[str]) -> None:

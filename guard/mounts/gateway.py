@@ -19,6 +19,7 @@ from guard.call import Call
 from guard.doors import CallDoors
 from guard.errors import BadRequest, GuardError, Refused, SetupError
 from guard.guard import OPENAI, Guard
+from guard.judging import Moderation
 from guard.mounts.messages import (
     ClientLeft,
     Receive,
@@ -141,7 +142,7 @@ class Gateway:
                     _settle()
                 await send({"type": "lifespan.startup.complete"})
             else:
-                await self.guard.egress.aclose()
+                await self.guard.disconnect()
                 if self._owns:
                     self.guard.close()
                 return await send({"type": "lifespan.shutdown.complete"})
@@ -199,7 +200,7 @@ class Gateway:
             scope["method"],
             path,
             self.guard.open_exchange(Identity(tenant)),
-            admission=self.guard.admit(self._url(path)),
+            url=self._url(path),
             links=(remote,) if remote is not None else (),
         )
 
@@ -213,10 +214,13 @@ class Gateway:
         return known
 
     def _doors(self, call: Call, authorization: bytes) -> CallDoors:
-        moderation = None
-        if judges(self.guard.policy):
-            moderation = self.guard.moderation(self.upstream, authorization.decode("latin-1"), sync=False)
-        return CallDoors(self.guard, moderation, call.parent, call.tenant)
+        def judge(guard: Guard) -> Moderation | None:
+            if not judges(guard.policy):
+                return None
+            found: Moderation = guard.moderation(self.upstream, authorization.decode("latin-1"), sync=False)
+            return found
+
+        return CallDoors(call, judge, call.parent, call.tenant)
 
 
 def _settle() -> None:

@@ -8,6 +8,7 @@ from guard.call import Call, Headers
 from guard.doors import CallDoors
 from guard.errors import BadRequest, Refused
 from guard.guard import Guard, current_exchange
+from guard.judging import Moderation
 from guard.mounts.messages import (
     ASGIApp,
     ClientLeft,
@@ -89,12 +90,15 @@ class Responder:
 
     def doors(self) -> CallDoors:
         """Detection, the ledger, and moderation: as the settings name it, else where the inner call's was."""
-        moderation = None
-        if judges(self.guard.policy):
-            named = self.guard.default_moderation()
-            inner = self.exchange.judge if self.inner and not named[1] else None
-            moderation = self.guard.moderation(*(inner or named), sync=False)
-        return CallDoors(self.guard, moderation, self.call.parent, self.call.tenant)
+        return CallDoors(self.call, self._judge, self.call.parent, self.call.tenant)
+
+    def _judge(self, guard: Guard) -> Moderation | None:
+        if not judges(guard.policy):
+            return None
+        named = guard.default_moderation()
+        inner = self.exchange.judge if self.inner and not named[1] else None
+        judge: Moderation = guard.moderation(*(inner or named), sync=False)
+        return judge
 
     async def respond(self) -> None:
         """Read, screen, replay to the application, screen what it answers."""

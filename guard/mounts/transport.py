@@ -18,6 +18,7 @@ from guard.call import Call, Headers, Prepared
 from guard.doors import CallDoors, SyncCallDoors
 from guard.errors import BadRequest, Outage, Refused, SetupError
 from guard.guard import Guard, current_exchange, current_identity
+from guard.judging import Moderation, SyncModeration
 from guard.mounts.messages import failed, failure_event
 from guard.mounts.sockets import shut_sockets
 from guard.outside.egress import Timeouts, UpstreamError
@@ -227,7 +228,7 @@ def new_call(guard: Guard, request: httpx2.Request) -> Call:
         request.method,
         request.url.path,
         exchange,
-        admission=guard.admit(request.url),
+        url=request.url,
         parent=spans.current_parent(),
     )
 
@@ -291,11 +292,12 @@ class GuardTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Run one model call under the policy."""
         call = new_call(self.guard, request)
-        moderation = self.guard.moderation(*_judge(call), sync=False) if judges(self.guard.policy) else None
+
+        def judge(guard: Guard) -> Moderation | None:
+            return guard.moderation(*_judge(call), sync=False) if judges(guard.policy) else None
+
         try:
-            answer = await self._run(
-                call, request, CallDoors(self.guard, moderation, call.parent, call.tenant)
-            )
+            answer = await self._run(call, request, CallDoors(call, judge, call.parent, call.tenant))
         except (Refused, BadRequest) as refused:
             return _refusal(refused, call, request)
         except UpstreamError as failure:
@@ -317,7 +319,7 @@ class GuardTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the guard where it was made for this client; one that clients share stays open."""
         if self._owns:
-            await self.guard.egress.aclose()
+            await self.guard.disconnect()
             await asyncio.to_thread(self.guard.close)
 
 
@@ -354,8 +356,11 @@ class SyncGuardTransport(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Run one model call under the policy."""
         call = new_call(self.guard, request)
-        moderation = self.guard.moderation(*_judge(call), sync=True) if judges(self.guard.policy) else None
-        doors = SyncCallDoors(self.guard, moderation, call.parent, call.tenant)
+
+        def judge(guard: Guard) -> SyncModeration | None:
+            return guard.moderation(*_judge(call), sync=True) if judges(guard.policy) else None
+
+        doors = SyncCallDoors(call, judge, call.parent, call.tenant)
         try:
             return self._run(call, request, doors)
         except (Refused, BadRequest) as refused:
@@ -370,8 +375,8 @@ class SyncGuardTransport(httpx2.BaseTransport):
     def _run(self, call: Call, request: httpx2.Request, doors: SyncCallDoors) -> httpx2.Response:
         headers = request.headers.raw
         prepared = drive_sync(call.open(headers, request.read()), doors)
-        if self.guard.dispatch is not None:
-            prepared = self.guard.dispatch.enter_sync(call, prepared, request.url, headers)
+        if call.guard.dispatch is not None:
+            prepared = call.guard.dispatch.enter_sync(call, prepared, request.url, headers)
         call.start_model(prepared, request.url.host, request.url.port)
         try:
             answer = self._forward(call, request, prepared, headers)
@@ -396,8 +401,8 @@ class SyncGuardTransport(httpx2.BaseTransport):
     def _forward(
         self, call: Call, request: httpx2.Request, prepared: Prepared, headers: Headers
     ) -> httpx2.Response:
-        dispatch = self.guard.dispatch
-        send = self.guard.blocking.handle_request
+        dispatch = call.guard.dispatch
+        send = call.guard.blocking.handle_request
         out = httpx2.Request(
             request.method,
             provider_url(destination(request.url, call), call),

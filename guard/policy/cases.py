@@ -57,7 +57,12 @@ class Case(Node):
     endpoint: Literal["chat", "responses", "completions", "embeddings"] = Field(
         default="chat", description="the endpoint of the body"
     )
-    tenant: fields.Line = Field(default="default", min_length=1, description="whose lists hold")
+    tenant: fields.Line = Field(
+        default="default", min_length=1, description="whose lists and attached policies hold"
+    )
+    model: fields.Line = Field(
+        default="", description="the model that a text is for, where policies are attached to models"
+    )
     scores: Mapping[Category, Score] = Field(
         default={}, description="what the judge says of the output, by category; what is left out is 0"
     )
@@ -74,6 +79,8 @@ class Case(Node):
     def _check_details(self, subject: str) -> None:
         if self.scores and subject != "output":
             raise wrong("`scores` go with an output: take them out")
+        if self.model and subject in ("logs", "body"):
+            raise wrong(f"`model` goes with a text: {_UNMODELLED[subject]}")
         if self.endpoint != "chat" and subject != "body":
             raise wrong("`endpoint` goes with a body: take it out")
         if self.expect.text is not None and subject in ("body", "destination"):
@@ -87,6 +94,7 @@ class Case(Node):
         return next(name for name in SUBJECTS if getattr(self, name) is not None)
 
 
+_UNMODELLED = {"logs": "a log line is for none", "body": "a body names its own"}
 _INSTEAD = {"body": "expect.texts", "destination": "an action and kinds only"}
 
 

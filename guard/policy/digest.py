@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from guard.policy.model import Policy
 
 _UNORDERED = frozenset(
-    {"countries", "jurisdictions", "recognizers", "except", "allow", "processing", "storage", "tenants"}
+    "countries jurisdictions recognizers except allow processing storage tenants paths models".split()
 )
 
 _NO_MEANING: Any = {"extends": True, "tests": True, "recognizers": {"lists": {"__all__": {"terms", "file"}}}}
@@ -19,9 +19,12 @@ _NO_MEANING: Any = {"extends": True, "tests": True, "recognizers": {"lists": {"_
 def canonical(policy: Policy) -> dict[str, Any]:
     """List all that a resolved policy means as plain JSON data: no origins, no order where none matters.
 
+    An attached policy stands as its digest.
     The terms of a list stand as their SHA-256: they may be what no log should hold, and there may be many.
     """
     data = policy.model_dump(mode="json", by_alias=True, exclude=_NO_MEANING)
+    for row, attachment in zip(data["attach"], policy.attach, strict=True):
+        row["policy"] = attachment.under and attachment.under.policy.sha256
     for row, terms in zip(data["recognizers"]["lists"], policy.recognizers.lists, strict=True):
         row["terms"] = terms.sha256
     sorted_data = _sorted(data)

@@ -27,6 +27,7 @@ from guard.types import Place
 
 _HOST = re.compile(r"(?:https?://)?(?:\*\.)?(?:[^\s/?#@:*\[\]A-Z]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 _LANGUAGE = re.compile("[a-z]{2}")
+_PREFIX = re.compile(r"[^\s*]{1,200}\*?|\*")
 _NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
 _ROUTE = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE|\*) (?:/[^\s?#]*|\*)|\*")
 _SELECTOR = re.compile(r"\$(?:\.\.\w+|\.\w+|\['[^']+'\]|\[\d+\]|\[\*\]|\.\*)+")
@@ -113,6 +114,7 @@ Rules = Mapping[str, Rule]
 ToolName = Annotated[str, _shaped(_TOOL, 'write the name of a tool, such as send_mail, or "*" to mean all')]
 Line = Annotated[str, Field(max_length=200)]
 Name = Annotated[str, _shaped(_NAME, "write a short name of letters, digits, dots and dashes")]
+Prefix = Annotated[str, _shaped(_PREFIX, "write it in full, or its beginning and *, such as gpt-*")]
 Host = Annotated[
     str,
     _shaped(_HOST, "write a host in lower case, such as llm.example.org, *.example.org or localhost:8000"),

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from guard.errors import PolicyError
 from guard.policy import names
+from guard.policy.attach import Attachment
 from guard.policy.cases import Placed
 from guard.policy.lint import lint, lint_cases
 from guard.policy.model import Policy
-from guard.policy.resolve import Loaded, resolve
+from guard.policy.resolve import Loaded, combine, resolve
 from guard.policy.source import KeyPath, Problem, Source, read_source
 
 _PACK = re.compile(r"[a-z][a-z0-9-]*")
@@ -67,6 +68,27 @@ def _locate(source: str | Path, folder: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+def _placed(row: Attachment, under: Loaded, origin: str) -> Attachment:
+    """The attachment with its policy; a file's path is the same from wherever it is read again."""
+    path = under.files[-1]
+    called = row.policy if path.parent == _packs() else str(path.absolute())
+    placed = row.model_copy(update={"policy": called})
+    placed.placed(under, origin)
+    return placed
+
+
+def _check_together(source: Source, policy: Policy) -> None:
+    """Combine each attached policy with the policy once; raises PolicyError where one does not go with it."""
+    for number, row in enumerate(policy.attach):
+        try:
+            combine(policy, [row.under])
+        except PolicyError as error:
+            why = str(error.problems[0]).split(": ", 1)[-1]
+            source.problem(("attach", number, "policy"), f"does not go together with this policy: {why}")
+    if source.problems:
+        raise source.error()
+
+
 class _Loader:
     """Loads one policy and all that it extends, each file once."""
 
@@ -91,7 +113,27 @@ class _Loader:
         policy = lint(source, kinds, complete=not problems)
         if policy is None or source.problems or problems:
             raise source.error(*problems)
-        return resolve(source, policy, packs)
+        rows, problems = self._attached(source, policy)
+        if source.problems or problems:
+            raise source.error(*problems)
+        loaded = resolve(source, policy.model_copy(update={"attach": rows}), packs)
+        _check_together(source, loaded.policy)
+        return loaded
+
+    def _attached(self, source: Source, policy: Policy) -> tuple[tuple[Attachment, ...], list[str]]:
+        """The file's own attachments with their policies, and what is wrong with those."""
+        rows: list[Attachment] = []
+        problems: list[str] = []
+        for number, row in enumerate(policy.attach):
+            key = ("attach", number, "policy")
+            try:
+                for under in self._extend(source, key, row.policy):
+                    rows.append(_placed(row, under, source.origin(("attach", number))))
+                    if under.policy.attach:
+                        source.problem(key, "attaches policies in turn: attach each of them here")
+            except PolicyError as error:
+                problems += error.problems
+        return tuple(rows), list(dict.fromkeys(problems))
 
     def _extended(self, source: Source) -> tuple[list[Loaded], list[str]]:
         packs: list[Loaded] = []

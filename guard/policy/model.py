@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from guard.kinds import MODERATION
 from guard.policy import fields, names
+from guard.policy.attach import Attachment
 from guard.policy.cases import Case
 from guard.policy.custom import Custom
 from guard.policy.digest import digest
@@ -336,7 +337,9 @@ class Policy(Node):
     routes: Mapping[fields.RouteKey, Route] = Field(
         default={}, description='own endpoints: "POST /ask" to {input: [$.question], output: [$.answer]}'
     )
-    attach: fields.Unbuilt = ()
+    attach: tuple[Attachment, ...] = Field(
+        default=(), max_length=100, description="further policies for some requests; they can only tighten"
+    )
     exceptions: fields.Unbuilt = ()
     tests: tuple[Case, ...] = Field(
         default=(), max_length=1000, description="cases that `guard policy test` runs; never inherited"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,41 @@ def resolve(source: Source, own: Policy, packs: Sequence[Loaded]) -> Loaded:
     return _Resolution(source, own, packs).finish()
 
 
+def combine(base: Policy, others: Sequence[Loaded]) -> Loaded:
+    """Combine a policy with others as a file combines what it extends: the stricter of all, at every score.
+
+    Where the places of two have nothing in common, no place is left. Raises PolicyError where they do not go
+    together otherwise.
+    """
+    packs = [as_loaded(base), *others]
+    own = Policy(**{key: getattr(base, key) for key in _OWN if key != "tests"})
+    found = _Resolution(Source(Path(base.policy)), own, packs, somewhere=False).finish()
+    name = "+".join(pack.policy.policy for pack in packs)
+    return replace(found, policy=found.policy.model_copy(update={"policy": name, "attach": ()}))
+
+
+def as_loaded(policy: Policy) -> Loaded:
+    """Take a resolved policy as if it were loaded: what is as when nobody writes it was written by nobody."""
+    default = Policy()
+    written = {path: _get(policy, path) for path in VALUES}
+    values = {
+        path: (value, BUILT_IN if value == _get(default, path) else policy.policy)
+        for path, value in written.items()
+    }
+    tables = {
+        stage: own_table(stage, getattr(policy, stage).rules, lambda pattern: policy.policy)
+        for stage in STAGES
+    }
+    return Loaded(policy, values, tables, (), ())
+
+
 @dataclass
 class _Resolution:
     source: Source
     own: Policy
     packs: Sequence[Loaded]
     loosenings: list[Loosening] = field(default_factory=list)
+    somewhere: bool = True  # whether some place must be left
 
     def finish(self) -> Loaded:
         values = {path: self._value(path) for path in VALUES}
@@ -101,9 +130,12 @@ class _Resolution:
             if where == BUILT_IN and not VALUES[path].ordered:
                 continue
             combined = VALUES[path].stricter(value, other)
-            if path == _JURISDICTIONS and combined == ():
+            if path == _JURISDICTIONS and combined == () and self.somewhere:
                 what = f"{_words(value)} ({origin}) and {_words(other)} ({where})"
-                self.source.problem(("extends",), f"no place is in both {what}: extend one of them")
+                self.source.problem(
+                    ("extends",),
+                    f"no place is in both {what}: extend one of them, or attach each to its own tenants",
+                )
             value, origin = combined, origin if combined == value else where
         return value, origin
 
@@ -130,12 +162,22 @@ class _Resolution:
     def _validated(self, data: dict[str, Any]) -> Policy:
         if self.source.problems:
             raise self.source.error()
+        egress = data["egress"]
+        nowhere = egress["jurisdictions"] == ()  # which no file can say
         try:
-            return Policy.model_validate(data)
+            policy = Policy.model_validate(
+                data | {"egress": egress | {"jurisdictions": None}} if nowhere else data
+            )
+            return _nowhere(policy) if nowhere else policy
         except ValidationError as error:
             # What the file and its packs say is well written, but does not go together (first over step).
             note(self.source, error)
             raise self.source.error() from None
+
+
+def _nowhere(policy: Policy) -> Policy:
+    """The policy under which no place is left."""
+    return policy.model_copy(update={"egress": policy.egress.model_copy(update={"jurisdictions": ()})})
 
 
 def _unique(items: list[Any]) -> tuple[Any, ...]:

@@ -192,5 +192,6 @@ VALUES: Mapping[KeyPath, Value] = {
     ("trace", "export"): _ANY,
     ("endpoints", "allow"): Value(_common),
     ("routes",): Value(_more_text, _updated),
+    ("attach",): Value(_union, _union),
 }
 """Every value that an extending file takes over; a longer context is stricter: the judge sees more."""

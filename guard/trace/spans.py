@@ -290,6 +290,10 @@ class Span:
         encoded = otlpjson.key_values(attributes or {})
         self._events.append({"timeUnixNano": str(self._now()), "name": name, "attributes": encoded})
 
+    def prepare(self, prepared: orjson.Fragment) -> None:
+        """Take other prepared attributes than those that it was started with."""
+        self._prepared = prepared
+
     def error(self, error: BaseException | type[BaseException] | str) -> None:
         """Mark the span as failed: by the class of an exception, never its text, or by a short code."""
         self._failed = True

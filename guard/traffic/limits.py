@@ -51,6 +51,7 @@ class Limits:
         self.per = rules.per
         self._rules, self._windows, self._clock = rules, windows, clock
         self._rate = Rate(rules.requests_per_minute, rules.tokens_per_minute)
+        self.windows = windows
         self._lock = threading.Lock()
         self._running: Counter[str] = Counter()
 

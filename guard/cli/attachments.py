@@ -1,0 +1,65 @@
+"""`guard policy resolve`: which of the attached policies hold for a request, and what that makes tighter."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from guard.errors import PolicyError
+
+if TYPE_CHECKING:
+    from guard.policy.attach import Asked
+    from guard.policy.resolve import Loaded
+
+_WHY = {
+    "header": "does not hold: it is not asked for",
+    "tenants": "does not hold: the tenant is another",
+    "paths": "does not hold: the path is another",
+    "models": "does not hold: the model is another",
+    "": "holds",
+}
+
+
+def asked(tenant: str, path: str, model: str, header: str) -> Asked:
+    """What is known of a request; what is left out is not known."""
+    from guard.policy.attach import Asked
+
+    paths, models = (path,) if path else None, (model,) if model else None
+    return Asked(tenant or "default", paths, models, (header,) if header else ())
+
+
+def explain(loaded: Loaded, request: Asked) -> dict[str, Any]:
+    """Say which attached policies hold for a request and why, what decides, and what is tighter than before."""
+    from guard.policy.attach import names
+    from guard.policy.difference import differences
+    from guard.policy.resolve import combine
+
+    rows = loaded.policy.attach
+    if unknown := set(request.names) - set(names(rows)):
+        known = ", ".join(names(rows)) or "none"
+        raise PolicyError([f"--header {unknown.pop()}: no attachment has this header: known are: {known}"])
+    unmet = [row.unmet(request) for row in rows]
+    held = [row.under for row, why in zip(rows, unmet, strict=True) if not why]
+    found = combine(loaded.policy, held) if held else loaded
+    return {
+        "policy": found.policy.policy,
+        "sha256": found.policy.sha256,
+        "attach": [
+            {"policy": row.policy, "origin": row.origin, "holds": not why, "why": _WHY[why]}
+            for row, why in zip(rows, unmet, strict=True)
+        ],
+        "differences": [asdict(d) for d in differences(loaded, found) if d.key != "attach"],
+    }
+
+
+def lines(said: dict[str, Any]) -> list[str]:
+    """The same for people."""
+    rows = [f"{row['origin']}  {row['policy']}: {row['why']}" for row in said["attach"]]
+    changed = [
+        f"  {d['key']}: {d['before']} → {d['after']}  ({d['origins'][1]})" for d in said["differences"]
+    ]
+    return [
+        f"{said['policy']} decides, sha256 {said['sha256'][:16]}…",
+        *(rows or ["nothing is attached"]),
+        *(["tighter than the policy alone:", *changed] if changed else []),
+    ]

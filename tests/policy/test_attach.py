@@ -1,0 +1,201 @@
+"""Attached policies: which hold for a request, and that they only ever tighten."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from guard.cli.policy import app
+from guard.kinds import KINDS
+from guard.policy.attach import Asked, Attachment, bound, foreseen
+from guard.policy.decide import rule_for
+from guard.policy.load import load, pack_names
+from guard.policy.model import Policy
+from guard.policy.resolve import Loaded, combine
+from guard.policy.values import VALUES
+from guard.types import Stage
+
+Problems = Callable[[str], list[str]]
+Files = Callable[..., Loaded]
+Write = Callable[[str, str], Path]
+
+ROWS = [
+    Attachment(tenants=("acme", "bank-*"), policy="eu"),
+    Attachment(paths=("/v1/embeddings", "/ask/*"), policy="strict"),
+    Attachment(models=("gpt-*",), tenants=("acme",), policy="strict"),
+    Attachment(header="kids", policy="minors"),
+]
+HELD = [
+    (Asked("beta", ("/x",), ("m",)), set()),
+    (Asked("acme", ("/x",), ("m",)), {0}),
+    (Asked("bank-of-x", ("/x",), ("m",)), {0}),
+    (Asked("bank", ("/x",), ("m",)), set()),
+    (Asked("beta", ("/v1/embeddings",), ("m",)), {1}),
+    (Asked("beta", ("/ask/me", "/x"), ("m",)), {1}),
+    (Asked("acme", ("/x",), ("m", "gpt-9")), {0, 2}),
+    (Asked("acme", ("/x",), ("GPT-9",)), {0, 2}),
+    (Asked("beta", ("/x",), ("gpt-9",)), set()),
+    (Asked("beta", ("/x",), ("m",), ("kids",)), {3}),
+    # what is not known counts as met; what is asked for is always known
+    (Asked("default", ("/x",), ("m",)), {0}),
+    (Asked("acme", ("/x",), None), {0, 2}),
+    (Asked("beta", None, ("m",)), {1}),
+    (Asked("default"), {0, 1, 2}),
+]
+
+
+@pytest.mark.parametrize(("asked", "held"), HELD)
+def test_an_attachment_holds_where_every_condition_is_met(asked: Asked, held: set[int]) -> None:
+    """Conditions of one row are all needed, words of one condition each suffice, the unknown counts as met."""
+    assert bound(ROWS, asked) == held
+
+
+def test_what_requests_can_meet_is_foreseen() -> None:
+    """Every set that a request of one path, model and name meets is compiled before one comes."""
+    assert {bound(ROWS, asked) for asked, _ in HELD if len(asked.paths or "-") == 1} <= set(foreseen(ROWS))
+
+
+PACKS = {name: load(name) for name in pack_names()}
+names = st.sampled_from(sorted(PACKS))
+
+
+def reach(policy: Policy) -> list[tuple[int, int]]:
+    """What every known kind meets at every stage and score: the action, and what of it is enforced."""
+    rules = [rule_for(policy, stage, kind) for stage in Stage for kind in sorted(KINDS)]
+    steps = (rule.step(score) for rule in rules for score in SCORES)
+    return [(step.action, step.enforced) for step in steps]
+
+
+@functools.cache
+def reach_of(name: str) -> list[tuple[int, int]]:
+    return reach(PACKS[name].policy)
+
+
+@settings(max_examples=12)
+@given(base=names, others=st.lists(names, min_size=1, max_size=2))
+def test_attaching_only_tightens(base: str, others: list[str]) -> None:
+    """A total check: for every known kind, stage and score the action is at least that of each, alone; values too."""
+    combined = combine(PACKS[base].policy, [PACKS[name] for name in others]).policy
+    after = reach(combined)
+    for name in (base, *others):
+        assert all(n[0] >= b[0] and n[1] >= b[1] for b, n in zip(reach_of(name), after, strict=True))
+    for path, value in VALUES.items():
+        if value.ordered and path not in (("attach",), ("egress", "jurisdictions")):
+            assert not value.is_looser(_get(combined, path), _get(PACKS[base].policy, path)), path
+
+
+SCORES = (0.0, 0.2, 0.35, 0.5, 0.8, 1.0)
+
+
+def _get(policy: Policy, path: Any) -> Any:
+    node: Any = policy
+    for key in path:
+        node = getattr(node, {"except": "except_", "self-harm": "self_harm"}.get(key, key))
+    return node
+
+
+@pytest.mark.parametrize("other", ["strict", "minors", "gdpr-eu", "pci-dss"])
+def test_attaching_combines_as_extending_does(load_files: Files, other: str) -> None:
+    """What two packs mean under `extends`, the second means where it is attached to the first."""
+    both = load_files(both=f"policy: p\nextends: [voice, {other}]\n").policy
+    attached = combine(load("voice").policy, [load(other)]).policy
+    named = both.model_copy(update={"policy": attached.policy, "version": attached.version})
+    assert named.sha256 == attached.sha256
+
+
+def test_places_with_nothing_in_common_leave_none(load_files: Files) -> None:
+    """Two tenants in two countries may stand in one policy; who is neither goes nowhere."""
+    policy = load_files(
+        cn="extends: [default]\negress: {jurisdictions: [CN]}",
+        p="extends: [default]\nattach:\n- {tenants: [a], policy: eu}\n- {tenants: [b], policy: ./cn.yaml}",
+    ).policy
+    combined = combine(policy, [row.under for row in policy.attach]).policy
+    assert combined.egress.jurisdictions == ()
+    assert combined.policy == "p+eu+cn"
+
+
+def test_the_digest_tells_attachments_apart(load_files: Files) -> None:
+    """Another condition, or another meaning of the attached file, is another policy."""
+    digests = {
+        load_files(
+            a=f"extends: [default]\ninput: {{rules: {{pii.email: {action}}}}}",
+            p=f"policy: p\nextends: [default]\nattach: [{{tenants: [{tenant}], policy: ./a.yaml}}]",
+        ).policy.sha256
+        for tenant in ("a", "b")
+        for action in ("flag", "block")
+    }
+    assert len(digests) == 4
+
+
+def test_attachments_are_handed_on(load_files: Files) -> None:
+    """A file has those of what it extends, and its own; none can be taken out by extending."""
+    loaded = load_files(
+        house="extends: [default]\nattach: [{tenants: [acme], policy: eu}]",
+        p="extends: [./house.yaml]\nattach: [{models: [gpt-*], policy: strict}]",
+    )
+    assert [(row.policy, row.origin) for row in loaded.policy.attach] == [
+        ("eu", "house.yaml:2"),
+        ("strict", "p.yaml:2"),
+    ]
+    assert not loaded.loosenings
+
+
+WRONG = [
+    ("attach: [{policy: eu}]", "1:attach[0]: holds for every request"),
+    ("attach: [{tenants: [a], policy: euu}]", "1:attach[0].policy: there is no pack or file of this name"),
+    ("attach: [{tenants: [a], policy: ./x.yaml}]", "1:attach[0].policy: there is no file x.yaml there"),
+    ("attach: [{tenants: ['*a'], policy: eu}]", "1:attach[0].tenants[0]: cannot be read"),
+    ("attach: [{tenants: [a]}]", "1:attach[0].policy: is missing"),
+    ("attach: [{tenants: [a], policy: eu, loosen: true}]", "1:attach[0].loosen: is an unknown key"),
+    (
+        "egress: {jurisdictions: [CN]}\nattach: [{tenants: [a], policy: ./p.yaml}]",
+        "2:attach[0].policy: p.yaml",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), WRONG)
+def test_what_is_wrong_says_where_and_what_instead(problems: Problems, text: str, expected: str) -> None:
+    """D12: each mistake of an attachment by its file, line and key."""
+    assert [problem for problem in problems(text) if problem.startswith(expected)]
+
+
+def test_a_broken_attached_file_is_named(write: Write) -> None:
+    """The mistake of an attached file is told as its own, by its own line."""
+    write("eu2.yaml", "extends: [eu]\nmodus: observe\n")
+    path = write("p.yaml", "extends: [default]\nattach: [{tenants: [a], policy: ./eu2.yaml}]\n")
+    result = CliRunner().invoke(app, ["check", str(path)])
+    assert result.exit_code == 2
+    assert "eu2.yaml:2:modus: is an unknown key" in result.stderr
+
+
+def test_resolve_explains(write: Write) -> None:
+    """`guard policy resolve` says which hold, from which line, and what they make tighter."""
+    path = write(
+        "p.yaml",
+        "policy: p\nextends: [default]\nattach:\n- {tenants: [acme], policy: eu}\n- {header: kids, policy: minors}\n",
+    )
+    result = CliRunner().invoke(
+        app, ["resolve", str(path), "--tenant", "acme", "--path", "/x", "--model", "m"]
+    )
+    assert result.exit_code == 0
+    assert "p+eu decides, sha256 " in result.stdout
+    assert "p.yaml:4  eu: holds" in result.stdout
+    assert "p.yaml:5  minors: does not hold: it is not asked for" in result.stdout
+    assert "egress.jurisdictions: any → [EEA, CH]" in result.stdout
+    as_json = CliRunner().invoke(
+        app, ["resolve", str(path), "--tenant", "beta", "--header", "kids", "--json"]
+    )
+    said = json.loads(as_json.stdout)
+    assert [row["holds"] for row in said["attach"]] == [False, True]
+    assert said["sha256"] == combine(load(path).policy, [load("minors")]).policy.sha256
+    unknown = CliRunner().invoke(app, ["resolve", str(path), "--header", "kid"])
+    assert (unknown.exit_code, "known are: kids" in unknown.stderr) == (2, True)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy
     from guard.traffic.budget import Budget
+    from guard.traffic.letters import Letters
     from guard.traffic.limits import Limits
     from guard.traffic.prices import Prices
 
@@ -220,7 +221,23 @@ def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch 
             raise SetupError(f"traffic.fallbacks: {model} {problem}")
     limits = _open_limits(traffic.limits, settings, guard) if traffic.limits.limited else None
     budget = _open_budget(traffic.budget, settings, guard, prices) if traffic.budget.limited else None
-    return Dispatch(traffic, prices, limits=limits, budget=budget, wait_s=settings.store_timeout_s)
+    letters = open_letters(settings, guard.keys) if traffic.dead_letters else None
+    wait_s = settings.store_timeout_s
+    return Dispatch(traffic, prices, limits=limits, budget=budget, letters=letters, wait_s=wait_s)
+
+
+def letters_path(settings: Settings) -> Path:
+    """Where dead letters are stored."""
+    return settings.home.expanduser() / "letters.sqlite3"
+
+
+def open_letters(settings: Settings, keys: Keys) -> Letters:
+    """The dead letters of this installation; raises SetupError where their file cannot be used."""
+    from guard.outside.stores.letters import LetterStore
+    from guard.traffic.letters import Letters
+
+    home_of(settings)
+    return Letters(LetterStore(letters_path(settings), wait_s=settings.store_timeout_s), keys)
 
 
 def _open_limits(rules: LimitRules, settings: Settings, guard: Guard) -> Limits:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from guard.attached import unlisted, wanted
-from guard.engine import Exchange, Screened, screen_input, screen_output
+from guard.engine import Exchange, Screened, lasting, screen_input, screen_output
 from guard.errors import BadRequest, Refused, Unavailable
 from guard.keys import keyed_hash
 from guard.moderation import ask_inline, highest, inline_scores
@@ -136,6 +136,7 @@ class Call:
             raise
         screened = yield from screen_input(self.policy, self.exchange, segments, opaque, change=self._change)
         refusal_ = self._refusal(screened.verdict)
+        self._screened = segments, screened
         out = b"" if refusal_ else self._compile(screened, body)
         yield from self._commit(screened, out, refusal_)
         if refusal_:
@@ -283,6 +284,13 @@ class Call:
         changed = hinted(self.endpoint, changed, example) if example else changed
         return jsonbody.dump(ask_inline(changed, self.policy.moderation.model) if self._inline else changed)
 
+    def lasting(self) -> bytes:
+        """The screened request as it may be stored: what a rule only observes is taken out of it all the same."""
+        if not isinstance(self.body, dict):
+            return b""
+        body = jsonbody.replace(self.body, lasting(*self._screened, self.exchange.placeholders))
+        return jsonbody.dump({**body, "model": self.asked} if self.asked else body)
+
     def _is_inline(self) -> bool:
         """Whether the provider is asked to judge its own answer: where the API has a parameter for that."""
         return (
@@ -360,7 +368,7 @@ class Call:
             spans.EXCHANGE: self._span.span_id,
             spans.TENANT: self.exchange.identity.tenant,
             spans.MOUNT: self.mount,
-            spans.USER: self._user() or None,
+            spans.USER: self.user or None,
             spans.NOTES: list(self.notes) or None,
         }
 
@@ -369,7 +377,8 @@ class Call:
         """Whose call it is."""
         return self.exchange.identity.tenant
 
-    def _user(self) -> str:
+    @property
+    def user(self) -> str:
         """The caller as a keyed hash: `safety_identifier`, else `user`, else the identity (design, section 5)."""
         named = ""
         if isinstance(self.body, dict):
@@ -397,6 +406,7 @@ class Call:
 
     def tried(self, number: int, model: str, status: int, error: str, seconds: float) -> None:
         """Note one try of the model call on its span: both a failure and what answered stand in one trace."""
+        self.attempts = number
         if self._model_span is not None:
             tried = records.attempt_attributes(number, model, status, error, seconds)
             self._model_span.event(spans.ATTEMPT, tried)
@@ -584,6 +594,7 @@ class Call:
         self._remember(usage)
         span.set_all(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
         span.set(spans.NOTES, list(self.notes) or None)
+        span.set(spans.LETTER, self.letter or None)
         span.set_all(records.restore_attributes(self.exchange.came_back))
         span.set(spans.RELEASED_UNCHECKED, self._unchecked or None)
         if verdict is not None:
@@ -614,7 +625,12 @@ class Call:
         self.finish(None, error="client_left")
 
     entered: Entered | None = None
+    _screened: tuple[Sequence[Segment], Screened]
     asked = ""
+    letter = ""
+    cut = False
+    idempotency_key = b""
+    attempts = 0
     _finished = False
     _unchecked = 0
     _inline = False

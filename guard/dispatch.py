@@ -14,13 +14,16 @@ from guard.call import Prepared
 from guard.errors import Unavailable
 from guard.outside.upstream import Timeouts, UpstreamError
 from guard.refusals import failed_as
+from guard.trace.records import identifier
 from guard.traffic.budget import Ask, Budget, Claim
+from guard.traffic.letters import Letter, Letters
 from guard.traffic.limits import Limits, Pass, Per
 from guard.traffic.prices import Prices
 from guard.traffic.sending import Headers, Note, Outbound, Sender, Tried, keyed
 from guard.traffic.usage import Tokens, Tries, bound
 from guard.traffic.waiting import Waiting, wait, wait_sync
 from guard.wire import jsonbody
+from guard.wire.calls import acts
 
 if TYPE_CHECKING:
     from guard.call import Call
@@ -56,10 +59,11 @@ class Dispatch:
         *,
         limits: Limits | None = None,
         budget: Budget | None = None,
+        letters: Letters | None = None,
         wait_s: float = 2.0,
     ) -> None:
         self.sender = Sender(traffic.retries)
-        self.limits, self.budget = limits, budget
+        self.limits, self.budget, self.letters = limits, budget, letters
         self._fallbacks, self._prices = traffic.fallbacks, prices
         self._answer_tokens = traffic.budget.answer_tokens
         # A store may be locked for as long as it waits, and another batch may stand before this call's.
@@ -67,15 +71,20 @@ class Dispatch:
 
     def close(self) -> None:
         """Write what is queued."""
-        for part in (self.limits, self.budget):
+        for part in (self.limits, self.budget, self.letters):
             if part is not None:
                 part.close()
 
     # before the call
 
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing has to be asked before a call."""
+        return (self.limits or self.budget or self.letters) is None and not self._fallbacks
+
     async def enter(self, call: Call, prepared: Prepared, url: httpx2.URL, headers: Headers) -> Prepared:
         """Let a call in and reserve what it may use; gives the request that goes out. Raises Refused."""
-        if self.limits is None and self.budget is None and not self._fallbacks:
+        if self._idle:
             return prepared
         try:
             return await wait(self._entering(call, prepared, url.host, headers), self._wait_s)
@@ -85,7 +94,7 @@ class Dispatch:
 
     def enter_sync(self, call: Call, prepared: Prepared, url: httpx2.URL, headers: Headers) -> Prepared:
         """Let a call in as `enter` does, blocking."""
-        if self.limits is None and self.budget is None and not self._fallbacks:
+        if self._idle:
             return prepared
         try:
             return wait_sync(self._entering(call, prepared, url.host, headers), self._wait_s)
@@ -97,6 +106,7 @@ class Dispatch:
         entered = call.entered = Entered((prepared.model,))
         if call.method in _FREE:
             return prepared
+        yield from self._provable(call)
         tokens = self._tokens(call, prepared)
         entered.models = self._candidates(call, prepared.model, host, tokens)
         try:
@@ -108,6 +118,15 @@ class Dispatch:
         except Unavailable as failure:
             call.failed("store", failure)  # raises where the policy blocks
         return prepared
+
+    def _provable(self, call: Call) -> Waiting[None]:
+        """Before a call goes out that may fail: whether it could be stored then."""
+        if self.letters is None or call.unscreened:
+            return
+        try:
+            yield from self.letters.ready()
+        except Unavailable as failure:
+            call.failed("store", failure)  # raises where the policy blocks
 
     def _claiming(
         self,
@@ -150,6 +169,31 @@ class Dispatch:
             return None
         return self.budget.settle(entered.claim, answer, entered.tries)
 
+    # after a call that failed for good
+
+    async def keep(
+        self, call: Call, url: httpx2.URL, headers: Headers, reason: str, *, cut: bool = False
+    ) -> None:
+        """Store a call before its caller hears that it failed; raises Refused where it cannot be and must."""
+        await wait(self._keeping(call, url, headers, reason, cut), self._wait_s)
+
+    def keep_sync(
+        self, call: Call, url: httpx2.URL, headers: Headers, reason: str, *, cut: bool = False
+    ) -> None:
+        """Store a call as `keep` does, blocking."""
+        wait_sync(self._keeping(call, url, headers, reason, cut), self._wait_s)
+
+    def _keeping(
+        self, call: Call, url: httpx2.URL, headers: Headers, reason: str, cut: bool
+    ) -> Waiting[None]:
+        call.cut = cut
+        if self.letters is None or call.unscreened or call.method in _FREE or call.letter:
+            return
+        try:
+            call.letter = yield from self.letters.keep(_letter(call, url, headers, reason))
+        except Unavailable as failure:
+            call.failed("store", failure)  # raises where the policy blocks
+
     # the call
 
     def forwarder(self, call: Call, prepared: Prepared) -> Forwarded:
@@ -165,7 +209,7 @@ class Dispatch:
 
             if call.unscreened:
                 return await _counted(once(headers, body), tries)
-            outbound = _outbound(method, url, headers, prepared, _models(call, prepared))
+            outbound = _outbound(call, url, headers, prepared)
             held = await self.sender.send(outbound, once, _note(call, tries))
             held.headers = [*held.headers, *_served(call, tries.model)]
             return held
@@ -187,7 +231,7 @@ class Dispatch:
             answer = once(headers, prepared.body, self.sender.deadline_s)
             tries.ended(answer.status_code, "")
             return answer
-        outbound = _outbound(request.method, request.url, headers, prepared, _models(call, prepared))
+        outbound = _outbound(call, request.url, headers, prepared)
         held = self.sender.send_sync(outbound, once, _note(call, tries))
         held.headers.update(_served(call, tries.model))
         return held
@@ -240,12 +284,35 @@ def _to(model: str, prepared: Prepared) -> bytes:
     return jsonbody.dump({**orjson.loads(prepared.body), "model": model})
 
 
-def _outbound(
-    method: str, url: httpx2.URL, headers: Headers, prepared: Prepared, models: tuple[str, ...]
-) -> Outbound:
+def _outbound(call: Call, url: httpx2.URL, headers: Headers, prepared: Prepared) -> Outbound:
     origin = (url.scheme, url.host, url.port)
-    fields = keyed(headers) if method == "POST" else headers
-    return Outbound(method, origin, fields, tuple((model, _to(model, prepared)) for model in models))
+    fields = keyed(headers) if call.method == "POST" else headers
+    call.idempotency_key = next((v for k, v in fields if k == b"idempotency-key"), b"")
+    models = _models(call, prepared)
+    return Outbound(call.method, origin, fields, tuple((model, _to(model, prepared)) for model in models))
+
+
+def _letter(call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Letter:
+    body, policy = call.body, call.policy
+    model = call.asked or (body.get("model") if isinstance(body, dict) else "")
+    sent = [(k.lower(), v) for k, v in headers if k.lower() != b"idempotency-key"]
+    return Letter(
+        tenant=call.tenant,
+        user=call.user,
+        model=identifier(model) or "",
+        endpoint=call.endpoint.name if call.endpoint else "",
+        method=call.method,
+        url=str(url),
+        policy=policy.policy,
+        sha256=policy.sha256,
+        reason=reason,
+        attempts=call.attempts,
+        trace=call.trace_id,
+        tools=acts(body),
+        streamed=call.cut,
+        headers=[*sent, (b"idempotency-key", call.idempotency_key)],
+        body=call.lasting(),
+    )
 
 
 def _note(call: Call, tries: Tries) -> Note:

@@ -365,6 +365,20 @@ def _redacted(segments: Sequence[Segment], verdict: Verdict, placeholders: Place
     return {s.path: redact(s.text, decided[s.path], placeholders) for s in segments if s.path in decided}
 
 
+def lasting(segments: Sequence[Segment], screened: Screened, placeholders: Placeholders) -> Mapping[str, str]:
+    """The new text of each path as it may be stored: what a rule only observes is taken out of it all the same."""
+    if screened.verdict.action <= screened.verdict.enforced:
+        return screened.changes
+    hardened = (replace(d, enforced=Action.REDACT) for d in screened.verdict.decisions if _taken(d))
+    decided = by_path(hardened)
+    stored = {s.path: redact(s.text, decided[s.path], placeholders) for s in segments if s.path in decided}
+    return {**screened.changes, **stored}
+
+
+def _taken(decision: Decision) -> bool:
+    return decision.action >= Action.REDACT and decision.finding.start < decision.finding.end
+
+
 def _answered(
     exchange: Exchange, segments: Sequence[Segment], verdict: Verdict, restoring: Container[str]
 ) -> tuple[dict[str, str], dict[str, str]]:

@@ -65,6 +65,11 @@ class Keys:
         """Key of `guard.user` hashes."""
         return derive(self._master, "users")
 
+    @cached_property
+    def letters(self) -> bytes:
+        """Key of dead letters at rest (AES-256)."""
+        return derive(self._master, "letters")
+
     def subjects_of(self, tenant: str, year: int) -> bytes:
         """Key of the subject hashes on a tenant's findings in one year (UTC): hashes join within it, and no further."""
         found = self._subjects.get((tenant, year))

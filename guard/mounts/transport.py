@@ -7,8 +7,9 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -91,6 +92,7 @@ def incoming(headers: Headers, call: Call) -> tuple[tuple[bytes, bytes], ...]:
     """The headers that go to the caller, with guard's own."""
     kept = tuple((k, v) for k, v in headers if k.lower() not in _DROPPED)
     notes = [(b"x-guard-notes", ", ".join(call.notes).encode())] if call.notes else []
+    notes += [(b"x-guard-letter", call.letter.encode())] if call.letter else []
     return (
         *kept,
         *notes,
@@ -140,24 +142,37 @@ async def run(
         url = provider_url(url, call)
         answer = await forward(call.method, url, outgoing_headers, prepared.body, timeouts)
     except Outage as outage:
-        call.finish(None, error=outage.code)
-        return own(refuse(outage), call)
-    except Refused as refusal:
-        call.finish(None, error=refusal.code)
-        raise
-    except UpstreamError as failure:
-        call.finish(None, error=failure.kind)
-        raise
+        return await _given_up(call, url, outgoing_headers, outage)
     except BaseException as failure:
         call.finish(None, error=failed_as(failure))
         raise
     if call.unscreened:
         chunks = _untouched(call, answer)
     elif _is_stream(answer.headers) and 200 <= answer.status < 300:
-        chunks = _stream(call, answer, doors)
+        chunks = _stream(call, answer, doors, partial(_cut, call, url, outgoing_headers))
     else:
         return await _whole(call, answer, doors)
     return Streaming(answer.status, incoming(answer.headers, call), chunks, answer, call)
+
+
+async def _given_up(call: Call, url: httpx2.URL, headers: Headers, outage: Outage) -> Reply:
+    """Say that the provider failed for good; where the policy keeps such calls this one is stored first."""
+    error = outage.code
+    try:
+        assert call.guard.dispatch is not None
+        await call.guard.dispatch.keep(call, url, headers, outage.code)
+    except BaseException as failure:
+        error = failed_as(failure)
+        raise
+    finally:
+        call.finish(None, error=error)
+    return own(refuse(outage), call)
+
+
+async def _cut(call: Call, url: httpx2.URL, headers: Headers) -> None:
+    """Store a call whose answer broke off, before its caller hears of it."""
+    if call.guard.dispatch is not None:
+        await call.guard.dispatch.keep(call, url, headers, "cut", cut=True)
 
 
 async def _whole(call: Call, answer: Any, doors: CallDoors) -> Reply:
@@ -194,14 +209,22 @@ async def _watched(call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[by
         yield chunk
 
 
-async def _stream(call: Call, answer: Any, doors: CallDoors) -> AsyncGenerator[bytes]:
+async def _stream(
+    call: Call, answer: Any, doors: CallDoors, cut: Callable[[], Awaitable[None]]
+) -> AsyncGenerator[bytes]:
     gate = call.gate()
     error = ""
     try:
         async with contextlib.aclosing(drive_stream(gate, _watched(call, answer.chunks), doors)) as released:
             async for data in released:
                 yield call.told(data)
-        error = "" if gate.complete else "truncated"
+        if not gate.complete and not gate.code:
+            error = "truncated"
+            await cut()
+    except UpstreamError as failure:
+        error = failure.kind
+        await cut()
+        raise
     except BaseException as failure:
         error = failed_as(failure)
         raise
@@ -381,8 +404,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
         try:
             answer = self._forward(call, request, prepared, headers)
         except Outage as outage:
-            call.finish(None, error=outage.code)
-            return _response(own(refuse(outage), call), request)
+            return self._given_up(call, request, outage)
         except BaseException as failure:
             call.finish(None, error=failed_as(failure))
             raise
@@ -390,13 +412,30 @@ class SyncGuardTransport(httpx2.BaseTransport):
         if call.unscreened:
             chunks = _untouched_sync(call, answer)
         elif _is_stream(raw) and 200 <= answer.status_code < 300:
-            chunks = _stream_sync(call, answer, doors)
+            chunks = _stream_sync(call, answer, doors, partial(self._keep, call, request, "cut", cut=True))
         else:
             return self._whole(call, answer, doors, request)
         body = _SyncBody(chunks, answer, call)
         return httpx2.Response(
             answer.status_code, headers=list(incoming(raw, call)), stream=body, request=request
         )
+
+    def _given_up(self, call: Call, request: httpx2.Request, outage: Outage) -> httpx2.Response:
+        """Say that the provider failed for good; where the policy keeps such calls this one is stored first."""
+        error = outage.code
+        try:
+            self._keep(call, request, outage.code)
+        except BaseException as failure:
+            error = failed_as(failure)
+            raise
+        finally:
+            call.finish(None, error=error)
+        return _response(own(refuse(outage), call), request)
+
+    def _keep(self, call: Call, request: httpx2.Request, reason: str, *, cut: bool = False) -> None:
+        if self.guard.dispatch is not None:
+            url = provider_url(destination(request.url, call), call)
+            self.guard.dispatch.keep_sync(call, url, outgoing(request.headers.raw), reason, cut=cut)
 
     def _forward(
         self, call: Call, request: httpx2.Request, prepared: Prepared, headers: Headers
@@ -453,12 +492,20 @@ def _watched_sync(call: Call, answer: httpx2.Response) -> Iterator[bytes]:
         yield chunk
 
 
-def _stream_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> Generator[bytes]:
+def _stream_sync(
+    call: Call, answer: httpx2.Response, doors: SyncCallDoors, cut: Callable[[], None]
+) -> Generator[bytes]:
     gate = call.gate()
     error = ""
     try:
         yield from map(call.told, drive_stream_sync(gate, _watched_sync(call, answer), doors))
-        error = "" if gate.complete else "truncated"
+        if not gate.complete and not gate.code:
+            error = "truncated"
+            cut()
+    except httpx2.TransportError as failure:
+        error = failed_as(failure)
+        cut()
+        raise
     except BaseException as failure:
         error = failed_as(failure)
         raise

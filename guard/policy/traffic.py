@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from guard.policy import fields
 from guard.policy.fields import Node
 from guard.policy.rules import wrong
 
@@ -164,4 +163,6 @@ class Traffic(Node):
         default={}, description="who may answer for a model: MODEL to a list, in order"
     )
     budget: Budget = Field(default=Budget(), description="how much may be spent")
-    dead_letters: fields.Unbuilt = ()
+    dead_letters: bool = Field(
+        default=False, description="whether a call that failed for good is stored, screened and sealed"
+    )

@@ -27,6 +27,17 @@ class Call(NamedTuple):
     tool: str
 
 
+_ACTING = ("tools", "functions", "web_search_options", "conversation")
+"""Fields of a request by which a call may do more than answer; a stored prompt may bring tools of its own."""
+
+
+def acts(body: Any) -> bool:
+    """Whether a call may do more than answer: it bears tools, or adds to a conversation that is kept elsewhere."""
+    if not isinstance(body, dict):
+        return False
+    return any(body.get(field) for field in _ACTING) or isinstance(body.get("prompt"), dict)
+
+
 def calls(endpoint: Endpoint | None, data: Any) -> list[Call]:
     """List the tool calls of an answer, or of one event of a streamed one."""
     if endpoint is None or not isinstance(data, dict):

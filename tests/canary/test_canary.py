@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from guard import engine
+from guard import call, engine
 from guard.pii import redact as redacting
 from guard.services.logs import LogRedactor
 from guard.trace import spans
@@ -77,6 +77,10 @@ def _leaky_reprs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(engine.Exchange, "__repr__", lambda self: str(self.placeholders._original))
 
 
+def _leaky_letters(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(call.Call, "lasting", lambda self: call.jsonbody.dump(self.body))
+
+
 def _leaky_home(patch: pytest.MonkeyPatch) -> None:
     real = world._reprs
 
@@ -97,6 +101,7 @@ def _leaky_home(patch: pytest.MonkeyPatch) -> None:
         ("log", _leaky_log),
         ("reprs", _leaky_reprs),
         ("home", _leaky_home),
+        ("letters", _leaky_letters),
     ],
 )
 def test_a_leak_in_a_sink_is_found(

@@ -41,6 +41,7 @@ version: "1"
 extends: [default]
 recognizers:
   presidio: {recognizers: []}
+traffic: {dead_letters: true}
 """
 
 
@@ -107,6 +108,7 @@ class World:
     errors: list[bytes] = field(default_factory=list)
     reprs: list[bytes] = field(default_factory=list)
     answers: list[bytes] = field(default_factory=list)
+    letters: list[bytes] = field(default_factory=list)
 
     def sinks(self) -> dict[str, bytes]:
         """Everything that anyone could read afterwards, but for the screened answers."""
@@ -115,6 +117,7 @@ class World:
             "errors": b"\n".join(self.errors),
             "reprs": b"\n".join(self.reprs),
             "answers": b"\n".join(self.answers),
+            "letters": b"\n".join(self.letters),
             "exports": _files(self.folder / "exports"),
             "home": _files(self.folder / "home"),
             "log": (self.folder / "app.log").read_bytes(),
@@ -149,12 +152,21 @@ def run(folder: Path) -> World:
             for each in (guard, strict):
                 each.name(url)
             _scenario(world, app, url, guard, strict)
+            _letters(world, guard)
         finally:
             guard.close()
             strict.close()
         world.upstream += [row.body + repr(row.headers).encode() for row in app.state.received]
     _desk(world)
     return world
+
+
+def _letters(world: World, guard: Guard) -> None:
+    """Every dead letter, opened with the key."""
+    letters = guard.dispatch.letters  # type: ignore[union-attr]
+    for row in letters.store.rows().result(10):  # type: ignore[union-attr]
+        opened = letters.open(letters.store.find(row.id).result(10)[0])  # type: ignore[union-attr]
+        world.letters.append(opened.body + repr(opened.headers).encode())
 
 
 def _desk(world: World) -> None:

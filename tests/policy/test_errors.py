@@ -324,7 +324,6 @@ def test_traffic_is_read_strictly(problems: Problems, text: str, expected: str) 
 
 
 UNBUILT = [
-    "traffic: {dead_letters: true}",
     "attach: [{tenants: [acme], policy: eu}]",
     "exceptions: [{kind: pii.phone, tenant: acme}]",
     "egress: {rules: {pii.cn.*: {jurisdictions: [CN]}}}",
@@ -364,7 +363,7 @@ def test_all_mistakes_of_a_file_come_at_once_in_order(write: Callable[[str, str]
             pii.card: {action: block, at: 2}
         moderation: {by: off, timeout_s: soon}
         mode: observe
-        traffic: {dead_letters: true}
+        traffic: {dead_letters: 7}
         """,
     )
     with pytest.raises(PolicyError) as caught:

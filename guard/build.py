@@ -221,7 +221,7 @@ def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch 
             raise SetupError(f"traffic.fallbacks: {model} {problem}")
     limits = _open_limits(traffic.limits, settings, guard) if traffic.limits.limited else None
     budget = _open_budget(traffic.budget, settings, guard, prices) if traffic.budget.limited else None
-    letters = open_letters(settings, guard.keys) if traffic.dead_letters else None
+    letters = _letters_of(guard) if traffic.dead_letters else None
     wait_s = settings.store_timeout_s
     return Dispatch(traffic, prices, limits=limits, budget=budget, letters=letters, wait_s=wait_s)
 
@@ -238,6 +238,12 @@ def open_letters(settings: Settings, keys: Keys) -> Letters:
 
     home_of(settings)
     return Letters(LetterStore(letters_path(settings), wait_s=settings.store_timeout_s), keys)
+
+
+def _letters_of(guard: Guard) -> Letters:
+    """One writer for the policies of one guard."""
+    found = next((g.dispatch.letters for g in guard.family if g.dispatch and g.dispatch.letters), None)
+    return found or open_letters(guard.settings, guard.keys)
 
 
 def _open_limits(rules: LimitRules, settings: Settings, guard: Guard) -> Limits:

@@ -433,9 +433,9 @@ class SyncGuardTransport(httpx2.BaseTransport):
         return _response(own(refuse(outage), call), request)
 
     def _keep(self, call: Call, request: httpx2.Request, reason: str, *, cut: bool = False) -> None:
-        if self.guard.dispatch is not None:
+        if call.guard.dispatch is not None:
             url = provider_url(destination(request.url, call), call)
-            self.guard.dispatch.keep_sync(call, url, outgoing(request.headers.raw), reason, cut=cut)
+            call.guard.dispatch.keep_sync(call, url, outgoing(request.headers.raw), reason, cut=cut)
 
     def _forward(
         self, call: Call, request: httpx2.Request, prepared: Prepared, headers: Headers

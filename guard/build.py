@@ -368,4 +368,9 @@ def idle_rules(policy: Policy) -> list[str]:
                 found.append(
                     f"{stage}.rules.{pattern} ({rule.steps[0].origin}): nothing looks for it {where}"
                 )
-    return found
+    kinds = kinds_of(Stage.INPUT)
+    idle = [pattern for pattern in policy.egress.rules if not any(matches(pattern, kind) for kind in kinds)]
+    return [
+        *found,
+        *(f"egress.rules.{pattern}: nothing looks for it under these recognizers" for pattern in idle),
+    ]

@@ -17,6 +17,7 @@ from guard.errors import BadRequest, Refused, Unavailable
 from guard.keys import keyed_hash
 from guard.moderation import ask_inline, highest, inline_scores
 from guard.outside.upstream import ANSWER_BYTES
+from guard.placement import Request, forgetful, settle
 from guard.policy import names
 from guard.policy.attach import Asked
 from guard.policy.decide import decide, judges, may_call, numbers
@@ -135,6 +136,7 @@ class Call:
             yield from self._commit_bad(bad)
             raise
         screened = yield from screen_input(self.policy, self.exchange, segments, opaque, change=self._change)
+        self._settle(screened.verdict)
         refusal_ = self._refusal(screened.verdict)
         self._screened = segments, screened
         out = b"" if refusal_ else self._compile(screened, body)
@@ -306,6 +308,20 @@ class Call:
     def _hidden(self) -> bool:
         """Whether the caller did not ask for the provider's judgement, and is not shown it."""
         return self._inline and "moderation" not in self.body
+
+    def _settle(self, verdict: Verdict) -> None:
+        """Decide where this request may go: by what was found in it, and by what it says itself."""
+        egress = self.policy.egress
+        if self.admission is None or (egress.jurisdictions is None and not egress.rules):
+            return
+        request = Request.of(self.endpoint.name if self.endpoint else "", self.path, self.body)
+        self.admission = settle(self.admission, request, egress, verdict.findings)
+        if (
+            isinstance(self.body, dict)
+            and self.body.get("store") is None
+            and forgetful(self.admission, request, egress)
+        ):
+            self.body = {**self.body, "store": False}
 
     def _refusal(self, verdict: Verdict) -> Refused | None:
         self.action = max(self.action, verdict.enforced)

@@ -16,13 +16,14 @@ from guard.guard import Guard
 from guard.keys import Keys
 from guard.logs import redactor
 from guard.moderation import CATEGORIES
+from guard.placement import Request, settle
 from guard.policy.attach import Asked
 from guard.policy.cases import Case, Placed
 from guard.policy.decide import decide
 from guard.policy.model import Policy
 from guard.policy.resolve import STAGES
 from guard.services.drivers import drive_sync
-from guard.types import Action, Decision, Finding, Flow, Identity, Segment, Stage
+from guard.types import Action, Decision, Finding, Flow, Identity, Segment, Stage, Verdict
 from guard.wire.openai import endpoint, request_reading
 
 # Not the installation's key: fakes and hashes in `expect.text` are the same on every machine, and open nothing.
@@ -159,6 +160,8 @@ class Cases:
         exchange = guard.open_exchange(Identity(case.tenant))
         flow: Flow[Screened] = screen(guard.policy, exchange, segments, opaque)
         screened = drive_sync(flow, _Doors(guard, case))
+        if case.to and (refused := _outside(guard, case, screened.verdict)) is not None:
+            return refused
         verdict, blocking = screened.verdict, screened.verdict.blocking
         whole = screened.changes.get("", segments[0].text) if len(segments) == 1 else None
         return _Result(
@@ -169,6 +172,16 @@ class Cases:
             {} if blocking else screened.changes,
             f"{blocking.finding.kind} blocks it ({blocking.rule}, {blocking.origin})" if blocking else "",
         )
+
+
+def _outside(guard: Guard, case: Case, verdict: Verdict) -> _Result | None:
+    """What becomes of a request that may not go where the case sends it; None where it may."""
+    request = Request.of(case.endpoint, _PATHS[case.endpoint], _plain(case.body))
+    admission = settle(guard.admit(case.to), request, guard.policy.egress, verdict.findings)
+    if admission.allowed:
+        return None
+    kinds = (*_kinds(verdict.decisions), admission.code)
+    return _Result(Action.BLOCK, verdict.decisions, kinds, refused=admission.reason)
 
 
 class _Doors:

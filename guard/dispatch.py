@@ -205,7 +205,7 @@ class Dispatch:
         ) -> Any:
             async def once(fields: Headers, sent: bytes) -> Answer:
                 tries.sent()
-                return await egress.forward(method, url, fields, sent, timeouts)
+                return await egress.forward(method, url, fields, sent, timeouts, call.admission)
 
             if call.unscreened:
                 return await _counted(once(headers, body), tries)

@@ -10,12 +10,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from guard.errors import Unavailable
 from guard.judging import Moderation, SyncModeration
-from guard.types import Finding
+from guard.residency import inside
+from guard.types import Admission, Finding
 
 if TYPE_CHECKING:
     from guard.guard import Guard
 
 _Scores = list[dict[str, float]]
+
+
+def _check_judge(guard: Guard, url: str, settled: Admission | None) -> None:
+    """Keep the judge inside the places of `egress.rules`, too: the answer is about what was found in the request."""
+    if settled is None or not settled.within or guard.policy.egress.mode == "observe":
+        return
+    place = guard.admit(url).place
+    if place is None or not inside(place, settled.within):
+        where = ", ".join(settled.within)
+        raise Unavailable(
+            "moderation", f"the judge is not inside {where}, where egress.rules keeps this call"
+        )
 
 
 class Held(Protocol):
@@ -42,6 +55,7 @@ class CallDoors:
         self._judge = judge
         self._parent = parent
         self._tenant = tenant
+        self.settled: Admission | None = None
 
     @cached_property
     def _moderation(self) -> Moderation | None:
@@ -55,6 +69,7 @@ class CallDoors:
         """Ask the moderation service about each text."""
         if self._moderation is None:
             raise Unavailable("moderation", "no moderation service is configured for this call")
+        _check_judge(self._held.guard, self._moderation.url, self.settled)
         return await self._moderation.score(texts, self._parent)
 
     def streaming(self) -> AbstractContextManager[None]:
@@ -76,6 +91,7 @@ class SyncCallDoors:
         self._judge = judge
         self._parent = parent
         self._tenant = tenant
+        self.settled: Admission | None = None
 
     @cached_property
     def _moderation(self) -> SyncModeration | None:
@@ -89,6 +105,7 @@ class SyncCallDoors:
         """Ask the moderation service about each text."""
         if self._moderation is None:
             raise Unavailable("moderation", "no moderation service is configured for this call")
+        _check_judge(self._held.guard, self._moderation.url, self.settled)
         return self._moderation.score(texts, self._parent)
 
     def streaming(self) -> AbstractContextManager[None]:

@@ -9,7 +9,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -272,7 +271,7 @@ class Guard:
             named=self.named,
         )
         if not admission.allowed and self.policy.egress.mode == "observe":
-            return replace(admission, allowed=True, reason=f"observed only: {admission.reason}")
+            return residency.observed(admission)
         return admission
 
     def name(self, url: str) -> None:

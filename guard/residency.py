@@ -6,7 +6,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -35,13 +35,20 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the hosts table that matched: who answers there, where, and what to know about it."""
+    """One row of the hosts table that matched: who answers there, where, and what to know about it.
+
+    `request` names what of a request says where it goes (`bedrock`: its model id, `anthropic`: `inference_geo`),
+    `endpoints` are those that are processed there (none: all); without `stores` a request is to say `store: false`.
+    """
 
     host: str
     provider: str
     place: Place
     family: str = ""
     note: str = ""
+    request: str = ""
+    endpoints: frozenset[str] = frozenset()
+    stores: bool = True
 
 
 class _Name(NamedTuple):
@@ -147,7 +154,11 @@ def lookup(host: str) -> Row | None:
 
 def _row(row: Mapping[str, Any], region: str) -> Row:
     place = Place(_regional(row["processing"], region), _regional(row["storage"], region))
-    return Row(row["host"], row["provider"], place, row.get("family", ""), row.get("note", ""))
+    endpoints = frozenset(_DATA["endpoints"].get(row.get("endpoints"), ()))
+    words = {key: row.get(key, "") for key in ("family", "note", "request")}
+    return Row(
+        row["host"], row["provider"], place, **words, endpoints=endpoints, stores=row.get("store", True)
+    )
 
 
 def _regional(codes: list[str], region: str) -> tuple[str, ...]:
@@ -221,8 +232,8 @@ def admit(
         return _refusal("egress.host", name, _unnamed(name, declared, named))
     source, place = found
     if jurisdictions is None or (place is not None and inside(place, jurisdictions)):
-        return Admission(True, name, _label(name, place), "", place, source=source)
-    return _outside(name, source, place, jurisdictions)
+        return Admission(True, name, label(name, place), "", place, source=source)
+    return outside(name, source, place, jurisdictions)
 
 
 def _find(
@@ -291,23 +302,45 @@ def _unnamed(name: str, declared: Mapping[str, Place], named: Collection[str]) -
     return "the destination is not named: neither the hosts table nor egress.hosts has it"
 
 
-def _outside(name: str, source: str, place: Place | None, jurisdictions: tuple[str, ...]) -> Admission:
+def outside(
+    name: str,
+    source: str,
+    place: Place | None,
+    jurisdictions: tuple[str, ...],
+    *,
+    note: str = "",
+    rules: Iterable[str] = (),
+) -> Admission:
+    """The refusal of a destination that is not inside; it names the same provider's host that is, if there is one.
+
+    `note` says why it is where it is, `rules` are the patterns of what was found that asked for the jurisdictions.
+    """
     resident = resident_host(name, jurisdictions)
-    reason = _where(name, place) + f", and the policy asks for {', '.join(jurisdictions)}"
-    reason += f": use {resident}" if resident else ""
-    label = _label(name, place)
-    return Admission(False, name, label, reason, place, resident, code="egress.jurisdiction", source=source)
+    found = ", ".join(rules)
+    asks = f"egress.rules keeps {found} in" if found else "the policy asks for"
+    reason = f"{_where(name, place, note)}, and {asks} {', '.join(jurisdictions) or 'no place at all'}"
+    reason += f": use {resident}" if resident and resident != name else ""
+    return Admission(
+        False, name, label(name, place), reason, place, resident, code="egress.jurisdiction", source=source
+    )
 
 
-def _where(name: str, place: Place | None) -> str:
+def observed(admission: Admission) -> Admission:
+    """The same, let pass: `egress.mode: observe` records what it would have refused."""
+    return replace(admission, allowed=True, reason=f"observed only: {admission.reason}")
+
+
+def _where(name: str, place: Place | None, note: str) -> str:
     row = lookup(name)
     if place is None:
         return "the destination is named, but only egress.hosts can say where it is"
-    where = f"{name if row else 'the destination'} is {_label(name, place)}"
-    return f"{where} ({row.note})" if row and row.note else where
+    where = f"{name if row else 'the destination'} is {label(name, place)}"
+    note = note or (row.note if row else "")
+    return f"{where} ({note})" if note else where
 
 
-def _label(name: str, place: Place | None) -> str:
+def label(name: str, place: Place | None) -> str:
+    """All places of a destination in one word: `EEA+CH`."""
     if place is None:
         return "LOCAL" if _is_internal(name) else "UNKNOWN"
     return "+".join(dict.fromkeys(code.upper() for code in (*place.processing, *place.storage)))

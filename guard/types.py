@@ -169,10 +169,15 @@ Flow = Generator[Effect, Any, _T]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a destination processes and stores data, as ISO country codes or jurisdiction names."""
+    """Where a destination processes and stores data, as ISO country codes or jurisdiction names.
+
+    With an Azure `region`, its `deployments` (name and type) say where each of them processes.
+    """
 
     processing: tuple[str, ...]
     storage: tuple[str, ...]
+    region: str = ""
+    deployments: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,8 @@ class Admission:
     """Whether a destination may be reached, where it is, and why.
 
     `code` is the kind of a refusal (`egress.host`, `egress.jurisdiction`); `source` says who knows the
-    place or named the host: `table`, `declared` or `named`.
+    place or named the host: `table`, `declared` or `named`. `rules` are the patterns of `egress.rules` that what was
+    found called on, and `within` the places that they left.
     """
 
     allowed: bool
@@ -191,6 +197,8 @@ class Admission:
     resident_host: str = ""
     code: str = ""
     source: str = ""
+    within: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

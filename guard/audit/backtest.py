@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ import duckdb
 from guard import residency
 from guard.audit.query import Table, bound, connect
 from guard.audit.questions import SINCE, TENANT, UNTIL, Question
-from guard.policy.decide import rule_for, wanted
+from guard.placement import Request, settle
+from guard.policy.decide import kept, rule_for, wanted
 from guard.policy.model import Policy
-from guard.types import Action, Stage
+from guard.types import Action, Admission, Finding, Stage
 
 _WORDS = [action.word for action in sorted(Action)]
 _STAGES = (Stage.INPUT, Stage.OUTPUT)
@@ -67,10 +69,19 @@ WHERE before <> after
 GROUP BY stage, tenant, before, after
 ORDER BY decisions DESC, stage, tenant, before, after
 """
+# What was found in a request decides where it may go; a judge is asked about its answer.
 _HOSTS = f"""
-SELECT purpose, host, count(*) FILTER (outcome <> 'refused') AS passed,
+SELECT purpose, host, coalesce(model, '') AS model, coalesce(endpoint, '') AS endpoint,
+  coalesce(f.kinds, []) AS kinds, count(*) FILTER (outcome <> 'refused') AS passed,
   count(*) FILTER (residency_decision = 'refused') AS held
-FROM calls WHERE host IS NOT NULL AND {_WHEN} GROUP BY purpose, host ORDER BY count(*) DESC, purpose, host
+FROM calls LEFT JOIN (
+  SELECT trace_id, list(DISTINCT kind ORDER BY kind) AS kinds FROM events
+  WHERE stage = 'input' AND list_contains($kept::TEXT[], kind)
+    AND list_max(scores) >= CASE WHEN kind LIKE 'guard.%' THEN 0 ELSE 0.5 END
+  GROUP BY trace_id
+) f USING (trace_id)
+WHERE host IS NOT NULL AND {_WHEN}
+GROUP BY ALL ORDER BY count(*) DESC, purpose, host
 """
 _CURVE = """
 SELECT kind, threshold / 20.0 AS at_least, count(DISTINCT trace_id) FILTER (highest >= threshold / 20.0) AS exchanges
@@ -127,7 +138,7 @@ def backtest(folder: Path, policy: Policy, parameters: Mapping[str, str]) -> Bac
             decisions,
             _table(connection, _CHANGES, words),
             _table(connection, _VERDICTS, {**values, **words}),
-            _destinations(_table(connection, _HOSTS, values), policy),
+            _destinations(_table(connection, _HOSTS, {**values, "kept": sorted(kept(policy, seen))}), policy),
             _table(connection, _CURVE, None),
             tuple(sorted(kind for kind in acted - seen if not kind.startswith("guard."))),
         )
@@ -159,19 +170,26 @@ def _steps(policy: Policy, stage: Stage, kind: str) -> Iterator[tuple[Any, ...]]
 
 def _destinations(hosts: Table, policy: Policy) -> Table:
     """The destinations on record that the policy would treat otherwise; each counts as named, as it was then."""
-    rows = []
-    for purpose, host, passed, held in hosts.rows:
-        egress = policy.egress
-        now = residency.admit(
-            host,
-            port=None,
-            scheme="https",
-            jurisdictions=egress.jurisdictions,
-            declared=egress.hosts,
-            named=(host,),
-        )
+    calls: Counter[tuple[str, str, str, str]] = Counter()
+    for purpose, host, model, endpoint, kinds, passed, held in hosts.rows:
+        request = Request("" if endpoint.isupper() else endpoint, model)
+        now = _admission(policy, host, request if purpose == "model" else Request(), kinds)
         if passed and not now.allowed:
-            rows.append((purpose, host, now.jurisdiction, "refused", passed))
+            calls[purpose, host, now.jurisdiction, "refused"] += passed
         elif now.allowed and held:
-            rows.append((purpose, host, now.jurisdiction, "admitted", held))
+            calls[purpose, host, now.jurisdiction, "admitted"] += held
+    rows = [(*key, count) for key, count in calls.items()]
     return Table(("purpose", "host", "jurisdiction", "now", "calls"), rows)
+
+
+def _admission(policy: Policy, host: str, request: Request, kinds: Iterable[str]) -> Admission:
+    egress = policy.egress
+    admission = residency.admit(
+        host,
+        port=None,
+        scheme="https",
+        jurisdictions=egress.jurisdictions,
+        declared=egress.hosts,
+        named=(host,),
+    )
+    return settle(admission, request, egress, [Finding(kind, 0, 0, 1.0, "record") for kind in kinds])

@@ -135,6 +135,8 @@ def _destination(attrs: Mapping[str, str]) -> Iterator[str]:
         source = told.get(attrs.get(spans.RESIDENCY_SOURCE, ""), "")
         code = f" ({attrs[spans.RESIDENCY_CODE]})" if attrs.get(spans.RESIDENCY_CODE) else ""
         yield f"Its destination {host} in {place}{source} was {attrs.get(spans.RESIDENCY_DECISION)}{code}."
+    if rules := attrs.get(spans.RESIDENCY_RULES):
+        yield f"What was found keeps it inside {attrs.get(spans.RESIDENCY_WITHIN)} (egress.rules: {rules})."
 
 
 def _called(attrs: Mapping[str, str]) -> str:

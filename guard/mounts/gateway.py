@@ -36,6 +36,7 @@ from guard.mounts.pulse import Pulse
 from guard.mounts.transport import Streaming, header, outgoing, own, run
 from guard.outside.egress import UpstreamError
 from guard.outside.upstream import Timeouts
+from guard.placement import depends
 from guard.policy.decide import judges
 from guard.refusals import Reply, refuse
 from guard.settings import Settings
@@ -115,7 +116,7 @@ class Gateway:
                 "with GUARD_CLIENT_KEYS the gateway needs GUARD_UPSTREAM_KEY: a client key is never forwarded"
             )
         admission = self.guard.admit(self.upstream)
-        if not admission.allowed:
+        if not admission.allowed and not depends(admission):
             raise SetupError(f"the upstream may not be reached: {admission.reason}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,6 +24,7 @@ from guard.mounts.messages import failed, failure_event
 from guard.mounts.sockets import shut_sockets
 from guard.outside.egress import Timeouts, UpstreamError
 from guard.outside.upstream import ANSWER_BYTES
+from guard.placement import depends
 from guard.policy.decide import judges
 from guard.policy.model import Policy
 from guard.refusals import Reply, failed_as, refuse
@@ -133,14 +134,21 @@ async def run(
 ) -> Reply | Streaming:
     """Run one model call: screen, record, forward, screen. Raises Refused, BadRequest or UpstreamError."""
     prepared = await drive(call.open(headers, body), doors)
+    doors.settled = call.admission
     dispatch = call.guard.dispatch
     if dispatch is not None:
         prepared = await dispatch.enter(call, prepared, url, headers)
     call.start_model(prepared, url.host, url.port)
     try:
-        forward = call.guard.egress.forward if dispatch is None else dispatch.forwarder(call, prepared)
         url = provider_url(url, call)
-        answer = await forward(call.method, url, outgoing_headers, prepared.body, timeouts)
+        if dispatch is None:
+            forward = call.guard.egress.forward
+            answer = await forward(
+                call.method, url, outgoing_headers, prepared.body, timeouts, call.admission
+            )
+        else:
+            forwarded = dispatch.forwarder(call, prepared)
+            answer = await forwarded(call.method, url, outgoing_headers, prepared.body, timeouts)
     except Outage as outage:
         return await _given_up(call, url, outgoing_headers, outage)
     except BaseException as failure:
@@ -398,6 +406,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
     def _run(self, call: Call, request: httpx2.Request, doors: SyncCallDoors) -> httpx2.Response:
         headers = request.headers.raw
         prepared = drive_sync(call.open(headers, request.read()), doors)
+        doors.settled = call.admission
         if call.guard.dispatch is not None:
             prepared = call.guard.dispatch.enter_sync(call, prepared, request.url, headers)
         call.start_model(prepared, request.url.host, request.url.port)
@@ -447,7 +456,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
             provider_url(destination(request.url, call), call),
             headers=[*outgoing(headers), (b"content-length", str(len(prepared.body)).encode())],
             content=prepared.body,
-            extensions=request.extensions,
+            extensions={**request.extensions, "settled": call.admission},
         )
         return send(out) if dispatch is None else dispatch.send_sync(call, prepared, out, send)
 
@@ -565,7 +574,7 @@ def _check_environment(guard: Guard) -> None:
     """Say at start what would otherwise fail at every call (case C26)."""
     for name in ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AWS_BEDROCK_BASE_URL"):
         value = os.environ.get(name)
-        if value and not (admission := guard.admit(value)).allowed:
+        if value and not (admission := guard.admit(value)).allowed and not depends(admission):
             raise SetupError(f"{name} is set, but its host may not be reached: {admission.reason}")
 
 

@@ -29,11 +29,17 @@ def admitter(
     return lambda url: admit(url.scheme, url.raw_host.decode("ascii"), url.port)
 
 
-def admitted(admit: Admit, url: httpx2.URL) -> Admission:
-    """Admit a URL or raise Refused (451); credentials inside a URL are refused."""
+def admitted(admit: Admit, url: httpx2.URL, settled: Admission | None = None) -> Admission:
+    """Admit a URL or raise Refused (451); credentials inside a URL are refused.
+
+    `settled` is what was decided of the one request that is sent: it stands where the host alone is outside the
+    jurisdictions, since its model or deployment may say more.
+    """
     if url.userinfo:
         raise Refused("egress.host", "guard connects to no URL that carries credentials", status=451)
     admission = admit(url)
+    if settled is not None and admission.code == "egress.jurisdiction" and settled.host == admission.host:
+        admission = settled
     if not admission.allowed or not admission.host:  # what is no host is not reached, whatever was decided
         raise Refused(admission.code or "egress.host", admission.reason, status=451)
     return admission

@@ -90,7 +90,7 @@ class SyncAdmittingTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Forward one request; raises Refused, and httpx2's own errors for failures of the upstream."""
-        admission = admitted(self.admit, request.url)
+        admission = admitted(self.admit, request.url, request.extensions.get("settled"))
         self._public.note(admission)
         with _core_errors():
             response = self._pool.handle_request(_core_request(request, admission))

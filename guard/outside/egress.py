@@ -113,12 +113,14 @@ class Egress:
         headers: Iterable[Header],
         body: bytes | AsyncIterable[bytes] = b"",
         timeouts: Timeouts | None = None,
+        settled: Admission | None = None,
     ) -> Answer:
         """Send one request and return its answer as soon as the head is in.
 
-        Raises Refused (451: `egress.host`, `egress.jurisdiction`, `egress.redirect`) and UpstreamError.
+        `settled` is what was decided of this one request, beyond its host (`guard.placement`). Raises Refused (451:
+        `egress.host`, `egress.jurisdiction`, `egress.redirect`) and UpstreamError.
         """
-        target = self._admitted(url)
+        target = self._admitted(url, settled)
         fields = _fields(outgoing(headers, sized=isinstance(body, bytes)))
         session = await self._sessions.get()
         with _UPSTREAM_ERRORS:
@@ -132,9 +134,9 @@ class Egress:
             )
         return _answer(response)
 
-    def _admitted(self, url: httpx2.URL | str) -> URL:
+    def _admitted(self, url: httpx2.URL | str, settled: Admission | None) -> URL:
         """Admit a URL, and write it for aiohttp; the last one written is kept, since a gateway has few."""
-        admission = admitted(self.admit, url if isinstance(url, httpx2.URL) else httpx2.URL(url))
+        admission = admitted(self.admit, url if isinstance(url, httpx2.URL) else httpx2.URL(url), settled)
         known, decided, target = self._last
         if known is not url or decided is not admission:
             self._public.note(admission)

@@ -63,6 +63,7 @@ class Case(Node):
     model: fields.Line = Field(
         default="", description="the model that a text is for, where policies are attached to models"
     )
+    to: str = Field(default="", max_length=500, description="the base URL that the input or body would go to")
     scores: Mapping[Category, Score] = Field(
         default={}, description="what the judge says of the output, by category; what is left out is 0"
     )
@@ -81,6 +82,8 @@ class Case(Node):
             raise wrong("`scores` go with an output: take them out")
         if self.model and subject in ("logs", "body"):
             raise wrong(f"`model` goes with a text: {_UNMODELLED[subject]}")
+        if self.to and subject not in ("input", "body"):
+            raise wrong("`to` goes with an input or a body: take it out")
         if self.endpoint != "chat" and subject != "body":
             raise wrong("`endpoint` goes with a body: take it out")
         if self.expect.text is not None and subject in ("body", "destination"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from guard.kinds import KINDS
 from guard.policy.model import Policy
-from guard.policy.names import most_exact
+from guard.policy.names import default_at, most_exact
 from guard.policy.rules import TOKEN, Rule, Step, observed
 from guard.policy.ruleset import BUILT_IN, built_in, extend, own_table, resolved
 from guard.types import Action, Decision, Finding, Redaction, Stage, Verdict
@@ -127,13 +127,19 @@ def _observes(policy: Policy, stage: Stage) -> bool:
 
 
 def wanted(policy: Policy, stage: Stage) -> frozenset[str]:
-    """Name the known kinds for which some score leads to more than allow at a stage."""
+    """Name the known kinds for which some score leads to more than allow at a stage, or that decide where it goes."""
     table = _table(policy, stage)
     if table.wanted is None:
         known = KINDS | policy.own_kinds
         acted = (kind for kind in known if rule_for(policy, stage, kind).action is not Action.ALLOW)
-        table.wanted = frozenset(acted)
+        table.wanted = frozenset(acted) | (kept(policy, known) if stage is Stage.INPUT else frozenset())
     return table.wanted
+
+
+def kept(policy: Policy, kinds: Iterable[str]) -> frozenset[str]:
+    """The kinds that, where they are found in a request, decide where it may go (`egress.rules`)."""
+    rules = policy.egress.rules
+    return frozenset(kind for kind in kinds if most_exact(rules, kind) is not None) if rules else frozenset()
 
 
 def restores(policy: Policy, tool: str | None) -> bool:
@@ -162,5 +168,5 @@ def judges(policy: Policy) -> bool:
 def least_score(policy: Policy, kinds: Iterable[str]) -> float | None:
     """The least score at which a rule of any stage acts on one of the kinds, None where none does."""
     rules = [rule_for(policy, stage, kind) for stage in Stage for kind in kinds]
-    acting = (step.at or 0.0 for rule in rules for step in rule.steps if step.action is not Action.ALLOW)
-    return min(acting, default=None)
+    acting = [step.at or 0.0 for rule in rules for step in rule.steps if step.action is not Action.ALLOW]
+    return min([*acting, *map(default_at, kept(policy, kinds))], default=None)

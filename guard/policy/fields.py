@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,9 +15,11 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetPydanticSchema,
+    ValidationError,
     WithJsonSchema,
+    model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
 from guard.kinds import LABELLED, MODERATION
 from guard.policy import names
@@ -132,6 +133,15 @@ Jurisdictions = Annotated[
     _or_word("any", "write any, or places such as [EEA, CH]"),
     _list_or("any", names.JURISDICTIONS),
 ]
+
+
+def _some(value: Any) -> Any:
+    if value == ():
+        raise wrong("is an empty list: name at least 1")
+    return value
+
+
+Places = Annotated[tuple[Jurisdiction, ...], BeforeValidator(_some)]
 Country = Annotated[str, one_of(names.RECOGNIZER_COUNTRIES, "country code")]
 Countries = Annotated[
     tuple[Country, ...] | None,
@@ -182,22 +192,64 @@ Label = Annotated[str, Field(min_length=1, max_length=100)]
 LabelKinds = Annotated[tuple[JudgedKind, ...], BeforeValidator(_kinds)]
 
 
-class PlaceForm(Node):
-    """Where a host processes and stores data: all of these places must lie inside the jurisdictions."""
+AzureRegion = Annotated[str, one_of(names.AZURE_REGIONS, "region of Azure"), enum(names.AZURE_REGIONS)]
+AzureType = Annotated[str, one_of(names.AZURE_TYPES, "type of deployment of Azure"), enum(names.AZURE_TYPES)]
 
-    processing: tuple[Jurisdiction, ...] = Field(min_length=1, description="where requests are processed")
-    storage: tuple[Jurisdiction, ...] = Field(min_length=1, description="where data is kept")
+
+class PlaceForm(Node):
+    """Where a host processes and stores data, or an Azure resource's region and the types of its deployments."""
+
+    processing: tuple[Jurisdiction, ...] = Field(
+        default=(), min_length=1, description="where requests are processed"
+    )
+    storage: tuple[Jurisdiction, ...] = Field(default=(), min_length=1, description="where data is kept")
+    region: AzureRegion = Field(default="", description="an Azure resource's region")
+    deployments: Mapping[str, AzureType] = Field(
+        default={}, description="its deployments by name, and the type of each, such as DataZoneStandard"
+    )
+
+    @model_validator(mode="after")
+    def _is_one_form(self) -> PlaceForm:
+        plain, azure = (self.processing, self.storage), (self.region, self.deployments)
+        if not (all(plain) and not any(azure)) and not (self.region and not any(plain)):
+            raise wrong(
+                "does not say where it is: write {processing: [DE], storage: [DE]}, or for an Azure resource"
+                " {region: swedencentral, deployments: {gpt-4o: DataZoneStandard}}"
+            )
+        return self
+
+    def place(self) -> Place:
+        """Read the form: what is at rest stays in the region, a deployment processes as its type says."""
+        if not self.region:
+            return Place(self.processing, self.storage)
+        storage = (names.AZURE_REGIONS[self.region],)
+        return Place(("UNKNOWN",), storage, self.region, tuple(self.deployments.items()))
+
+
+_PLACE = ("processing", "storage")
 
 
 def _place(value: Any, read: Callable[[Any], PlaceForm]) -> Place:
     if isinstance(value, Place):
         return value
-    form = read(value)
-    return Place(form.processing, form.storage)
+    if isinstance(value, dict) and value and {*value} <= {*_PLACE}:
+        missing = [
+            InitErrorDetails(type="missing", loc=(key,), input=value) for key in _PLACE if key not in value
+        ]
+        if missing:
+            raise ValidationError.from_exception_data("place", missing)
+    return read(value).place()
+
+
+def written_place(place: Place) -> dict[str, Any]:
+    """A place as a policy file writes it."""
+    if place.region:
+        return {"region": place.region, "deployments": dict(place.deployments)}
+    return {"processing": place.processing, "storage": place.storage}
 
 
 def _place_schema(_: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-    write = core_schema.plain_serializer_function_ser_schema(asdict)
+    write = core_schema.plain_serializer_function_ser_schema(written_place)
     return core_schema.no_info_wrap_validator_function(
         _place, handler.generate_schema(PlaceForm), serialization=write
     )

@@ -32,6 +32,7 @@ def lint(source: Source, more_kinds: frozenset[str], *, complete: bool = True) -
     known = KINDS | more_kinds | _own_kinds(source.data)
     for stage in _STAGES:
         _check_rules(source, stage, known, complete)
+    _check_kept(source, known, complete)
     policy = _validate(source)
     if policy is not None:
         _check_judge(source, policy)
@@ -67,6 +68,19 @@ def _check_rules(source: Source, stage: str, known: frozenset[str], complete: bo
             text = _unknown_kind(pattern, known)
         if text:
             source.problem((stage, "rules", pattern), text)
+
+
+def _check_kept(source: Source, known: frozenset[str], complete: bool) -> None:
+    """The patterns of `egress.rules`: kinds that can be found in a request."""
+    for pattern in _raw_rules(source.data, "egress"):
+        covered = [kind for kind in known if matches(pattern, kind)]
+        text = ""
+        if covered and not any(_family(kind) in names.STAGE_FAMILIES["input"] for kind in covered):
+            text = f"{_family(covered[0])}.* kinds are never found in a request: name pii.*, secret.* or guard.* kinds"
+        elif not covered and complete and not source.full:
+            text = _unknown_kind(pattern, known)
+        if text:
+            source.problem(("egress", "rules", pattern), text)
 
 
 def _validate(source: Source) -> Policy | None:

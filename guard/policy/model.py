@@ -109,6 +109,14 @@ class Logs(Node):
     )
 
 
+class Kept(Node):
+    """Where a request may go in which something was found."""
+
+    jurisdictions: fields.Places = Field(
+        description="the places inside which the destination must lie whole, for such a request"
+    )
+
+
 class Egress(Node):
     """Where any connection may go."""
 
@@ -121,7 +129,9 @@ class Egress(Node):
     mode: Mode = Field(
         default="enforce", description="observe: record what would be refused, and connect all the same"
     )
-    rules: fields.Unbuilt = ()
+    rules: Mapping[str, Kept] = Field(
+        default={}, description="what was found decides where: kind pattern to {jurisdictions: [CN]}"
+    )
 
 
 class Presidio(Node):

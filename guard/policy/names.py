@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from guard.kinds import exactness, matches, presidio_kind
 
@@ -23,12 +24,22 @@ TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
 COUNTRIES = frozenset(_COUNTRIES.split())
 """ISO 3166-1 alpha-2."""
 
-_GROUPS: dict[str, list[str]] = json.loads(files("guard").joinpath("data/hosts.json").read_text("utf-8"))[
-    "groups"
-]
+_HOSTS: dict[str, Any] = json.loads(files("guard").joinpath("data/hosts.json").read_text("utf-8"))
+_GROUPS: dict[str, list[str]] = _HOSTS["groups"]
 
 JURISDICTIONS = COUNTRIES | frozenset(_GROUPS)
-"""What `egress` takes as a place: a country, or a group of the hosts table (EU, EEA, EFTA, UK)."""
+"""What `egress` takes as a place: a country, or a group of the hosts table (EU, EEA, EFTA, UK, ADEQUATE)."""
+
+AZURE_REGIONS: dict[str, str] = _HOSTS["regions"]["azure"]
+"""Azure's regions, and the country of each."""
+
+AZURE_TYPES: dict[str, str] = _HOSTS["azure"]["types"]
+"""Azure's types of deployment, and where each processes: `region`, `zone` or `anywhere`."""
+
+AZURE_ZONES: list[str] = _HOSTS["azure"]["zones"]
+BEDROCK_PROFILES = {name: tuple(places) for name, places in _HOSTS["bedrock"]["profiles"].items()}
+BEDROCK_VENDORS = frozenset(_HOSTS["bedrock"]["vendors"])
+ANTHROPIC_GEOS = {geo: tuple(places) for geo, places in _HOSTS["anthropic"]["geos"].items()}
 
 RECOGNIZER_COUNTRIES = COUNTRIES | {"EU"}
 

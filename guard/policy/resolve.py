@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from guard.policy.cases import Placed
 from guard.policy.lint import note
 from guard.policy.model import Policy
+from guard.policy.names import intersect
 from guard.policy.ruleset import BUILT_IN, Table, built_in, extend, loosened, own_table, resolved, union
 from guard.policy.source import KeyPath, Source, dotted
 from guard.policy.values import VALUES
@@ -20,7 +21,7 @@ from guard.types import Stage
 
 STAGES = (Stage.INPUT, Stage.OUTPUT, Stage.LOGS)
 _OWN = ("policy", "version", "owner", "approved_by", "effective", "review_by", "tests")
-_JURISDICTIONS = ("egress", "jurisdictions")
+_JURISDICTIONS, _KEPT = ("egress", "jurisdictions"), ("egress", "rules")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class _Resolution:
     def finish(self) -> Loaded:
         values = {path: self._value(path) for path in VALUES}
         tables = {stage: self._table(stage) for stage in STAGES}
+        if self.somewhere:
+            self._check_kept(values[_JURISDICTIONS][0], values[_KEPT][0])
         policy = self._build(values, tables)
         earlier = [loosening for pack in self.packs for loosening in pack.loosenings]
         files = [file for pack in self.packs for file in pack.files]
@@ -116,7 +119,7 @@ class _Resolution:
     def _over(self, path: KeyPath, base: tuple[Any, str]) -> tuple[Any, str]:
         own, origin = self._own_value(path)
         value = VALUES[path].extend(base[0], own)
-        if path == _JURISDICTIONS and value == ():
+        if _is_empty(path, value):
             self.source.problem(
                 path, f"leaves no place of those in {base[1]}: name places inside {_words(base[0])}"
             )
@@ -130,7 +133,7 @@ class _Resolution:
             if where == BUILT_IN and not VALUES[path].ordered:
                 continue
             combined = VALUES[path].stricter(value, other)
-            if path == _JURISDICTIONS and combined == () and self.somewhere:
+            if self.somewhere and _is_empty(path, combined):
                 what = f"{_words(value)} ({origin}) and {_words(other)} ({where})"
                 self.source.problem(
                     ("extends",),
@@ -138,6 +141,15 @@ class _Resolution:
                 )
             value, origin = combined, origin if combined == value else where
         return value, origin
+
+    def _check_kept(self, places: tuple[str, ...] | None, rules: Mapping[str, Any]) -> None:
+        """Refuse rules for what was found that leave no place inside the jurisdictions."""
+        for pattern, kept in rules.items():
+            if places is not None and kept.jurisdictions and not intersect(places, kept.jurisdictions):
+                self.source.problem(
+                    (*_KEPT, pattern),
+                    f"leaves no place inside {_words(places)}: name places inside, or block the kind under input.rules",
+                )
 
     def _loosened(self, path: KeyPath, what: str) -> None:
         self.loosenings.append(Loosening(self.source.origin(path), dotted(path), what))
@@ -178,6 +190,15 @@ class _Resolution:
 def _nowhere(policy: Policy) -> Policy:
     """The policy under which no place is left."""
     return policy.model_copy(update={"egress": policy.egress.model_copy(update={"jurisdictions": ()})})
+
+
+def _is_empty(path: KeyPath, value: Any) -> bool:
+    """Whether nothing is left of lists of places that were intersected."""
+    return (
+        value == ()
+        if path == _JURISDICTIONS
+        else path == _KEPT and not all(k.jurisdictions for k in value.values())
+    )
 
 
 def _unique(items: list[Any]) -> tuple[Any, ...]:

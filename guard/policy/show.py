@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from guard.policy.fields import written_place
 from guard.policy.lists import TermFile
 from guard.policy.model import Policy
 from guard.policy.resolve import STAGES, Loaded
@@ -97,7 +98,7 @@ def _flow(value: Any, everything: str = "any") -> str:
 
 def _flow_mapping(value: Any) -> str:
     if isinstance(value, Place):
-        value = {"processing": value.processing, "storage": value.storage}
+        value = written_place(value)
     elif isinstance(value, BaseModel):
         value = {info.alias or key: getattr(value, key) for key, info in type(value).model_fields.items()}
     return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from guard.policy import names
@@ -61,7 +61,31 @@ def _more_places(first: Mapping[str, Place], second: Mapping[str, Place]) -> dic
     return {**first, **second, **both}
 
 
+def _narrower(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Join tables of places by kind: for each pattern the places that both leave; what repeats a wider is left out."""
+    both = {pattern: _kept(first, second, pattern) for pattern in sorted({*first, *second})}
+    return {pattern: kept for pattern, kept in both.items() if kept != _wider(both, pattern)}
+
+
+def _kept(first: Mapping[str, Any], second: Mapping[str, Any], pattern: str) -> Any:
+    found = [
+        table[near] for table in (first, second) if (near := names.most_exact(table, pattern)) is not None
+    ]
+    places = found[0].jurisdictions
+    for other in found:
+        places = names.intersect(places, other.jurisdictions)
+    return found[0].model_copy(update={"jurisdictions": tuple(sorted(places))})
+
+
+def _wider(table: Mapping[str, Any], pattern: str) -> Any:
+    near = names.most_exact((other for other in table if other != pattern), pattern)
+    return None if near is None else table[near]
+
+
 def _joined(first: Place, second: Place) -> Place:
+    if first.region or second.region:
+        shared = set(first.deployments) & set(second.deployments) if first.region == second.region else set()
+        return replace(first if first.region else second, deployments=tuple(sorted(shared)))
     return Place(
         tuple(dict.fromkeys((*first.processing, *second.processing))),
         tuple(dict.fromkeys((*first.storage, *second.storage))),
@@ -127,7 +151,7 @@ class Value:
 
     def is_looser(self, after: Any, before: Any) -> bool:
         """Whether a value allows more than another; a value without an order is never looser."""
-        return self.ordered and _plain(self.stricter(after, before)) != _plain(after)
+        return self.ordered and _plain(self.stricter(after, before)) != _plain(self.stricter(after, after))
 
 
 def _plain(value: Any) -> Any:
@@ -154,6 +178,7 @@ VALUES: Mapping[KeyPath, Value] = {
     ("egress", "jurisdictions"): Value(_inside_both, _inside_both),
     ("egress", "hosts"): Value(_more_places, _updated),
     ("egress", "mode"): _MODE,
+    ("egress", "rules"): Value(_narrower, _narrower),
     ("recognizers", "countries"): Value(_union),
     ("recognizers", "names"): _ANY,
     ("recognizers", "presidio", "recognizers"): Value(_union),

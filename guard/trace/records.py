@@ -122,6 +122,8 @@ def residency_attributes(admission: Admission | None) -> dict[str, Any]:
         spans.RESIDENCY_SOURCE: admission.source or None,
         spans.RESIDENCY_PROCESSING: place and list(place.processing),
         spans.RESIDENCY_STORAGE: place and list(place.storage),
+        spans.RESIDENCY_RULES: list(admission.rules) or None,
+        spans.RESIDENCY_WITHIN: list(admission.within) or None,
     }
 
 
@@ -260,7 +262,9 @@ def lifecycle(recorder: Recorder, name: str, attributes: Mapping[str, Any]) -> b
     return recorder.start(name, attributes={spans.GUARD_VERSION: recorder.version, **attributes}).end()
 
 
-def spend_line(recorder: Recorder, *, scope: str, period: str, percent: int, spent: float, limit: float) -> bytes:
+def spend_line(
+    recorder: Recorder, *, scope: str, period: str, percent: int, spent: float, limit: float
+) -> bytes:
     """The line of a budget that reached a part of its limit: whose, in which period, amounts in US dollars."""
     attributes = {
         spans.SPEND_SCOPE: identifier(scope),

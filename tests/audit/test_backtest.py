@@ -165,3 +165,12 @@ def test_the_verb(exports: Path, tmp_path: Path) -> None:
     assert "Not to be known from traces" in told.output
     data = json.loads(CliRunner().invoke(app, [*command, "--json"]).output)
     assert (data["newly_blocked"], data["decisions"]) == (3, 7)
+
+
+def test_what_was_found_decides_where_on_record_too(exports: Path, tmp_path: Path) -> None:
+    """`egress.rules`: the calls in which the kind was found would have been refused outside its places."""
+    found = under(exports, tmp_path, "egress: {rules: {pii.email: {jurisdictions: [EEA, CH]}}}\n")
+    refused = [row[1:] for row in found.destinations.rows if row[3] == "refused"]
+    assert refused == [("api.openai.com", "GLOBAL", "refused", 1)]
+    none = under(exports, tmp_path, "egress: {rules: {pii.card: {jurisdictions: [EEA, CH]}}}\n")
+    assert [row for row in none.destinations.rows if row[3] == "refused"] == []

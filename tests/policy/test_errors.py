@@ -326,7 +326,6 @@ def test_traffic_is_read_strictly(problems: Problems, text: str, expected: str) 
 UNBUILT = [
     "attach: [{tenants: [acme], policy: eu}]",
     "exceptions: [{kind: pii.phone, tenant: acme}]",
-    "egress: {rules: {pii.cn.*: {jurisdictions: [CN]}}}",
     "trace: {keep: 400d}",
     "trace: {at_least: 180d}",
     "trace: {content: redacted}",

@@ -187,6 +187,7 @@ REQUEST = Object(
         "safe_prompt": VALUE,
         "enable_thinking": VALUE,
         "thinking": {"type": WORD},
+        "inference_geo": WORD,
     }
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,14 @@ from guard.audit.named import QUESTIONS
 from guard.audit.parquet import literal
 from guard.audit.questions import QueryError, Question
 
-__all__ = ["QUESTIONS", "VIEWS", "QueryError", "Table", "ask", "bound", "connect", "run"]
+__all__ = ["QUESTIONS", "VIEWS", "QueryError", "Table", "ask", "bound", "connect", "rows_of", "run"]
 
 VIEWS = ("spans", "calls", "decisions", "findings", "checks")
 
 ROWS = 100_000
 """Most rows of one answer."""
+
+_BATCH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,19 @@ def ask(
     values = {**bound(question, dict(parameters)), **(more or {})}
     with closing(connect(folder)) as connection:
         return _answer(connection, question.sql, values, most)
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, question: Question, parameters: Mapping[str, str]
+) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
+    """Answer a named question over an open connection without holding the rows: its columns, and all of them."""
+    values = bound(question, dict(parameters))
+    try:
+        result = connection.execute(question.sql, values)
+    except duckdb.Error as error:
+        raise QueryError(_explain(connection, question.sql, error)) from error
+    columns = tuple(column[0] for column in result.description or ())
+    return columns, (row for rows in iter(lambda: result.fetchmany(_BATCH), []) for row in rows)
 
 
 def _answer(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guard.cli import papers, persons, retention
+from guard.cli import papers, persons, report, retention
 from guard.cli.desk import (
     Folder,
     Since,
@@ -16,6 +16,7 @@ from guard.cli.desk import (
     bar,
     exports_of,
     given,
+    heads_of,
     on_record,
     public_key,
     read_file,
@@ -33,6 +34,7 @@ app.command(epilog='Example: guard audit find --subject "zhang.san@example.com"'
 app.command(epilog="Example: guard audit erase --subject - --ticket DSR-12 < address.txt")(persons.erase)
 app.command(epilog="Example: guard audit retain --keep 400d --delete")(retention.retain)
 app.command(epilog="Example: guard audit hold --ticket LIT-7 --since 2026-01-01")(retention.hold)
+app.command(epilog="Example: guard audit report --regime gdpr --since 2026-01-01 -o evidence")(report.report)
 
 
 @app.command(epilog="Example: guard audit query left-region --region EU --since 7d")
@@ -103,11 +105,11 @@ def verify(
     public = read_file(key) if key else public_key()[1]
     try:
         with bar("verify", exports) as progress:
-            report = check(exports, public, progress, heads or _heads())
+            found = check(exports, public, progress, heads or heads_of())
     except OSError as error:
         raise SetupError(f"{error.filename or exports}: {error.strerror or 'cannot be read'}") from None
-    (_report_json if json else _report)(report)
-    raise typer.Exit(0 if report.ok else 1)
+    (_report_json if json else _report)(found)
+    raise typer.Exit(0 if found.ok else 1)
 
 
 @app.command(epilog="Example: guard audit compact --folder exports/")
@@ -165,13 +167,6 @@ def _rotate() -> None:
     signing.rotate(home, record)
 
 
-def _heads() -> Path | None:
-    from guard.settings import Settings
-
-    heads = Settings().heads
-    return heads.expanduser() if heads else None
-
-
 def _list(json: bool) -> None:
     from guard.audit.query import QUESTIONS, VIEWS
 
@@ -191,27 +186,19 @@ def _list(json: bool) -> None:
     out.print(f"\nSQL is asked of the views {', '.join(VIEWS)}.", markup=False)
 
 
-def _report(report: Report) -> None:
+def _report(found: Report) -> None:
     out = console()
-    for problem in report.problems:
+    for problem in found.problems:
         out.print(f"[red]✗[/red] [bold]{problem.what}[/bold]  ", end="")
         out.print(cell(problem), markup=False, soft_wrap=True)
-    for note in report.notes:
+    for note in found.notes:
         out.print(cell(f"· {note}"), style="dim", markup=False, soft_wrap=True)
-    counts = f"{report.records} records in {report.files} files, {report.signed} proved by a signature"
-    verdict = "[green]✓ intact[/green]" if report.ok else f"[red]✗ {len(report.problems)} problems[/red]"
+    counts = f"{found.records} records in {found.files} files, {found.signed} proved by a signature"
+    verdict = "[green]✓ intact[/green]" if found.ok else f"[red]✗ {len(found.problems)} problems[/red]"
     out.print(f"{verdict}  {counts}")
 
 
-def _report_json(report: Report) -> None:
-    fields = ("what", "file", "line", "record", "text")
-    write_json(
-        {
-            "ok": report.ok,
-            "files": report.files,
-            "records": report.records,
-            "signed": report.signed,
-            "problems": [{field: getattr(problem, field) for field in fields} for problem in report.problems],
-            "notes": report.notes,
-        }
-    )
+def _report_json(found: Report) -> None:
+    from guard.audit.pack import told
+
+    write_json(told(found))

@@ -27,6 +27,14 @@ def exports_of(folder: Path | None) -> Path:
     return folder or Settings().exports.expanduser()
 
 
+def heads_of() -> Path | None:
+    """The folder of heads kept elsewhere that this installation names."""
+    from guard.settings import Settings
+
+    heads = Settings().heads
+    return heads.expanduser() if heads else None
+
+
 def given(since: str | None, until: str | None, tenant: str | None, **more: str | None) -> dict[str, str]:
     """The parameters of a question that were given."""
     every = {"since": since, "until": until, "tenant": tenant, **more}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from guard.audit.cells import cell as cell
+from guard.audit.cells import csv_cell
 from guard.errors import SetupError
 
 if TYPE_CHECKING:
@@ -53,16 +54,6 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False)
-
-
-def cell(value: Any) -> str:
-    """A value as text that cannot steer a terminal: what does not print is written as its code."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(" ", "milliseconds")
-    text = str(value)
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def _show(table: Table) -> None:
@@ -113,12 +104,4 @@ def write_json(value: Any) -> None:
 def _csv(table: Table) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(table.columns)
-    writer.writerows([_csv_cell(value) for value in row] for row in table.rows)
-
-
-def _csv_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    if value is None or isinstance(value, int | float):
-        return value
-    text = cell(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    writer.writerows([csv_cell(value) for value in row] for row in table.rows)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from guard.audit.query import QUESTIONS
+from guard.audit.regimes import REGIMES
 from guard.cli import audit, policy
 from guard.trace import spans
 
@@ -37,3 +38,13 @@ def test_every_regime_has_its_row() -> None:
     """facts of the field: none may be dropped from the page."""
     for regime in ("AI Act", "GDPR", "SOC 2", "HIPAA", "PCI DSS", "PIPL", "NIST", "ISO 42001"):
         assert regime in PAGE
+
+
+def test_a_pack_answers_what_the_page_promises() -> None:
+    """The questions that a regime's row names are in that regime's pack."""
+    titles = {"GDPR": "gdpr", "HIPAA": "hipaa", "PCI": "pci", "PIPL": "pipl", "EU AI Act": "eu-ai-act"}
+    for start, regime in titles.items():
+        asked = {one.question for one in REGIMES[regime].questions}
+        for row in re.findall(rf"^\| {start}.*$", PAGE, re.M):
+            named = set(re.findall(r"`([a-z-]+)`", row)) & set(QUESTIONS)
+            assert {one for one in named if not one.startswith("subject")} <= asked, row

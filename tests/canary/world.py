@@ -15,7 +15,9 @@ import openai
 
 from guard import Guard, Refused
 from guard.audit.compact import compact
+from guard.audit.pack import Order, gather
 from guard.audit.query import QUESTIONS, VIEWS, bound, connect
+from guard.audit.regimes import EVERY
 from guard.audit.story import why
 from guard.logs import redactor
 from guard.mounts.gateway import Gateway
@@ -24,6 +26,7 @@ from guard.services import logs
 from guard.settings import Settings
 from guard.simulator.app import create_app
 from guard.simulator.server import serve
+from guard.trace.signing import PUBLIC
 
 CANARIES = {
     "email": "kanari.vogel@zwitscher-post.org",
@@ -184,6 +187,10 @@ def _desk(world: World) -> None:
             traces = desk.execute("SELECT DISTINCT trace_id FROM calls LIMIT 10").fetchall()
         world.answers += [str(why(exports, trace)).encode() for (trace,) in traces]
         compact(exports)
+    public = (world.folder / "home" / PUBLIC).read_bytes()
+    (world.folder / "pack").mkdir()
+    gather(Order(exports, EVERY, "1970-01-01", "9999-01-01", "", public), world.folder / "pack")
+    world.answers.append(_files(world.folder / "pack"))
 
 
 def _scenario(world: World, app: Any, url: str, guard: Guard, strict: Guard) -> None:

@@ -117,17 +117,28 @@ def _home(settings: Settings) -> Check:
 
 
 def _exports(settings: Settings) -> Check:
+    from guard.trace.exportfile import FULL, fullness
+
     folder = settings.exports.expanduser().resolve()
     state, what = _room(folder)
-    return Check("record", state, f"exports in {folder}{what}", {"folder": str(folder)})
+    percent = fullness(_there(folder))
+    if state == "ok" and percent >= FULL:
+        state, what = "look", f"; its disk is {percent} % full: guard audit retain"
+    facts = {"folder": str(folder), "disk_percent": percent}
+    return Check("record", state, f"exports in {folder}{what}", facts)
 
 
 def _room(folder: Path) -> tuple[State, str]:
     """Whether a folder can be written to, or made where it is not there."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = _there(folder)
     if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
         return "ok", ""
     return "failed", f": {there} cannot be written to"
+
+
+def _there(folder: Path) -> Path:
+    """The folder, or the nearest above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def _mode(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,21 @@ from guard.cli.tables import AsJson, cell, console, write_json
 from guard.cli.who import identified, login
 from guard.errors import SetupError
 
+_AT_LEAST = "180d"
 _COPY = "only an installation with its signing key can do this: here is a copy"
 
 
 def retain(
-    keep: Annotated[str, typer.Option(help="Delete what is older: 400d, 60w.")],
-    at_least: Annotated[str, typer.Option(help="Refuse to keep for less than this.")] = "180d",
+    keep: Annotated[
+        str, typer.Option(help="Delete what is older: 400d, 60w; the policy's trace.keep if left out.")
+    ] = "",
+    at_least: Annotated[
+        str,
+        typer.Option(help="Refuse to keep for less; the policy's trace.at_least, else 180d, if left out."),
+    ] = "",
+    policy: Annotated[
+        str, typer.Option(help="A pack's name or a policy file; GUARD_POLICY if left out.")
+    ] = "",
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete; without it only what would go is shown.")
     ] = False,
@@ -27,14 +37,15 @@ def retain(
 ) -> None:
     """Delete whole export files that are old enough, verified and not on hold; the deletion is on record first.
 
-    180 days are the least that the EU AI Act asks (Art. 19, 26(6)); PCI DSS 10.5.1 asks 365.
+    180 days are the least that the EU AI Act asks (Art. 19, 26(6)); PCI DSS 10.5.1 asks 365. Options can ask for
+    more than the policy's trace.at_least, never for less.
     """
     from guard.audit import retention
     from guard.settings import Settings
 
     exports, home = exports_of(folder), Settings().home.expanduser()
     who = identified(by or login(), "--by", "a login name such as jo.weber")
-    planned = retention.plan(exports, public_key()[1], retention.period(keep), retention.period(at_least))
+    planned = retention.plan(exports, public_key()[1], *_periods(keep, at_least, policy))
     if delete and not retention.delete(exports, home, planned, who):
         raise SetupError(_COPY)
     names = [path.name for path in planned.files]
@@ -44,6 +55,19 @@ def retain(
         console().print(cell(f"{name} stays: {reason}"), markup=False, soft_wrap=True)
     done = "were deleted" if delete else "would go (--delete)"
     console().print(f"{len(names)} exports {done}", markup=False)
+
+
+def _periods(keep: str, at_least: str, policy: str) -> tuple[timedelta, timedelta]:
+    """How long to keep, and how long at least: by the options, and by the policy's own words."""
+    from guard.audit.retention import period
+    from guard.policy.load import load_policy
+    from guard.settings import Settings
+
+    told = load_policy(policy or Settings().policy).trace
+    if not (keep or told.keep):
+        raise typer.BadParameter("--keep: say how long, such as 400d, or write trace.keep into the policy")
+    asked = [period(text) for text in (at_least, told.at_least) if text] or [period(_AT_LEAST)]
+    return period(keep or told.keep), max(asked)
 
 
 def hold(

@@ -111,6 +111,26 @@ Unbuilt = Annotated[
 ]
 """A key of the design whose effect is not built yet."""
 
+_PERIOD = re.compile(r"([1-9]\d{0,4})([dw])|", re.ASCII)
+
+
+def days(period: str) -> int:
+    """How many days a period such as 400d or 26w has; an empty one has none."""
+    found = _PERIOD.fullmatch(period)
+    return int(found[1]) * (7 if found[2] == "w" else 1) if found and found[1] else 0
+
+
+def _period(text: str) -> str:
+    if not _PERIOD.fullmatch(text):
+        raise wrong("is no period: write one such as 400d or 26w")
+    return f"{days(text)}d" if text else ""
+
+
+Period = Annotated[
+    str, AfterValidator(_period), WithJsonSchema({"type": "string", "pattern": f"^(?:{_PERIOD.pattern})$"})
+]
+"""Whole days, as 400d; weeks are read as days, and nothing stands for no period."""
+
 Rules = Mapping[str, Rule]
 ToolName = Annotated[str, _shaped(_TOOL, 'write the name of a tool, such as send_mail, or "*" to mean all')]
 Line = Annotated[str, Field(max_length=200)]

@@ -260,8 +260,20 @@ class Trace(Node):
 
     content: fields.Content = Field(default="none", description="text in traces: none")
     export: Literal["files"] = Field(default="files", description="where the record is written: files")
-    keep: fields.Unbuilt = ""
-    at_least: fields.Unbuilt = ""
+    keep: fields.Period = Field(
+        default="", description="how long the record is kept: `guard audit retain` deletes what is older"
+    )
+    at_least: fields.Period = Field(
+        default="", description="the least that any policy which extends this one may keep"
+    )
+
+    @model_validator(mode="after")
+    def _keeps_long_enough(self) -> Trace:
+        if self.keep and fields.days(self.keep) < fields.days(self.at_least):
+            raise wrong(
+                f"keep: {self.keep} is less than at_least: {self.at_least}: write keep: {self.at_least}, or longer"
+            )
+        return self
 
 
 class Endpoints(Node):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from guard.policy import names
+from guard.policy.fields import days
 from guard.policy.model import HOLDS
 from guard.policy.source import KeyPath
 from guard.types import Place
@@ -22,6 +23,15 @@ def _last(first: Any, second: Any) -> Any:
 def _least(first: Any, second: Any) -> Any:
     """The smaller of two limits; None is no limit."""
     return min((limit for limit in (first, second) if limit is not None), default=None)
+
+
+def _shorter(first: str, second: str) -> str:
+    """The shorter of two periods; an empty one is for ever."""
+    return min((period for period in (first, second) if period), key=days, default="")
+
+
+def _longer(first: str, second: str) -> str:
+    return max(first, second, key=days)
 
 
 def _any_engine(first: str, second: str) -> str:
@@ -216,6 +226,8 @@ VALUES: Mapping[KeyPath, Value] = {
     ("traffic", "budget", "answer_tokens"): _ANY,
     ("trace", "content"): _ANY,
     ("trace", "export"): _ANY,
+    ("trace", "keep"): Value(_shorter),
+    ("trace", "at_least"): Value(_longer, _longer),
     ("endpoints", "allow"): Value(_common),
     ("routes",): Value(_more_text, _updated),
     ("attach",): Value(_union, _union),

@@ -19,7 +19,9 @@ from guard.trace.signing import Signer
 
 _LOG = logging.getLogger("guard.trace")
 
-_FULL = 0.8
+FULL = 80
+"""From how many percent on a disk is said to fill up."""
+
 _SEEN = 16
 _TAIL = 1024
 
@@ -183,9 +185,14 @@ class ExportFile:
 def _warn_when_full(folder: Path) -> None:
     """Say with each new file that the disk fills up: a full one refuses every call."""
     with contextlib.suppress(OSError):
-        total, used, _ = shutil.disk_usage(folder)
-        if used >= _FULL * total:
-            _LOG.warning("the disk of the exports is %d %% full (guard audit retain)", used * 100 // total)
+        if (percent := fullness(folder)) >= FULL:
+            _LOG.warning("the disk of the exports is %d %% full (guard audit retain)", percent)
+
+
+def fullness(folder: Path) -> int:
+    """How full the disk of a folder is, in percent; raises OSError where there is none."""
+    total, used, _ = shutil.disk_usage(folder)
+    return used * 100 // total
 
 
 def _cut(descriptor: int, size: int) -> None:

@@ -151,6 +151,19 @@ def test_too_short(desk: Desk, exports: Path) -> None:
     assert desk("retain", "--keep", "100d", "--at-least", "90d").exit_code == 0
 
 
+def test_the_policy_says_how_long(desk: Desk, exports: Path, tmp_path: Path) -> None:
+    """`trace.keep` and `trace.at_least` stand for the options; an option cannot go below the policy's least."""
+    policy = tmp_path / "p.yaml"
+    policy.write_text("trace: {keep: 400d, at_least: 365d}")
+    assert len(json.loads(desk("retain", "--policy", policy, "--json").output)["files"]) == 4
+    for short in (["--keep", "200d"], ["--keep", "200d", "--at-least", "100d"]):
+        assert isinstance(desk("retain", "--policy", policy, *short).exception, QueryError)
+    assert isinstance(desk("retain", "--policy", policy, "--at-least", "500d").exception, QueryError)
+    assert desk("retain").exit_code == 2
+    policy.write_text("trace: {at_least: 90d}")
+    assert desk("retain", "--policy", policy, "--keep", "100d").exit_code == 0
+
+
 def test_a_copy_deletes_nothing(desk: Desk, exports: Path, home: Path) -> None:
     """Without the signing key nothing can be recorded, so nothing goes."""
     (home / "signing-key.pem").unlink()

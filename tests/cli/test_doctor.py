@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from guard.cli.main import _verbs, app
 from guard.simulator.limits import Quota
+from guard.trace import exportfile
 
 Run = Callable[..., tuple[int, str]]
 
@@ -172,6 +173,16 @@ def test_no_line_is_wider_than_the_terminal(
     code, out = doctor()
     assert code == 0
     assert max(map(len, out.splitlines())) <= columns
+
+
+def test_a_disk_that_fills_up_is_worth_a_look(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 % of the exports' disk; a full one refuses every call."""
+    for used, state in ((79, "ok"), (80, "look")):
+        monkeypatch.setattr(exportfile.shutil, "disk_usage", lambda path, used=used: (100, used, 100 - used))
+        code, out = doctor("--json")
+        assert (code, facts(out)["record"]["state"]) == (0, state)
+        assert facts(out)["record"]["facts"]["disk_percent"] == used
+    assert "80 % full" in facts(out)["record"]["what"]
 
 
 def test_a_record_that_cannot_be_written_is_a_failure(

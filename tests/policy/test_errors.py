@@ -303,7 +303,10 @@ TRAFFIC = [
     ("retries: {attempts: 0}", "attempts: is out of range"),
     ("retries: {attempts: 99}", "attempts: is out of range"),
     ("limits: {requests_per_minute: 0}", "requests_per_minute: is out of range"),
-    ("limits: {requests_per_minute: few}", "requests_per_minute: is no number: write a number, or any for no limit"),
+    (
+        "limits: {requests_per_minute: few}",
+        "requests_per_minute: is no number: write a number, or any for no limit",
+    ),
     ("limits: {wait: soon}", "wait: is no time: write one such as 2s or 500ms, or 0"),
     ("limits: {wait: 2h}", "wait: is no time"),
     ("limits: {per: moon}", "per: "),
@@ -324,10 +327,7 @@ def test_traffic_is_read_strictly(problems: Problems, text: str, expected: str) 
 
 
 UNBUILT = [
-    "attach: [{tenants: [acme], policy: eu}]",
     "exceptions: [{kind: pii.phone, tenant: acme}]",
-    "trace: {keep: 400d}",
-    "trace: {at_least: 180d}",
     "trace: {content: redacted}",
     "messages: {input: {en: no, zh: 不}}",
 ]

@@ -201,6 +201,10 @@ VALUES = [
     ("traffic.budget.usd_per_day", "200", "100", 100.0),
     ("traffic.budget.usd_per_day", "any", "100", 100.0),
     ("traffic.budget.tenant_usd_per_month", "any", "any", None),
+    ("trace.keep", "400d", "300d", "300d"),
+    ("trace.keep", "''", "60w", "420d"),
+    ("trace.at_least", "180d", "365d", "365d"),
+    ("trace.at_least", "''", "26w", "182d"),
 ]
 
 
@@ -409,9 +413,26 @@ def test_strict_refuses_to_release_before_the_judge(load_files: Load, own: str) 
 def test_of_two_lists_of_tools_the_tools_of_both_are_left(load_files: Load) -> None:
     """D28: `*` names all; packs intersect, and a file that names more than its pack loosens it."""
     tools = "output: {tools: [%s]}"
-    joined = load_files(a=tools % "search, mail", b=tools % "search, shell", c="extends: [./a.yaml, ./b.yaml]")
+    joined = load_files(
+        a=tools % "search, mail", b=tools % "search, shell", c="extends: [./a.yaml, ./b.yaml]"
+    )
     assert joined.policy.output.tools == ("search",)
     own = load_files(a=tools % "search", b="extends: [./a.yaml]\n" + tools % "'*'")
     assert own.policy.output.tools == ("*",)
     assert [loosening.key for loosening in own.loosenings] == ["output.tools"]
     assert load_files(a="mode: enforce", b="extends: [./a.yaml]\n" + tools % "search").loosenings == ()
+
+
+def test_nothing_takes_back_how_long_the_record_must_be_kept(load_files: Load) -> None:
+    """A longer `at_least` wins over a shorter one, the file's own too; what keeps for less does not load."""
+    pack = "trace: {at_least: 365d}"
+    shorter = load_files(a=pack, b="extends: [./a.yaml]\ntrace: {at_least: 30d}").policy.trace
+    assert shorter.at_least == "365d"
+    with pytest.raises(PolicyError) as caught:
+        load_files(a=pack, b="extends: [./a.yaml]\ntrace:\n  keep: 40w")
+    assert str(caught.value).endswith(
+        "b.yaml:2:trace: keep: 280d is less than at_least: 365d: write keep: 365d, or longer"
+    )
+    kept = load_files(a="trace: {keep: 400d}", b="extends: [./a.yaml]\ntrace: {keep: 500d}")
+    assert kept.policy.trace.keep == "500d"
+    assert [loosening.key for loosening in kept.loosenings] == ["trace.keep"]

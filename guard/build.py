@@ -23,13 +23,14 @@ from guard.types import Stage
 if TYPE_CHECKING:
     from guard.dispatch import Dispatch
     from guard.guard import Guard
+    from guard.metering import Metering
     from guard.outside.admission import Admit
     from guard.policy.lists import TermList
     from guard.policy.traffic import Budget as BudgetRules
     from guard.policy.traffic import Limits as LimitRules
     from guard.services.detector import Detector
     from guard.trace.ledger import Ledger
-    from guard.trace.otlp import OtlpCopy
+    from guard.trace.otlp import OtlpCopy, Post
     from guard.traffic.budget import Budget
     from guard.traffic.letters import Letters
     from guard.traffic.limits import Limits
@@ -65,6 +66,8 @@ def build(
     for url in named:
         guard.name(url)
     guard.dispatch = open_dispatch(policy, settings, guard)
+    guard.collector = _otlp_copy(settings, guard.admit) if settings.otlp_endpoint else None
+    guard.metering = _open_metering(guard)
     if detecting:
         _warm(policy)
     if policy.attach:
@@ -167,29 +170,44 @@ def _made_once(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def open_ledger(settings: Settings, admit: Admit) -> Ledger:
-    """Open the ledger of one guard in the exports folder, with its copy for a Collector where one is named."""
+def open_ledger(settings: Settings, copy: OtlpCopy | None) -> Ledger:
+    """Open the ledger of one guard in the exports folder, with its copy for a Collector where there is one."""
     from guard.trace.ledger import Ledger
     from guard.trace.signing import load_signer
 
-    copy = _otlp_copy(settings, admit).offer if settings.otlp_endpoint else None
     return Ledger(
         settings.exports.expanduser().resolve(),
         signer=load_signer(home_of(settings)),
         rotate_bytes=settings.rotate_bytes,
         sign_every=settings.sign_every,
         timeout_s=settings.commit_timeout_s,
-        copy=copy,
+        copy=copy.offer if copy is not None else None,
         heads=settings.heads.expanduser().resolve() if settings.heads else None,
     )
 
 
 def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
     """The copy leaves through the same gate as everything else: a Collector outside the residency is refused."""
+    from guard.trace.otlp import OtlpCopy
+
+    return OtlpCopy(settings.otlp_endpoint, poster(admit))
+
+
+def _open_metering(guard: Guard) -> Metering:
+    from guard.metering import Metering
+    from guard.trace.snapshots import Shared
+
+    settings = guard.settings
+    post = poster(guard.admit) if settings.otlp_endpoint else None
+    folder = settings.metrics_folder
+    return Metering(guard, post=post, shared=Shared(folder) if folder is not None else None)
+
+
+def poster(admit: Admit) -> Post:
+    """What posts JSON through the gate and gives the status."""
     import httpx2
 
     from guard.outside.egress import SyncAdmittingTransport
-    from guard.trace.otlp import OtlpCopy
 
     transport = SyncAdmittingTransport(admit)
 
@@ -202,7 +220,7 @@ def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
         finally:
             answer.close()
 
-    return OtlpCopy(settings.otlp_endpoint, post)
+    return post
 
 
 def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch | None:
@@ -283,7 +301,7 @@ def _open_budget(rules: BudgetRules, settings: Settings, guard: Guard, prices: P
             f"traffic.budget.then.use: no price is known for {rules.then.use}: write one under traffic.budget.prices"
         )
     store = SpendStore(home_of(settings) / "spend.sqlite3", wait_s=settings.store_timeout_s)
-    return Budget(rules, rules.then.use, store, prices, tell=tell)
+    return Budget(rules, rules.then.use, store, prices, tell=tell, wait_s=2 * settings.store_timeout_s)
 
 
 def open_detector(policy: Policy, settings: Settings, *, start: bool = True) -> Detector:

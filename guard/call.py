@@ -25,6 +25,7 @@ from guard.refusals import Reply, choices_of, refused
 from guard.sentences import HISTORY, message_for
 from guard.stream import StreamGate
 from guard.trace import records, spans
+from guard.trace.metrics import Called
 from guard.trace.spans import Span
 from guard.types import (
     Action,
@@ -110,6 +111,7 @@ class Call:
             spans.SCREEN, parent=parent, links=links, prepared=guard.policy_group
         )
         self._model_span: Any = None
+        self._requested: dict[str, Any] = {}
 
     @property
     def unscreened(self) -> bool:
@@ -336,6 +338,8 @@ class Call:
 
     def _commit(self, screened: Screened, out: bytes, refusal_: Refused | None) -> Flow[None]:
         span = self._span
+        if self.admission is not None:
+            self.guard.metrics.admitted(self.admission)
         span.set_all(self._common())
         span.set_all(
             records.screen_attributes(
@@ -355,6 +359,14 @@ class Call:
             self.exchange.receipts.note("record", Receipt.RAN)
         except Unavailable as failure:
             self.failed("record", failure)
+        finally:
+            self._count(screened.verdict)
+
+    def _count(self, verdict: Verdict | None) -> None:
+        metrics = self.guard.metrics
+        if verdict is not None:
+            metrics.decided(verdict, self.tenant)
+        metrics.checked(self.exchange.receipts)
 
     def _events(self, span: Span, verdict: Verdict) -> None:
         for name, attributes in spans.finding_events(verdict, self.exchange.subject):
@@ -365,6 +377,7 @@ class Call:
         finding = Finding(failure.kind, 0, 0, 1.0, "guard", "")
         verdict = decide(self.policy, Stage.INPUT, [finding])
         blocked = verdict.blocking
+        self.guard.metrics.found(verdict)
         self.exchange.receipts.note(check, Receipt.FAILED_CLOSED if blocked else Receipt.FAILED_OPEN)
         if blocked:
             raise refused(self.policy, blocked, verdict)
@@ -409,20 +422,19 @@ class Call:
     def start_model(self, prepared: Prepared, host: str, port: int | None) -> None:
         """Begin the model call's own span."""
         self._asked = time.perf_counter()
+        self._requested = records.request_attributes(self.endpoint, self.body, host, port)
         self._model_span = self.guard.recorder.start(
             records.model_span_name(self.endpoint, prepared.model),
             kind="client",
             parent=self.parent,
-            attributes={
-                **self._common(),
-                **records.request_attributes(self.endpoint, self.body, host, port),
-            },
+            attributes={**self._common(), **self._requested},
             prepared=self.guard.policy_group,
         )
 
     def tried(self, number: int, model: str, status: int, error: str, seconds: float) -> None:
         """Note one try of the model call on its span: both a failure and what answered stand in one trace."""
         self.attempts = number
+        self.guard.metrics.tried(model, number, error or (str(status) if status >= 400 else ""))
         if self._model_span is not None:
             tried = records.attempt_attributes(number, model, status, error, seconds)
             self._model_span.event(spans.ATTEMPT, tried)
@@ -431,13 +443,14 @@ class Call:
         """Note that another model is asked than the caller named."""
         self.asked, self.body = self.asked or str(self.body["model"]), {**self.body, "model": model}
         if self._model_span is not None:
+            self._requested[spans.REQUEST_MODEL] = records.identifier(model)
             self._model_span.set(spans.REQUEST_MODEL, records.identifier(model))
 
     def first_chunk(self) -> None:
         """Note how long the model took to begin its answer (seconds, from the span's start)."""
-        if self._model_span is not None and not self._begun:
-            self._begun = True
-            self._model_span.set(spans.FIRST_CHUNK, time.perf_counter() - self._asked)
+        if self._model_span is not None and self._first is None:
+            self._first = time.perf_counter() - self._asked
+            self._model_span.set(spans.FIRST_CHUNK, self._first)
 
     def answer(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
         """Screen a whole answer; raises Refused or BadRequest where there is none to give."""
@@ -601,6 +614,8 @@ class Call:
         if self._finished:
             return
         self._finished = True
+        if self.stopped and error == "client_left":
+            error = "guard_stopped"
         span = self._model_span
         if span is None:
             span = self.guard.recorder.start(
@@ -608,17 +623,39 @@ class Call:
             )
         self._note_ends(usage)
         self._remember(usage)
-        span.set_all(records.outcome_attributes(verdict, usage, self.exchange.receipts, screened))
+        outcome = records.outcome_attributes(verdict, usage, self.exchange.receipts, screened)
+        span.set_all(outcome)
         span.set(spans.NOTES, list(self.notes) or None)
         span.set(spans.LETTER, self.letter or None)
         span.set_all(records.restore_attributes(self.exchange.came_back))
         span.set(spans.RELEASED_UNCHECKED, self._unchecked or None)
         if verdict is not None:
             self._events(span, verdict)
-        if error or status >= 400:
-            span.error(error or str(status))
+        error = error or (str(status) if status >= 400 else "")
+        if error:
+            span.error(error)
         self._leave(span, usage)
         self.guard.ledger.append(span.end())
+        self._count(verdict)
+        if self.endpoint is not None and self.endpoint.operation and self._requested:
+            self._measure(outcome, error)
+
+    def _measure(self, outcome: Mapping[str, Any], error: str) -> None:
+        asked = self._requested
+        call = Called(
+            asked[spans.OPERATION],
+            asked[spans.PROVIDER],
+            asked[spans.REQUEST_MODEL] or "",
+            asked[spans.SERVER_ADDRESS],
+            asked[spans.SERVER_PORT],
+            time.perf_counter() - self._asked,
+            self._first,
+            error,
+            outcome.get(spans.INPUT_TOKENS),
+            outcome.get(spans.OUTPUT_TOKENS),
+            bool(outcome.get(spans.RESPONSE_MODEL)),
+        )
+        self.guard.metrics.called(call)
 
     def _note_ends(self, answer: Any) -> None:
         choices = answer.get("choices") if isinstance(answer, dict) else None
@@ -635,6 +672,9 @@ class Call:
         if self.entered is not None and self.guard.dispatch is not None:
             cost = self.guard.dispatch.leave(self.entered, answer)
             span.set_all(records.cost_attributes(self.asked, cost))
+            if cost is not None:
+                model = self.entered.tries.model or self._requested.get(spans.REQUEST_MODEL) or ""
+                self.guard.metrics.cost(self.tenant, model, cost)
 
     def left(self) -> None:
         """The client went away before its request was whole: nothing goes on (case A04)."""
@@ -642,6 +682,7 @@ class Call:
 
     entered: Entered | None = None
     _screened: tuple[Sequence[Segment], Screened]
+    stopped = False
     asked = ""
     letter = ""
     cut = False
@@ -650,7 +691,7 @@ class Call:
     _finished = False
     _unchecked = 0
     _inline = False
-    _begun = False
+    _first: float | None = None
     _asked = 0.0
 
 

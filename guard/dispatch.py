@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,12 @@ class Dispatch:
         self._answer_tokens = traffic.budget.answer_tokens
         # A store may be locked for as long as it waits, and another batch may stand before this call's.
         self._wait_s = 2 * wait_s
+
+    def stores(self) -> list[tuple[str, Future[Any]]]:
+        """Ask each store in a file whether it can be written: its name, and the answer to be."""
+        asked = {"limits": self.limits, "budget": self.budget, "letters": self.letters}
+        answers = ((name, part.reach()) for name, part in asked.items() if part is not None)
+        return [(name, answer) for name, answer in answers if answer is not None]
 
     def close(self) -> None:
         """Write what is queued."""
@@ -191,6 +198,7 @@ class Dispatch:
             return
         try:
             call.letter = yield from self.letters.keep(_letter(call, url, headers, reason))
+            call.guard.metrics.kept(reason)
         except Unavailable as failure:
             call.failed("store", failure)  # raises where the policy blocks
 

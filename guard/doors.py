@@ -78,7 +78,8 @@ class CallDoors:
 
     async def commit(self, record: bytes) -> None:
         """Make a record durable."""
-        await self._held.guard.ledger.commit(record)
+        with self._held.guard.metrics.committing():
+            await self._held.guard.ledger.commit(record)
 
 
 class SyncCallDoors:
@@ -114,7 +115,8 @@ class SyncCallDoors:
 
     def commit(self, record: bytes) -> None:
         """Make a record durable."""
-        self._held.guard.ledger.commit_sync(record)
+        with self._held.guard.metrics.committing():
+            self._held.guard.ledger.commit_sync(record)
 
 
 class LocalDoors(SyncCallDoors):

@@ -21,6 +21,7 @@ from guard.engine import Exchange, screen_input
 from guard.errors import Refused
 from guard.judging import Moderation, SyncModeration
 from guard.keys import Keys
+from guard.metering import Metering
 from guard.pii.mapping import Mapping as Placeholders
 from guard.policy.attach import Asked
 from guard.policy.decide import judges
@@ -30,6 +31,7 @@ from guard.services.drivers import drive, drive_sync
 from guard.services.histories import Histories
 from guard.settings import Settings
 from guard.trace import records, spans
+from guard.trace.metrics import Metrics
 from guard.types import Admission, Finding, Flow, Identity, Limits, Segment, Verdict
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from guard.outside.egress import Egress, SyncAdmittingTransport
     from guard.services.detector import Detector
     from guard.trace.ledger import Ledger
+    from guard.trace.otlp import OtlpCopy
 
 current_identity: ContextVar[Identity | None] = ContextVar("guard_identity", default=None)
 current_exchange: ContextVar[Exchange | None] = ContextVar("guard_exchange", default=None)
@@ -67,7 +70,7 @@ class Guard:
         settings: Settings,
         keys: Keys,
         detector: Detector,
-        open_ledger: Callable[[Settings, Callable[[httpx2.URL], Admission]], Ledger],
+        open_ledger: Callable[[Settings, OtlpCopy | None], Ledger],
     ) -> None:
         self.policy = policy
         self.settings = settings
@@ -82,6 +85,9 @@ class Guard:
         self.attached: Attached | None = None
         self.siblings: tuple[Guard, ...] = ()
         self._root: Guard | None = None
+        self.collector: OtlpCopy | None = None
+        self.metrics = Metrics()
+        self.metering = Metering(self)
         self._lock = threading.RLock()
         self._closed = False
         self._ledger: Ledger | None = None
@@ -110,11 +116,14 @@ class Guard:
             self._closed = True
         for guard in self.family:
             guard._release()
-        for dispatch in {guard.dispatch for guard in self.family} - {None}:
-            dispatch.close()  # type: ignore[union-attr]
+        for dispatch in self.dispatches:
+            dispatch.close()
         if self._ledger is not None:
             self._ledger.append(records.lifecycle(self.recorder, spans.STOP, self.policy_attributes))
             self._ledger.close()
+        if self.collector is not None:
+            self.collector.close()
+        self.metering.close()
 
     def _release(self) -> None:
         self.detector.close()
@@ -139,6 +148,11 @@ class Guard:
         """The guards that share one ledger: the one that was made at start, and those beside it."""
         return (self.root, *self.root.siblings)
 
+    @property
+    def dispatches(self) -> tuple[Dispatch, ...]:
+        """What surrounds the calls of each of them; several may share one."""
+        return tuple(dict.fromkeys(guard.dispatch for guard in self.family if guard.dispatch is not None))
+
     def sibling(self, policy: Policy, detector: Detector, dispatch: Dispatch | None) -> Guard:
         """Make the guard of another policy beside this one: same keys, names and ledger, its own decisions."""
         assert self.recorder is not None  # shared: made before it is copied
@@ -161,10 +175,16 @@ class Guard:
             return self._root.ledger
         with self._lock:
             if self._ledger is None:
-                self._ledger = self._open_ledger(self.settings, self.admit)
+                self._ledger = self._open_ledger(self.settings, self.collector)
+                self.metering.start()
                 for name in (spans.START, spans.POLICY_LOADED):
                     self._ledger.append(records.lifecycle(self.recorder, name, self.policy_attributes))
             return self._ledger
+
+    @property
+    def recording(self) -> Ledger | None:
+        """The durable record where it is open."""
+        return self.root._ledger
 
     @cached_property
     def recorder(self) -> spans.Recorder:

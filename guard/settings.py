@@ -39,6 +39,20 @@ class Settings(BaseSettings):
         default="", description="base URL of an OTLP/HTTP collector for a copy of the traces"
     )
 
+    metrics_folder: Path | None = Field(
+        default=None, description="where processes that share one /metrics leave their numbers"
+    )
+    metrics_key: SecretStr | None = Field(
+        default=None, description="the bearer that /metrics asks for, and that /readyz tells its reasons"
+    )
+
+    access_log: str = Field(
+        default="", description="file of the gateway's access log, - for standard output; empty: none"
+    )
+    drain_s: float = Field(
+        default=20.0, ge=0, le=3600, description="how long a gateway that ends waits for what runs"
+    )
+
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="limit on a decoded body")
     max_depth: int = Field(default=64, ge=4, le=500, description="limit on JSON nesting")
     max_messages: int = Field(default=2048, ge=1, description="limit on messages or input items")

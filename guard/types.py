@@ -217,6 +217,17 @@ class Receipts:
     """The receipts of one exchange, by check name."""
 
     by_name: dict[str, Receipt] = field(default_factory=dict)
+    _told: dict[str, Receipt] = field(default_factory=dict)
+
+    def news(self) -> list[tuple[str, Receipt]]:
+        """What was noted since this was asked last."""
+        if self.by_name == self._told:
+            return []
+        new = [
+            (name, receipt) for name, receipt in self.by_name.items() if self._told.get(name) is not receipt
+        ]
+        self._told = dict(self.by_name)
+        return new
 
     def note(self, name: str, receipt: Receipt) -> None:
         """Record the outcome of a check; a failure is never overwritten by a later success."""

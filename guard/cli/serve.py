@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import Annotated
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +30,9 @@ def serve(
         ),
     ] = "",
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
+    access_log: Annotated[
+        str, typer.Option(help="File of the access log, one JSON line a request; - for standard output.")
+    ] = "",
 ) -> None:
     """Run the OpenAI-compatible gateway.
 
@@ -42,6 +48,8 @@ def serve(
     os.environ["GUARD_SERVE_POLICY"] = policy
     os.environ["GUARD_SERVE_UPSTREAM"] = upstream
     os.environ["GUARD_WORKERS"] = str(workers)
+    if access_log:
+        os.environ["GUARD_ACCESS_LOG"] = access_log
     gateway = from_environment()
     gateway.check(host)
     asyncio.run(gateway.start())
@@ -52,7 +60,21 @@ def serve(
         f" listening on http://{host}:{port}/v1",
         err=True,
     )
-    options = {
+    options = _options(host, port)
+    if workers == 1:
+        server = uvicorn.Server(uvicorn.Config(gateway, **options))
+        server.run()
+        if not server.started:
+            raise SetupError("the gateway did not start (see the line above)")
+        return
+    gateway.operations.close()
+    gateway.guard.close()
+    with _shared_numbers():
+        uvicorn.run("guard.mounts.gateway:from_environment", factory=True, workers=workers, **options)
+
+
+def _options(host: str, port: int) -> dict[str, Any]:
+    return {
         "host": host,
         "port": port,
         "log_level": "warning",
@@ -60,15 +82,17 @@ def serve(
         "proxy_headers": False,
         # The stricter of uvicorn's two parsers: it refuses what two servers could cut into two requests.
         "http": "httptools",
+        # What ran was waited for (`draining`); this is for connections that do not end.
+        "timeout_graceful_shutdown": 5,
     }
-    if workers == 1:
-        server = uvicorn.Server(uvicorn.Config(gateway, **options))  # type: ignore[arg-type]
-        server.run()
-        if not server.started:
-            raise SetupError("the gateway did not start (see the line above)")
-        return
-    gateway.guard.close()
-    uvicorn.run("guard.mounts.gateway:from_environment", factory=True, workers=workers, **options)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _shared_numbers() -> Iterator[None]:
+    """A folder in which the workers leave their numbers, for as long as they live."""
+    with tempfile.TemporaryDirectory(prefix="guard-metrics-") as folder:
+        os.environ["GUARD_METRICS_FOLDER"] = folder
+        yield
 
 
 def _check_port(host: str, port: int) -> None:

@@ -20,6 +20,7 @@ from guard.doors import CallDoors
 from guard.errors import BadRequest, GuardError, Refused, SetupError
 from guard.guard import OPENAI, Guard
 from guard.judging import Moderation
+from guard.mounts.draining import Draining
 from guard.mounts.messages import (
     ClientLeft,
     Receive,
@@ -32,6 +33,7 @@ from guard.mounts.messages import (
     read_body,
     send_reply,
 )
+from guard.mounts.operations import Operations, Request, cut_short, leaving
 from guard.mounts.pulse import Pulse
 from guard.mounts.transport import Streaming, header, outgoing, own, run
 from guard.outside.egress import UpstreamError
@@ -102,6 +104,7 @@ class Gateway:
         self._urls: dict[str, httpx2.URL] = {}
         self._timeouts = Timeouts(_CONNECT_S, settings.read_timeout_s)
         self._keys = ClientKeys(settings.client_keys.get_secret_value() if settings.client_keys else "")
+        self.operations = Operations(guard, keyed=bool(self._keys))
         key = settings.upstream_key or settings.openai_api_key
         self._authorization = f"Bearer {key.get_secret_value()}".encode() if key else None
 
@@ -125,11 +128,28 @@ class Gateway:
             return await self._lifespan(receive, send)
         if scope["type"] == "websocket":
             return await close_websocket(receive, send)
+        told = await self.operations.answer(scope)
+        if told is not None:
+            return await send_reply(send, told)
+        request = self.operations.begin(scope, send)
+        try:
+            await self._take(scope, receive, request)
+        except asyncio.CancelledError:
+            if not request.cut:
+                raise
+            await cut_short(request)
+        finally:
+            self.operations.end(request)
+
+    async def _take(self, scope: Scope, receive: Receive, request: Request) -> None:
+        """Serve one request of a client."""
+        if self.operations.draining:
+            return await send_reply(request.send, leaving())
         tenant = self._keys.tenant(header(scope["headers"], b"authorization")) if self._keys else "default"
-        call = self._call(scope, tenant or "")
+        call = request.call = self._call(scope, tenant or "")
         if tenant is None:
-            return await send_reply(send, _refusal(_unauthorized(), call))
-        await self._serve(scope, receive, send, call)
+            return await send_reply(request.send, _refusal(_unauthorized(), call))
+        await self._serve(scope, receive, request.send, call)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -140,10 +160,12 @@ class Gateway:
                 except GuardError as failure:
                     return await send({"type": "lifespan.startup.failed", "message": str(failure)})
                 if self._owns:
+                    Draining(self.operations, self.guard.settings.drain_s).install()
                     _settle()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.guard.disconnect()
+                self.operations.close()
                 if self._owns:
                     self.guard.close()
                 return await send({"type": "lifespan.shutdown.complete"})
@@ -152,6 +174,7 @@ class Gateway:
         """Ask the judge once; raises SetupError in one sentence."""
         auth = self._authorization.decode("latin-1") if self._authorization else ""
         await self.guard.check_moderation(self.upstream, auth)
+        self.operations.judged = True
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         try:

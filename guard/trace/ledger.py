@@ -98,6 +98,11 @@ class Ledger:
         return self._closed
 
     @property
+    def waiting(self) -> int:
+        """How many records wait to be written."""
+        return len(self._pending)
+
+    @property
     def writer(self) -> str:
         """The name of this process in its files' names; another one after a fork."""
         return self._origin.writer

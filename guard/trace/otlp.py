@@ -53,6 +53,11 @@ class OtlpCopy:
         self._bytes = 0
         self._thread: threading.Thread | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many lines wait to be sent."""
+        return len(self._queue)
+
     def offer(self, line: bytes) -> None:
         """Queue one line; where the queue is full it is dropped and counted."""
         if self._pid != os.getpid():

@@ -171,7 +171,7 @@ class Recorder:
     def __init__(self, *, service: str = "guard", instance: str = "") -> None:
         self.version = version = _version()
         resource = {"service.name": service, "service.version": version, "service.instance.id": instance}
-        resource = {key: value for key, value in resource.items() if value}
+        self.resource = resource = {key: value for key, value in resource.items() if value}
         self._tracer = always_on(resource).get_tracer("guard", version)
         if not self._tracer.start_span("guard.probe").is_recording():
             raise SetupError("OpenTelemetry's SDK does not record: its version is not one that guard knows")

@@ -51,6 +51,16 @@ class Ask:
     tier: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a scope (`total`, `tenant:…`) has spent in the running `day` or `month`, and its limit, in US dollars."""
+
+    scope: str
+    period: str
+    spent: float
+    limit: float | None
+
+
 class Claim:
     """What one call may cost and did cost, whichever of its `models` answers; it is settled once."""
 
@@ -105,7 +115,9 @@ class Budget:
         *,
         tell: Callable[[Crossed], None] = lambda crossed: None,
         wall: Callable[[], float] = time.time,
+        wait_s: float = 2.0,
     ) -> None:
+        self._wait_s = wait_s
         self._rules, self._store, self._prices = rules, store, prices
         self.cheaper = cheaper
         self._tell, self._wall = tell, wall
@@ -131,6 +143,22 @@ class Budget:
         if correction is not None:
             correction.add_done_callback(self._corrected)
         return cost
+
+    def spending(self) -> list[Spending]:
+        """Read what was spent in the running day and month; blocks on the store, raises Unavailable."""
+        day, month = self._periods()
+        rows = self._store.periods(day, month).result(self._wait_s)
+        limits = self._limits("")
+        found = []
+        for scope, period, micro in rows:
+            whose = "total" if scope == "total" else "tenant:"
+            limit = limits[whose, "day" if period == day else "month"]
+            found.append(Spending(scope, "day" if period == day else "month", micro / MICRO, limit))
+        return found
+
+    def reach(self) -> Future[Any]:
+        """Ask the store whether it can be written."""
+        return self._store.writer.reach()
 
     def close(self) -> None:
         """Write every correction that is queued."""
@@ -188,19 +216,26 @@ class Budget:
         return price.most(ask.tokens, times=times(ask.tier), percent=surcharge(ask.host))
 
     def _accounts(self, tenant: str, *, daily: bool = True) -> tuple[Account, ...]:
-        now = datetime.fromtimestamp(self._wall(), UTC)
-        day, month, rules = f"{now:%Y-%m-%d}", f"{now:%Y-%m}", self._rules
-        rows = (
-            ("total", day, rules.usd_per_day),
-            ("total", month, rules.usd_per_month),
-            (f"tenant:{tenant}", day, rules.tenant_usd_per_day),
-            (f"tenant:{tenant}", month, rules.tenant_usd_per_month),
-        )
+        day, month = self._periods()
         return tuple(
-            Account(scope, period, _micro(limit) if daily or period == month else None)
-            for scope, period, limit in rows
+            Account(scope, day if per == "day" else month, _micro(limit) if daily or per == "month" else None)
+            for (scope, per), limit in self._limits(tenant).items()
             if limit is not None
         )
+
+    def _periods(self) -> tuple[str, str]:
+        now = datetime.fromtimestamp(self._wall(), UTC)
+        return f"{now:%Y-%m-%d}", f"{now:%Y-%m}"
+
+    def _limits(self, tenant: str) -> dict[tuple[str, str], float | None]:
+        """The limits in US dollars, by scope and period."""
+        rules = self._rules
+        return {
+            ("total", "day"): rules.usd_per_day,
+            ("total", "month"): rules.usd_per_month,
+            (f"tenant:{tenant}", "day"): rules.tenant_usd_per_day,
+            (f"tenant:{tenant}", "month"): rules.tenant_usd_per_month,
+        }
 
     def _used_up(self, account: Account) -> Refused:
         whose = "the budget" if account.scope == "total" else "your budget"

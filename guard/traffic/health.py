@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Hashable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 WINDOW_S = 10
 """Seconds that are looked back on."""
@@ -59,6 +59,13 @@ class Health:
         self._open_until: float | None = None
         self._open_s = OPEN_S
         self._probing = False
+
+    def state(self, now: float) -> int:
+        """The circuit at this moment: 0 closed, 1 probing or ready for a probe, 2 open."""
+        with self._lock:
+            if self._open_until is None:
+                return 0
+            return 2 if now < self._open_until else 1
 
     def enter(self, now: float) -> Entry:
         """Let a try in, or say when; once a circuit has been open long enough one probe is let in at a time."""
@@ -125,6 +132,12 @@ class Destinations:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: OrderedDict[Hashable, Health] = OrderedDict()
+
+    def states(self, now: float) -> list[tuple[Any, int]]:
+        """The circuit to each destination."""
+        with self._lock:
+            known = list(self._known.items())
+        return [(destination, health.state(now)) for destination, health in known]
 
     def of(self, destination: Hashable) -> Health:
         """The health of one destination."""

@@ -121,6 +121,10 @@ class Letters:
         headers = tuple((k.encode(), v.encode("latin-1")) for k, v in said["headers"])
         return Opened(body, headers, said["key"].encode())
 
+    def reach(self) -> Future[Any]:
+        """Ask the store whether it can be written."""
+        return self.store.writer.reach()
+
     def close(self) -> None:
         """Write what is queued."""
         self.store.close()

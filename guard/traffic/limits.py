@@ -87,6 +87,10 @@ class Limits:
         elif tokens is not None:
             self._windows.give(passed.key, passed.second, tokens.total - passed.tokens)
 
+    def reach(self) -> Future[Any] | None:
+        """Ask the store whether it can be written; None where there is no file."""
+        return self._windows.reach()
+
     def close(self) -> None:
         """Write what is queued."""
         self._windows.close()

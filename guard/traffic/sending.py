@@ -190,6 +190,11 @@ class Sender:
         """How a model at a host is doing."""
         return self._destinations.of((origin, model))
 
+    def circuits(self) -> list[tuple[str, str, int]]:
+        """The circuit of each model at each host: 0 closed, 1 probing, 2 open."""
+        found = self._destinations.states(self._clock())
+        return [(origin[1], model, state) for (origin, model), state in found]
+
     def _steps(self, call: Outbound) -> Steps:
         candidates = [self.health(call.origin, model) for model, _ in call.bodies]
         return trying(candidates, self._rules, self._clock(), self._draw)

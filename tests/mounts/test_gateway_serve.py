@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 import openai
+import orjson
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -70,6 +71,22 @@ def running(environment: dict[str, str], *arguments: str, **more: str) -> Iterat
         process.wait(20)
 
 
+def assert_counted_by_all(client: httpx2.Client, url: str, sent: int) -> None:
+    """Each new connection may meet either worker: all of them come to tell the same, within a snapshot's second."""
+    counted: list[float] = []
+    for _ in range(200):
+        text = client.get(url.replace("/v1", "/metrics"), headers={"connection": "close"}).text
+        rows = [
+            row for row in text.splitlines() if row.startswith("http_server_request_duration_seconds_count")
+        ]
+        rows = [row for row in rows if 'guard_endpoint="chat"' in row]
+        counted.append(sum(float(row.rpartition(" ")[2]) for row in rows))
+        if counted[-12:] == [sent] * 12:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{sent} calls were made, and these were told: {counted[-12:]}")
+
+
 def assert_whole(environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", "guard", "audit", "verify"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -97,16 +114,22 @@ def test_it_serves_with_the_caller_s_key(environment: dict[str, str], provider: 
 def test_two_workers_serve_and_leave_whole_records(
     environment: dict[str, str], provider: Any, quiet_policy: str, tmp_path: Path
 ) -> None:
-    """C39: `--workers 2`: both serve, share one key, write files of their own, and end with whole chains."""
+    """C39: `--workers 2`: both serve, share one key, write files of their own, and end with whole chains.
+
+    Whichever of them is asked for `/metrics`, it tells what both did.
+    """
     arguments = ("--upstream", provider.state.url, "--policy", quiet_policy, "--workers", "2")
     exports = tmp_path / "exports"
+    sent = 0
     with running(environment, *arguments) as (process, url), httpx2.Client(trust_env=False) as client:
         for _ in range(400):
             body = {"model": "m", "messages": [{"role": "user", "content": CARD}]}
             answer = client.post(f"{url}/chat/completions", json=body, headers={"connection": "close"})
             assert answer.json()["choices"][0]["message"]["content"] == f"You wrote: {CARD}"
+            sent += 1
             if len(list(exports.glob("*.jsonl"))) > 1:
                 break
+        assert_counted_by_all(client, url, sent)
     assert process.returncode == 0
     assert len(list(exports.glob("*.jsonl"))) == 2
     assert_whole(environment)
@@ -155,3 +178,38 @@ def test_a_port_that_is_taken_is_one_sentence(
     assert ran.returncode == 2, ran.stderr
     assert f"cannot listen on 127.0.0.1, port {port}" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_it_drains_when_it_is_stopped(
+    environment: dict[str, str], provider: Any, quiet_policy: str, tmp_path: Path
+) -> None:
+    """C48: after SIGTERM a new request is refused with 503 and Retry-After, the open stream goes on to its end, and the
+    record and the access log are whole when the process is gone.
+    """
+    log = tmp_path / "access.jsonl"
+    provider.state.script.reply = lambda body: "some words more " * 100
+    provider.state.script.pause_s = 0.005
+    arguments = ("--upstream", provider.state.url, "--policy", quiet_policy, "--access-log", str(log))
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    with (
+        running(environment, *arguments) as (process, url),
+        httpx2.Client(trust_env=False, timeout=60) as client,
+        client.stream("POST", f"{url}/chat/completions", json=body) as stream,
+    ):
+        chunks = stream.iter_bytes()
+        answer = next(chunks)
+        process.send_signal(signal.SIGTERM)
+        for _ in range(400):
+            late = client.post(f"{url}/chat/completions", json=body | {"stream": False})
+            if late.status_code == 503:
+                break
+        assert (late.json()["error"]["code"], late.headers["retry-after"]) == ("guard.draining", "1")
+        assert client.get(url.replace("/v1", "/readyz")).status_code == 503
+        answer += b"".join(chunks)
+        process.wait(20)
+    assert answer.endswith(b"data: [DONE]\n\n")
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert_whole(environment)
+    statuses = [orjson.loads(line)["status"] for line in log.read_bytes().splitlines()]
+    assert 503 in statuses
+    assert statuses[-1] == 200

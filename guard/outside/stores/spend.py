@@ -77,6 +77,10 @@ class SpendStore:
         """What was spent on an account."""
         return self.writer.submit(partial(_spent, account=account))
 
+    def periods(self, *periods: str) -> Future[list[tuple[str, str, int]]]:
+        """Scope, period and what was spent, in each of the periods; the most first, 1,000 at most."""
+        return self.writer.submit(partial(_periods, periods=periods))
+
     def close(self) -> None:
         """Write what is queued."""
         self.writer.close()
@@ -119,6 +123,12 @@ def _new_lines(connection: sqlite3.Connection, crossed: list[Crossed]) -> tuple[
         if connection.execute("INSERT OR IGNORE INTO lines VALUES (?, ?, ?)", row).rowcount:
             new.append(line)
     return tuple(new)
+
+
+def _periods(connection: sqlite3.Connection, periods: Sequence[str]) -> list[tuple[str, str, int]]:
+    marks = ", ".join("?" * len(periods))
+    asked = f"SELECT scope, period, micro FROM spend WHERE period IN ({marks}) ORDER BY micro DESC LIMIT 1000"
+    return connection.execute(asked, list(periods)).fetchall()
 
 
 def _spent(connection: sqlite3.Connection, account: Account) -> int:

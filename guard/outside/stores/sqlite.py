@@ -89,6 +89,10 @@ class Writer:
             self._queue.put((operation, future))
         return future
 
+    def reach(self) -> Future[Any]:
+        """Ask for the lock to write, as every operation does, and change nothing."""
+        return self.submit(lambda connection: connection.execute("PRAGMA user_version").fetchone())
+
     def close(self) -> None:
         """Write what is queued and end the thread."""
         with self._lock:

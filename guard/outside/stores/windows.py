@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from guard.outside.stores.sqlite import Writer
 
@@ -82,6 +82,9 @@ class Windows(Protocol):
     def give(self, key: str, second: int, tokens: int) -> None:
         """Correct the tokens of a call that was let in, by a difference."""
 
+    def reach(self) -> Future[Any] | None:
+        """Ask the file whether it can be written; None where there is none."""
+
     def close(self) -> None:
         """Write what is queued."""
 
@@ -114,6 +117,10 @@ class MemoryWindows:
             for index, (at, requests, counted) in enumerate(rows):
                 if at == second:
                     rows[index] = (at, requests, max(0, counted + tokens))
+
+    def reach(self) -> None:
+        """There is no file."""
+        return
 
     def close(self) -> None:
         """Nothing is queued."""
@@ -149,6 +156,10 @@ class SqliteWindows:
     def give(self, key: str, second: int, tokens: int) -> None:
         """Correct the tokens of a call that was let in."""
         self.writer.submit(partial(_give, key=key, second=second, tokens=tokens))
+
+    def reach(self) -> Future[Any]:
+        """Ask the file whether it can be written."""
+        return self.writer.reach()
 
     def close(self) -> None:
         """Write what is queued."""

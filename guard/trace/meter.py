@@ -1,0 +1,108 @@
+"""Counts and times of one process, by instrument and labels: fixed numbers in a table, no sample is kept.
+
+The SDK's instruments are not used: one `record` of theirs takes 11 to 14 µs and a call has eight or more; here it is
+under one. What is counted leaves in OpenTelemetry's own form (`guard.trace.exposition`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+
+from guard.trace.instruments import BY_NAME, INSTRUMENTS, Instrument
+from guard.trace.records import OTHER
+
+Labels = tuple[str, ...]
+Numbers = tuple[float, ...]
+"""A counter's or gauge's number; a histogram's sum, then how many were in each bucket, above all bounds last."""
+
+Snapshot = Mapping[str, Mapping[Labels, Numbers]]
+"""The numbers at one moment: by the instrument's name, by labels."""
+
+SERIES = 1000
+"""Sets of labels of one instrument; what comes beyond is counted together, under `_OTHER`."""
+
+
+class Meter:
+    """The numbers of one process. Thread-safe, bounded; a forked child begins at zero."""
+
+    def __init__(self) -> None:
+        self._reset()
+        _METERS.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._rows: dict[Instrument, dict[Labels, list[float]]] = {one: {} for one in INSTRUMENTS}
+
+    def add(self, what: Instrument, labels: Labels = (), amount: float = 1) -> None:
+        """Add to a counter, or to a gauge."""
+        with self._lock:
+            self._row(what, labels)[0] += amount
+
+    def observe(self, what: Instrument, labels: Labels, value: float) -> None:
+        """Count one value of a histogram."""
+        with self._lock:
+            row = self._row(what, labels)
+            row[0] += value
+            row[1 + bisect_left(what.bounds, value)] += 1
+
+    def replace(self, what: Instrument, numbers: Iterable[tuple[Labels, float]]) -> None:
+        """Put numbers that are counted elsewhere in place of all of an instrument's."""
+        with self._lock:
+            self._rows[what] = {}
+            for labels, number in numbers:
+                self._row(what, labels)[0] = number
+
+    def snapshot(self) -> Snapshot:
+        """Copy the numbers of what was ever counted."""
+        with self._lock:
+            return {
+                what.name: {labels: tuple(row) for labels, row in rows.items()}
+                for what, rows in self._rows.items()
+                if rows
+            }
+
+    def _row(self, what: Instrument, labels: Labels) -> list[float]:
+        rows = self._rows[what]
+        row = rows.get(labels)
+        if row is None:
+            if len(rows) >= SERIES:
+                labels = (OTHER,) * len(labels)
+            row = rows.setdefault(labels, [0.0] * (len(what.bounds) + 2 if what.bounds else 1))
+        return row
+
+
+def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """The numbers of several processes together."""
+    found: dict[str, dict[Labels, Numbers]] = {}
+    for snapshot in snapshots:
+        for name, rows in snapshot.items():
+            mine = found.setdefault(name, {})
+            for labels, numbers in rows.items():
+                mine[labels] = _both(BY_NAME[name], mine[labels], numbers) if labels in mine else numbers
+    return found
+
+
+def lasting(snapshot: Snapshot) -> Snapshot:
+    """What of a process's numbers still holds once it has ended: all but gauges."""
+    return {name: rows for name, rows in snapshot.items() if BY_NAME[name].kind != "gauge"}
+
+
+def _both(what: Instrument, first: Numbers, second: Numbers) -> Numbers:
+    if what.highest:
+        return max(first, second)
+    return tuple(map(sum, zip(first, second, strict=True)))
+
+
+_METERS: weakref.WeakSet[Meter] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for meter in list(_METERS):
+        meter._reset()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -42,7 +42,7 @@ def spans(guard: Guard, *names: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for _ in range(250):
         files = sorted(guard.settings.exports.glob("*.jsonl"))
-        lines = [line for file in files for line in file.read_bytes().splitlines()]
+        lines = [line for file in files for line in file.read_bytes().split(b"\n")[:-1]]
         found = [s for line in lines for s in json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"]]
         told = [s["name"] for s in found]
         if all(sum(t.startswith(name) for t in told) >= names.count(name) for name in names):

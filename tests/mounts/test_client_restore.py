@@ -31,7 +31,7 @@ def outcomes(guarded: Guard) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for _ in range(250):
         files = sorted(guarded.settings.exports.glob("*.jsonl"))
-        rows = [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+        rows = [json.loads(line) for file in files for line in file.read_bytes().split(b"\n")[:-1]]
         spans = [s for row in rows for s in row["resourceSpans"][0]["scopeSpans"][0]["spans"]]
         found = [s for s in spans if s["name"].startswith("chat")]
         if found:

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from guard.dispatch import Entered
     from guard.guard import Guard
 
-Mount = Literal["gateway", "client", "edge"]
+Mount = Literal["gateway", "client", "edge", "replay"]
 Headers = Sequence[tuple[bytes, bytes]]
 # Where a named route has its texts, in and out.
 RoutePlaces = tuple[Places, Places]
@@ -122,6 +122,11 @@ class Call:
     def parent(self) -> Span:
         """The span of intent: what belongs to the exchange stands below it."""
         return self._span
+
+    @property
+    def begun(self) -> bool:
+        """Whether the model call has begun: the provider may have seen it."""
+        return self._model_span is not None
 
     @property
     def trace_id(self) -> str:
@@ -454,6 +459,7 @@ class Call:
 
     def answer(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
         """Screen a whole answer; raises Refused or BadRequest where there is none to give."""
+        self.heard = 200 <= status < 300
         document = self._parsed(status, headers, body)
         if document is None:
             return (yield from self._worded(status, headers, body))
@@ -580,6 +586,7 @@ class Call:
     def gate(self) -> StreamGate:
         """Make the machine that screens a streamed answer."""
         assert self.endpoint is not None
+        self.heard = True
         choices = self.body.get("n") if isinstance(self.body, dict) else None
         return StreamGate(
             self.policy,
@@ -616,6 +623,7 @@ class Call:
         self._finished = True
         if self.stopped and error == "client_left":
             error = "guard_stopped"
+        self.failure = error or (str(status) if status >= 400 else "")
         span = self._model_span
         if span is None:
             span = self.guard.recorder.start(
@@ -685,7 +693,8 @@ class Call:
     stopped = False
     asked = ""
     letter = ""
-    cut = False
+    failure = ""
+    heard = cut = False
     idempotency_key = b""
     attempts = 0
     _finished = False

@@ -178,22 +178,15 @@ class Dispatch:
 
     # after a call that failed for good
 
-    async def keep(
-        self, call: Call, url: httpx2.URL, headers: Headers, reason: str, *, cut: bool = False
-    ) -> None:
+    async def keep(self, call: Call, url: httpx2.URL, headers: Headers, reason: str) -> None:
         """Store a call before its caller hears that it failed; raises Refused where it cannot be and must."""
-        await wait(self._keeping(call, url, headers, reason, cut), self._wait_s)
+        await wait(self._keeping(call, url, headers, reason), self._wait_s)
 
-    def keep_sync(
-        self, call: Call, url: httpx2.URL, headers: Headers, reason: str, *, cut: bool = False
-    ) -> None:
+    def keep_sync(self, call: Call, url: httpx2.URL, headers: Headers, reason: str) -> None:
         """Store a call as `keep` does, blocking."""
-        wait_sync(self._keeping(call, url, headers, reason, cut), self._wait_s)
+        wait_sync(self._keeping(call, url, headers, reason), self._wait_s)
 
-    def _keeping(
-        self, call: Call, url: httpx2.URL, headers: Headers, reason: str, cut: bool
-    ) -> Waiting[None]:
-        call.cut = cut
+    def _keeping(self, call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Waiting[None]:
         if self.letters is None or call.unscreened or call.method in _FREE or call.letter:
             return
         try:
@@ -320,6 +313,8 @@ def _letter(call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Lette
         streamed=call.cut,
         headers=[*sent, (b"idempotency-key", call.idempotency_key)],
         body=call.lasting(),
+        paths=call.exchange.paths,
+        asked=call.exchange.asked,
     )
 
 

@@ -152,11 +152,28 @@ def _world(loaded: Loaded, settings: Settings, upstream: str) -> Iterator[Check]
         base = upstream or _default_upstream(guard)
         guard.name(base)
         yield _destination(guard, "model", base)
+        yield from _letters(guard)
         if settings.otlp_endpoint:
             yield _destination(guard, "trace copy", settings.otlp_endpoint)
         yield from _judge(guard, base)
     finally:
         guard.close()
+
+
+def _letters(guard: Guard) -> Iterator[Check]:
+    """What became of calls that failed for good, where the policy keeps them."""
+    letters = guard.dispatch.letters if guard.dispatch else None
+    if letters is None:
+        return
+    now, counts = time.time(), dict[str, int]()
+    for row in letters.store.rows().result(60):
+        state = row.state_at(now)
+        counts[state] = counts.get(state, 0) + 1
+    open_ = {state: count for state, count in counts.items() if state != "answered"}
+    what = ", ".join(f"{count} {state}" for state, count in sorted(open_.items()))
+    yield Check(
+        "dead letters", "look" if open_ else "ok", f"{what}: guard letters list" if what else "none", counts
+    )
 
 
 def _guard(loaded: Loaded, settings: Settings) -> Guard:

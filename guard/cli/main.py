@@ -37,7 +37,20 @@ def root(
 
 
 def _verbs() -> None:
-    from guard.cli import audit, coverage, demo, doctor, init, migrate, policy, reveal, scan, serve, why
+    from guard.cli import (
+        audit,
+        coverage,
+        demo,
+        doctor,
+        init,
+        letters,
+        migrate,
+        policy,
+        reveal,
+        scan,
+        serve,
+        why,
+    )
 
     app.command("demo")(demo.demo)
     app.command("init")(init.init)
@@ -50,6 +63,7 @@ def _verbs() -> None:
     app.command("doctor")(doctor.doctor)
     app.add_typer(policy.app, name="policy")
     app.add_typer(audit.app, name="audit")
+    app.add_typer(letters.app, name="letters")
     app.add_typer(migrate.app, name="migrate")
 
 

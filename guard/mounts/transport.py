@@ -179,8 +179,9 @@ async def _given_up(call: Call, url: httpx2.URL, headers: Headers, outage: Outag
 
 async def _cut(call: Call, url: httpx2.URL, headers: Headers) -> None:
     """Store a call whose answer broke off, before its caller hears of it."""
+    call.cut = True
     if call.guard.dispatch is not None:
-        await call.guard.dispatch.keep(call, url, headers, "cut", cut=True)
+        await call.guard.dispatch.keep(call, url, headers, "cut")
 
 
 async def _whole(call: Call, answer: Any, doors: CallDoors) -> Reply:
@@ -421,7 +422,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
         if call.unscreened:
             chunks = _untouched_sync(call, answer)
         elif _is_stream(raw) and 200 <= answer.status_code < 300:
-            chunks = _stream_sync(call, answer, doors, partial(self._keep, call, request, "cut", cut=True))
+            chunks = _stream_sync(call, answer, doors, partial(self._cut, call, request))
         else:
             return self._whole(call, answer, doors, request)
         body = _SyncBody(chunks, answer, call)
@@ -441,10 +442,15 @@ class SyncGuardTransport(httpx2.BaseTransport):
             call.finish(None, error=error)
         return _response(own(refuse(outage), call), request)
 
-    def _keep(self, call: Call, request: httpx2.Request, reason: str, *, cut: bool = False) -> None:
+    def _cut(self, call: Call, request: httpx2.Request) -> None:
+        """Store a call whose answer broke off, before its caller hears of it."""
+        call.cut = True
+        self._keep(call, request, "cut")
+
+    def _keep(self, call: Call, request: httpx2.Request, reason: str) -> None:
         if call.guard.dispatch is not None:
             url = provider_url(destination(request.url, call), call)
-            call.guard.dispatch.keep_sync(call, url, outgoing(request.headers.raw), reason, cut=cut)
+            call.guard.dispatch.keep_sync(call, url, outgoing(request.headers.raw), reason)
 
     def _forward(
         self, call: Call, request: httpx2.Request, prepared: Prepared, headers: Headers

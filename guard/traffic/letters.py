@@ -41,6 +41,7 @@ class Letter:
     """A call that failed for good: the screened body with its headers, whose it was, and how it failed.
 
     `user` is a keyed hash. `tools` says that the call bears tools, `streamed` that a part of its answer has left.
+    `paths` and `asked` are what its policy was chosen by, beside tenant and model.
     """
 
     tenant: str
@@ -58,15 +59,22 @@ class Letter:
     streamed: bool
     headers: Headers
     body: bytes
+    paths: Sequence[str] = ()
+    asked: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
-    """What was sealed: the screened body, the headers to send along, and in which header the provider wants its key."""
+    """What was sealed: the screened body, the headers to send along, and in which header the provider wants its key.
+
+    `paths` and `asked` are what its policy was chosen by, beside tenant and model.
+    """
 
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
     key_header: bytes
+    paths: tuple[str, ...]
+    asked: tuple[str, ...]
 
 
 class Letters:
@@ -119,7 +127,7 @@ class Letters:
         head, _, body = plain.partition(b"\n")
         said = orjson.loads(head)
         headers = tuple((k.encode(), v.encode("latin-1")) for k, v in said["headers"])
-        return Opened(body, headers, said["key"].encode())
+        return Opened(body, headers, said["key"].encode(), tuple(said["paths"]), tuple(said["asked"]))
 
     def reach(self) -> Future[Any]:
         """Ask the store whether it can be written."""
@@ -146,7 +154,8 @@ class Letters:
     def _sealed(self, id: str, letter: Letter) -> Row:
         kept = [(k.decode(), v.decode("latin-1")) for k, v in letter.headers if k in _KEPT]
         key = next((k.decode() for k, _ in letter.headers if k in _KEYS), "")
-        plain = orjson.dumps({"headers": kept, "key": key}) + b"\n" + letter.body
+        chosen = {"paths": list(letter.paths), "asked": list(letter.asked)}
+        plain = orjson.dumps({"headers": kept, "key": key, **chosen}) + b"\n" + letter.body
         row = Row(
             id=id,
             created=self._wall(),

@@ -18,6 +18,7 @@ import pytest
 from starlette.applications import Starlette
 
 from guard import Guard, identity
+from guard.build import build
 from guard.errors import SetupError
 from guard.mounts.gateway import Gateway
 from guard.outside.stores.letters import WAITING, Row
@@ -38,7 +39,7 @@ def guarded(tmp_path: Path, kit: Any) -> Iterator[Callable[..., Guard]]:
         file = tmp_path / f"{len(made)}.yaml"
         file.write_text(f"{kit.quiet}traffic: {{dead_letters: true, {traffic}}}\n{more}")
         home = tmp_path / f"home{len(made)}"
-        made.append(Guard.from_policy(file, Settings(home=home, exports=home / "exports", **settings)))
+        made.append(build(file, Settings(home=home, exports=home / "exports", **settings), detecting=False))
         return made[-1]
 
     yield make

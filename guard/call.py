@@ -300,6 +300,14 @@ class Call:
         body = jsonbody.replace(self.body, lasting(*self._screened, self.exchange.placeholders))
         return jsonbody.dump({**body, "model": self.asked} if self.asked else body)
 
+    @property
+    def found(self) -> dict[str, float]:
+        """The kinds that were found in the request, each with its greatest score."""
+        best: dict[str, float] = {}
+        for finding in self._screened[1].verdict.findings:
+            best[finding.kind] = max(finding.score, best.get(finding.kind, 0.0))
+        return best
+
     def _is_inline(self) -> bool:
         """Whether the provider is asked to judge its own answer: where the API has a parameter for that."""
         return (
@@ -322,7 +330,7 @@ class Call:
         if self.admission is None or (egress.jurisdictions is None and not egress.rules):
             return
         request = Request.of(self.endpoint.name if self.endpoint else "", self.path, self.body)
-        self.admission = settle(self.admission, request, egress, verdict.findings)
+        self.admission = settle(self.admission, request, egress, [*verdict.findings, *self.carried])
         if (
             isinstance(self.body, dict)
             and self.body.get("store") is None
@@ -694,6 +702,7 @@ class Call:
     asked = ""
     letter = ""
     failure = ""
+    carried: Sequence[Finding] = ()
     heard = cut = False
     idempotency_key = b""
     attempts = 0

@@ -315,6 +315,7 @@ def _letter(call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Lette
         body=call.lasting(),
         paths=call.exchange.paths,
         asked=call.exchange.asked,
+        found=call.found,
     )
 
 

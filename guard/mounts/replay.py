@@ -34,7 +34,7 @@ from guard.outside.upstream import Timeouts
 from guard.policy.decide import judges
 from guard.refusals import failed_as
 from guard.traffic.letters import Letters, Opened
-from guard.types import Identity
+from guard.types import Finding, Identity
 
 ATTEMPTS = 5
 """Replays that may fail before a letter counts as poisoned."""
@@ -180,6 +180,7 @@ class Replay:
         exchange.paths, exchange.asked = opened.paths, opened.asked
         call = Call(self._guard, "replay", row.method, url.path, exchange, url=url)
         call.letter = row.id
+        call.carried = [Finding(kind, 0, 0, score, "letter") for kind, score in opened.found.items()]
         return call
 
     def _authorized(self, opened: Opened) -> Headers:

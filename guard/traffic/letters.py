@@ -9,9 +9,9 @@ import secrets
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -41,7 +41,8 @@ class Letter:
     """A call that failed for good: the screened body with its headers, whose it was, and how it failed.
 
     `user` is a keyed hash. `tools` says that the call bears tools, `streamed` that a part of its answer has left.
-    `paths` and `asked` are what its policy was chosen by, beside tenant and model.
+    `paths` and `asked` are what its policy was chosen by, beside tenant and model; `found` the kinds that were found
+    in it before it was screened, with their scores: they may decide where it may go.
     """
 
     tenant: str
@@ -61,13 +62,15 @@ class Letter:
     body: bytes
     paths: Sequence[str] = ()
     asked: Sequence[str] = ()
+    found: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
     """What was sealed: the screened body, the headers to send along, and in which header the provider wants its key.
 
-    `paths` and `asked` are what its policy was chosen by, beside tenant and model.
+    `paths` and `asked` are what its policy was chosen by, beside tenant and model; `found` the kinds that were found
+    in it before it was screened, with their scores: they may decide where it may go.
     """
 
     body: bytes
@@ -75,6 +78,7 @@ class Opened:
     key_header: bytes
     paths: tuple[str, ...]
     asked: tuple[str, ...]
+    found: Mapping[str, float]
 
 
 class Letters:
@@ -127,7 +131,8 @@ class Letters:
         head, _, body = plain.partition(b"\n")
         said = orjson.loads(head)
         headers = tuple((k.encode(), v.encode("latin-1")) for k, v in said["headers"])
-        return Opened(body, headers, said["key"].encode(), tuple(said["paths"]), tuple(said["asked"]))
+        chosen = tuple(said["paths"]), tuple(said["asked"]), said["found"]
+        return Opened(body, headers, said["key"].encode(), *chosen)
 
     def reach(self) -> Future[Any]:
         """Ask the store whether it can be written."""
@@ -154,7 +159,7 @@ class Letters:
     def _sealed(self, id: str, letter: Letter) -> Row:
         kept = [(k.decode(), v.decode("latin-1")) for k, v in letter.headers if k in _KEPT]
         key = next((k.decode() for k, _ in letter.headers if k in _KEYS), "")
-        chosen = {"paths": list(letter.paths), "asked": list(letter.asked)}
+        chosen = {"paths": list(letter.paths), "asked": list(letter.asked), "found": dict(letter.found)}
         plain = orjson.dumps({"headers": kept, "key": key, **chosen}) + b"\n" + letter.body
         row = Row(
             id=id,

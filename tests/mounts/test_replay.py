@@ -247,6 +247,15 @@ def test_today_s_residency_refuses(desk: Desk) -> None:
     assert desk.provider.state.received == []
 
 
+def test_what_was_found_still_decides_where(desk: Desk) -> None:
+    """C41: under egress.rules of today a letter goes nowhere that its originals could not have gone."""
+    mail, plain = desk.dead(), desk.dead(text="hi")
+    ruled = desk.guard(more="egress: {rules: {pii.email: {jurisdictions: [CN]}}}\n")
+    assert desk.send(mail, ruled).outcome == "egress.jurisdiction"
+    assert desk.provider.state.received == []
+    assert desk.send(plain, ruled).state == ANSWERED
+
+
 def test_today_s_budget_refuses_without_blame(desk: Desk) -> None:
     """C41 C42: no money left is no failure of the letter: it waits until there is."""
     row = desk.dead(max_tokens=500)

@@ -63,25 +63,44 @@ def build(
     detector = open_detector(policy, settings, start=detecting)
     named = [url for url in (settings.moderation_url, policy.moderation.url, settings.otlp_endpoint) if url]
     guard = Guard(policy, settings, keys, detector, open_ledger)
+    guard.source = None if isinstance(source, Policy) else source
     for url in named:
         guard.name(url)
     guard.dispatch = open_dispatch(policy, settings, guard)
-    guard.collector = _otlp_copy(settings, guard.admit) if settings.otlp_endpoint else None
+    guard.collector = (
+        _otlp_copy(settings, lambda url: guard.current.admit(url)) if settings.otlp_endpoint else None
+    )
     guard.metering = _open_metering(guard)
     if detecting:
         _warm(policy)
-    if policy.attach:
-        guard.attached = Attached(guard, lambda combined: beside(guard, combined, start=detecting))
+    attach(guard, start=detecting)
     return guard
+
+
+def attach(guard: Guard, *, start: bool = True) -> None:
+    """Make the guards of what the policy attaches."""
+
+    def make(combined: Policy) -> Guard:
+        made = beside(guard, combined, start=start)
+        guard.join(made)
+        return made
+
+    if guard.policy.attach:
+        guard.attached = Attached(guard, make)
+
+
+def _near(guard: Guard) -> tuple[Guard, ...]:
+    """The guards of its version, and of the one in force."""
+    return (*guard.members, *guard.current.members)
 
 
 def beside(guard: Guard, policy: Policy, *, start: bool = True) -> Guard:
     """Make the guard of another policy beside one; workers are shared where they would look for the same."""
     settings = guard.settings
     args = detector_args(policy, settings)
-    shared = next((g.detector for g in guard.family if detector_args(g.policy, settings) == args), None)
+    shared = next((g.detector for g in _near(guard) if detector_args(g.policy, settings) == args), None)
     detector = shared or open_detector(policy, settings, start=start)
-    same = next((g for g in guard.family if g.policy.traffic == policy.traffic), None)
+    same = next((g for g in _near(guard) if g.policy.traffic == policy.traffic), None)
     dispatch = same.dispatch if same else open_dispatch(policy, settings, guard)
     made = guard.sibling(policy, detector, dispatch)
     if policy.moderation.url:
@@ -198,7 +217,7 @@ def _open_metering(guard: Guard) -> Metering:
     from guard.trace.snapshots import Shared
 
     settings = guard.settings
-    post = poster(guard.admit) if settings.otlp_endpoint else None
+    post = poster(lambda url: guard.current.admit(url)) if settings.otlp_endpoint else None
     folder = settings.metrics_folder
     return Metering(guard, post=post, shared=Shared(folder) if folder is not None else None)
 
@@ -260,7 +279,7 @@ def open_letters(settings: Settings, keys: Keys) -> Letters:
 
 def _letters_of(guard: Guard) -> Letters:
     """One writer for the policies of one guard."""
-    found = next((g.dispatch.letters for g in guard.family if g.dispatch and g.dispatch.letters), None)
+    found = next((g.dispatch.letters for g in _near(guard) if g.dispatch and g.dispatch.letters), None)
     return found or open_letters(guard.settings, guard.keys)
 
 
@@ -269,7 +288,7 @@ def _open_limits(rules: LimitRules, settings: Settings, guard: Guard) -> Limits:
     from guard.outside.stores.windows import MemoryWindows, SqliteWindows
     from guard.traffic.limits import Limits
 
-    found = next((g.dispatch.limits for g in guard.family if g.dispatch and g.dispatch.limits), None)
+    found = next((g.dispatch.limits for g in _near(guard) if g.dispatch and g.dispatch.limits), None)
     if found is not None:
         return Limits(rules, found.windows)
     if settings.workers == 1:

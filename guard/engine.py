@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import groupby
+from typing import Any
 
 from guard import moderation
 from guard.errors import Unavailable
@@ -61,7 +62,8 @@ class Exchange:
     `stacked` says that an outer mount shares it: what the inner one releases is remembered (`released`,
     `streamed`) and not screened twice. `judge` is the moderation service of its model call. `unknown` says that
     it goes on from what guard does not know any more: a placeholder could be another's, so none comes back.
-    `paths` and `asked` are the paths of its mounts and the policies that it asks for, where some are attached.
+    `paths` and `asked` are the paths of its mounts and the policies that it asks for, where some are attached;
+    `lease` keeps the workers of its policy version.
     """
 
     identity: Identity
@@ -79,6 +81,7 @@ class Exchange:
     judge: tuple[str, str] | None = None
     paths: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
+    lease: Any = None
     streamed: dict[str, StringIO] = field(default_factory=dict)
     _subjects: dict[Finding, str] = field(default_factory=dict)
 

@@ -7,7 +7,7 @@ import copy
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +61,13 @@ def identity(tenant: str = "default", user: str = "") -> Iterator[Identity]:
         current_identity.reset(token)
 
 
+class Lease:
+    """Held by every exchange of one policy version: when nobody holds it any more, the version's workers may stop."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+
+
 class Guard:
     """One policy, compiled: detects, redacts, judges, admits and records. Thread-safe; made once, at start."""
 
@@ -83,16 +90,25 @@ class Guard:
         self.cuts = detector.cuts()
         self.dispatch: Dispatch | None = None
         self.attached: Attached | None = None
-        self.siblings: tuple[Guard, ...] = ()
+        self.source: str | Path | None = None
+        self.lease: Lease | None = Lease(self)
+        self.reloading = threading.Lock()
+        self.refused_reload = ""
         self._root: Guard | None = None
         self.collector: OtlpCopy | None = None
         self.metrics = Metrics()
         self.metering = Metering(self)
+        self._current: Guard | None = None
+        self._others: tuple[Guard, ...] = ()
+        self._door: Guard | None = None
+        self._egresses: list[Egress] = []
+        self._transports: list[SyncAdmittingTransport] = []
         self._lock = threading.RLock()
         self._closed = False
         self._ledger: Ledger | None = None
         self._egress: Egress | None = None
         self._admissions: dict[tuple[str, bytes, int | None], Admission] = {}
+        self._admitted_under = self.named
         self._last_admission: tuple[httpx2.URL | str, object, Admission | None] = ("", None, None)
         self._blocking: SyncAdmittingTransport | None = None
         self.histories = Histories()
@@ -114,29 +130,22 @@ class Guard:
             if self._closed:
                 return
             self._closed = True
-        for guard in self.family:
-            guard._release()
-        for dispatch in self.dispatches:
-            dispatch.close()
+        guards = {*self.current.members, *self.members}
+        release({g.detector for g in guards}, {g.dispatch for g in guards}, guards)
+        for transport in self._transports:
+            transport.close()
         if self._ledger is not None:
-            self._ledger.append(records.lifecycle(self.recorder, spans.STOP, self.policy_attributes))
+            told = self.current.policy_attributes
+            self._ledger.append(records.lifecycle(self.recorder, spans.STOP, told))
             self._ledger.close()
         if self.collector is not None:
             self.collector.close()
         self.metering.close()
 
-    def _release(self) -> None:
-        self.detector.close()
-        for moderation in self._moderations.values():
-            moderation.close()
-        if self._blocking is not None:
-            self._blocking.close()
-
     async def disconnect(self) -> None:
         """Close the running loop's connections, those of the attached policies too."""
-        for guard in self.family:
-            if guard._egress is not None:
-                await guard._egress.aclose()
+        for egress in list(self._egresses):
+            await egress.aclose()
 
     @property
     def root(self) -> Guard:
@@ -144,9 +153,33 @@ class Guard:
         return self._root or self
 
     @property
+    def current(self) -> Guard:
+        """The guard of the policy version in force: this one, until its policy is loaded anew (`reload`)."""
+        root = self._root or self
+        return root._current or root
+
+    @property
     def family(self) -> tuple[Guard, ...]:
-        """The guards that share one ledger: the one that was made at start, and those beside it."""
-        return (self.root, *self.root.siblings)
+        """The guards of the version in force."""
+        return self.current.members
+
+    @property
+    def members(self) -> tuple[Guard, ...]:
+        """This guard and those of what its policy attaches: one version."""
+        return (self, *self._others)
+
+    def reload(self, policy: str | Path | Policy | None = None) -> Policy:
+        """Load the policy anew (or another) and hold each request from now on to it; those that run keep theirs.
+
+        Raises PolicyError or SetupError, and then nothing has changed. The change is on record before it holds.
+        """
+        from guard.reload import reload
+
+        return reload(self.root, policy).policy
+
+    def become(self, made: Guard) -> None:
+        """Put another guard of this family in force, in one step."""
+        self.root._current = made
 
     @property
     def dispatches(self) -> tuple[Dispatch, ...]:
@@ -163,10 +196,14 @@ class Guard:
         made.detector, made.cuts = detector, detector.cuts()
         made._egress, made._blocking, made._moderations = None, None, OrderedDict()
         made._admissions, made._last_admission = {}, ("", None, None)
-        made._root, made.siblings = self.root, ()
-        with self._lock:
-            self.root.siblings += (made,)
+        made._root, made._others = self.root, ()
+        made._door = (self._door or self) if policy.egress == self.policy.egress else None
         return made
+
+    def join(self, made: Guard) -> None:
+        """Count the guard of an attached policy to this one's version."""
+        with self._lock:
+            self._others += (made,)
 
     @property
     def ledger(self) -> Ledger:
@@ -205,7 +242,7 @@ class Guard:
 
     def detect(self, text: str) -> list[Finding]:
         """Find what the policy's input rules name in a text; offsets are code points of the text."""
-        return self.detector.detect_sync([text])[0]
+        return self.current.detector.detect_sync([text])[0]
 
     def redact(self, text: str) -> str:
         """Apply the input rules to a text; raises Refused where they block."""
@@ -237,7 +274,8 @@ class Guard:
 
     def _of(self, tenant: str) -> Guard:
         """The guard of the policy that holds for a tenant's texts."""
-        return self if self.attached is None else self.attached.choose(Asked(tenant))
+        current = self.current
+        return current if current.attached is None else current.attached.choose(Asked(tenant))
 
     # what the mounts use
 
@@ -245,15 +283,20 @@ class Guard:
         """Make the state of one request and its answer."""
         year = time.gmtime().tm_year
         placeholders = Placeholders(self.keys, locale=self.policy.logs.locale, year=year)
-        return Exchange(who, placeholders, self.keys.memo, self.keys.subjects_of(who.tenant, year))
+        subjects = self.keys.subjects_of(who.tenant, year)
+        return Exchange(who, placeholders, self.keys.memo, subjects, lease=self.lease)
 
     @property
     def egress(self) -> Egress:
         """The one door through which every connection of this guard goes."""
         from guard.outside.egress import Egress
 
+        if self._door is not None:
+            return self._door.egress
         with self._lock:
-            self._egress = self._egress or Egress(self.admit)
+            if self._egress is None:
+                self._egress = Egress(self.admit)
+                self._egresses.append(self._egress)
             return self._egress
 
     @property
@@ -261,34 +304,41 @@ class Guard:
         """The same door for blocking callers."""
         from guard.outside.egress import SyncAdmittingTransport
 
+        if self._door is not None:
+            return self._door.blocking
         with self._lock:
-            self._blocking = self._blocking or SyncAdmittingTransport(self.admit)
+            if self._blocking is None:
+                self._blocking = SyncAdmittingTransport(self.admit)
+                self._transports.append(self._blocking)
             return self._blocking
 
     def admit(self, url: httpx2.URL | str) -> Admission:
         """Decide whether a URL may be reached under the policy's residency rules."""
-        admissions = self._admissions  # replaced as a whole when a host is named
+        named = (self._root or self).named  # replaced as a whole when a host is named
         asked, under, decided = self._last_admission
-        if asked is url and under is admissions and decided is not None:
+        if asked is url and under is named and decided is not None:
             return decided
+        if self._admitted_under is not named:
+            self._admissions, self._admitted_under = {}, named
+        admissions = self._admissions
         target = httpx2.URL(url)
         where = (target.scheme, target.raw_host, target.port)
         known = admissions.get(where)
         if known is None:
-            known = self._decided(target)
+            known = self._decided(target, named)
             if len(admissions) < _ADMISSIONS:
                 admissions[where] = known
-        self._last_admission = (url, admissions, known)
+        self._last_admission = (url, named, known)
         return known
 
-    def _decided(self, target: httpx2.URL) -> Admission:
+    def _decided(self, target: httpx2.URL, named: frozenset[str]) -> Admission:
         admission = residency.admit(
             target.raw_host.decode("ascii"),
             port=target.port,
             scheme=target.scheme,
             jurisdictions=self.policy.egress.jurisdictions,
             declared=self.policy.egress.hosts,
-            named=self.named,
+            named=named,
         )
         if not admission.allowed and self.policy.egress.mode == "observe":
             return residency.observed(admission)
@@ -302,9 +352,7 @@ class Guard:
         origin = f"{target.scheme}://{target.host}{port}"
         with self._lock:
             if origin not in root.named:
-                named = root.named | {origin}
-                for guard in self.family:
-                    guard.named, guard._admissions = named, {}
+                root.named |= {origin}
 
     def moderation(self, base_url: str, authorization: str, *, sync: bool) -> Any:
         """The moderation client for a destination: the configured one, else the model call's own host and key."""
@@ -348,6 +396,20 @@ class Guard:
     def refusal_of(self, verdict: Verdict) -> Refused | None:
         """The refusal a verdict means, if it blocks."""
         return refused(self.policy, verdict.blocking, verdict) if verdict.blocking else None
+
+
+def release(
+    detectors: Iterable[Detector], dispatches: Iterable[Dispatch | None], guards: Iterable[Guard]
+) -> None:
+    """Stop what guards used: workers, the stores of limits and budgets, threads that ask the judge."""
+    for detector in detectors:
+        detector.close()
+    for dispatch in dispatches:
+        if dispatch is not None:
+            dispatch.close()
+    for guard in guards:
+        for moderation in guard._moderations.values():
+            moderation.close()
 
 
 class TextExchange:

@@ -90,6 +90,7 @@ class Metering:
         depths: _Rows = [(("ledger",), ledger.waiting)] if ledger is not None else []
         found: _Numbers = {
             all_.INFO: [((guard.recorder.version, p.policy, p.version, p.sha256), 1) for p in policies],
+            all_.STALE: [((), int(bool(guard.refused_reload)))],
             all_.DEPTH: depths,
             all_.BREAKER: [*self._circuits()],
         }

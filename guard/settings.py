@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         default=1, ge=1, le=1024, description="processes that share the limits; `guard serve --workers` sets it"
     )
     store_timeout_s: float = Field(default=2.0, gt=0, description="how long a budget's store may be locked by another")
+    reload_s: float = Field(
+        default=1.0, ge=0, description="how often `guard serve` looks for a changed policy; 0: only at SIGHUP"
+    )
     detect_timeout_s: float = Field(default=2.0, gt=0, description="how long a worker may scan each 16,384 characters")
     detect_workers: int = Field(default=1, ge=1, le=64, description="worker processes for detection")
     read_timeout_s: float = Field(default=600.0, gt=0, description="how long the upstream may stay silent")

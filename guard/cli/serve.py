@@ -43,6 +43,7 @@ def serve(
     """
     import uvicorn
 
+    from guard.cli.workers import run_workers
     from guard.mounts.gateway import from_environment
 
     os.environ["GUARD_SERVE_POLICY"] = policy
@@ -70,7 +71,7 @@ def serve(
     gateway.operations.close()
     gateway.guard.close()
     with _shared_numbers():
-        uvicorn.run("guard.mounts.gateway:from_environment", factory=True, workers=workers, **options)
+        run_workers(workers, options)
 
 
 def _options(host: str, port: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from guard.refusals import refuse
 from guard.types import Identity
 
 Identify = Callable[[Scope], Identity]
+_Version = tuple[Guard, tuple[routes.Route, ...]]
 
 log = logging.getLogger("guard")
 
@@ -45,7 +46,7 @@ class GuardMiddleware:
         self._failure: GuardError | None = None
         try:
             self.guard = guard or Guard.from_policy(policy)
-            self._routes = routes.compile_routes(self.guard.policy)
+            self._version = self._compiled(self.guard)
         except GuardError as failure:
             self._failure = failure
 
@@ -55,7 +56,8 @@ class GuardMiddleware:
             return await self._lifespan(scope, receive, send)
         if self._failure is not None:
             raise self._failure
-        target = routes.target(self._routes, scope)
+        guard, compiled = self._current()
+        target = routes.target(compiled, scope)
         if target is None:
             return await self.app(scope, receive, send)
         if scope["type"] == "websocket":
@@ -66,7 +68,18 @@ class GuardMiddleware:
             log.error("guard cannot serve: %s", failure)
             return await send_reply(send, refuse(_no_judge()))
         who = self._identify(scope) if self._identify else Identity()
-        await Responder(self.app, self.guard, scope, receive, send, target, who, inner=self.inner).respond()
+        await Responder(self.app, guard, scope, receive, send, target, who, inner=self.inner).respond()
+
+    @staticmethod
+    def _compiled(guard: Guard) -> _Version:
+        return guard, routes.compile_routes(guard.policy)
+
+    def _current(self) -> _Version:
+        """The policy version in force, and its routes: one request sees one version."""
+        version, guard = self._version, self.guard.current
+        if version[0] is not guard:
+            version = self._version = self._compiled(guard)
+        return version
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         failure: GuardError | None = None
@@ -96,15 +109,17 @@ class GuardMiddleware:
         if self._checked:
             return
         self._checked = True
-        unguarded = routes.unguarded(scope.get("app"), self._routes)
+        unguarded = routes.unguarded(scope.get("app"), self._version[1])
         inner = (
             "" if self.inner else "; the app's own model calls are guarded only if they use guarded_client()"
         )
-        log.warning("guard: policy %s; unguarded routes: %s%s", self.guard.policy.policy, unguarded, inner)
-        if self.inner and not self.guard.default_moderation()[1]:
+        log.warning(
+            "guard: policy %s; unguarded routes: %s%s", self.guard.current.policy.policy, unguarded, inner
+        )
+        if self.inner and not self.guard.current.default_moderation()[1]:
             return  # the inner client's own host and key judge; they are known at its first call
         try:
-            await self.guard.check_moderation()
+            await self.guard.current.check_moderation()
         except GuardError:
             self._checked = False
             raise

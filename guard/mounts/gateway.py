@@ -9,6 +9,8 @@ import hashlib
 import hmac
 import logging
 import re
+import signal
+import threading
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -41,6 +43,7 @@ from guard.outside.upstream import Timeouts
 from guard.placement import depends
 from guard.policy.decide import judges
 from guard.refusals import Reply, refuse
+from guard.reload import Watch
 from guard.settings import Settings
 from guard.trace import spans
 from guard.types import Action, Identity
@@ -98,6 +101,7 @@ class Gateway:
     def __init__(self, guard: Guard, *, upstream: str | None = None, owns: bool = False) -> None:
         self.guard = guard
         self._owns = owns
+        self._watch: Watch | None = None
         settings = guard.settings
         self.upstream = (upstream or default_upstream(guard)).rstrip("/")
         guard.name(self.upstream)
@@ -161,19 +165,29 @@ class Gateway:
                     return await send({"type": "lifespan.startup.failed", "message": str(failure)})
                 if self._owns:
                     Draining(self.operations, self.guard.settings.drain_s).install()
+                    self._watching()
                     _settle()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.guard.disconnect()
                 self.operations.close()
+                if self._watch is not None:
+                    await asyncio.to_thread(self._watch.stop)
                 if self._owns:
                     self.guard.close()
                 return await send({"type": "lifespan.shutdown.complete"})
 
+    def _watching(self) -> None:
+        """Look for a changed policy from now on, and at SIGHUP (a server's own process gets its signals)."""
+        self._watch = Watch(self.guard, self.guard.settings.reload_s)
+        self._watch.start()
+        if threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._watch.now)
+
     async def start(self) -> None:
         """Ask the judge once; raises SetupError in one sentence."""
         auth = self._authorization.decode("latin-1") if self._authorization else ""
-        await self.guard.check_moderation(self.upstream, auth)
+        await self.guard.current.check_moderation(self.upstream, auth)
         self.operations.judged = True
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
@@ -218,12 +232,13 @@ class Gateway:
     def _call(self, scope: Scope, tenant: str) -> Call:
         remote = spans.remote_parent(scope["headers"])
         path = _plain(scope["path"])
+        guard = self.guard.current
         return Call(
-            self.guard,
+            guard,
             "gateway",
             scope["method"],
             path,
-            self.guard.open_exchange(Identity(tenant)),
+            guard.open_exchange(Identity(tenant)),
             url=self._url(path),
             links=(remote,) if remote is not None else (),
         )

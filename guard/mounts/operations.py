@@ -75,8 +75,14 @@ class Operations:
         if scope["method"] not in ("GET", "HEAD"):
             return Reply(405, b"", ((b"allow", b"GET, HEAD"),))
         if scope["path"] == HEALTHZ:
-            return _status(200, "ok")
+            return self._healthy(scope)
         return await (self._ready(scope) if scope["path"] == READYZ else self._metrics(scope))
+
+    def _healthy(self, scope: Scope) -> Reply:
+        """That it runs, and whether a changed policy could not be loaded; why not is told as for `/readyz`."""
+        stale = self._guard.refused_reload
+        told = {"policy": "a changed policy was not loaded; the one before holds"} if stale else {}
+        return _status(200, "ok", **told, **({"problem": stale} if stale and self._may_see(scope) else {}))
 
     async def _ready(self, scope: Scope) -> Reply:
         """Whether new calls are taken; why not is told only to whom `/metrics` is."""

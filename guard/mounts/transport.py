@@ -251,6 +251,8 @@ def _is_stream(headers: Headers) -> bool:
 def new_call(guard: Guard, request: httpx2.Request) -> Call:
     """Open a call for an intercepted request: its exchange is the surrounding mount's, if there is one."""
     exchange = current_exchange.get()
+    if exchange is not None and exchange.lease is not None and exchange.lease.guard.root is guard.root:
+        guard = exchange.lease.guard  # one exchange sees one version of the policy
     if exchange is None or exchange.closed:
         exchange = guard.open_exchange(current_identity.get() or Identity())
     exchange.judge = (base_of(request.url), request.headers.get("authorization", ""))
@@ -323,7 +325,7 @@ class GuardTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Run one model call under the policy."""
-        call = new_call(self.guard, request)
+        call = new_call(self.guard.current, request)
 
         def judge(guard: Guard) -> Moderation | None:
             return guard.moderation(*_judge(call), sync=False) if judges(guard.policy) else None
@@ -387,7 +389,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Run one model call under the policy."""
-        call = new_call(self.guard, request)
+        call = new_call(self.guard.current, request)
 
         def judge(guard: Guard) -> SyncModeration | None:
             return guard.moderation(*_judge(call), sync=True) if judges(guard.policy) else None

@@ -81,7 +81,13 @@ def _check_together(source: Source, policy: Policy) -> None:
     """Combine each attached policy with the policy once; raises PolicyError where one does not go with it."""
     for number, row in enumerate(policy.attach):
         try:
-            combine(policy, [row.under])
+            combined = combine(policy, [row.under]).policy
+            if (
+                combined.routes != policy.routes
+            ):  # which routes are read is decided before whose request it is
+                source.problem(
+                    ("attach", number, "policy"), "reads routes that this policy does not: write them here"
+                )
         except PolicyError as error:
             why = str(error.problems[0]).split(": ", 1)[-1]
             source.problem(("attach", number, "policy"), f"does not go together with this policy: {why}")

@@ -163,6 +163,12 @@ INFO = Instrument(
     "1 for each process, by guard's version and the policy that it enforces",
     (spans.GUARD_VERSION, spans.POLICY_NAME, spans.POLICY_VERSION, spans.POLICY_SHA256),
 )
+STALE = Instrument(
+    "guard.policy.stale",
+    "gauge",
+    "1",
+    "1 for each process that could not load its changed policy and keeps the old",
+)
 
 INSTRUMENTS = tuple(value for value in list(vars().values()) if isinstance(value, Instrument))
 BY_NAME = {instrument.name: instrument for instrument in INSTRUMENTS}

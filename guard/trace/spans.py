@@ -29,6 +29,7 @@ __all__ = ["Recorder", "Span", "current_parent", "finding_events", "prepare", "r
 # Spans.
 SCREEN = "guard.screen"
 START, STOP, POLICY_LOADED = "guard.start", "guard.stop", "guard.policy.loaded"
+POLICY_REFUSED = "guard.policy.refused"
 
 REVEAL = "guard.reveal"
 AUDIT_READ, AUDIT_ERASED = "guard.audit.read", "guard.audit.erased"
@@ -70,6 +71,8 @@ POLICY_NAME = "guard.policy.name"
 POLICY_VERSION = "guard.policy.version"
 POLICY_SHA256 = "guard.policy.sha256"
 POLICY_MODE = "guard.policy.mode"
+POLICY_BEFORE = "guard.policy.before"
+POLICY_PROBLEMS = "guard.policy.problems"
 STAGE = "guard.stage"
 ACTION = "guard.action"
 ENFORCED = "guard.enforced"

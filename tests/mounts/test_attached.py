@@ -148,7 +148,7 @@ async def test_the_gateway_holds_each_key_to_its_policy(
     assert names == {"acme": {"quiet+blocks"}, "beta": {"quiet"}, "union": {"quiet+union"}}
     digests = {row["guard.policy.sha256"] for found in rows.values() for row in found}
     assert len(digests) == 3
-    assert digests <= {guard.policy.sha256 for guard in house.family}
+    assert digests <= {guard.policy.sha256 for guard in house.members}
 
 
 @pytest.mark.anyio
@@ -193,8 +193,8 @@ def test_texts_without_a_request_are_held_to_their_tenant(house: Guard) -> None:
 
 def test_one_detector_serves_policies_that_look_for_the_same(house: Guard) -> None:
     """Attached policies that find the same share the workers; each has its own egress, under its own places."""
-    assert len({id(guard.detector) for guard in house.family}) == 1
-    places = {guard.policy.policy: guard.policy.egress.jurisdictions for guard in house.family}
+    assert len({id(guard.detector) for guard in house.members}) == 1
+    places = {guard.policy.policy: guard.policy.egress.jurisdictions for guard in house.members}
     assert places["quiet"] is None
     assert places["quiet+union"] == ("EEA",)
 

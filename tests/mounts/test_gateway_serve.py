@@ -114,14 +114,18 @@ def test_it_serves_with_the_caller_s_key(environment: dict[str, str], provider: 
 def test_two_workers_serve_and_leave_whole_records(
     environment: dict[str, str], provider: Any, quiet_policy: str, tmp_path: Path
 ) -> None:
-    """C39: `--workers 2`: both serve, share one key, write files of their own, and end with whole chains.
+    """C39 C47: `--workers 2`: both serve, share one key, write files of their own, and end with whole chains.
 
-    Whichever of them is asked for `/metrics`, it tells what both did.
+    Whichever of them is asked for `/metrics`, it tells what both did. SIGHUP reaches each: it says in its own file
+    which policy it has now.
     """
     arguments = ("--upstream", provider.state.url, "--policy", quiet_policy, "--workers", "2")
     exports = tmp_path / "exports"
     sent = 0
-    with running(environment, *arguments) as (process, url), httpx2.Client(trust_env=False) as client:
+    with (
+        running(environment, *arguments, GUARD_RELOAD_S="0") as (process, url),
+        httpx2.Client(trust_env=False) as client,
+    ):
         for _ in range(400):
             body = {"model": "m", "messages": [{"role": "user", "content": CARD}]}
             answer = client.post(f"{url}/chat/completions", json=body, headers={"connection": "close"})
@@ -130,6 +134,15 @@ def test_two_workers_serve_and_leave_whole_records(
             if len(list(exports.glob("*.jsonl"))) > 1:
                 break
         assert_counted_by_all(client, url, sent)
+        policy = Path(quiet_policy)
+        policy.write_text(policy.read_text().replace('version: "1"', 'version: "2"'))
+        process.send_signal(signal.SIGHUP)
+        for _ in range(600):
+            acknowledged = [b"guard.policy.before" in file.read_bytes() for file in exports.glob("*.jsonl")]
+            if all(acknowledged):
+                break
+            time.sleep(0.05)
+    assert acknowledged == [True, True]
     assert process.returncode == 0
     assert len(list(exports.glob("*.jsonl"))) == 2
     assert_whole(environment)

@@ -17,13 +17,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
+from guard.keys import Keys
+from guard.outside.stores.letters import LetterStore
 from guard.outside.stores.spend import Account, SpendStore
 from guard.outside.stores.windows import MemoryWindows, Rate
 from guard.policy.traffic import Limits as LimitRules
 from guard.policy.traffic import Retries
 from guard.traffic.health import Health
+from guard.traffic.letters import Letter, Letters
 from guard.traffic.limits import Limits
 from guard.traffic.retries import Outcome, Pause, trying
 from guard.traffic.usage import Tries, bound
@@ -143,30 +147,78 @@ def fullest_window(limit: int = 40_000) -> int:
     return fullest
 
 
-def killed(folder: Path, kills: int) -> tuple[int, int]:
-    """kill -9 at random points of reserve, call, settle: calls that were sent, and micro-dollars under-counted."""
-    path, sent = folder / "killed.sqlite3", folder / "sent"
+def killed(folder: Path, kills: int) -> tuple[int, int, int, int]:
+    """kill -9 at random points of reserve, call, letter, settle.
+
+    Gives the calls that were sent, micro-dollars under-counted, letters acknowledged, and those lost or not whole.
+    """
     wide, draw = Account("total", "2026-11-26", 10**15), random.Random(7)
-    store = SpendStore(path, wait_s=60)
+    spend = SpendStore(folder / "killed.sqlite3", wait_s=60)
+    letters = Letters(LetterStore(folder / "killed-letters.sqlite3", wait_s=60), Keys(b"master"))
     for number in range(kills):
-        child = FORK.Process(target=_until_killed, args=(path, wide, sent, number))
+        ours, theirs = FORK.Pipe(duplex=False)
+        child = FORK.Process(target=_until_killed, args=(folder, spend, letters, wide, number, theirs))
         child.start()
-        time.sleep(0.02 + draw.random() / 10)
+        if number % 5:  # every fifth dies while it begins, the others in the middle of their work
+            ours.recv()
+        time.sleep(draw.random() / 30)
         os.kill(child.pid or 0, signal.SIGKILL)
         child.join()
-    calls, spent = sent.stat().st_size, store.spent(wide).result(60)
-    store.close()
-    return calls, max(0, calls * 3_000 - spent)
+    calls, spent = _size(folder / "sent"), spend.spent(wide).result(60)
+    acknowledged = (folder / "acknowledged").read_text().split() if _size(folder / "acknowledged") else []
+    lost = sum(not _whole(letters, id) for id in acknowledged)
+    spend.close()
+    letters.close()
+    return calls, max(0, calls * 3_000 - spent), len(acknowledged), lost
 
 
-def _until_killed(path: Path, account: Account, sent: Path, seed: int) -> None:
-    store, draw = SpendStore(path, wait_s=60), random.Random(seed)
-    provider = os.open(sent, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+def _until_killed(
+    folder: Path, spend: SpendStore, letters: Letters, account: Account, seed: int, parent: Connection
+) -> None:
+    draw = random.Random(seed)
+    provider, caller = _appending(folder / "sent"), _appending(folder / "acknowledged")
     while True:
-        store.reserve((account,), 10_000).result(60)
+        spend.reserve((account,), 10_000).result(60)
         os.write(provider, b"x")  # the call itself: from here on it costs 3,000
         time.sleep(draw.random() / 1000)
-        store.settle((account,), -7_000).result(60)
+        if draw.random() < 0.5:
+            id = wait_sync(letters.keep(_LETTER), 60)
+            os.write(caller, f"{id}\n".encode())  # the caller hears of it
+        spend.settle((account,), -7_000).result(60)
+        parent.send(None)
+
+
+def _whole(letters: Letters, id: str) -> bool:
+    """Whether a letter that a caller heard of is there, and opens."""
+    found = letters.store.find(id).result(60)
+    return bool(found) and letters.open(found[0]).body == SENT
+
+
+def _appending(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+_LETTER = Letter(
+    tenant="acme",
+    user="",
+    model="m",
+    endpoint="chat",
+    method="POST",
+    url="https://api.openai.com/v1/chat/completions",
+    policy="p",
+    sha256="0" * 64,
+    reason="retries_exhausted",
+    attempts=3,
+    trace="0" * 32,
+    tools=False,
+    streamed=False,
+    headers=[(b"idempotency-key", b"order-7")],
+    body=SENT,
+)
 
 
 def availability(calls: int = 60_000, rate: float = 1000.0) -> float:
@@ -213,8 +265,9 @@ def main() -> None:
             f"8 × 50 calls, 1 USD left         {spent / 1e6:9.4f} USD  (bound 1.01), {lost} lost settlements"
         )
         print(f"fullest 60 s of 40,000 tokens    {fullest_window():9d}      (bound 40000)")
-        calls, missing = killed(folder, kills)
+        calls, missing, told, lost = killed(folder, kills)
         print(f"{kills} × kill -9, {calls} calls sent   {missing:9d}      micro-USD under-counted (bound 0)")
+        print(f"{kills} × kill -9, {told} letters told  {lost:9d}      acknowledged letters lost (bound 0)")
         print(f"30 % failures, 10 s dark         {availability():9.4%}    answered (bound 99.9 %)")
 
 

@@ -327,16 +327,28 @@ class Call:
     def _settle(self, verdict: Verdict) -> None:
         """Decide where this request may go: by what was found in it, and by what it says itself."""
         egress = self.policy.egress
-        if self.admission is None or (egress.jurisdictions is None and not egress.rules):
+        self._found = (*verdict.findings, *self.carried)
+        if self.admission is None or not egress.restricts:
             return
-        request = Request.of(self.endpoint.name if self.endpoint else "", self.path, self.body)
-        self.admission = settle(self.admission, request, egress, [*verdict.findings, *self.carried])
+        request = self._request(self.body)
+        self.admission = settle(self.admission, request, egress, self._found)
         if (
             isinstance(self.body, dict)
             and self.body.get("store") is None
             and forgetful(self.admission, request, egress)
         ):
             self.body = {**self.body, "store": False}
+
+    def _request(self, body: Any) -> Request:
+        return Request.of(self.endpoint.name if self.endpoint else "", self.path, body)
+
+    def may_go_to(self, model: str) -> bool:
+        """Whether the same request to another model stays where it must (law 9): the model may be another place."""
+        egress = self.policy.egress
+        if self.url is None or not egress.restricts:
+            return True
+        request = self._request({**self.body, "model": model})
+        return settle(self.guard.admit(self.url), request, egress, self._found).allowed
 
     def _refusal(self, verdict: Verdict) -> Refused | None:
         self.action = max(self.action, verdict.enforced)
@@ -697,6 +709,7 @@ class Call:
         self.finish(None, error="client_left")
 
     entered: Entered | None = None
+    _found: Sequence[Finding] = ()
     _screened: tuple[Sequence[Segment], Screened]
     stopped = False
     asked = ""

@@ -147,6 +147,7 @@ class Dispatch:
         tier = call.body.get("service_tier") if isinstance(call.body, dict) else None
         ask = Ask(call.tenant, host, prepared.model, tokens, tier)
         switchable = call.endpoint is not None and call.endpoint.name in _ANSWERED
+        switchable = switchable and call.may_go_to(budget.cheaper)
         cheaper = replace(ask, model=budget.cheaper) if budget.cheaper and switchable else None
         entered.claim = yield from budget.claim(ask, cheaper, entered.models)
         entered.models = entered.claim.models
@@ -155,11 +156,12 @@ class Dispatch:
         return _switched(call, prepared, budget.cheaper)
 
     def _candidates(self, call: Call, model: str, host: str, tokens: Tokens | None) -> tuple[str, ...]:
-        """Who may answer, in the policy's order: those whose context is long enough; else whom the caller named."""
+        """Who may answer, in the policy's order: inside the residency, and long enough; else whom the caller named."""
         listed = self._fallbacks.get(model)
         if not listed or tokens is None or call.endpoint is None or call.endpoint.name not in _ANSWERED:
             return (model,)
-        return tuple(m for m in listed if self._prices.fits(m, host, tokens)) or (model,)
+        admitted = (m for m in listed if m == model or call.may_go_to(m))
+        return tuple(m for m in admitted if self._prices.fits(m, host, tokens)) or (model,)
 
     def _tokens(self, call: Call, prepared: Prepared) -> Tokens | None:
         """The most that the call may use; None where it uses none (a moderation), or that cannot be told."""

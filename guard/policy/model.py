@@ -133,6 +133,11 @@ class Egress(Node):
         default={}, description="what was found decides where: kind pattern to {jurisdictions: [CN]}"
     )
 
+    @property
+    def restricts(self) -> bool:
+        """Whether a named destination may be outside."""
+        return self.jurisdictions is not None or bool(self.rules)
+
 
 class Presidio(Node):
     """Presidio's pattern recognizers and NER engines beside the catalogue, in worker processes."""

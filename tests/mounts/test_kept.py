@@ -141,6 +141,56 @@ def test_a_bedrock_profile_that_leads_abroad_is_refused(
     assert len(provider.state.received) == 2
 
 
+LLAMAS = "prices: {eu.meta.llama: {input: 1000}, global.meta.llama: {input: 1}, us.meta.llama: {input: 1}}"
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "listed", ["[eu.meta.llama, global.meta.llama, us.meta.llama]", "[global.meta.llama]"]
+)
+def test_no_fallback_leaves_the_place(
+    connect: Connect, make_guard: Any, provider: Starlette, listed: str
+) -> None:
+    """C19: the model in the EU is out and the others run elsewhere: an error, and no call outside."""
+    base = at(provider, "bedrock-runtime.eu-central-1.amazonaws.com")
+    host = base.removesuffix("/v1")
+    guard: Guard = make_guard(
+        make_guard.quiet
+        + f"egress: {{jurisdictions: [EEA], hosts: {{{hosts(**{host: 'DE'})}}}}}\n"
+        + f"traffic: {{fallbacks: {{eu.meta.llama: {listed}}}, budget: {{{LLAMAS}}}}}\n"
+    )
+    provider.state.script.fail("chat", "503")
+    messages = [{"role": "user", "content": "hi"}]
+    sdk = connect(guard, base, max_retries=0)
+    with pytest.raises(openai.InternalServerError):
+        sdk(lambda c: c.chat.completions.create(model="eu.meta.llama", messages=messages))
+    assert asked_for(provider) == ["eu.meta.llama"]
+
+
+@pytest.mark.usefixtures("here")
+def test_no_budget_switches_to_a_model_elsewhere(
+    connect: Connect, make_guard: Any, provider: Starlette
+) -> None:
+    """C19: at the limit the cheaper model is asked only where it stays inside; else the call is refused."""
+    base = at(provider, "bedrock-runtime.eu-central-1.amazonaws.com")
+    host = base.removesuffix("/v1")
+    guard: Guard = make_guard(
+        make_guard.quiet
+        + f"egress: {{jurisdictions: [EEA], hosts: {{{hosts(**{host: 'DE'})}}}}}\n"
+        + f"traffic: {{budget: {{usd_per_day: 0.001, then: {{use: global.meta.llama}}, {LLAMAS}}}}}\n"
+    )
+    messages = [{"role": "user", "content": "hi"}]
+    with pytest.raises(openai.RateLimitError):
+        connect(guard, base, max_retries=0)(
+            lambda c: c.chat.completions.create(model="eu.meta.llama", messages=messages)
+        )
+    assert provider.state.received == []
+
+
+def asked_for(provider: Starlette) -> list[str]:
+    return [json.loads(received.body)["model"] for received in provider.state.received]
+
+
 @pytest.mark.usefixtures("here")
 def test_an_azure_deployment_goes_where_its_type_says(
     connect: Connect, make_guard: Any, provider: Starlette

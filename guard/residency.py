@@ -28,6 +28,8 @@ _NOWHERE = frozenset({"GLOBAL", "UNKNOWN"})
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.IPv6Network("::/96")  # RFC 4291 2.5.5.1, deprecated; :: and ::1 are themselves
+_METADATA = ipaddress.IPv6Address("fd00:ec2::254")
 _INTERNAL = (".localhost", ".local", ".internal", ".lan", ".svc", ".home.arpa")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -108,13 +110,34 @@ def _is_dns_name(labels: list[str]) -> bool:
 def is_public(address: str) -> bool:
     """Whether an IP address is on the public Internet: not loopback, private, link-local or reserved.
 
-    An IPv4 address inside an IPv6 one (mapped, 6to4, NAT64 of RFC 6052) is judged itself.
+    An IPv4 address inside an IPv6 one (mapped, compatible, 6to4, NAT64 of RFC 6052) is judged itself.
     """
-    found = _address(address)
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = ipaddress.IPv4Address(found.packed[12:]) if found in _NAT64 else found.sixtofour
-        found = inner or found
-    return found is not None and found.is_global and not found.is_multicast
+    found = _innermost(address)
+    if found is None or not found.is_global or found.is_multicast:
+        return False
+    return not (isinstance(found, ipaddress.IPv6Address) and found.is_site_local)
+
+
+def is_host(address: str) -> bool:
+    """Whether an IP address can be a server's: not link-local (a cloud's metadata), unspecified or multicast."""
+    found = _innermost(address)
+    if found is None or found == _METADATA:
+        return False
+    return not (found.is_link_local or found.is_unspecified or found.is_multicast)
+
+
+def is_address(name: str) -> bool:
+    """Whether a canonical host is an IP address."""
+    return _address(name) is not None
+
+
+def _innermost(address: str) -> Address | None:
+    """An address, or the IPv4 address inside it."""
+    found = _address(address.partition("%")[0])
+    if not isinstance(found, ipaddress.IPv6Address):
+        return found
+    holds = found in _NAT64 or (found in _COMPATIBLE and int(found) > 1)
+    return ipaddress.IPv4Address(found.packed[12:]) if holds else found.sixtofour or found
 
 
 def _is_internal(name: str) -> bool:

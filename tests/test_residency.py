@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard import residency
-from guard.residency import admit, canonical, countries, inside, is_public, lookup, resident_host
+from guard.residency import admit, canonical, countries, inside, is_host, is_public, lookup, resident_host
 from guard.types import Admission, Place
 
 EU_PACK = ("EEA", "CH")
@@ -364,9 +364,40 @@ def test_every_row_of_the_table_is_reached_by_its_own_spelling() -> None:
         ("fd00::1", False),
         ("0.0.0.0", False),
         ("224.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("::10.1.2.3", False),
+        ("::8.8.8.8", True),
+        ("fec0::1", False),
+        ("fe80::1%eth0", False),
         ("not an address", False),
     ],
 )
 def test_an_address_inside_another_is_judged_itself(address: str, public: bool) -> None:
     """C24: loopback, private and link-local addresses, however they are written."""
     assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("10.1.2.3", True),
+        ("127.0.0.1", True),
+        ("fd00::1", True),
+        ("8.8.8.8", True),
+        ("169.254.169.254", False),
+        ("::ffff:169.254.169.254", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("::169.254.169.254", False),
+        ("fd00:ec2::254", False),
+        ("fe80::1", False),
+        ("fe80::1%eth0", False),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("224.0.0.1", False),
+        ("ff02::1", False),
+        ("nothing", False),
+    ],
+)
+def test_no_server_is_at_some_addresses(address: str, host: bool) -> None:
+    """C24: a cloud's metadata and the like, however they are written; private addresses can be a server's."""
+    assert is_host(address) is host

@@ -46,9 +46,11 @@ def admitted(admit: Admit, url: httpx2.URL, settled: Admission | None = None) ->
 
 
 class PublicNames:
-    """The names that must lead to public addresses: those that were admitted by the shipped table alone.
+    """Where names may lead: those that the shipped table admitted to public addresses only, others to a host.
 
-    C24: a table row says where a provider is; an answer of the resolver inside one's own network is not it.
+    C24: a table row says where a provider is; an answer of the resolver inside one's own network is not it. A name
+    that an operator typed or declared may be inside, but never link-local (a cloud's metadata), unspecified or
+    multicast: no model is served there.
     """
 
     def __init__(self) -> None:
@@ -60,6 +62,13 @@ class PublicNames:
             self._names.add(admission.host)
 
     def check(self, name: str, addresses: Iterable[str]) -> None:
-        """Raise Refused if one of the addresses of a remembered name is not public."""
-        if name in self._names and not all(map(residency.is_public, addresses)):
+        """Raise Refused if one of the addresses that a name leads to may not be connected to."""
+        if residency.is_address(name):
+            return  # what was written as an address was admitted as one
+        found = list(addresses)
+        if name in self._names and not all(map(residency.is_public, found)):
             raise Refused("egress.host", "the host's name leads to an address that is not public", status=451)
+        if not all(map(residency.is_host, found)):
+            raise Refused(
+                "egress.host", "the host's name leads to an address that is no server's", status=451
+            )

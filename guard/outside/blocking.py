@@ -146,5 +146,8 @@ def _client_response(request: httpx2.Request, response: httpcore2.Response) -> h
 
 def _peer(response: httpcore2.Response) -> str:
     stream = response.extensions.get("network_stream")
-    address = stream.get_extra_info("server_addr") if stream is not None else None
+    try:
+        address = stream.get_extra_info("server_addr") if stream is not None else None
+    except OSError:  # the server has hung up already; what it answered can still be read
+        return ""
     return str(address[0]) if address else ""

@@ -23,7 +23,9 @@ _KEPT_ALIVE_S = 15.0
 @cache
 def tls() -> ssl.SSLContext:
     """The process's one TLS context: the system's trust store, and nothing from the environment."""
-    return httpx2.create_ssl_context(trust_env=False)
+    context: ssl.SSLContext = httpx2.create_ssl_context(trust_env=False)
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)  # RFC 8996
+    return context
 
 
 class Response(aiohttp.ClientResponse):

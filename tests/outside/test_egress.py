@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
-import ssl
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -248,6 +246,39 @@ async def test_a_table_host_that_leads_inside_is_refused(
 
 
 @both
+@pytest.mark.parametrize("address", ["169.254.169.254", "::ffff:169.254.169.254", "0.0.0.0", "fe80::1"])
+async def test_no_name_leads_to_a_clouds_metadata(
+    monkeypatch: pytest.MonkeyPatch, kind: str, address: str
+) -> None:
+    """C24: neither one that was typed nor one that was declared: no model is served there."""
+    calls = resolving_to(monkeypatch, address)
+    declared = {"llm.example.org": Place(("DE",), ("DE",))}
+    for admit in (naming("llm.example.org"), admitter(jurisdictions=EU, declared=declared, named=())):
+        with pytest.raises(Refused, match="no server's"):
+            await post(kind, admit, "https://llm.example.org/v1")
+    assert len(calls) == 2
+
+
+@both
+async def test_an_answer_that_changes_is_of_no_use(
+    upstream: Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """C24: what was checked is what is connected to: no second look-up lies between (rebinding)."""
+    calls = resolving_to(monkeypatch, "8.8.8.8", "127.0.0.1")
+    admit = naming(f"http://mine.openai.azure.com:{upstream.port}")
+    connected: list[Any] = []
+
+    def refuse(self: socket.socket, address: Any, *args: Any) -> None:
+        connected.append(address[0])
+        raise OSError("not here")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(httpx2.ConnectError):
+        await post(kind, admit, f"http://mine.openai.azure.com:{upstream.port}/")
+    assert (len(calls), set(connected)) == (1, {"8.8.8.8"})
+
+
+@both
 async def test_a_declared_host_may_lead_inside(
     upstream: Any, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -259,13 +290,13 @@ async def test_a_declared_host_may_lead_inside(
     assert (await post(kind, admit, name)).content == b"ok"
 
 
-def resolving_to(monkeypatch: pytest.MonkeyPatch, address: str) -> list[object]:
-    real, calls = socket.getaddrinfo, []
+def resolving_to(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[object]:
+    """Every name leads to the first address, at the second look-up to the second, and so on."""
+    calls: list[object] = []
 
     def fake(host: Any, port: Any, *args: Any, **options: Any) -> Any:
-        if host == address:
-            return real(host, port, *args, **options)
-        calls.append(host)
+        address = host if host in answers else answers[min(len(calls), len(answers) - 1)]
+        calls.extend([host] * (host not in answers))
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         place = (address, port, 0, 0) if ":" in address else (address, port)
         return [(family, socket.SOCK_STREAM, 6, "", place)]
@@ -499,63 +530,3 @@ async def test_a_streamed_request_body_arrives(upstream: Any) -> None:
         response = await client.post(upstream.url, content=pieces(), headers={"content-length": "4"})
     assert response.content == b"ok"
     assert upstream.requests[0].endswith(b"\r\n\r\nabcd")
-
-
-@both
-async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, kind: str) -> None:
-    """C27: self-signed is refused, and there is no way back to http."""
-    server = tls_upstream(tmp_path)
-    url = f"https://127.0.0.1:{server.getsockname()[1]}/"
-    with pytest.raises(httpx2.ConnectError):
-        await post(kind, naming(url), url)
-    server.close()
-
-
-def tls_upstream(folder: Path) -> socket.socket:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*self_signed(folder))
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def accept() -> None:
-        try:
-            client, _ = server.accept()
-            with client, context.wrap_socket(client, server_side=True) as wrapped:
-                wrapped.recv(1)
-        except OSError:
-            pass
-
-    threading.Thread(target=accept, daemon=True).start()
-    return server
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    import datetime
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "c.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "k.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return folder / "c.pem", folder / "k.pem"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guard import destinations
 from guard.attached import Attached
 from guard.errors import SetupError
 from guard.keys import Keys
@@ -72,6 +73,7 @@ def build(
     )
     guard.metering = _open_metering(guard)
     if detecting:
+        destinations.check(guard, "trace copy")
         _warm(policy)
     attach(guard, start=detecting)
     return guard

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from guard.errors import GuardError, SetupError, Unavailable
+from guard.errors import GuardError, Unavailable
 from guard.quota import Quota, answers_a_minute, streamed_load
 
 if TYPE_CHECKING:
+    from guard.destinations import Destination
     from guard.guard import Guard
     from guard.policy.resolve import Loaded
     from guard.settings import Settings
-    from guard.types import Admission
 
 State = Literal["ok", "look", "failed"]
 
@@ -147,14 +147,16 @@ def _mode(path: Path) -> int:
 
 def _world(loaded: Loaded, settings: Settings, upstream: str) -> Iterator[Check]:
     """The destinations and the judge, through the same gate that calls go through."""
+    from guard.destinations import destinations
+
     guard = _guard(loaded, settings)
     try:
         base = upstream or _default_upstream(guard)
         guard.name(base)
-        yield _destination(guard, "model", base)
+        for found in destinations(guard, base):
+            if found.purpose != "judge":  # that one is asked, below
+                yield _destination(found)
         yield from _letters(guard)
-        if settings.otlp_endpoint:
-            yield _destination(guard, "trace copy", settings.otlp_endpoint)
         yield from _judge(guard, base)
     finally:
         guard.close()
@@ -193,33 +195,33 @@ def _default_upstream(guard: Guard) -> str:
     return default_upstream(guard)
 
 
-def _destination(guard: Guard, name: str, url: str) -> Check:
-    try:
-        admission = guard.admit(url)
-    except Exception as failure:
-        raise SetupError(f"{url} is no URL ({type(failure).__name__})") from None
-    facts = {
-        "url": url,
-        "host": admission.host,
-        "jurisdiction": admission.jurisdiction,
-        "source": admission.source,
-    }
-    return Check(name, "ok" if admission.allowed else "failed", _resident(url, admission), facts)
+def _destination(found: Destination) -> Check:
+    state: State = "ok" if found.admission.allowed else "look" if found.reachable else "failed"
+    name = found.by if found.purpose == "environment" else found.purpose
+    return Check(name, state, _resident(found), dict(found.row()))
 
 
-def _resident(url: str, admission: Admission) -> str:
-    if not admission.allowed:
+def _resident(found: Destination) -> str:
+    admission = found.admission
+    if not found.reachable:
         return admission.reason
     known = {
         "table": "by the shipped table",
         "declared": "by the policy",
         "named": "named; where it is, nobody says",
     }
+    how = "is admitted" if admission.allowed else "is admitted by request (its model or deployment decides)"
     where = "+".join(admission.place.processing) if admission.place else ""
-    return f"{url} is admitted: {' '.join(filter(None, (where, known.get(admission.source, ''))))}"
+    return f"{found.url} {how}: {' '.join(filter(None, (where, known.get(admission.source, ''))))}"
+
+
+def _places(checks: list[Check]) -> list[Check]:
+    """The rows that are destinations."""
+    return [check for check in checks if "processing" in check.facts]
 
 
 def _judge(guard: Guard, base: str) -> Iterator[Check]:
+    from guard.destinations import Destination
     from guard.policy.decide import judges
 
     if not judges(guard.policy):
@@ -227,7 +229,7 @@ def _judge(guard: Guard, base: str) -> Iterator[Check]:
         return
     key = guard.settings.upstream_key or guard.settings.openai_api_key
     service = guard.moderation(base, f"Bearer {key.get_secret_value()}" if key else "", sync=False)
-    place = _destination(guard, "judge", service.url)
+    place = _destination(Destination("judge", "moderation", service.url, guard.admit(service.url)))
     yield place
     if place.state == "ok":
         yield asyncio.run(_asked(guard, service))
@@ -279,7 +281,8 @@ def _write_json(checks: list[Check]) -> None:
     from guard.cli.tables import write_json
 
     failed = any(check.state == "failed" for check in checks)
-    write_json({"ok": not failed, "checks": [asdict(check) for check in checks]})
+    rows = [check.facts for check in _places(checks)]
+    write_json({"ok": not failed, "checks": [asdict(check) for check in checks], "destinations": rows})
 
 
 _STYLES = {"ok": "green", "look": "yellow", "failed": "bold red"}
@@ -297,4 +300,26 @@ def _print(checks: list[Check]) -> None:
     table.add_column(overflow="fold")
     for check in checks:
         table.add_row(Text(check.state, style=_STYLES[check.state]), Text(check.name), Text(cell(check.what)))
+    console().print(table)
+    _print_places(checks)
+
+
+def _print_places(checks: list[Check]) -> None:
+    """Where guard would connect to: one row an endpoint, both axes, and the verdict."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from guard.cli.tables import cell, console
+
+    table = Table(title="Destinations", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in ("for", "host", "processing", "storage", "verdict"):
+        table.add_column(heading, overflow="fold")
+    for check in _places(checks):
+        facts = check.facts
+        row = (check.name, facts["host"], facts["processing"], facts["storage"])
+        table.add_row(
+            *(Text(cell(str(value))) for value in row),
+            Text(cell(facts["verdict"]), style=_STYLES[check.state]),
+        )
+    console().print()
     console().print(table)

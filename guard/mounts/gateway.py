@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from guard import residency
+from guard import destinations, residency
 from guard.call import Call
 from guard.doors import CallDoors
 from guard.errors import BadRequest, GuardError, Refused, SetupError
@@ -125,6 +125,7 @@ class Gateway:
         admission = self.guard.admit(self.upstream)
         if not admission.allowed and not depends(admission):
             raise SetupError(f"the upstream may not be reached: {admission.reason}")
+        destinations.check(self.guard, "judge")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""

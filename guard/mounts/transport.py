@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,16 +14,16 @@ from typing import Any, Literal, overload
 
 import httpx2
 
+from guard import destinations
 from guard.call import Call, Headers, Prepared
 from guard.doors import CallDoors, SyncCallDoors
-from guard.errors import BadRequest, Outage, Refused, SetupError
+from guard.errors import BadRequest, Outage, Refused
 from guard.guard import Guard, current_exchange, current_identity
 from guard.judging import Moderation, SyncModeration
 from guard.mounts.messages import failed, failure_event
 from guard.mounts.sockets import shut_sockets
 from guard.outside.egress import Timeouts, UpstreamError
 from guard.outside.upstream import ANSWER_BYTES
-from guard.placement import depends
 from guard.policy.decide import judges
 from guard.policy.model import Policy
 from guard.refusals import Reply, failed_as, refuse
@@ -568,7 +567,7 @@ def guarded_client(
     guard = guard or Guard.from_policy(policy)
     if base_url is not None:
         guard.name(base_url)
-    _check_environment(guard)
+    destinations.check(guard, "environment", "judge")
     shut_sockets(is_guarded)
     timeout = httpx2.Timeout(guard.settings.read_timeout_s, connect=10.0)
     if sync:
@@ -576,14 +575,6 @@ def guarded_client(
         return httpx2.Client(transport=blocking, timeout=timeout, follow_redirects=False, trust_env=False)
     transport = GuardTransport(guard, owns=owns)
     return httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
-
-
-def _check_environment(guard: Guard) -> None:
-    """Say at start what would otherwise fail at every call (case C26)."""
-    for name in ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AWS_BEDROCK_BASE_URL"):
-        value = os.environ.get(name)
-        if value and not (admission := guard.admit(value)).allowed and not depends(admission):
-            raise SetupError(f"{name} is set, but its host may not be reached: {admission.reason}")
 
 
 def is_guarded(client: object) -> bool:

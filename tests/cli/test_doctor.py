@@ -12,7 +12,9 @@ import pytest
 from starlette.applications import Starlette
 from typer.testing import CliRunner
 
+from guard import Guard, SetupError, guarded_client
 from guard.cli.main import _verbs, app
+from guard.mounts.gateway import Gateway
 from guard.simulator.limits import Quota
 from guard.trace import exportfile
 
@@ -195,3 +197,69 @@ def test_a_record_that_cannot_be_written_is_a_failure(
     assert code == 1
     assert facts(out)["record"]["state"] == "failed"
     assert "cannot be written to" in facts(out)["record"]["what"]
+
+
+def test_every_endpoint_stands_in_one_table(
+    doctor: Run, provider: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Host, purpose, both axes, admitted or why not: what is configured anywhere, in words and for machines."""
+    monkeypatch.setenv("GUARD_OTLP_ENDPOINT", "https://collector.example.org")
+    monkeypatch.setenv("GUARD_MODERATION_URL", "https://us.api.openai.com/v1")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://jp.api.openai.com/v1")
+    arguments = {
+        "policy": "extends: [eu]\n",
+        "upstream": "https://bedrock-runtime.eu-central-1.amazonaws.com",
+    }
+    code, out = doctor("--json", **arguments)
+    assert code == 1
+    rows = {row["purpose"]: row for row in json.loads(out)["destinations"]}
+    axes = {purpose: (row["processing"], row["storage"], row["admitted"]) for purpose, row in rows.items()}
+    assert axes == {
+        "model": ("UNKNOWN", "DE", True),
+        "judge": ("US", "US", False),
+        "trace copy": ("unknown", "unknown", False),
+        "environment": ("GLOBAL", "JP", False),
+    }
+    assert rows["model"]["verdict"] == "by request"
+    assert "use eu.api.openai.com" in rows["judge"]["verdict"]
+    assert facts(out)["model"]["state"] == "look"
+    _, shown = doctor(**arguments)
+    told = shown.partition("Destinations")[2]
+    for word in (
+        "for",
+        "host",
+        "processing",
+        "storage",
+        "verdict",
+        "OPENAI_BASE_URL",
+        "collector.example.org",
+    ):
+        assert word in told
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("GUARD_OTLP_ENDPOINT", "https://collector.example.org"),
+        ("GUARD_MODERATION_URL", "https://us.api.openai.com/v1"),
+    ],
+)
+def test_what_is_configured_and_may_not_be_reached_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    """Said in one sentence at start, not as a check that fails at every call."""
+    monkeypatch.setenv(name, url)
+    with pytest.raises(SetupError, match=f"{name} is set, but its host may not be reached: "):
+        guarded_client("eu")
+
+
+def test_a_judge_of_the_policy_that_may_not_be_reached_stops_the_start(tmp_path: Path) -> None:
+    """The policy's own url is named as such."""
+    path = tmp_path / "p.yaml"
+    path.write_text("extends: [eu]\nmoderation: {url: 'https://us.api.openai.com/v1'}\n")
+    guard = Guard.from_policy(path)
+    gateway = Gateway(guard, upstream="https://eu.api.openai.com/v1")
+    for start in (lambda: guarded_client(guard=guard), lambda: gateway.check("127.0.0.1")):
+        with pytest.raises(SetupError, match=r"moderation.url \(judge\) may not be reached: us"):
+            start()
+    guard.close()

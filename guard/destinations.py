@@ -1,0 +1,96 @@
+"""Floor 6, every endpoint that is configured, and whether it may be reached: asked at start, and by `guard doctor`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from guard.errors import SetupError
+from guard.placement import depends
+from guard.policy.decide import judges
+from guard.types import Admission
+
+if TYPE_CHECKING:
+    from guard.guard import Guard
+
+ENVIRONMENT = ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AWS_BEDROCK_BASE_URL")
+"""Variables by which SDKs are pointed elsewhere (case C26)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One endpoint: what it is for, who named it, and what the gate says of it."""
+
+    purpose: str
+    by: str
+    url: str
+    admission: Admission
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it may be reached, by some requests at least."""
+        return self.admission.allowed or depends(self.admission)
+
+    @property
+    def verdict(self) -> str:
+        """`admitted`, `by request` (its model or deployment decides), or why it is refused."""
+        if self.admission.allowed:
+            return self.admission.reason or "admitted"
+        return "by request" if self.reachable else self.admission.reason
+
+    def row(self) -> Mapping[str, Any]:
+        """The same for a table or a machine."""
+        place = self.admission.place
+        return {
+            "purpose": self.purpose,
+            "by": self.by,
+            "url": self.url,
+            "host": self.admission.host,
+            "processing": "+".join(place.processing) if place else "unknown",
+            "storage": "+".join(place.storage) if place else "unknown",
+            "source": self.admission.source,
+            "admitted": self.reachable,
+            "verdict": self.verdict,
+        }
+
+
+def destinations(guard: Guard, upstream: str = "") -> list[Destination]:
+    """List what is configured: the model, the judges of all policies, the copy of the traces, what SDKs are told."""
+    rows = [("model", "--upstream", upstream, guard)] if upstream else []
+    found = [Destination(what, by, url, _admission(g, url)) for what, by, url, g in [*rows, *_named(guard)]]
+    return list(dict.fromkeys(found))
+
+
+def _named(guard: Guard) -> Iterator[tuple[str, str, str, Guard]]:
+    settings = guard.settings
+    for member in guard.family:
+        judge = member.policy.moderation.url or settings.moderation_url
+        if judge and judges(member.policy):
+            yield (
+                "judge",
+                "moderation.url" if member.policy.moderation.url else "GUARD_MODERATION_URL",
+                judge,
+                member,
+            )
+    if settings.otlp_endpoint:
+        yield "trace copy", "GUARD_OTLP_ENDPOINT", settings.otlp_endpoint, guard
+    for name in ENVIRONMENT:
+        if url := os.environ.get(name):
+            yield "environment", name, url, guard
+
+
+def _admission(guard: Guard, url: str) -> Admission:
+    try:
+        return guard.admit(url)
+    except Exception as failure:
+        raise SetupError(f"{url} is no URL ({type(failure).__name__})") from None
+
+
+def check(guard: Guard, *purposes: str) -> None:
+    """Raise SetupError, at start, for an endpoint that is configured and may not be reached."""
+    for found in destinations(guard):
+        if found.purpose in purposes and not found.reachable:
+            what = "is set, but its host" if found.by.isupper() else f"({found.purpose})"
+            raise SetupError(f"{found.by} {what} may not be reached: {found.admission.reason}")

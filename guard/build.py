@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from guard.guard import Guard
     from guard.metering import Metering
     from guard.outside.admission import Admit
+    from guard.outside.stores.clientkeys import KeyFile
     from guard.policy.lists import TermList
     from guard.policy.traffic import Budget as BudgetRules
     from guard.policy.traffic import Limits as LimitRules
@@ -42,6 +43,7 @@ KEY_LENGTH = 16
 """The least bytes of a master key."""
 
 _MASTER = "master.key"
+_CLIENTS = "client-keys.json"
 
 
 def build(
@@ -135,6 +137,14 @@ def load_keys(settings: Settings) -> Keys:
             raise SetupError(f"GUARD_KEY is shorter than {KEY_LENGTH} characters")
         return Keys(value, seals)
     return Keys(_key_file(home_of(settings) / _MASTER), seals)
+
+
+def key_file(settings: Settings, keys: Keys | None = None) -> KeyFile:
+    """The file of the gateway's virtual keys, with the installation's key of their hashes."""
+    from guard.outside.stores.clientkeys import KeyFile
+
+    path = settings.virtual_keys.expanduser() if settings.virtual_keys else home_of(settings) / _CLIENTS
+    return KeyFile(path, (keys or load_keys(settings)).clients)
 
 
 def has_key(settings: Settings) -> bool:

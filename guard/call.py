@@ -423,6 +423,7 @@ class Call:
             spans.TENANT: self.exchange.identity.tenant,
             spans.MOUNT: self.mount,
             spans.USER: self.user or None,
+            spans.CLIENT_KEY: self.exchange.identity.key or None,
             spans.NOTES: list(self.notes) or None,
         }
 

@@ -80,6 +80,11 @@ class Keys:
         return found
 
     @cached_property
+    def clients(self) -> bytes:
+        """Key of the hashes of the gateway's virtual keys."""
+        return derive(self._master, "clients")
+
+    @cached_property
     def memo(self) -> bytes:
         """Key of in-process caches (moderation answers, screened segments)."""
         return derive(self._master, "memo")

@@ -31,6 +31,9 @@ class Settings(BaseSettings):
         description="used where GUARD_UPSTREAM_KEY is not set",
     )
     client_keys: SecretStr | None = Field(default=None, description="tenant:key,… of the gateway's clients")
+    virtual_keys: Path | None = Field(
+        default=None, description="the file of virtual keys; client-keys.json in GUARD_HOME if not set"
+    )
     moderation_url: str = Field(
         default="", description="base URL of the moderation API, if not the upstream's"
     )

@@ -133,10 +133,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose policy applies and who calls; `user` is hashed before it is recorded anywhere."""
+    """Whose policy applies and who calls; `user` is hashed before it is recorded anywhere, `key` an id."""
 
     tenant: str = "default"
     user: str = ""
+    key: str = field(default="", compare=False)
 
 
 # Effects: what the sans-I/O engine asks of its driver. Each is a value; the driver sends the result back.

@@ -43,6 +43,7 @@ def _verbs() -> None:
         demo,
         doctor,
         init,
+        keys,
         letters,
         migrate,
         policy,
@@ -62,6 +63,7 @@ def _verbs() -> None:
     app.command("why")(why.why)
     app.command("doctor")(doctor.doctor)
     app.add_typer(policy.app, name="policy")
+    app.add_typer(keys.app, name="keys")
     app.add_typer(audit.app, name="audit")
     app.add_typer(letters.app, name="letters")
     app.add_typer(migrate.app, name="migrate")

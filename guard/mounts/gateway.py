@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 import httpx2
 
 from guard import destinations, residency
+from guard.build import key_file
 from guard.call import Call
 from guard.doors import CallDoors
-from guard.errors import BadRequest, GuardError, Refused, SetupError
+from guard.errors import BadRequest, GuardError, Refused, SetupError, Unavailable
 from guard.guard import OPENAI, Guard
 from guard.judging import Moderation
+from guard.mounts.clients import Clients
 from guard.mounts.draining import Draining
 from guard.mounts.messages import (
     ClientLeft,
@@ -39,13 +41,14 @@ from guard.mounts.operations import Operations, Request, cut_short, leaving
 from guard.mounts.pulse import Pulse
 from guard.mounts.transport import Streaming, header, outgoing, own, run
 from guard.outside.egress import UpstreamError
+from guard.outside.stores.clientkeys import Watched
 from guard.outside.upstream import Timeouts
 from guard.placement import depends
 from guard.policy.decide import judges
 from guard.refusals import Reply, refuse
 from guard.reload import Watch
 from guard.settings import Settings
-from guard.trace import spans
+from guard.trace import records, spans
 from guard.types import Action, Identity
 from guard.wire import jsonbody, refusal
 
@@ -107,20 +110,23 @@ class Gateway:
         guard.name(self.upstream)
         self._urls: dict[str, httpx2.URL] = {}
         self._timeouts = Timeouts(_CONNECT_S, settings.read_timeout_s)
-        self._keys = ClientKeys(settings.client_keys.get_secret_value() if settings.client_keys else "")
-        self.operations = Operations(guard, keyed=bool(self._keys))
+        listed = ClientKeys(settings.client_keys.get_secret_value() if settings.client_keys else "")
+        self._clients = Clients(listed or None, _virtual(guard), self._limited)
+        self.operations = Operations(guard, keyed=bool(self._clients))
         key = settings.upstream_key or settings.openai_api_key
         self._authorization = f"Bearer {key.get_secret_value()}".encode() if key else None
 
     def check(self, host: str) -> None:
         """Refuse to start where a client could spend the owner's key, or where the upstream may not be reached."""
-        if host not in LOOPBACK and not self._keys:
+        if host not in LOOPBACK and not self._clients:
             raise SetupError(
-                f"bound to {host}, the gateway needs GUARD_CLIENT_KEYS (tenant:key,…): anyone could call it"
+                f"bound to {host}, the gateway needs GUARD_CLIENT_KEYS (tenant:key,…) or virtual keys"
+                " (guard keys create): anyone could call it"
             )
-        if self._keys and self._authorization is None:
+        if self._clients and self._authorization is None:
             raise SetupError(
-                "with GUARD_CLIENT_KEYS the gateway needs GUARD_UPSTREAM_KEY: a client key is never forwarded"
+                "with GUARD_CLIENT_KEYS or virtual keys the gateway needs GUARD_UPSTREAM_KEY: a client key is"
+                " never forwarded"
             )
         admission = self.guard.admit(self.upstream)
         if not admission.allowed and not depends(admission):
@@ -150,10 +156,12 @@ class Gateway:
         """Serve one request of a client."""
         if self.operations.draining:
             return await send_reply(request.send, leaving())
-        tenant = self._keys.tenant(header(scope["headers"], b"authorization")) if self._keys else "default"
-        call = request.call = self._call(scope, tenant or "")
-        if tenant is None:
-            return await send_reply(request.send, _refusal(_unauthorized(), call))
+        try:
+            who = self._clients.of(scope, header(scope["headers"], b"authorization"))
+        except Refused as refused:
+            call = request.call = self._call(scope, Identity(""))
+            return await send_reply(request.send, _refusal(refused, call))
+        call = request.call = self._call(scope, who)
         await self._serve(scope, receive, request.send, call)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -230,7 +238,14 @@ class Gateway:
             call.finish(None, error=type(failure).__name__)
             raise failed() from None
 
-    def _call(self, scope: Scope, tenant: str) -> Call:
+    def _limited(self, failed: int) -> None:
+        """Failed logins from one address were so many that no more are looked at for a while: that is on record."""
+        log.warning("%d wrong keys came from one address: it must wait", failed)
+        told = {spans.LOGINS_FAILED: failed, spans.MOUNT: "gateway"}
+        with contextlib.suppress(Unavailable):
+            self.guard.ledger.append(records.lifecycle(self.guard.recorder, spans.LOGINS_LIMITED, told))
+
+    def _call(self, scope: Scope, who: Identity) -> Call:
         remote = spans.remote_parent(scope["headers"])
         path = _plain(scope["path"])
         guard = self.guard.current
@@ -239,7 +254,7 @@ class Gateway:
             "gateway",
             scope["method"],
             path,
-            guard.open_exchange(Identity(tenant)),
+            guard.open_exchange(who),
             url=self._url(path),
             links=(remote,) if remote is not None else (),
         )
@@ -268,6 +283,12 @@ def _settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
+
+
+def _virtual(guard: Guard) -> Watched | None:
+    """The virtual keys, where there are any when the gateway starts: an open gateway does not close by itself."""
+    file = key_file(guard.settings, guard.keys)
+    return Watched(file) if file.path.exists() else None
 
 
 def default_upstream(guard: Guard) -> str:
@@ -351,10 +372,6 @@ async def _ended(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
 def _refusal(refused: Refused | BadRequest, call: Call) -> Reply:
     call.action = Action.BLOCK
     return own(refuse(refused), call)
-
-
-def _unauthorized() -> Refused:
-    return Refused("invalid_api_key", "the gateway does not know this key", status=401)
 
 
 def _bad_gateway(failure: UpstreamError) -> Reply:

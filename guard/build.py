@@ -22,6 +22,7 @@ from guard.settings import Settings
 from guard.types import Stage
 
 if TYPE_CHECKING:
+    from guard.alerting import Alerting
     from guard.dispatch import Dispatch
     from guard.guard import Guard
     from guard.metering import Metering
@@ -74,8 +75,9 @@ def build(
         _otlp_copy(settings, lambda url: guard.current.admit(url)) if settings.otlp_endpoint else None
     )
     guard.metering = _open_metering(guard)
+    guard.alerting = open_alerting(guard)
     if detecting:
-        destinations.check(guard, "trace copy")
+        destinations.check(guard, "trace copy", "alerts")
         _warm(policy)
     attach(guard, start=detecting)
     return guard
@@ -234,6 +236,25 @@ def _open_metering(guard: Guard) -> Metering:
     return Metering(guard, post=post, shared=Shared(folder) if folder is not None else None)
 
 
+def open_alerting(guard: Guard) -> Alerting | None:
+    """What watches the lines of a guard's policy."""
+    rules, settings = guard.policy.traffic.alerts, guard.settings
+    if not rules.watched and not rules.budget:
+        return None
+    from guard.alerting import Alerting, Lookout
+    from guard.traffic.webhook import Webhook
+
+    secret = settings.alert_webhook.get_secret_value() if settings.alert_webhook is not None else ""
+    if url := secret or rules.webhook:
+        guard.name(url)
+    webhook = Webhook(url, poster(lambda url: guard.current.admit(url))) if url else None
+    return Alerting(guard, rules, webhook, lookout=Lookout(settings.metrics_folder))
+
+
+_POST_S = 10.0
+"""Seconds that a post to a Collector or a webhook may take in each of its steps."""
+
+
 def poster(admit: Admit) -> Post:
     """What posts JSON through the gate and gives the status."""
     import httpx2
@@ -241,10 +262,12 @@ def poster(admit: Admit) -> Post:
     from guard.outside.egress import SyncAdmittingTransport
 
     transport = SyncAdmittingTransport(admit)
+    waits = dict.fromkeys(("connect", "read", "write", "pool"), _POST_S)
 
     def post(url: str, body: bytes) -> int:
         headers = {"content-type": "application/json", "content-length": str(len(body))}
-        answer = transport.handle_request(httpx2.Request("POST", url, headers=headers, content=body))
+        request = httpx2.Request("POST", url, headers=headers, content=body, extensions={"timeout": waits})
+        answer = transport.handle_request(request)
         try:
             answer.read()
             return answer.status_code
@@ -259,7 +282,7 @@ def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch 
     from guard.policy.traffic import Traffic
 
     traffic = policy.traffic
-    if traffic == Traffic(budget=traffic.budget) and not traffic.budget.limited:
+    if traffic == Traffic(budget=traffic.budget, alerts=traffic.alerts) and not traffic.budget.limited:
         return None
     from guard.dispatch import Dispatch
     from guard.traffic.prices import Prices
@@ -325,6 +348,9 @@ def _open_budget(rules: BudgetRules, settings: Settings, guard: Guard, prices: P
             limit=(account.limit or 0) / MICRO,
         )
         guard.ledger.append(line)
+        if (alerting := guard.current.alerting) is not None:
+            spent, limit = crossed.spent / MICRO, (account.limit or 0) / MICRO
+            alerting.budget(account.scope, account.period, crossed.percent, spent, limit)
 
     prices.warm()
     if rules.then.use and prices.of(rules.then.use, "") is None and rules.unknown_usd is None:

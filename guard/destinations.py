@@ -57,7 +57,7 @@ class Destination:
 
 
 def destinations(guard: Guard, upstream: str = "") -> list[Destination]:
-    """List what is configured: the model, the judges of all policies, the copy of the traces, what SDKs are told."""
+    """List what is configured: the model, the judges of all policies, the trace's copy, alerts, what SDKs are told."""
     rows = [("model", "--upstream", upstream, guard)] if upstream else []
     found = [Destination(what, by, url, _admission(g, url)) for what, by, url, g in [*rows, *_named(guard)]]
     return list(dict.fromkeys(found))
@@ -76,9 +76,19 @@ def _named(guard: Guard) -> Iterator[tuple[str, str, str, Guard]]:
             )
     if settings.otlp_endpoint:
         yield "trace copy", "GUARD_OTLP_ENDPOINT", settings.otlp_endpoint, guard
+    alerts = guard.policy.traffic.alerts
+    if settings.alert_webhook is not None and (alerts.watched or alerts.budget):
+        yield "alerts", "GUARD_ALERT_WEBHOOK", _origin(settings.alert_webhook.get_secret_value()), guard
+    elif alerts.webhook:
+        yield "alerts", "traffic.alerts.webhook", alerts.webhook, guard
     for name in ENVIRONMENT:
         if url := os.environ.get(name):
             yield "environment", name, url, guard
+
+
+def _origin(url: str) -> str:
+    """Where a URL leads, without what of it is a secret."""
+    return "/".join(url.split("/")[:3])
 
 
 def _admission(guard: Guard, url: str) -> Admission:

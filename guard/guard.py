@@ -35,6 +35,7 @@ from guard.trace.metrics import Metrics
 from guard.types import Admission, Finding, Flow, Identity, Limits, Segment, Verdict
 
 if TYPE_CHECKING:
+    from guard.alerting import Alerting
     from guard.attached import Attached
     from guard.dispatch import Dispatch
     from guard.outside.egress import Egress, SyncAdmittingTransport
@@ -103,6 +104,7 @@ class Guard:
         self._door: Guard | None = None
         self._egresses: list[Egress] = []
         self._transports: list[SyncAdmittingTransport] = []
+        self.alerting: Alerting | None = None
         self._lock = threading.RLock()
         self._closed = False
         self._ledger: Ledger | None = None
@@ -134,6 +136,8 @@ class Guard:
         release({g.detector for g in guards}, {g.dispatch for g in guards}, guards)
         for transport in self._transports:
             transport.close()
+        if (alerting := self.current.alerting) is not None:
+            alerting.close()
         if self._ledger is not None:
             told = self.current.policy_attributes
             self._ledger.append(records.lifecycle(self.recorder, spans.STOP, told))
@@ -213,10 +217,15 @@ class Guard:
         with self._lock:
             if self._ledger is None:
                 self._ledger = self._open_ledger(self.settings, self.collector)
-                self.metering.start()
+                self._begin()
                 for name in (spans.START, spans.POLICY_LOADED):
                     self._ledger.append(records.lifecycle(self.recorder, name, self.policy_attributes))
             return self._ledger
+
+    def _begin(self) -> None:
+        self.metering.start()
+        if (alerting := self.current.alerting) is not None:
+            alerting.start()
 
     @property
     def recording(self) -> Ledger | None:

@@ -37,15 +37,15 @@ class Metering:
         self._guard, self._post, self._shared = guard, post, shared
         self._since = time.time_ns()
         self._tickers: list[Ticker] = []
-        self._others: list[Callable[[], _Numbers]] = []
+        self._others: dict[str, Callable[[], _Numbers] | None] = {}
         if shared is not None:
             self._tickers.append(Ticker("guard-metrics", EVERY_S, self._leave))
         if post is not None:
             self._tickers.append(Ticker("guard-metrics-copy", COPY_EVERY_S, self._copy))
 
-    def also(self, numbers: Callable[[], _Numbers]) -> None:
-        """Take in what a mount counts."""
-        self._others.append(numbers)
+    def also(self, who: str, numbers: Callable[[], _Numbers] | None) -> None:
+        """Take in what somebody else counts, from now on, or None: no more."""
+        self._others = {**self._others, who: numbers}
 
     def start(self) -> None:
         """Begin what is done in the background, if anything is."""
@@ -60,6 +60,11 @@ class Metering:
     def numbers(self) -> Snapshot:
         """The numbers of all workers; blocks on the budget's store."""
         mine = self._mine({**self._standing(), **self._budget()})
+        return mine if self._shared is None else self._shared.with_others(mine)
+
+    def counted(self) -> Snapshot:
+        """The numbers of all workers, without what a store would have to be asked for."""
+        mine = self._mine(self._standing())
         return mine if self._shared is None else self._shared.with_others(mine)
 
     def prometheus(self) -> bytes:
@@ -97,8 +102,8 @@ class Metering:
         if copy is not None:
             depths.append((("trace_copy",), copy.waiting))
             found[all_.COPIES] = [(("sent",), copy.sent), (("dropped",), copy.dropped)]
-        for numbers in self._others:
-            found |= numbers()
+        for numbers in self._others.values():
+            found |= numbers() if numbers is not None else {}
         return found
 
     def _circuits(self) -> Iterator[tuple[Labels, float]]:

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guard.build import attach, beside
+from guard import destinations
+from guard.build import attach, beside, open_alerting
 from guard.errors import GuardError, PolicyError, SetupError
 from guard.guard import Guard, Lease, release
 from guard.policy.load import load, load_policy
@@ -46,6 +47,7 @@ def reload(root: Guard, source: str | Path | Policy | None = None) -> Guard:
             raise
         old = root.current
         root.become(made)
+        _watch_anew(old, made)
         root.refused_reload = ""
         if source is not None and not isinstance(source, Policy):
             root.source = source
@@ -63,12 +65,24 @@ def _renewed(root: Guard, source: str | Path | Policy | None) -> Guard:
     before = root.current
     made = beside(before, load_policy(source))
     made.lease = Lease(made)
+    same = made.policy.traffic.alerts == before.policy.traffic.alerts
+    made.alerting = before.alerting if same else open_alerting(made)
+    destinations.check(made, "alerts")
     attach(made)
     for detector in _detectors(made) - _detectors(before):
         detector.wait()
     attributes = {**made.policy_attributes, spans.POLICY_BEFORE: before.policy.sha256}
     root.ledger.commit_sync(records.lifecycle(root.recorder, spans.POLICY_LOADED, attributes))
     return made
+
+
+def _watch_anew(old: Guard, made: Guard) -> None:
+    """Look at the lines of the version in force."""
+    if made.alerting is not old.alerting:
+        if old.alerting is not None:
+            old.alerting.close()
+        if made.alerting is not None:
+            made.alerting.start()
 
 
 def _refuse(root: Guard, failure: GuardError) -> None:

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         default=None, description="the bearer that /metrics asks for, and that /readyz tells its reasons"
     )
 
+    alert_webhook: SecretStr | None = Field(
+        default=None, description="where alerts are posted, if its URL is a secret; else traffic.alerts.webhook"
+    )
     access_log: str = Field(
         default="", description="file of the gateway's access log, - for standard output; empty: none"
     )

@@ -66,7 +66,7 @@ class Operations:
         self._idle = asyncio.Event()
         self.draining = False
         self.judged = False
-        guard.metering.also(self._numbers)
+        guard.metering.also("gateway", self._numbers)
 
     async def answer(self, scope: Scope) -> Reply | None:
         """The answer to an operator's question; None where it is none."""

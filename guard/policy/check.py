@@ -27,6 +27,7 @@ def warnings(loaded: Loaded, today: datetime.date) -> list[str]:
         *_unlabelled(policy),
         *_idle(policy),
         *_idle_traffic(policy),
+        *_idle_alerts(policy),
         *_dates(policy, today),
     ]
     return list(dict.fromkeys(found))
@@ -125,6 +126,14 @@ def _idle_traffic(policy: Policy) -> Iterator[str]:
         yield "traffic.budget.unknown_usd: without a limit nothing is counted: write usd_per_day or usd_per_month"
     if budget.then.use and budget.usd_per_month is None and budget.tenant_usd_per_month is None:
         yield "traffic.budget.then: no limit stops the cheaper model: write usd_per_month to have one"
+
+
+def _idle_alerts(policy: Policy) -> Iterator[str]:
+    alerts = policy.traffic.alerts
+    if alerts.webhook and not alerts.watched and not alerts.budget:
+        yield "traffic.alerts.webhook: without a line there is nothing to tell: write p99_s: 2, or budget: [80, 100]"
+    if alerts.budget and not policy.traffic.budget.limited:
+        yield "traffic.alerts.budget: without a limit there is no part of it: write traffic.budget.usd_per_day"
 
 
 def _changed(node: Node, *keys: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from guard.policy import fields
 from guard.policy.fields import Node
 from guard.policy.rules import wrong
 
@@ -151,6 +152,41 @@ class Limits(Node):
         return any(n is not None for n in (self.requests_per_minute, self.tokens_per_minute, self.concurrent))
 
 
+_NUMBER_OVER_0 = {"type": "number", "exclusiveMinimum": 0}
+Line = Annotated[
+    Annotated[float, Field(gt=0, le=86400000)] | None,
+    BeforeValidator(_or_any),
+    WithJsonSchema({"oneOf": [{"const": "any"}, _NUMBER_OVER_0]}),
+]
+"""A line that is watched, or `any`: none."""
+
+
+class Alerts(Node):
+    """When somebody is told: lines on times, on the use of tokens and on budgets."""
+
+    p50_s: Line = Field(default=None, description="half of a model's calls are answered in so many seconds")
+    p99_s: Line = Field(default=None, description="99 of 100 are")
+    p999_s: Line = Field(default=None, description="999 of 1,000 are")
+    first_token_ms: Line = Field(
+        default=None, description="95 of 100 streamed answers begin in so many milliseconds"
+    )
+    token_spike_percent: Line = Field(
+        default=None, description="how far the use of tokens may rise above its average of the last hour"
+    )
+    budget: tuple[Literal[50, 80, 100], ...] = Field(
+        default=(), description="percent of a budget's limit of which the webhook is told: 50, 80, 100"
+    )
+    webhook: fields.BaseUrl = Field(
+        default="", description="where alerts are posted as JSON; GUARD_ALERT_WEBHOOK goes before it"
+    )
+
+    @property
+    def watched(self) -> bool:
+        """Whether there is a line that numbers are compared with."""
+        lines = (self.p50_s, self.p99_s, self.p999_s, self.first_token_ms, self.token_spike_percent)
+        return any(line is not None for line in lines)
+
+
 Fallbacks = Mapping[Model, Annotated[tuple[Model, ...], Field(min_length=1, max_length=8)]]
 
 
@@ -166,3 +202,4 @@ class Traffic(Node):
     dead_letters: bool = Field(
         default=False, description="whether a call that failed for good is stored, screened and sealed"
     )
+    alerts: Alerts = Field(default=Alerts(), description="when somebody is told")

@@ -43,6 +43,7 @@ class Instrument:
 
 CHECK, OUTCOME, QUEUE, KIND = "guard.check", "guard.outcome", "guard.queue", "guard.kind"
 TOKEN_TYPE, DECISION, LINE = "gen_ai.token.type", "guard.decision", "guard.line"
+ALERT = spans.ALERT_NAME
 METHOD, STATUS = "http.request.method", "http.response.status_code"
 MODEL = spans.REQUEST_MODEL
 
@@ -143,6 +144,16 @@ LIMIT = Instrument("guard.budget.limit", "gauge", "USD", "Limit of the same", _S
 COST = Instrument("guard.cost", "counter", "USD", "Cost of calls under a budget", (spans.TENANT, MODEL))
 LETTERS = Instrument(
     "guard.letters", "counter", "{letter}", "Calls that failed for good and were kept", (spans.ERROR_TYPE,)
+)
+TIMED = Instrument(
+    "guard.alert.calls", "counter", "{call}", "Calls that were held to a line of an alert", (MODEL, ALERT)
+)
+OVER = Instrument("guard.alert.calls.over", "counter", "{call}", "Those of them over it", (MODEL, ALERT))
+FIRING = Instrument(
+    "guard.alert.firing", "gauge", "1", "1 for each alert that fires", (ALERT, MODEL), highest=True
+)
+MESSAGES = Instrument(
+    "guard.alert.messages", "counter", "{message}", "Messages to the webhook, or dropped", (OUTCOME,)
 )
 REQUESTS = Instrument(
     "http.server.request.duration",

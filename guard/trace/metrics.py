@@ -22,6 +22,9 @@ NAMES = 100
 
 OBSERVED = "observed"
 
+GAVE_UP = ("client_left", "guard_stopped")
+"""Calls whose client, or gateway, ended them: how long they took says nothing of the model."""
+
 
 class Called(NamedTuple):
     """One model call as it ended: where it went, how long it took and its first bytes (seconds), and its tokens.
@@ -40,6 +43,14 @@ class Called(NamedTuple):
     input: int | None
     output: int | None
     answered: bool
+
+
+class Line(NamedTuple):
+    """A line of an alert that calls are held to; with `streams` only streamed ones."""
+
+    alert: str
+    seconds: float
+    streams: bool
 
 
 class Committing:
@@ -64,6 +75,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.meter = Meter()
+        self.lines: tuple[Line, ...] = ()
         self._models: set[str] = set()
         self._tenants: set[str] = set()
 
@@ -111,6 +123,18 @@ class Metrics:
                 meter.observe(all_.USAGE, (*where, kind), tokens)
         if call.first is not None:
             meter.observe(all_.FIRST, where, call.first)
+        if self.lines and call.error not in GAVE_UP:
+            self._compare(call, where[2])
+
+    def _compare(self, call: Called, model: str) -> None:
+        """Count a call for each line that it is held to: until the answer, of a stream until its first bytes."""
+        until = call.seconds if call.first is None else call.first
+        for line in self.lines:
+            if line.streams and call.first is None:
+                continue
+            self.meter.add(all_.TIMED, (model, line.alert))
+            if until > line.seconds:
+                self.meter.add(all_.OVER, (model, line.alert))
 
     def cost(self, tenant: str, model: str, micro_usd: int) -> None:
         """Count what a call cost, in micro-dollars."""

@@ -277,6 +277,22 @@ def spend_line(
     return recorder.start(spans.SPEND, attributes=attributes).end()
 
 
+def alert_line(
+    recorder: Recorder, *, name: str, state: str, value: float, line: float, model: str, calls: int | None
+) -> bytes:
+    """The line of an alert that fires or ends: what was measured, against which line, over how many calls."""
+    attributes = {
+        spans.ALERT_NAME: name,
+        spans.ALERT_STATE: state,
+        spans.ALERT_VALUE: value,
+        spans.ALERT_LINE: line,
+        spans.ALERT_CALLS: calls,
+        spans.REQUEST_MODEL: identifier(model),
+        spans.GUARD_VERSION: recorder.version,
+    }
+    return recorder.start(spans.ALERT, attributes=attributes).end()
+
+
 def reveal(
     recorder: Recorder, *, by: str, ticket: str, opened: int, closed: int, key_ids: Sequence[str]
 ) -> bytes:

@@ -39,6 +39,11 @@ WARNED = [
         "traffic.retries.max_wait_s: without attempts of 2 or more nothing is",
     ),
     ("traffic: {limits: {wait: 2s}}", "traffic.limits.wait: without a limit there is nothing to wait for"),
+    (
+        "traffic: {alerts: {webhook: 'https://hooks.example.org/x'}}",
+        "traffic.alerts.webhook: without a line there is nothing to tell",
+    ),
+    ("traffic: {alerts: {budget: [80]}}", "traffic.alerts.budget: without a limit there is no part of it"),
     ("traffic: {budget: {unknown_usd: 1}}", "traffic.budget.unknown_usd: without a limit nothing is counted"),
     (
         "traffic: {budget: {usd_per_month: 9, then: {use: m}}}",

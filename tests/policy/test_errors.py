@@ -315,6 +315,11 @@ TRAFFIC = [
     ("budget: {then: refuse}", "then: "),
     ("budget: {then: {model: x}}", "then.model: is an unknown key"),
     ("budget: {prices: {m: {output: 1}}}", "prices.m.input: "),
+    ("alerts: {p99_s: 0}", "p99_s: is out of range"),
+    ("alerts: {first_token_ms: soon}", "first_token_ms: is no number: write a number, or any for no limit"),
+    ("alerts: {p95_s: 1}", "p95_s: is an unknown key"),
+    ("alerts: {budget: [90]}", "alerts.budget"),
+    ("alerts: {webhook: 'https://me:pw@hooks.example.org/x'}", "webhook: "),
 ]
 
 

@@ -201,6 +201,9 @@ VALUES = [
     ("traffic.budget.usd_per_day", "200", "100", 100.0),
     ("traffic.budget.usd_per_day", "any", "100", 100.0),
     ("traffic.budget.tenant_usd_per_month", "any", "any", None),
+    ("traffic.alerts.p99_s", "any", "2", 2.0),
+    ("traffic.alerts.p999_s", "5", "4", 4.0),
+    ("traffic.alerts.budget", "[50]", "[80, 100]", (50, 80, 100)),
     ("trace.keep", "400d", "300d", "300d"),
     ("trace.keep", "''", "60w", "420d"),
     ("trace.at_least", "180d", "365d", "365d"),
@@ -253,6 +256,8 @@ def test_of_two_values_the_stricter_holds(
         ("traffic.budget.usd_per_day", "100", "any", True),
         ("traffic.budget.usd_per_day", "any", "100", False),
         ("traffic.retries.attempts", "2", "3", False),
+        ("traffic.alerts.token_spike_percent", "30", "60", True),
+        ("traffic.alerts.first_token_ms", "600", "500", False),
     ],
 )
 def test_a_value_that_a_file_writes_holds_and_is_listed_where_looser(

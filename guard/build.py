@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from guard.policy.traffic import Budget as BudgetRules
     from guard.policy.traffic import Limits as LimitRules
     from guard.services.detector import Detector
+    from guard.trace.heads import HeadsPost
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy, Post
     from guard.traffic.budget import Budget
@@ -65,7 +66,10 @@ def build(
     policy = load_policy(source)
     keys = keys or load_keys(settings)
     detector = open_detector(policy, settings, start=detecting)
-    named = [url for url in (settings.moderation_url, policy.moderation.url, settings.otlp_endpoint) if url]
+    heads = heads_url(settings)
+    named = [
+        url for url in (settings.moderation_url, policy.moderation.url, settings.otlp_endpoint, heads) if url
+    ]
     guard = Guard(policy, settings, keys, detector, open_ledger)
     guard.source = None if isinstance(source, Policy) else source
     for url in named:
@@ -74,10 +78,11 @@ def build(
     guard.collector = (
         _otlp_copy(settings, lambda url: guard.current.admit(url)) if settings.otlp_endpoint else None
     )
+    guard.heads = _heads_post(heads, lambda url: guard.current.admit(url)) if heads else None
     guard.metering = _open_metering(guard)
     guard.alerting = open_alerting(guard)
     if detecting:
-        destinations.check(guard, "trace copy", "alerts")
+        destinations.check(guard, "trace copy", "alerts", "heads")
         _warm(policy)
     attach(guard, start=detecting)
     return guard
@@ -203,8 +208,8 @@ def _made_once(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def open_ledger(settings: Settings, copy: OtlpCopy | None) -> Ledger:
-    """Open the ledger of one guard in the exports folder, with its copy for a Collector where there is one."""
+def open_ledger(settings: Settings, copy: OtlpCopy | None, heads: HeadsPost | None) -> Ledger:
+    """Open the ledger of one guard in the exports folder, with its copy for a Collector, and who is posted heads."""
     from guard.trace.ledger import Ledger
     from guard.trace.signing import load_signer
 
@@ -215,7 +220,7 @@ def open_ledger(settings: Settings, copy: OtlpCopy | None) -> Ledger:
         sign_every=settings.sign_every,
         timeout_s=settings.commit_timeout_s,
         copy=copy.offer if copy is not None else None,
-        heads=settings.heads.expanduser().resolve() if settings.heads else None,
+        heads=settings.heads.expanduser().resolve() if isinstance(settings.heads, Path) else heads,
     )
 
 
@@ -224,6 +229,27 @@ def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
     from guard.trace.otlp import OtlpCopy
 
     return OtlpCopy(settings.otlp_endpoint, poster(admit))
+
+
+def heads_url(settings: Settings) -> str:
+    """The webhook of GUARD_HEADS, where it is one; raises SetupError for one elsewhere without TLS."""
+    if not isinstance(settings.heads, str):
+        return ""
+    import httpx2
+
+    try:
+        url = httpx2.URL(settings.heads)
+    except httpx2.InvalidURL:
+        raise SetupError("GUARD_HEADS is no URL: write one such as https://heads.example.org/guard") from None
+    if not url.host or (url.scheme != "https" and url.host not in ("127.0.0.1", "::1", "localhost")):
+        raise SetupError("GUARD_HEADS: write an https URL, or a folder")
+    return settings.heads
+
+
+def _heads_post(url: str, admit: Admit) -> HeadsPost:
+    from guard.trace.heads import HeadsPost
+
+    return HeadsPost(url, poster(admit))
 
 
 def _open_metering(guard: Guard) -> Metering:

@@ -57,7 +57,7 @@ class Destination:
 
 
 def destinations(guard: Guard, upstream: str = "") -> list[Destination]:
-    """List what is configured: the model, the judges of all policies, the trace's copy, alerts, what SDKs are told."""
+    """List what is configured: the model, all judges, the trace's copy, heads, alerts, what SDKs are told."""
     rows = [("model", "--upstream", upstream, guard)] if upstream else []
     found = [Destination(what, by, url, _admission(g, url)) for what, by, url, g in [*rows, *_named(guard)]]
     return list(dict.fromkeys(found))
@@ -81,6 +81,8 @@ def _named(guard: Guard) -> Iterator[tuple[str, str, str, Guard]]:
         yield "alerts", "GUARD_ALERT_WEBHOOK", _origin(settings.alert_webhook.get_secret_value()), guard
     elif alerts.webhook:
         yield "alerts", "traffic.alerts.webhook", alerts.webhook, guard
+    if isinstance(settings.heads, str):
+        yield "heads", "GUARD_HEADS", settings.heads, guard
     for name in ENVIRONMENT:
         if url := os.environ.get(name):
             yield "environment", name, url, guard

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from guard.dispatch import Dispatch
     from guard.outside.egress import Egress, SyncAdmittingTransport
     from guard.services.detector import Detector
+    from guard.trace.heads import HeadsPost
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy
 
@@ -78,7 +79,7 @@ class Guard:
         settings: Settings,
         keys: Keys,
         detector: Detector,
-        open_ledger: Callable[[Settings, OtlpCopy | None], Ledger],
+        open_ledger: Callable[[Settings, OtlpCopy | None, HeadsPost | None], Ledger],
     ) -> None:
         self.policy = policy
         self.settings = settings
@@ -97,6 +98,7 @@ class Guard:
         self.refused_reload = ""
         self._root: Guard | None = None
         self.collector: OtlpCopy | None = None
+        self.heads: HeadsPost | None = None
         self.metrics = Metrics()
         self.metering = Metering(self)
         self._current: Guard | None = None
@@ -144,6 +146,8 @@ class Guard:
             self._ledger.close()
         if self.collector is not None:
             self.collector.close()
+        if self.heads is not None:
+            self.heads.close()
         self.metering.close()
 
     async def disconnect(self) -> None:
@@ -216,7 +220,7 @@ class Guard:
             return self._root.ledger
         with self._lock:
             if self._ledger is None:
-                self._ledger = self._open_ledger(self.settings, self.collector)
+                self._ledger = self._open_ledger(self.settings, self.collector, self.heads)
                 self._begin()
                 for name in (spans.START, spans.POLICY_LOADED):
                     self._ledger.append(records.lifecycle(self.recorder, name, self.policy_attributes))

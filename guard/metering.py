@@ -102,6 +102,9 @@ class Metering:
         if copy is not None:
             depths.append((("trace_copy",), copy.waiting))
             found[all_.COPIES] = [(("sent",), copy.sent), (("dropped",), copy.dropped)]
+        if guard.heads is not None:
+            depths.append((("heads",), guard.heads.waiting))
+            found[all_.HEADS] = [(("sent",), guard.heads.sent), (("dropped",), guard.heads.dropped)]
         for numbers in self._others.values():
             found |= numbers() if numbers is not None else {}
         return found

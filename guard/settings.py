@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from guard.types import Limits
+
+
+def _place(place: Path | str | None) -> Path | str | None:
+    """A URL as it is, anything else as a path."""
+    url = isinstance(place, str) and place.startswith(("https://", "http://"))
+    return place if url or place is None else Path(place)
 
 
 class Settings(BaseSettings):
@@ -17,7 +24,10 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path("~/.guard"), description="where the master and signing keys live (0700)")
     exports: Path = Field(default=Path("guard-exports"), description="where trace exports are written")
-    heads: Path | None = Field(default=None, description="a second place, of another owner, for signed heads")
+    heads: Annotated[Path | str | None, AfterValidator(_place)] = Field(
+        default=None,
+        description="a second place, of another owner, for signed heads: a folder, or an https URL",
+    )
     key: SecretStr | None = Field(default=None, description="the master key; else a file made in GUARD_HOME")
     seal_keys: SecretStr | None = Field(
         default=None, description="keys of `as: encrypt`, separated by commas: the first seals, all open"
@@ -64,22 +74,33 @@ class Settings(BaseSettings):
     max_messages: int = Field(default=2048, ge=1, description="limit on messages or input items")
     max_tools: int = Field(default=512, ge=1, description="limit on tools")
     max_parts: int = Field(default=4096, ge=1, description="limit on content parts in one body")
-    body_timeout_s: float = Field(default=60.0, gt=0, description="how long a client may take to send its body")
+    body_timeout_s: float = Field(
+        default=60.0, gt=0, description="how long a client may take to send its body"
+    )
     commit_timeout_s: float = Field(
         default=5.0, gt=0, description="how long a record may take to become durable"
     )
     workers: int = Field(
-        default=1, ge=1, le=1024, description="processes that share the limits; `guard serve --workers` sets it"
+        default=1,
+        ge=1,
+        le=1024,
+        description="processes that share the limits; `guard serve --workers` sets it",
     )
-    store_timeout_s: float = Field(default=2.0, gt=0, description="how long a budget's store may be locked by another")
+    store_timeout_s: float = Field(
+        default=2.0, gt=0, description="how long a budget's store may be locked by another"
+    )
     reload_s: float = Field(
         default=1.0, ge=0, description="how often `guard serve` looks for a changed policy; 0: only at SIGHUP"
     )
-    detect_timeout_s: float = Field(default=2.0, gt=0, description="how long a worker may scan each 16,384 characters")
+    detect_timeout_s: float = Field(
+        default=2.0, gt=0, description="how long a worker may scan each 16,384 characters"
+    )
     detect_workers: int = Field(default=1, ge=1, le=64, description="worker processes for detection")
     read_timeout_s: float = Field(default=600.0, gt=0, description="how long the upstream may stay silent")
     heartbeat_s: float = Field(
-        default=15.0, gt=0, description="how long a stream may say nothing before a comment shows that it lives"
+        default=15.0,
+        gt=0,
+        description="how long a stream may say nothing before a comment shows that it lives",
     )
     rotate_bytes: int = Field(
         default=64 * 1024 * 1024, ge=4096, description="size at which an export file is rotated"

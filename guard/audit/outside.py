@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import orjson
 
 from guard.audit.chainfile import PIECE, Problem
 from guard.trace import chain
 from guard.trace.heads import SUFFIX
 from guard.trace.signing import Verifier
+
+_BODIES = (".jsonl", ".json")
+_UNREADABLE = "this file of heads cannot be read"
 
 Digest = Callable[[int], bytes | None]
 
@@ -24,24 +29,57 @@ class Kept:
     heads: tuple[chain.Entry, ...]
 
 
-def read_heads(folder: Path) -> Iterator[Kept | Problem]:
-    """Read every file of heads; a torn last line is what a crash leaves. Raises OSError where there is no folder."""
-    for path in sorted(path for path in folder.iterdir() if path.suffix == SUFFIX):
+def read_heads(place: Path) -> Iterator[Kept | Problem]:
+    """Read a folder of `.heads` and of what a webhook got (`.jsonl`: a body a line), or one such file.
+
+    A torn last line is what a crash leaves. Raises OSError where there is no such place.
+    """
+    paths = sorted(place.iterdir()) if place.is_dir() else [place]
+    for path in paths:
+        if path.suffix == SUFFIX:
+            yield _kept(path)
+        elif path.suffix in _BODIES or not place.is_dir():
+            yield from _posted(path)
+
+
+def _kept(path: Path) -> Kept | Problem:
+    try:
+        with path.open("rb") as file:
+            header = file.readline(PIECE)[:-1]
+            lines = [line[:-1] for line in file if line.endswith(b"\n")]
+        return _read(path.name, header, lines)
+    except (OSError, ValueError):
+        return Problem("chain", path.name, _UNREADABLE)
+
+
+def _posted(path: Path) -> Iterator[Kept | Problem]:
+    """Sort what a webhook got by the chain that it belongs to; what came twice counts once."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                for item in orjson.loads(line)["heads"]:
+                    found.setdefault((item["export"], item["header"]), {})[item["head"]] = None
+            except (ValueError, KeyError, TypeError):
+                if line.endswith(b"\n"):
+                    yield Problem("chain", path.name, _UNREADABLE)
+    for (export, header), heads in found.items():
         try:
-            with path.open("rb") as file:
-                header = file.readline(PIECE)[:-1]
-                lines = [line[:-1] for line in file if line.endswith(b"\n")]
-            entries = tuple(map(chain.read_entry, lines))
-            yield Kept(path.name, chain.read_header(header), chain.start(header), entries)
-        except (OSError, ValueError):
-            yield Problem("chain", path.name, "this file of heads cannot be read")
+            yield _read(f"{path.name}: {export}", header.encode(), [head.encode() for head in heads])
+        except (ValueError, AttributeError):
+            yield Problem("chain", path.name, _UNREADABLE)
+
+
+def _read(name: str, header: bytes, lines: list[bytes]) -> Kept:
+    entries = sorted(map(chain.read_entry, lines), key=lambda entry: entry.seq)
+    return Kept(name, chain.read_header(header), chain.start(header), tuple(entries))
 
 
 def compare(
-    folder: Path, files: Mapping[str, Digest], verifiers: Mapping[str, Verifier]
+    heads: Iterable[Kept | Problem], files: Mapping[str, Digest], verifiers: Mapping[str, Verifier]
 ) -> Iterator[Problem]:
     """Hold the exports to heads kept elsewhere: every one must be in its file, as it was signed."""
-    for kept in read_heads(folder):
+    for kept in heads:
         if isinstance(kept, Problem):
             yield kept
         elif (verifier := verifiers.get(kept.header.key_id)) is None:

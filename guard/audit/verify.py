@@ -15,10 +15,9 @@ from typing import BinaryIO
 from guard.audit.chainfile import ChainFile, Problem, hash_line, read_chain
 from guard.audit.damage import Damage, records_named
 from guard.audit.deletions import Deleted, deletions
-from guard.audit.outside import compare
+from guard.audit.outside import Kept, compare, read_heads
 from guard.audit.quick import quick
 from guard.trace import chain
-from guard.trace.heads import SUFFIX
 from guard.trace.signing import Verifier, load_verifiers
 
 _BLOCK = 1024 * 1024
@@ -87,8 +86,9 @@ def verify(
     checked, problems = _check_all(paths, verifiers, progress or (lambda size: None))
     if not alone:
         problems += [*_orphans(exports), *_links(checked)]
+    outside = [*read_heads(heads)] if heads is not None and not alone else []
     if heads is not None and not alone:
-        problems += compare(heads, {name: one.digest for name, one in checked.items()}, verifiers)
+        problems += compare(outside, {name: one.digest for name, one in checked.items()}, verifiers)
     found = list(checked.values())
     whole = [path for path in paths if (one := checked.get(path.name)) and one.whole]
     gone = deletions(whole)
@@ -106,7 +106,7 @@ def verify(
         notes=(
             *(note for one in found for note in one.notes),
             *_deleted(excused),
-            *_without_head(heads, checked, alone),
+            *(_without_head(outside, checked) if heads is not None and not alone else ()),
             _ALONE if alone else _KEPT if heads else _NEWEST,
         ),
     )
@@ -123,10 +123,9 @@ def _deleted(excused: list[Problem]) -> list[str]:
     return [f"{len(names)} files are not here because they were deleted, as the record says"] if names else []
 
 
-def _without_head(heads: Path | None, checked: dict[str, _Checked], alone: bool) -> list[str]:
-    if heads is None or alone:
-        return []
-    bare = [name for name in checked if not (heads / name).with_suffix(SUFFIX).exists()]
+def _without_head(outside: list[Kept | Problem], checked: dict[str, _Checked]) -> list[str]:
+    there = {kept.header.file for kept in outside if isinstance(kept, Kept)}
+    bare = [name for name in checked if name not in there]
     return [f"{len(bare)} files have no heads there: {bare[0]} …"] if bare else []
 
 

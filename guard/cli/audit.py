@@ -94,7 +94,8 @@ def verify(
     folder: Folder = None,
     key: Annotated[Path | None, typer.Option(help="The public key (PEM); GUARD_HOME's if left out.")] = None,
     heads: Annotated[
-        Path | None, typer.Option(help="The folder of heads kept elsewhere; GUARD_HEADS if left out.")
+        Path | None,
+        typer.Option(help="Heads kept elsewhere: a folder, or a webhook's file; GUARD_HEADS if left out."),
     ] = None,
     json: AsJson = False,
 ) -> None:

@@ -28,11 +28,11 @@ def exports_of(folder: Path | None) -> Path:
 
 
 def heads_of() -> Path | None:
-    """The folder of heads kept elsewhere that this installation names."""
+    """The folder of heads kept elsewhere that this installation names; what a webhook got is not here."""
     from guard.settings import Settings
 
     heads = Settings().heads
-    return heads.expanduser() if heads else None
+    return heads.expanduser() if isinstance(heads, Path) else None
 
 
 def given(since: str | None, until: str | None, tenant: str | None, **more: str | None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from guard.trace import chain
-from guard.trace.heads import Heads
+from guard.trace.heads import Heads, HeadsPost
 from guard.trace.signing import Signer
 
 _LOG = logging.getLogger("guard.trace")
@@ -42,7 +42,7 @@ class Origin(NamedTuple):
     sign_every: int
     sign_after_s: float
     disk: Disk
-    heads: Path | None = None
+    heads: Path | HeadsPost | None = None
 
 
 class ExportFile:

@@ -115,6 +115,9 @@ DEPTH = Instrument(
 COPIES = Instrument(
     "guard.trace.copies", "counter", "{record}", "Records copied to the Collector, or dropped", (OUTCOME,)
 )
+HEADS = Instrument(
+    "guard.trace.heads", "counter", "{head}", "Signed heads posted to a second place, or dropped", (OUTCOME,)
+)
 ATTEMPTS = Instrument(
     "guard.attempts",
     "counter",

@@ -15,7 +15,6 @@ from guard.errors import BadRequest, Unavailable
 from guard.guard import Guard
 from guard.keys import Keys
 from guard.logs import redactor
-from guard.moderation import CATEGORIES
 from guard.placement import Request, settle
 from guard.policy.attach import Asked
 from guard.policy.cases import Case, Placed
@@ -194,7 +193,7 @@ class _Doors:
         return self._guard.detector.detect_sync(texts, self._case.tenant)
 
     def score(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        return [dict.fromkeys(CATEGORIES, 0.0) | dict(self._case.scores) for _ in texts]
+        return [dict.fromkeys(self._guard.policy.moderation.categories, 0.0) | dict(self._case.scores) for _ in texts]
 
     def streaming(self) -> AbstractContextManager[None]:
         return nullcontext()

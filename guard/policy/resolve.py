@@ -22,6 +22,8 @@ from guard.types import Stage
 STAGES = (Stage.INPUT, Stage.OUTPUT, Stage.LOGS)
 _OWN = ("policy", "version", "owner", "approved_by", "effective", "review_by", "tests")
 _JURISDICTIONS, _KEPT = ("egress", "jurisdictions"), ("egress", "rules")
+_BY = ("moderation", "by")
+_JUDGE = frozenset(("moderation", key) for key in ("url", "model", "dialect", "labels"))
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,9 @@ class _Resolution:
         return value, origin
 
     def _of_packs(self, path: KeyPath) -> tuple[Any, str]:
-        value, origin = self.packs[0].values[path]
-        for other, where in (pack.values[path] for pack in self.packs[1:]):
+        packs = self._judging() if path in _JUDGE else self.packs
+        value, origin = packs[0].values[path]
+        for other, where in (pack.values[path] for pack in packs[1:]):
             if where == BUILT_IN and not VALUES[path].ordered:
                 continue
             combined = VALUES[path].stricter(value, other)
@@ -150,6 +153,11 @@ class _Resolution:
                     (*_KEPT, pattern),
                     f"leaves no place inside {_words(places)}: name places inside, or block the kind under input.rules",
                 )
+
+    def _judging(self) -> Sequence[Loaded]:
+        """The packs whose judge it is: where it is asked, its model and its labels are of one hand."""
+        judge = self._of_packs(_BY)[0]
+        return [pack for pack in self.packs if pack.values[_BY][0] == judge]
 
     def _loosened(self, path: KeyPath, what: str) -> None:
         self.loosenings.append(Loosening(self.source.origin(path), dotted(path), what))

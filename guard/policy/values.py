@@ -117,9 +117,12 @@ def _joined_route(first: Any, second: Any) -> Any:
     return type(first)(input=input_, output=output, **{"except": left})
 
 
+_JUDGES = {"guard-model": 0, "openai": 1, "inline": 1, "off": 2}
+
+
 def _some_judge(first: str, second: str) -> str:
-    """Take the first judge that is one; of two judges neither is stricter."""
-    return second if first == "off" else first
+    """Take a judge of one's own before a provider's, any before none; of a provider's two the first."""
+    return min(first, second, key=_JUDGES.__getitem__)
 
 
 def _more_labels(

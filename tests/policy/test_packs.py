@@ -62,7 +62,8 @@ def test_a_pack_means_what_its_name_promises(
 def test_the_packs_are_these() -> None:
     """Every YAML file of the folder is a pack, and each calls itself by its file's name."""
     assert pack_names() == sorted(
-        "default eu finance gdpr-eu hipaa internal-dev minors observe pci-dss reversible strict voice".split()
+        "default eu eu-ai-act finance gdpr-eu hipaa internal-dev minors observe pci-dss pipl-cn production reversible"
+        " strict voice".split()
     )
     assert [load_policy(name).policy for name in pack_names()] == pack_names()
 

@@ -137,6 +137,7 @@ class Call:
 
     def open(self, headers: Headers, body: bytes) -> Flow[Prepared]:
         """Screen a request and commit the record of intent; raises Refused or BadRequest."""
+        self._outcome = records.outcome_word(headers)
         try:
             segments, opaque = self._read(headers, body)
         except BadRequest as bad:
@@ -425,6 +426,7 @@ class Call:
             spans.USER: self.user or None,
             spans.CLIENT_KEY: self.exchange.identity.key or None,
             spans.NOTES: list(self.notes) or None,
+            spans.OUTCOME: self._outcome,
         }
 
     @property
@@ -720,6 +722,7 @@ class Call:
     heard = cut = False
     idempotency_key = b""
     attempts = 0
+    _outcome: str | None = None
     _finished = False
     _unchecked = 0
     _inline = False

@@ -15,6 +15,7 @@ from guard.audit.questions import (
     Parameter,
     Question,
 )
+from guard.trace.records import GOOD
 
 _WHEN = "start_ts >= $since AND start_ts < $until AND ($tenant = '' OR tenant = $tenant)"
 _COMMON = (SINCE, UNTIL, TENANT)
@@ -399,6 +400,41 @@ WHERE outcome <> 'refused' AND {when}
 GROUP BY tenant, model
 ORDER BY usd DESC NULLS LAST, calls DESC, tenant, model
 """,
+    ),
+    _question(
+        "cost-by-route",
+        "What did each tenant's calls cost by route and model, with how many tokens, and what came of them?",
+        # `outcomes` are what callers tagged (x-guard-outcome); `good` those of them that calls are made for.
+        """
+WITH tagged AS (
+  SELECT trace_id, span_id, attrs['guard.outcome'] AS tag FROM spans
+  WHERE name = 'guard.screen' AND attrs['guard.outcome'] IS NOT NULL
+),
+asked AS (
+  SELECT c.tenant, nullif(concat_ws(' ', c.mount, c.endpoint), '') AS route,
+    coalesce(c.model, c.response_model) AS model, c.outcome, c.cost_usd, c.input_tokens, c.output_tokens, t.tag
+  FROM calls c LEFT JOIN tagged t ON t.trace_id = c.trace_id AND t.span_id = c.intent_span_id
+  WHERE c.purpose = 'model' AND c.outcome <> 'refused' AND c.endpoint NOT IN ('models', 'model')
+    AND c.start_ts >= $since AND c.start_ts < $until AND ($tenant = '' OR c.tenant = $tenant)
+),
+tags AS (
+  SELECT tenant, route, model, string_agg(tag || ' ' || n, ', ' ORDER BY n DESC, tag) AS outcomes
+  FROM (SELECT tenant, route, model, tag, count(*) AS n FROM asked WHERE tag IS NOT NULL GROUP BY ALL)
+  GROUP BY ALL
+),
+sums AS (
+  SELECT tenant, route, model, count(*) AS calls, count(cost_usd) AS priced, round(sum(cost_usd), 6) AS usd,
+    sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+    count(*) FILTER (outcome = 'answered') AS answered, count(*) FILTER (outcome = 'blocked') AS blocked,
+    count(*) FILTER (outcome IN ('failed', 'unknown')) AS failed,
+    count(*) FILTER (tag IN ({good})) AS good
+  FROM asked GROUP BY ALL
+)
+SELECT s.*, round(s.usd / nullif(s.good, 0), 6) AS usd_per_good, g.outcomes
+FROM sums s LEFT JOIN tags g ON g.tenant IS NOT DISTINCT FROM s.tenant AND g.route IS NOT DISTINCT FROM s.route
+  AND g.model IS NOT DISTINCT FROM s.model
+ORDER BY usd DESC NULLS LAST, calls DESC, s.tenant, s.route, s.model
+""".replace("{good}", ", ".join(f"'{word}'" for word in sorted(GOOD))),
     ),
     _question(
         "errors",

@@ -1,4 +1,4 @@
-"""`guard audit report`: the evidence pack of a regime and a period, for who comes to look."""
+"""`guard audit report`: the evidence pack of a regime and a period; with --cost a table of what calls cost."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from guard.cli.desk import (
     Until,
     bar,
     exports_of,
+    given,
     heads_of,
     on_record,
     public_key,
     read_file,
 )
-from guard.cli.tables import AsJson, console, write_json
+from guard.cli.tables import AsCsv, AsJson, console, form_of, write_json
 from guard.errors import SetupError
 
 if TYPE_CHECKING:
@@ -55,11 +56,22 @@ def report(
     tenant: Tenant = None,
     key: Annotated[Path | None, typer.Option(help="The public key (PEM); GUARD_HOME's if left out.")] = None,
     json: AsJson = False,
+    as_csv: AsCsv = False,
+    cost: Annotated[
+        bool,
+        typer.Option(
+            "--cost", help="No pack: what calls cost by tenant, route and model; of 7 days if no --since."
+        ),
+    ] = False,
 ) -> None:
     """Make the evidence pack: answers by article, the proof that the record is whole, and how to check both.
 
     It holds no originals. Exit code 1 where the record is not whole: the pack says what is wrong.
     """
+    if cost:
+        return _costs(folder, given(since, until, tenant), form_of(json, as_csv), regime or out or key)
+    if as_csv:
+        raise typer.BadParameter("--csv goes with --cost: a pack holds its answers as CSV")
     from guard.audit.pack import Order
     from guard.audit.questions import moment
     from guard.audit.regimes import EVERY, REGIMES
@@ -79,6 +91,14 @@ def report(
     else:
         _say(pack, target, signed)
     raise typer.Exit(0 if pack.report.ok else 1)
+
+
+def _costs(folder: Path | None, asked: dict[str, str], form: str, other: object) -> None:
+    from guard.cli.costs import show_costs
+
+    if other:
+        raise typer.BadParameter("--cost is a table: it takes --since, --until, --tenant, --json or --csv")
+    show_costs(exports_of(folder), asked, form)
 
 
 def _make(order: Order, target: Path) -> tuple[Pack, bool]:

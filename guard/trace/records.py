@@ -19,6 +19,12 @@ OTHER = "_OTHER"
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/+-]{0,127}")
 
+GOOD = frozenset(("success", "resolved", "accepted", "converted", "deflected"))
+"""Outcomes that a call was made for: the report of costs divides by them."""
+
+OUTCOMES = GOOD | {"partial", "rejected", "escalated", "abandoned", "retried", "failure", "unknown"}
+"""What a caller may say came of the work that a call belongs to (`x-guard-outcome`); other words are `_OTHER`."""
+
 _REQUEST = {
     "max_tokens": spans.REQUEST_MAX_TOKENS,
     "max_completion_tokens": spans.REQUEST_MAX_TOKENS,
@@ -206,6 +212,18 @@ def cost_attributes(asked: str, micro_usd: int | None) -> dict[str, Any]:
     """Say what a call cost (in US dollars), and which model the caller had named where another was asked."""
     cost = None if micro_usd is None else micro_usd / 1_000_000
     return {spans.COST: cost, spans.MODEL_ASKED: identifier(asked)}
+
+
+def outcome_word(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+    """The outcome that a caller tags its request with; None where it does not."""
+    for name, value in headers:
+        if len(name) == len(_OUTCOME) and name.lower() == _OUTCOME:
+            word = value.decode("latin-1").strip().lower()
+            return word if word in OUTCOMES else OTHER
+    return None
+
+
+_OUTCOME = b"x-guard-outcome"
 
 
 def usage_attributes(answer: Any) -> dict[str, Any]:

@@ -179,6 +179,7 @@ EXPECTED: dict[str, tuple[dict[str, str], int]] = {
     "ended-badly": ({}, 1),
     "subject-access": ({"subject": "5" * 32}, 5),
     "cost": ({}, 3),
+    "cost-by-route": ({}, 3),
     "errors": ({}, 4),
     "slowest": ({"top": "3"}, 3),
     "outcomes-by-day": ({}, 6),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy, Post
     from guard.traffic.budget import Budget
+    from guard.traffic.idempotency import Idempotency
     from guard.traffic.letters import Letters
     from guard.traffic.limits import Limits
     from guard.traffic.prices import Prices
@@ -319,9 +320,15 @@ def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch 
             raise SetupError(f"traffic.fallbacks: {model} {problem}")
     limits = _open_limits(traffic.limits, settings, guard) if traffic.limits.limited else None
     budget = _open_budget(traffic.budget, settings, guard, prices) if traffic.budget.limited else None
-    letters = _letters_of(guard) if traffic.dead_letters else None
-    wait_s = settings.store_timeout_s
-    return Dispatch(traffic, prices, limits=limits, budget=budget, letters=letters, wait_s=wait_s)
+    return Dispatch(
+        traffic,
+        prices,
+        limits=limits,
+        budget=budget,
+        letters=_letters_of(guard) if traffic.dead_letters else None,
+        idempotency=_open_idempotency(guard) if traffic.idempotency else None,
+        wait_s=settings.store_timeout_s,
+    )
 
 
 def letters_path(settings: Settings) -> Path:
@@ -342,6 +349,14 @@ def _letters_of(guard: Guard) -> Letters:
     """One writer for the policies of one guard."""
     found = next((g.dispatch.letters for g in _near(guard) if g.dispatch and g.dispatch.letters), None)
     return found or open_letters(guard.settings, guard.keys)
+
+
+def _open_idempotency(guard: Guard) -> Idempotency:
+    from guard.outside.stores.answers import AnswerStore
+    from guard.traffic.idempotency import Idempotency
+
+    path = home_of(guard.settings) / "answers.sqlite3"
+    return Idempotency(AnswerStore(path, wait_s=guard.settings.store_timeout_s), guard.keys)
 
 
 def _open_limits(rules: LimitRules, settings: Settings, guard: Guard) -> Limits:

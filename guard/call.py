@@ -129,6 +129,11 @@ class Call:
         return self._model_span is not None
 
     @property
+    def whole(self) -> bool:
+        """Whether a streamed answer came to its own end, or to a refusal: what is left of it is here already."""
+        return self._gate is not None and self._gate.complete
+
+    @property
     def trace_id(self) -> str:
         """The trace id, 32 hex digits."""
         return str(self._span.trace_id)
@@ -611,7 +616,7 @@ class Call:
         assert self.endpoint is not None
         self.heard = True
         choices = self.body.get("n") if isinstance(self.body, dict) else None
-        return StreamGate(
+        self._gate = StreamGate(
             self.policy,
             self.endpoint,
             self.exchange,
@@ -622,6 +627,7 @@ class Call:
             inline=self._inline,
             hidden=self._hidden,
         )
+        return self._gate
 
     def finish_stream(self, gate: StreamGate, error: str = "") -> None:
         """Write the outcome of a streamed answer."""
@@ -720,6 +726,7 @@ class Call:
     failure = ""
     carried: Sequence[Finding] = ()
     heard = cut = False
+    _gate: StreamGate | None = None
     idempotency_key = b""
     attempts = 0
     _outcome: str | None = None

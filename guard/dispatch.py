@@ -17,6 +17,7 @@ from guard.outside.upstream import Timeouts, UpstreamError
 from guard.refusals import failed_as
 from guard.trace.records import identifier
 from guard.traffic.budget import Ask, Budget, Claim
+from guard.traffic.idempotency import Idempotency
 from guard.traffic.letters import Letter, Letters
 from guard.traffic.limits import Limits, Pass, Per
 from guard.traffic.prices import Prices
@@ -61,14 +62,16 @@ class Dispatch:
         limits: Limits | None = None,
         budget: Budget | None = None,
         letters: Letters | None = None,
+        idempotency: Idempotency | None = None,
         wait_s: float = 2.0,
     ) -> None:
         self.sender = Sender(traffic.retries)
         self.limits, self.budget, self.letters = limits, budget, letters
+        self.idempotency = idempotency
         self._fallbacks, self._prices = traffic.fallbacks, prices
         self._answer_tokens = traffic.budget.answer_tokens
         # A store may be locked for as long as it waits, and another batch may stand before this call's.
-        self._wait_s = 2 * wait_s
+        self.wait_s = 2 * wait_s
 
     def stores(self) -> list[tuple[str, Future[Any]]]:
         """Ask each store in a file whether it can be written: its name, and the answer to be."""
@@ -78,7 +81,7 @@ class Dispatch:
 
     def close(self) -> None:
         """Write what is queued."""
-        for part in (self.limits, self.budget, self.letters):
+        for part in (self.limits, self.budget, self.letters, self.idempotency):
             if part is not None:
                 part.close()
 
@@ -94,7 +97,7 @@ class Dispatch:
         if self._idle:
             return prepared
         try:
-            return await wait(self._entering(call, prepared, url.host, headers), self._wait_s)
+            return await wait(self._entering(call, prepared, url.host, headers), self.wait_s)
         except BaseException as failure:
             call.finish(None, error=failed_as(failure))
             raise
@@ -104,7 +107,7 @@ class Dispatch:
         if self._idle:
             return prepared
         try:
-            return wait_sync(self._entering(call, prepared, url.host, headers), self._wait_s)
+            return wait_sync(self._entering(call, prepared, url.host, headers), self.wait_s)
         except BaseException as failure:
             call.finish(None, error=failed_as(failure))
             raise
@@ -182,11 +185,11 @@ class Dispatch:
 
     async def keep(self, call: Call, url: httpx2.URL, headers: Headers, reason: str) -> None:
         """Store a call before its caller hears that it failed; raises Refused where it cannot be and must."""
-        await wait(self._keeping(call, url, headers, reason), self._wait_s)
+        await wait(self._keeping(call, url, headers, reason), self.wait_s)
 
     def keep_sync(self, call: Call, url: httpx2.URL, headers: Headers, reason: str) -> None:
         """Store a call as `keep` does, blocking."""
-        wait_sync(self._keeping(call, url, headers, reason), self._wait_s)
+        wait_sync(self._keeping(call, url, headers, reason), self.wait_s)
 
     def _keeping(self, call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Waiting[None]:
         if self.letters is None or call.unscreened or call.method in _FREE or call.letter:

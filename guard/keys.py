@@ -70,6 +70,11 @@ class Keys:
         """Key of dead letters at rest (AES-256)."""
         return derive(self._master, "letters")
 
+    @cached_property
+    def answers(self) -> bytes:
+        """Key of answers that are kept for an idempotency key."""
+        return derive(self._master, "answers")
+
     def subjects_of(self, tenant: str, year: int) -> bytes:
         """Key of the subject hashes on a tenant's findings in one year (UTC): hashes join within it, and no further."""
         found = self._subjects.get((tenant, year))

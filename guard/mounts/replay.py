@@ -20,6 +20,7 @@ from guard.errors import BadRequest, GuardError, Refused, SetupError, Unavailabl
 from guard.guard import Guard
 from guard.judging import Moderation
 from guard.mounts.transport import Streaming, base_of, header, outgoing, run
+from guard.outside.stores.holders import new_holder
 from guard.outside.stores.letters import (
     ANSWERED,
     POISONED,
@@ -28,7 +29,6 @@ from guard.outside.stores.letters import (
     WAITING,
     Row,
     Settled,
-    new_holder,
 )
 from guard.outside.upstream import Timeouts
 from guard.policy.decide import judges

@@ -21,6 +21,7 @@ from guard.errors import BadRequest, Outage, Refused
 from guard.guard import Guard, current_exchange, current_identity
 from guard.judging import Moderation, SyncModeration
 from guard.mounts.messages import failed, failure_event
+from guard.mounts.once import once
 from guard.mounts.sockets import shut_sockets
 from guard.outside.egress import Timeouts, UpstreamError
 from guard.outside.upstream import ANSWER_BYTES
@@ -50,6 +51,10 @@ _DROPPED = frozenset(
 )
 
 
+def _stay() -> None:
+    """What an answer has to do when it is closed: nothing."""
+
+
 @dataclass(slots=True)
 class Streaming:
     """A streamed answer: what may be sent, when; `aclose` ends the upstream call."""
@@ -59,12 +64,25 @@ class Streaming:
     chunks: AsyncGenerator[bytes]
     upstream: Any
     call: Call
+    leave: Any = _stay
 
     async def aclose(self) -> None:
         """End the upstream call and write its outcome, also where nothing of the answer was read."""
         await self.chunks.aclose()
+        self.leave()
         await self.upstream.aclose()
         self.call.left()
+
+
+@dataclass(slots=True)
+class SyncStreaming:
+    """The same for a blocking client, which closes `upstream` itself."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    chunks: Generator[bytes]
+    upstream: httpx2.Response
+    leave: Any = _stay
 
 
 def outgoing(headers: Headers, authorization: bytes | None = None) -> list[tuple[bytes, bytes]]:
@@ -134,6 +152,24 @@ async def run(
     """Run one model call: screen, record, forward, screen. Raises Refused, BadRequest or UpstreamError."""
     prepared = await drive(call.open(headers, body), doors)
     doors.settled = call.admission
+
+    async def work() -> Reply | Streaming:
+        return await _sent(call, prepared, url, headers, outgoing_headers, doors, timeouts)
+
+    guarded = once(call, headers, _written)
+    return await (work() if guarded is None else guarded.run(work))
+
+
+async def _sent(
+    call: Call,
+    prepared: Prepared,
+    url: httpx2.URL,
+    headers: Headers,
+    outgoing_headers: Headers,
+    doors: CallDoors,
+    timeouts: Timeouts | None,
+) -> Reply | Streaming:
+    """Let a screened call in, forward it, screen its answer."""
     dispatch = call.guard.dispatch
     if dispatch is not None:
         prepared = await dispatch.enter(call, prepared, url, headers)
@@ -283,8 +319,12 @@ def _upstream_failure(failure: UpstreamError, request: httpx2.Request) -> httpx2
 
 
 def _refusal(refused: Refused | BadRequest, call: Call, request: httpx2.Request) -> httpx2.Response:
+    return _response(_written(refused, call), request)
+
+
+def _written(refused: Refused | BadRequest, call: Call) -> Reply:
     call.action = Action.BLOCK
-    return _response(own(refuse(refused), call), request)
+    return own(refuse(refused), call)
 
 
 def _failed(failure: Exception, call: Call) -> Refused:
@@ -359,9 +399,10 @@ class GuardTransport(httpx2.AsyncBaseTransport):
 class _SyncBody(httpx2.SyncByteStream):
     """The same for a blocking client."""
 
-    def __init__(self, chunks: Generator[bytes], upstream: httpx2.Response, call: Call) -> None:
-        self._chunks = chunks
-        self._upstream = upstream
+    def __init__(self, answer: SyncStreaming, call: Call) -> None:
+        self._chunks = answer.chunks
+        self._upstream = answer.upstream
+        self._leave = answer.leave
         self._call = call
 
     def __iter__(self) -> Iterator[bytes]:
@@ -375,6 +416,7 @@ class _SyncBody(httpx2.SyncByteStream):
 
     def close(self) -> None:
         self._chunks.close()
+        self._leave()
         self._upstream.close()
         self._call.left()
 
@@ -409,6 +451,19 @@ class SyncGuardTransport(httpx2.BaseTransport):
         headers = request.headers.raw
         prepared = drive_sync(call.open(headers, request.read()), doors)
         doors.settled = call.admission
+        work = partial(self._sent, call, request, prepared, doors)
+        guarded = once(call, headers, _written)
+        answer = work() if guarded is None else guarded.run_sync(work)
+        if isinstance(answer, Reply):
+            return _response(answer, request)
+        body = _SyncBody(answer, call)
+        return httpx2.Response(answer.status, headers=list(answer.headers), stream=body, request=request)
+
+    def _sent(
+        self, call: Call, request: httpx2.Request, prepared: Prepared, doors: SyncCallDoors
+    ) -> Reply | SyncStreaming:
+        """Let a screened call in, forward it, screen its answer."""
+        headers = request.headers.raw
         if call.guard.dispatch is not None:
             prepared = call.guard.dispatch.enter_sync(call, prepared, request.url, headers)
         call.start_model(prepared, request.url.host, request.url.port)
@@ -425,13 +480,10 @@ class SyncGuardTransport(httpx2.BaseTransport):
         elif _is_stream(raw) and 200 <= answer.status_code < 300:
             chunks = _stream_sync(call, answer, doors, partial(self._cut, call, request))
         else:
-            return self._whole(call, answer, doors, request)
-        body = _SyncBody(chunks, answer, call)
-        return httpx2.Response(
-            answer.status_code, headers=list(incoming(raw, call)), stream=body, request=request
-        )
+            return _whole_sync(call, answer, doors)
+        return SyncStreaming(answer.status_code, incoming(raw, call), chunks, answer)
 
-    def _given_up(self, call: Call, request: httpx2.Request, outage: Outage) -> httpx2.Response:
+    def _given_up(self, call: Call, request: httpx2.Request, outage: Outage) -> Reply:
         """Say that the provider failed for good; where the policy keeps such calls this one is stored first."""
         error = outage.code
         try:
@@ -441,7 +493,7 @@ class SyncGuardTransport(httpx2.BaseTransport):
             raise
         finally:
             call.finish(None, error=error)
-        return _response(own(refuse(outage), call), request)
+        return own(refuse(outage), call)
 
     def _cut(self, call: Call, request: httpx2.Request) -> None:
         """Store a call whose answer broke off, before its caller hears of it."""
@@ -467,26 +519,24 @@ class SyncGuardTransport(httpx2.BaseTransport):
         )
         return send(out) if dispatch is None else dispatch.send_sync(call, prepared, out, send)
 
-    def _whole(
-        self, call: Call, answer: httpx2.Response, doors: SyncCallDoors, request: httpx2.Request
-    ) -> httpx2.Response:
-        raw = answer.headers.raw
-        try:
-            body = bodies.bounded(answer.stream, ANSWER_BYTES)  # type: ignore[arg-type]
-            reply = drive_sync(call.answer(answer.status_code, raw, body), doors)
-        except BaseException as failure:
-            call.finish(None, error=failed_as(failure))
-            raise
-        finally:
-            answer.close()
-        kept = [(k, v) for k, v in raw if k.lower() != b"content-type"]
-        headers = incoming([*kept, (b"content-type", b"application/json")], call)
-        return _response(Reply(reply.status, reply.body, headers), request)
-
     def close(self) -> None:
         """Close the guard where it was made for this client; one that clients share stays open."""
         if self._owns:
             self.guard.close()
+
+
+def _whole_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> Reply:
+    raw = answer.headers.raw
+    try:
+        body = bodies.bounded(answer.stream, ANSWER_BYTES)  # type: ignore[arg-type]
+        reply = drive_sync(call.answer(answer.status_code, raw, body), doors)
+    except BaseException as failure:
+        call.finish(None, error=failed_as(failure))
+        raise
+    finally:
+        answer.close()
+    kept = [(k, v) for k, v in raw if k.lower() != b"content-type"]
+    return Reply(reply.status, reply.body, incoming([*kept, (b"content-type", b"application/json")], call))
 
 
 def _untouched_sync(call: Call, answer: httpx2.Response) -> Generator[bytes]:

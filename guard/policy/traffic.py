@@ -199,6 +199,10 @@ class Traffic(Node):
         default={}, description="who may answer for a model: MODEL to a list, in order"
     )
     budget: Budget = Field(default=Budget(), description="how much may be spent")
+    idempotency: bool = Field(
+        default=False,
+        description="whether a call that comes again with its Idempotency-Key gets its first answer",
+    )
     dead_letters: bool = Field(
         default=False, description="whether a call that failed for good is stored, screened and sealed"
     )

@@ -209,6 +209,7 @@ VALUES: Mapping[KeyPath, Value] = {
     ("moderation", "dialect"): _ANY,
     ("moderation", "labels"): Value(_more_labels, _updated),
     ("legacy",): Value(_ranked("refuse", "translate", "pass")),
+    ("traffic", "idempotency"): _ANY,
     ("traffic", "dead_letters"): _ANY,
     ("traffic", "retries", "attempts"): _ANY,
     ("traffic", "retries", "max_wait_s"): _ANY,

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from guard.errors import SetupError, Unavailable
+from guard.outside.stores.holders import new_holder
 from guard.outside.stores.letters import (
     ANSWERED,
     ROOM,
@@ -26,7 +27,6 @@ from guard.outside.stores.letters import (
     LetterStore,
     Row,
     Settled,
-    new_holder,
 )
 
 FORK = multiprocessing.get_context("fork")

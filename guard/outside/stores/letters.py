@@ -6,9 +6,6 @@ A letter is `waiting`, `sending` (claimed by a replay), `answered` or `poisoned`
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -16,6 +13,7 @@ from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 
+from guard.outside.stores.holders import gone
 from guard.outside.stores.sqlite import Writer
 
 VERSION = 1
@@ -68,7 +66,7 @@ class Row:
 
     def state_at(self, now: float) -> str:
         """The state as it really is: a claim that ran out, or whose process is gone, leaves a letter uncertain."""
-        lost = self.state == SENDING and (self.until <= now or _gone(self.holder))
+        lost = self.state == SENDING and (self.until <= now or gone(self.holder))
         return UNCERTAIN if lost else self.state
 
 
@@ -210,22 +208,3 @@ def _drop(connection: sqlite3.Connection, ids: Sequence[str], now: float) -> int
         if rows and rows[0].state_at(now) != SENDING:
             gone += connection.execute("DELETE FROM letters WHERE id = ?", (id,)).rowcount
     return gone
-
-
-def new_holder() -> str:
-    """Name a holder of claims: this process on this machine, and nobody else that may have its number later."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-
-
-def _gone(holder: str) -> bool:
-    """Whether a process of this machine has ended; of another's nobody knows, its claim runs out."""
-    host, pid, _ = holder.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        pass
-    return False

@@ -49,7 +49,9 @@ class Door:
     def __init__(self, app: Upstream) -> None:
         self.app = app
 
-    async def forward(self, method: str, url: Any, headers: Any, body: bytes, timeouts: Any = None) -> Any:
+    async def forward(
+        self, method: str, url: Any, headers: Any, body: bytes, timeouts: Any = None, settled: Any = None
+    ) -> Any:
         return await _Answer.of(self.app, body)
 
 
@@ -205,7 +207,9 @@ class Late(Door):
         super().__init__(app)
         self.connection = connection
 
-    async def forward(self, method: str, url: Any, headers: Any, body: bytes, timeouts: Any = None) -> Any:
+    async def forward(
+        self, method: str, url: Any, headers: Any, body: bytes, timeouts: Any = None, settled: Any = None
+    ) -> Any:
         answer = await _Answer.of(self.app, body)
         self.connection.leave.set()
         try:

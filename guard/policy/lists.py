@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from guard.policy.custom import own_kind
 from guard.policy.fields import Line, Name, Node
 from guard.policy.rules import wrong
+from guard.policy.source import place
 
 MAX_TERMS = 100_000
 MAX_TERM = 256
@@ -41,7 +42,7 @@ def _term_file(value: Any, read: Callable[[Any], str], info: core_schema.Validat
     written = read(value)
     if not written:
         return TermFile()
-    path = Path((info.context or {}).get(_FOLDER, ""), Path(written).expanduser()).absolute()
+    path = place(Path((info.context or {}).get(_FOLDER, "")), written).absolute()
     return TermFile(str(path), _terms_of(_text_of(path)))
 
 

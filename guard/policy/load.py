@@ -12,7 +12,7 @@ from guard.policy.cases import Placed
 from guard.policy.lint import lint, lint_cases
 from guard.policy.model import Policy
 from guard.policy.resolve import Loaded, combine, resolve
-from guard.policy.source import KeyPath, Problem, Source, read_source
+from guard.policy.source import KeyPath, Problem, Source, place, read_source
 
 _PACK = re.compile(r"[a-z][a-z0-9-]*")
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -60,7 +60,7 @@ def _packs() -> Path:
 
 def _locate(source: str | Path, folder: Path) -> Path | None:
     """Find a pack by its name, else a file by its path from a folder; None for what looks like a pack and is none."""
-    path = folder / Path(source).expanduser()
+    path = place(folder, source)
     if not isinstance(source, str) or not _PACK.fullmatch(source):
         return path
     if source in pack_names():

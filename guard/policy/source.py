@@ -123,6 +123,15 @@ class _Unreadable(Exception):
     """Reading cannot go on; the problem is noted already."""
 
 
+def place(folder: Path, text: str | Path) -> Path:
+    """The path that a policy writes, from the folder of its file; what cannot be a path is one that is not there."""
+    path = Path(str(text).replace("\0", "\ufffd"))
+    try:
+        return folder / path.expanduser()
+    except RuntimeError:  # ~somebody, who has no home here
+        return folder / path
+
+
 def _text(source: Source) -> str:
     data = _bytes(source)
     try:

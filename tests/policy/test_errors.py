@@ -163,6 +163,8 @@ KEYS = [
     ("version: 2026.1", "1:version: is not text: write text, in quotes"),
     ("extends: default", "1:extends: is not a list: write it in brackets"),
     ("extends: [5]", "1:extends[0]: is not text"),
+    ('extends: ["a\\0b"]', "1:extends[0]: there is no file a\ufffdb there"),
+    ("extends: [~nobody-of-that-name/x.yaml]", "1:extends[0]: there is no file x.yaml there"),
     ("policy: my policy", "1:policy: cannot be read: write a short name"),
     ("review_by: next year", "1:review_by: is no date: write one such as 2026-12-31"),
     (

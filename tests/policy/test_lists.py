@@ -71,6 +71,8 @@ MISTAKES = [
     (f"name: a, allow: 'yes', terms: [{CANARY}]", "[0].allow: is neither true nor false"),
     (f"{DENY}, file: none.txt", "[0].file: there is no such file: write its path from the policy file"),
     (f"{DENY}, file: .", "[0].file: there is no such file"),
+    (f'{DENY}, file: "a\\0b"', "[0].file: there is no such file"),
+    (f"{DENY}, file: ~nobody-of-that-name/x", "[0].file: there is no such file"),
     (
         f"{DENY}, file: long.txt",
         "[0].file: has a term that is too long in its line 2: write at most 256 characters",

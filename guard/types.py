@@ -218,22 +218,19 @@ class Receipts:
     """The receipts of one exchange, by check name."""
 
     by_name: dict[str, Receipt] = field(default_factory=dict)
-    _told: dict[str, Receipt] = field(default_factory=dict)
+    _new: dict[str, Receipt] = field(default_factory=dict)
 
-    def news(self) -> list[tuple[str, Receipt]]:
+    def news(self) -> dict[str, Receipt]:
         """What was noted since this was asked last."""
-        if self.by_name == self._told:
-            return []
-        new = [
-            (name, receipt) for name, receipt in self.by_name.items() if self._told.get(name) is not receipt
-        ]
-        self._told = dict(self.by_name)
+        new = self._new
+        if new:
+            self._new = {}
         return new
 
     def note(self, name: str, receipt: Receipt) -> None:
         """Record the outcome of a check; a failure is never overwritten by a later success."""
-        if self.by_name.get(name) not in (Receipt.FAILED_CLOSED, Receipt.FAILED_OPEN):
-            self.by_name[name] = receipt
+        if self.by_name.get(name) not in (receipt, Receipt.FAILED_CLOSED, Receipt.FAILED_OPEN):
+            self.by_name[name] = self._new[name] = receipt
 
     def attributes(self) -> Mapping[str, str]:
         """The span attributes `guard.check.<name>`."""

@@ -26,46 +26,68 @@ SERIES = 1000
 """Sets of labels of one instrument; what comes beyond is counted together, under `_OTHER`."""
 
 
+Row = list[float]
+"""The numbers of one series, as they change; only under the meter's lock."""
+
+_REMEMBERED = 4096
+
+
 class Meter:
-    """The numbers of one process. Thread-safe, bounded; a forked child begins at zero."""
+    """The numbers of one process. Thread-safe, bounded; a forked child begins at zero.
+
+    `rows` remembers the rows that something counts on, so that their labels are written once: it is emptied at will.
+    """
 
     def __init__(self) -> None:
         self._reset()
         _METERS.add(self)
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()
-        self._rows: dict[Instrument, dict[Labels, list[float]]] = {one: {} for one in INSTRUMENTS}
+        self.lock = threading.Lock()
+        self._rows: dict[Instrument, dict[Labels, Row]] = {one: {} for one in INSTRUMENTS}
+        self._remembered: dict[object, tuple[Row, ...]] = {}
+
+    def rows(self, key: object) -> tuple[Row, ...] | None:
+        """The rows that were remembered under a key."""
+        return self._remembered.get(key)
+
+    def remember(self, key: object, *series: tuple[Instrument, Labels]) -> tuple[Row, ...]:
+        """Find or make the rows of some series, and remember them under a key, if there is one."""
+        with self.lock:
+            found = tuple(self._row(what, labels) for what, labels in series)
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            if key is not None:
+                self._remembered[key] = found
+        return found
 
     def add(self, what: Instrument, labels: Labels = (), amount: float = 1) -> None:
         """Add to a counter, or to a gauge."""
-        with self._lock:
+        with self.lock:
             self._row(what, labels)[0] += amount
 
     def observe(self, what: Instrument, labels: Labels, value: float) -> None:
         """Count one value of a histogram."""
-        with self._lock:
-            row = self._row(what, labels)
-            row[0] += value
-            row[1 + bisect_left(what.bounds, value)] += 1
+        with self.lock:
+            place(self._row(what, labels), what.bounds, value)
 
     def replace(self, what: Instrument, numbers: Iterable[tuple[Labels, float]]) -> None:
         """Put numbers that are counted elsewhere in place of all of an instrument's."""
-        with self._lock:
+        with self.lock:
             self._rows[what] = {}
             for labels, number in numbers:
                 self._row(what, labels)[0] = number
 
     def snapshot(self) -> Snapshot:
         """Copy the numbers of what was ever counted."""
-        with self._lock:
+        with self.lock:
             return {
                 what.name: {labels: tuple(row) for labels, row in rows.items()}
                 for what, rows in self._rows.items()
                 if rows
             }
 
-    def _row(self, what: Instrument, labels: Labels) -> list[float]:
+    def _row(self, what: Instrument, labels: Labels) -> Row:
         rows = self._rows[what]
         row = rows.get(labels)
         if row is None:
@@ -73,6 +95,12 @@ class Meter:
                 labels = (OTHER,) * len(labels)
             row = rows.setdefault(labels, [0.0] * (len(what.bounds) + 2 if what.bounds else 1))
         return row
+
+
+def place(row: Row, bounds: tuple[float, ...], value: float) -> None:
+    """Count one value on a histogram's row; the caller holds the lock."""
+    row[0] += value
+    row[1 + bisect_left(bounds, value)] += 1
 
 
 def merged(snapshots: Iterable[Snapshot]) -> Snapshot:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from guard.trace import instruments as all_
 from guard.trace.instruments import Instrument
-from guard.trace.meter import Labels, Meter
+from guard.trace.meter import Labels, Meter, Row, place
 from guard.trace.records import ADMITTED, OTHER, REFUSED, identifier
-from guard.types import Admission, Receipts, Verdict
+from guard.types import Action, Admission, Receipts, Verdict
 
 NAMES = 100
 """Models, and tenants, that are told apart."""
@@ -53,6 +53,9 @@ class Line(NamedTuple):
     streams: bool
 
 
+_DURABLE = "durable"
+
+
 class Committing:
     """Times one commit of the record."""
 
@@ -66,8 +69,12 @@ class Committing:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Count it, by the class of what it failed of."""
-        seconds = time.perf_counter() - self._begun
-        self._meter.observe(all_.COMMIT, (kind.__name__ if kind else "",), seconds)
+        seconds, meter = time.perf_counter() - self._begun, self._meter
+        rows = meter.rows(kind or _DURABLE)
+        if rows is None:
+            rows = meter.remember(kind or _DURABLE, (all_.COMMIT, (kind.__name__ if kind else "",)))
+        with meter.lock:
+            place(rows[0], all_.COMMITS, seconds)
 
 
 class Metrics:
@@ -81,11 +88,18 @@ class Metrics:
 
     def decided(self, verdict: Verdict, tenant: str) -> None:
         """Count a verdict and its findings."""
-        stage = str(verdict.stage)
-        labels = (stage, verdict.action.word, verdict.enforced.word, self.tenant(tenant))
-        self.meter.add(all_.VERDICTS, labels)
+        # Plain values: an enum's own hash costs more than all the rest.
+        key = (verdict.stage._value_, verdict.action._value_, verdict.enforced._value_, tenant)
+        [row] = self.meter.rows(key) or self._verdict_rows(key)
+        with self.meter.lock:
+            row[0] += 1
         if verdict.decisions:
             self.found(verdict)
+
+    def _verdict_rows(self, key: tuple[str, int, int, str]) -> tuple[Row, ...]:
+        stage, action, enforced, tenant = key
+        labels = (stage, Action(action).word, Action(enforced).word, self.tenant(tenant))
+        return self.meter.remember(key, (all_.VERDICTS, labels))
 
     def found(self, verdict: Verdict) -> None:
         """Count the findings of a verdict."""
@@ -95,8 +109,11 @@ class Metrics:
 
     def checked(self, receipts: Receipts) -> None:
         """Count what became of the checks since this was last told."""
-        for check, receipt in receipts.news():
-            self.meter.add(all_.CHECKS, (check, str(receipt)))
+        for check, receipt in receipts.news().items():
+            key = (check, receipt._value_)
+            [row] = self.meter.rows(key) or self.meter.remember(key, (all_.CHECKS, key))
+            with self.meter.lock:
+                row[0] += 1
 
     def admitted(self, admission: Admission) -> None:
         """Count what the residency rules said of a destination."""
@@ -116,15 +133,25 @@ class Metrics:
 
     def called(self, call: Called) -> None:
         """Count one model call."""
-        meter, where = self.meter, self._where(call)
-        meter.observe(all_.DURATION, (*where, call.error), call.seconds)
-        for kind, tokens in (("input", call.input), ("output", call.output)):
-            if tokens is not None and tokens >= 0:
-                meter.observe(all_.USAGE, (*where, kind), tokens)
-        if call.first is not None:
-            meter.observe(all_.FIRST, where, call.first)
+        key = (
+            call[:5],
+            call.error,
+            call.answered,
+            call.first is None,
+            call.input is None,
+            call.output is None,
+        )
+        rows = iter(self.meter.rows(key) or self._call_rows(key, call))
+        with self.meter.lock:
+            place(next(rows), all_.TIMES, call.seconds)
+            if call.first is not None:
+                place(next(rows), all_.TIMES, call.first)
+            if call.input is not None:
+                place(next(rows), all_.TOKENS, max(0, call.input))
+            if call.output is not None:
+                place(next(rows), all_.TOKENS, max(0, call.output))
         if self.lines and call.error not in GAVE_UP:
-            self._compare(call, where[2])
+            self._compare(call, self.model(call.model, call.answered))
 
     def _compare(self, call: Called, model: str) -> None:
         """Count a call for each line that it is held to: until the answer, of a stream until its first bytes."""
@@ -147,7 +174,12 @@ class Metrics:
 
     def requested(self, method: str, endpoint: str, status: int, seconds: float) -> None:
         """Count one request to the gateway; status 0: its client left before an answer began."""
-        self.meter.observe(all_.REQUESTS, (_method(method), endpoint, str(status or "")), seconds)
+        key = (method, endpoint, status)
+        rows = self.meter.rows(key)
+        if rows is None:
+            rows = self.meter.remember(key, (all_.REQUESTS, (_method(method), endpoint, str(status or ""))))
+        with self.meter.lock:
+            place(rows[0], all_.REQUEST_TIMES, seconds)
 
     def put(self, numbers: Mapping[Instrument, Sequence[tuple[Labels, float]]]) -> None:
         """Put in what is counted elsewhere."""
@@ -162,9 +194,23 @@ class Metrics:
         """The model as a label."""
         return _bounded(self._models, name, answered)
 
-    def _where(self, call: Called) -> Labels:
+    def _call_rows(self, key: object, call: Called) -> tuple[Row, ...]:
+        """The rows of a call; remembered once its model has a name: until then it may come to have one."""
+        series = list(self._series(call))
+        named = self.model(call.model) == call.model
+        return self.meter.remember(key if named else None, *series)
+
+    def _series(self, call: Called) -> Iterator[tuple[Instrument, Labels]]:
+        """The series that a call counts on: duration, first bytes, tokens in and out, as far as there are such."""
         model = self.model(call.model, call.answered)
-        return (call.operation, call.provider, model, call.host, str(call.port or ""))
+        where = (call.operation, call.provider, model, call.host, str(call.port or ""))
+        yield all_.DURATION, (*where, call.error)
+        if call.first is not None:
+            yield all_.FIRST, where
+        if call.input is not None:
+            yield all_.USAGE, (*where, "input")
+        if call.output is not None:
+            yield all_.USAGE, (*where, "output")
 
 
 def _bounded(known: set[str], name: str, new: bool) -> str:

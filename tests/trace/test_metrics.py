@@ -79,6 +79,27 @@ def test_names_that_callers_choose_are_bounded() -> None:
     assert set(re.findall(r'tenant="([^"]+)"', text)) == {OTHER, *(f"t{n}" for n in range(NAMES))}
 
 
+def test_a_model_has_its_name_from_its_first_answer_on() -> None:
+    """What failed before counts as `_OTHER`, what fails afterwards under the model: labels are not fixed too early."""
+    metrics = Metrics()
+    for answered in (False, False, True, False):
+        metrics.called(called("m", error="" if answered else "503", answered=answered))
+    counted = metrics.meter.snapshot()[all_.DURATION.name]
+    assert {labels[2:]: sum(row[1:]) for labels, row in counted.items()} == {
+        (OTHER, "api.test", "443", "503"): 2,
+        ("m", "api.test", "443", ""): 1,
+        ("m", "api.test", "443", "503"): 1,
+    }
+
+
+def test_a_provider_s_odd_numbers_do_no_harm() -> None:
+    """A count below zero is none: a sum that goes down would read as a process that began anew."""
+    metrics = Metrics()
+    metrics.called(called()._replace(input=-5, output=None))
+    [row] = metrics.meter.snapshot()[all_.USAGE.name].values()
+    assert (row[0], sum(row[1:])) == (0, 1)
+
+
 def test_the_series_of_an_instrument_are_bounded() -> None:
     """What comes beyond a thousand label sets is counted together, and nothing is lost."""
     meter = Meter()

@@ -22,7 +22,7 @@ from guard.policy import names
 from guard.policy.attach import Asked
 from guard.policy.decide import decide, judges, may_call, numbers
 from guard.refusals import Reply, choices_of, refused
-from guard.sentences import HISTORY, message_for
+from guard.sentences import HISTORY, message_for, spoken
 from guard.stream import StreamGate
 from guard.trace import records, spans
 from guard.trace.metrics import Called
@@ -188,6 +188,7 @@ class Call:
 
     def _bind(self, headers: Headers) -> None:
         """Hold the call to the policy for its tenant, path and model, and for what it asks; raises BadRequest."""
+        self.exchange.languages = self.exchange.languages or spoken(headers)
         names = wanted(headers)
         attached = self.guard.attached
         if attached is None:
@@ -365,7 +366,7 @@ class Call:
         blocking = verdict.blocking
         if blocking is None:
             return None
-        return refused(self.policy, blocking, verdict)
+        return refused(self.policy, blocking, verdict, self.exchange.languages)
 
     def _commit(self, screened: Screened, out: bytes, refusal_: Refused | None) -> Flow[None]:
         span = self._span
@@ -411,7 +412,7 @@ class Call:
         self.guard.metrics.found(verdict)
         self.exchange.receipts.note(check, Receipt.FAILED_CLOSED if blocked else Receipt.FAILED_OPEN)
         if blocked:
-            raise refused(self.policy, blocked, verdict)
+            raise refused(self.policy, blocked, verdict, self.exchange.languages)
 
     def _commit_bad(self, bad: BadRequest) -> Flow[None]:
         span = self._span
@@ -509,7 +510,7 @@ class Call:
         if blocking is not None and (
             refusal.status(blocking.finding.kind) == 503 or not self._known(status, data)
         ):
-            raise refused(self.policy, blocking, screened.verdict)
+            raise refused(self.policy, blocking, screened.verdict, self.exchange.languages)
         changed = jsonbody.replace(data, screened.changes)
         changed = jsonbody.drop(changed, reading.stale(tuple(screened.changes)))
         if blocking is not None:
@@ -561,7 +562,7 @@ class Call:
         self.action = max(self.action, verdict.enforced)
         blocking = verdict.blocking
         self.finish(verdict, error=blocking.finding.kind if blocking else "")
-        return refused(self.policy, blocking, verdict) if blocking else None
+        return refused(self.policy, blocking, verdict, self.exchange.languages) if blocking else None
 
     def _worded(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
         """An error that is not JSON: an application's own words stay, screened; a provider's page does not."""
@@ -575,7 +576,7 @@ class Call:
         self.action = max(self.action, screened.verdict.enforced)
         self.finish(screened.verdict, error=str(status))
         if screened.verdict.blocking is not None:
-            raise refused(self.policy, screened.verdict.blocking, screened.verdict)
+            raise refused(self.policy, screened.verdict.blocking, screened.verdict, self.exchange.languages)
         return Reply(status, screened.changes.get("", text).encode())
 
     def _known(self, status: int, data: Any) -> bool:
@@ -585,7 +586,7 @@ class Call:
     def _blocked(self, verdict: Verdict, data: Any) -> Any:
         assert self.endpoint is not None
         blocks = [d for d in verdict.decisions if d.enforced is Action.BLOCK]
-        message = message_for(self.policy, blocks[0], Stage.OUTPUT)
+        message = message_for(self.policy, blocks[0], Stage.OUTPUT, self.exchange.languages)
         self.exchange.released.add(self.exchange.digest(message))
         return refusal.blocked_response(self.endpoint, data, message, choices_of(blocks))
 

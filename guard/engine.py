@@ -63,7 +63,7 @@ class Exchange:
     `streamed`) and not screened twice. `judge` is the moderation service of its model call. `unknown` says that
     it goes on from what guard does not know any more: a placeholder could be another's, so none comes back.
     `paths` and `asked` are the paths of its mounts and the policies that it asks for, where some are attached;
-    `lease` keeps the workers of its policy version.
+    `lease` keeps the workers of its policy version. `languages` are those that the caller asks for.
     """
 
     identity: Identity
@@ -81,6 +81,7 @@ class Exchange:
     judge: tuple[str, str] | None = None
     paths: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
     lease: Any = None
     streamed: dict[str, StringIO] = field(default_factory=dict)
     _subjects: dict[Finding, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from guard.errors import BadRequest, Outage, Refused
 from guard.policy.model import Policy
-from guard.sentences import message_for
+from guard.sentences import Languages, message_for
 from guard.types import Decision, Verdict
 from guard.wire import jsonbody, refusal
 
@@ -28,12 +28,12 @@ class Reply:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-def refused(policy: Policy, blocking: Decision, verdict: Verdict) -> Refused:
+def refused(policy: Policy, blocking: Decision, verdict: Verdict, languages: Languages = ()) -> Refused:
     """The refusal that a blocking decision means: its kind is the code, its path the parameter."""
     finding = blocking.finding
     return Refused(
         finding.kind,
-        message_for(policy, blocking, verdict.stage),
+        message_for(policy, blocking, verdict.stage, languages),
         param=finding.path,
         status=refusal.status(finding.kind),
         verdict=verdict,

@@ -186,7 +186,7 @@ class StreamGate:
             return self._end(Item(event))
         data = jsonbody.parse(event.data.encode("utf-8", "surrogatepass"), self._state.limits)
         if not isinstance(data, dict):
-            return self._break_off("guard.opaque.field", sentence("guard.opaque.field", "", Stage.OUTPUT))
+            return self._break_off("guard.opaque.field", self._said("guard.opaque.field"))
         lanes = self._state.lanes
         parsed = read_event(self._state.endpoint, data, lanes)
         if len(lanes) + sum(d.lane not in lanes for d in parsed.deltas) > LANES:
@@ -209,8 +209,11 @@ class StreamGate:
         self._state.items.append(item)
         self._state.queued += len(item.event.raw)
         if self._state.queued > QUEUE_BYTES:
-            item.failure = (UNSCREENED.kind, sentence(UNSCREENED.kind, "", Stage.OUTPUT))
+            item.failure = (UNSCREENED.kind, self._said(UNSCREENED.kind))
             self._state.items = deque([item])
+
+    def _said(self, kind: str) -> str:
+        return sentence(kind, "", Stage.OUTPUT, self._state.exchange.languages)
 
     def _end(self, item: Item) -> list[Op]:
         """Take the last event: what is held of the lanes leaves before it."""

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetPydanticSchema,
+    PlainValidator,
     ValidationError,
     WithJsonSchema,
     model_validator,
@@ -292,13 +293,36 @@ def _recognizer(name: str) -> str:
 PresidioRecognizer = Annotated[str, AfterValidator(_recognizer), enum(names.PRESIDIO_RECOGNIZERS)]
 
 
+_TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+
+
+_LONGEST = 2000
+
+
 def _message(value: Any) -> Any:
-    if isinstance(value, dict):
-        raise wrong("a text per language is not built yet: write one text")
+    texts = value if isinstance(value, Mapping) else {"en": value}
+    if not texts or not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in texts):
+        raise wrong("is no text by language: write {en: Please ask otherwise., zh: 请换一种问法。}")
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise wrong("is no text: put it in quotes")
+    if any(len(text) > _LONGEST for text in texts.values()):
+        raise wrong(f"is too long: write at most {_LONGEST} characters")
+    if isinstance(value, Mapping) and not all(texts.values()):
+        raise wrong("has an empty text: write one for each language, or take the language out")
     return value
 
 
-Message = Annotated[str, BeforeValidator(_message), Field(max_length=2000)]
+_TEXT = {"type": "string", "maxLength": _LONGEST}
+_TEXTS = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"pattern": f"^{_TAG.pattern}$"},
+    "additionalProperties": {**_TEXT, "minLength": 1},
+}
+Message = Annotated[
+    str | Mapping[str, str], PlainValidator(_message), WithJsonSchema({"oneOf": [_TEXT, _TEXTS]})
+]
+"""One text, or language tag to text; the first is said where none of the languages is asked for."""
 
 
 def _selector(path: str) -> str:

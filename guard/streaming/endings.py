@@ -52,8 +52,8 @@ class Endings:
 
     def refuse(self, ending: Ending) -> list[Op]:
         """End a choice: the policy's message, `content_filter`, and nothing of what was blocked."""
-        kind = ending.blocking.finding.kind
-        message = message_for(self._state.policy, ending.blocking, Stage.OUTPUT)
+        kind, languages = ending.blocking.finding.kind, self._state.exchange.languages
+        message = message_for(self._state.policy, ending.blocking, Stage.OUTPUT, languages)
         if kind.startswith("guard.") and kind != "guard.tool":  # what the model itself did is no outage
             return self.fail(kind, message)
         self._state.code = kind

@@ -333,10 +333,26 @@ def test_traffic_is_read_strictly(problems: Problems, text: str, expected: str) 
     assert expected in problem
 
 
+MESSAGES = [
+    ("{en: no, ZH: x}", "is no text by language"),
+    ("{}", "is no text by language"),
+    ("{en: ''}", "has an empty text"),
+    ("{en: [a]}", "messages.input"),
+    ("5", "messages.input"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), MESSAGES)
+def test_words_by_language_are_read_strictly(problems: Problems, text: str, expected: str) -> None:
+    """D12: a tag that is none, an empty text, another type: refused once, with its line."""
+    [problem] = problems(f"messages:\n  input: {text}\n")
+    assert problem.startswith("2:messages.input")
+    assert expected in problem
+
+
 UNBUILT = [
     "exceptions: [{kind: pii.phone, tenant: acme}]",
     "trace: {content: redacted}",
-    "messages: {input: {en: no, zh: 不}}",
 ]
 
 

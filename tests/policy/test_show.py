@@ -113,3 +113,13 @@ def test_steps_that_mean_nothing_are_refused(problems: Problems, text: str, expe
     """D12: a list of steps is held to the laws of a ladder."""
     [problem] = problems(f"input:\n  rules:\n    pii.*: {text}\n")
     assert problem.startswith(f"3:{expected}")
+
+
+def test_words_by_language_are_shown_as_they_are_written(tmp_path: Path) -> None:
+    """Tags, quotes and line breaks in them load again; an extending file's words stand for its pack's."""
+    (tmp_path / "pack.yaml").write_text('messages: {input: "no", output: {en: "x"}}')
+    said = {"zh-Hant": "不：#{}\n", "no": '"'}
+    (tmp_path / "own.yaml").write_text(f"extends: [./pack.yaml]\nmessages: {json.dumps({'input': said})}")
+    first = load(tmp_path / "own.yaml")
+    assert (first.policy.messages.input, first.policy.messages.output) == (said, {"en": "x"})
+    assert reloaded(to_yaml(first), tmp_path).policy.sha256 == first.policy.sha256

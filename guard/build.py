@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -313,11 +314,11 @@ def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch 
         return None
     from guard.dispatch import Dispatch
     from guard.traffic.prices import Prices
+    from guard.traffic.targets import problems
 
     prices = Prices(traffic.budget.prices)
-    for model in dict.fromkeys(model for models in traffic.fallbacks.values() for model in models):
-        if problem := prices.problem(model):
-            raise SetupError(f"traffic.fallbacks: {model} {problem}")
+    for problem in problems(traffic, datetime.now(UTC).date()):
+        raise SetupError(problem)
     limits = _open_limits(traffic.limits, settings, guard) if traffic.limits.limited else None
     budget = _open_budget(traffic.budget, settings, guard, prices) if traffic.budget.limited else None
     return Dispatch(

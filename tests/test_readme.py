@@ -68,3 +68,12 @@ def test_the_policy_loads(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text(block)
     assert load_policy(tmp_path / "acme.yaml").policy == "acme"
     assert len(block.splitlines()) <= 10
+
+
+def test_what_is_out_of_scope_is_said() -> None:
+    """D31: each of OWASP's ten risks has its row; poisoning and misinformation are out of scope, and said to be."""
+    page = (ROOT / "SECURITY.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| (LLM\d\d) [^|]*\| (.*) \|$", page, re.MULTILINE))
+    assert [*rows] == [f"LLM{number:02}" for number in range(1, 11)]
+    assert {name for name, text in rows.items() if text.startswith("out of scope")} == {"LLM04", "LLM09"}
+    assert rows["LLM03"].startswith("covered for guard's own parts")

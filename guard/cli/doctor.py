@@ -157,9 +157,24 @@ def _world(loaded: Loaded, settings: Settings, upstream: str) -> Iterator[Check]
             if found.purpose != "judge":  # that one is asked, below
                 yield _destination(found)
         yield from _letters(guard)
+        yield from _models(guard)
         yield from _judge(guard, base)
     finally:
         guard.close()
+
+
+def _models(guard: Guard) -> Iterator[Check]:
+    """Models that stop answering within 90 days, where the policy names any to be asked in another's place."""
+    import datetime
+
+    from guard.traffic.targets import ending, named
+
+    traffic = guard.policy.traffic
+    if not named(traffic):
+        return
+    ends = [*ending(traffic, datetime.datetime.now(datetime.UTC).date())]
+    what = "; ".join(ends) or "none of those named stops answering within 90 days"
+    yield Check("models", "look" if ends else "ok", what, {"ending": ends})
 
 
 def _letters(guard: Guard) -> Iterator[Check]:

@@ -19,6 +19,7 @@ from guard.errors import PolicyError
 
 if TYPE_CHECKING:
     from guard.policy.difference import Difference
+    from guard.policy.resolve import Loaded
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,13 +44,17 @@ def check(source: Source = "default", as_json: AsJson = False) -> None:
     from guard.build import idle_rules
     from guard.policy.check import warnings
     from guard.policy.load import load
+    from guard.traffic.targets import ending, problems
 
+    today = datetime.datetime.now(datetime.UTC).date()
     try:
         loaded = load(source)
+        if found := [*problems(loaded.policy.traffic, today)]:
+            raise PolicyError([_placed(loaded, *problem.split(": ", 1)) for problem in found])
     except PolicyError as error:
         _fail(error, as_json)
-    today = datetime.datetime.now(datetime.UTC).date()
-    noted = [*warnings(loaded, today), *idle_rules(loaded.policy)]
+    ends = (f"traffic: {line}" for line in ending(loaded.policy.traffic, today))
+    noted = [*warnings(loaded, today), *ends, *idle_rules(loaded.policy)]
     policy, loosened = loaded.policy, [str(loosening) for loosening in loaded.loosenings]
     if as_json:
         names = {"policy": policy.policy, "version": policy.version, "sha256": policy.sha256}
@@ -187,6 +192,15 @@ def _show_differences(found: Sequence[Difference]) -> None:
 
 
 _TRENDS = {"tighter": "green", "looser": "red", "other": "yellow"}
+
+
+def _placed(loaded: Loaded, key: str, text: str) -> str:
+    """A problem of a value with the file and line that gave the value."""
+    from guard.policy.source import Problem
+
+    path = ("traffic", "fallbacks") if key.startswith("traffic.fallbacks") else ("traffic", "budget", "then")
+    file, _, line = loaded.values[path][1].rpartition(":")
+    return Problem.at(file, int(line), key, text)
 
 
 def _fail(error: PolicyError, as_json: bool) -> Any:

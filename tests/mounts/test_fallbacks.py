@@ -151,15 +151,15 @@ def test_a_model_without_a_price_is_left_out(client: Connect, provider: Starlett
 
 
 def test_a_context_that_is_too_short_is_left_out(client: Connect, provider: Starlette, guarded: Any) -> None:
-    """gpt-4 reads 8,192 tokens: a longer call does not fall back to it."""
-    guard = guarded("fallbacks: {m: [m, gpt-4]}")
+    """GLM-4-AirX reads 8,000 tokens: a longer call does not fall back to it."""
+    guard = guarded("fallbacks: {m: [m, GLM-4-AirX]}")
     sdk = client(guard, max_retries=0)
     provider.state.script.fail("chat", "503")
-    assert sdk.chat("hi", max_tokens=50).model == "gpt-4"
+    assert sdk.chat("hi", max_tokens=50).model == "GLM-4-AirX"
     provider.state.script.fail("chat", "503")
     with pytest.raises(openai.InternalServerError):
         sdk.chat("word " * 20_000, max_tokens=50)
-    assert models(provider) == ["m", "gpt-4", "m"]
+    assert models(provider) == ["m", "GLM-4-AirX", "m"]
 
 
 @pytest.mark.anyio

@@ -75,6 +75,7 @@ def issue(
 
 
 HERE = "127.0.0.1"
+PROMPT = b"a prompt"
 ROOT = issue(HERE)
 GOOD = issue(HERE, ROOT)
 BAD = {
@@ -109,7 +110,9 @@ def serving(
                 client.settimeout(5)
                 begun.append(client.recv(3, socket.MSG_PEEK))
                 with context.wrap_socket(client, server_side=True) as wrapped:
-                    wrapped.recv(65536)
+                    asked = b""
+                    while not asked.endswith(PROMPT) and (more := wrapped.recv(65536)):
+                        asked += more  # what is not read would cut the answer off
                     wrapped.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
 
     thread = threading.Thread(target=accept, daemon=True)
@@ -132,14 +135,14 @@ def trusting(folder: Path) -> ssl.SSLContext:
 def posted(url: str, context: ssl.SSLContext) -> int:
     admit = admitter(jurisdictions=None, declared={}, named=[url])
     with httpx2.Client(transport=SyncAdmittingTransport(admit, context=context)) as client:
-        return client.post(url, content=b"a prompt").status_code
+        return client.post(url, content=PROMPT).status_code
 
 
 async def apost(url: str, context: ssl.SSLContext) -> int:
     admit = admitter(jurisdictions=None, declared={}, named=[url])
     transport = AsyncAdmittingTransport(Egress(admit, context=context), owns=True)
     async with httpx2.AsyncClient(transport=transport) as client:
-        return (await client.post(url, content=b"a prompt")).status_code
+        return (await client.post(url, content=PROMPT)).status_code
 
 
 async def post(kind: str, url: str, context: ssl.SSLContext) -> int:

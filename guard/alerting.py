@@ -16,7 +16,7 @@ from guard.trace import records
 from guard.trace.instruments import Instrument
 from guard.trace.metrics import Line
 from guard.trace.ticker import Ticker
-from guard.traffic.alerts import BUDGET, EVERY_S, SHARES, SPIKE, Change, Sample, Watch, lines
+from guard.traffic.alerts import BUDGET, EVERY_S, GLASS, SHARES, SPIKE, Change, Sample, Watch, lines
 from guard.traffic.webhook import Webhook
 
 if TYPE_CHECKING:
@@ -88,6 +88,14 @@ class Alerting:
             self._tell(
                 BUDGET, words, True, spent, limit, scope=records.identifier(scope) or "", percent=percent
             )
+
+    def glass(self, kind: str, ticket: str, until: float, broken: bool) -> None:
+        """Tell that a rule only flags for a while (`guard break-glass`), and that it acts again."""
+        if self._lookout.holds():
+            words = (
+                f"{kind} is only flagged, {ticket}" if broken else f"{kind} meets its rule again, {ticket}"
+            )
+            self._tell(GLASS, words, broken, until, 0.0, ticket=ticket, kind=kind)
 
     def _sample(self) -> Sample:
         counted = self._guard.metering.counted()

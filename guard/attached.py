@@ -6,15 +6,18 @@ is then held to one guard of one policy, whose digest stands on its spans.
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from guard.errors import BadRequest
 from guard.policy.attach import Asked, Attachment, bound, foreseen, names
 from guard.policy.model import Policy
-from guard.policy.resolve import combine
+from guard.policy.resolve import as_loaded, combine
+from guard.policy.waivers import NEVER, ExceptionRow, Waiver, forbidden
 
 if TYPE_CHECKING:
     from guard.guard import Guard
@@ -22,36 +25,83 @@ if TYPE_CHECKING:
 HEADER = b"x-guard-policy"
 """By which a request asks for a stricter policy."""
 
-_READY = 64
-"""Sets that are compiled at start; further ones are when a request first meets them."""
+_READY, _LOOKED_AT = 64, 4096
+"""Sets that are compiled at start, of so many requests foreseen; others when a request first meets them."""
 
 # Where a path names the model that answers.
 _IN_PATH = re.compile(r"/(?:deployments|engines|models)/([^/]+)")
 
 
-class Attached:
-    """The guards of a policy with what it attaches. Thread-safe; `make` compiles a policy beside the guard's own."""
+_Key = tuple[frozenset[int], tuple[tuple[int, Waiver], ...], tuple[Waiver, ...]]
 
-    def __init__(self, guard: Guard, make: Callable[[Policy], Guard]) -> None:
-        self._policy, self._make = guard.policy, make
+
+class Attached:
+    """The guards of a policy with what it attaches. Thread-safe; `make` compiles a policy beside the guard's own.
+
+    Exceptions and broken glass make guards of their own: each holds for a while, by the wall clock `now`.
+    """
+
+    def __init__(
+        self, guard: Guard, make: Callable[[Policy], Guard], now: Callable[[], float] = time.time
+    ) -> None:
+        self._policy, self._make, self._now = guard.policy, make, now
+        self._root = guard.root
         self._rows: Sequence[Attachment] = guard.policy.attach
         self._names = frozenset(names(self._rows))
+        self._excepting = bool(self._exceptions(range(len(self._rows))))
         self._lock = threading.Lock()
-        self._guards = {frozenset[int](): guard}
-        for held in list(foreseen(self._rows))[:_READY]:
-            self._guard(held)
+        self._guards: dict[_Key, Guard] = {(frozenset(), (), ()): guard}
+        tenants = [row.tenant for _, row in self._exceptions(range(len(self._rows)))]
+        known = dict.fromkeys(map(self._key, itertools.islice(foreseen(self._rows, tenants), _LOOKED_AT)))
+        for key in itertools.islice(known, _READY):
+            self._guard(key)
 
     def choose(self, asked: Asked) -> Guard:
         """The guard of the policy that holds for a request: the policy with all that is attached for it."""
-        held = bound(self._rows, asked)
-        return self._guards.get(held) or self._guard(held)
+        key = self._key(asked)
+        return self._guards.get(key) or self._guard(key)
 
-    def _guard(self, held: frozenset[int]) -> Guard:
+    def _key(self, asked: Asked) -> _Key:
+        held = bound(self._rows, asked)
+        key: _Key = (held, (), ())
+        if self._excepting or self._root.glass:
+            now = self._now()
+            excepted = [(of, row) for of, row in self._exceptions(held) if row.holds(asked.tenant, now)]
+            key = (held, tuple((of, row.waiver) for of, row in excepted), self._broken(now))
+        return key
+
+    def _exceptions(self, held: Iterable[int]) -> list[tuple[int, ExceptionRow]]:
+        """The exceptions of the policy (-1) and of what is attached, each with whose rules it loosens."""
+        mine = [(-1, row) for row in self._policy.exceptions]
+        return mine + [(n, row) for n in sorted(held) for row in self._rows[n].under.policy.exceptions]
+
+    def _broken(self, now: float) -> tuple[Waiver, ...]:
+        return tuple(glass.waiver for glass in self._root.glass if now < glass.until)
+
+    def _guard(self, key: _Key) -> Guard:
         with self._lock:
-            if held not in self._guards:
-                others = [self._rows[number].under for number in sorted(held)]
-                self._guards[held] = self._make(combine(self._policy, others).policy)
-            return self._guards[held]
+            if key not in self._guards:
+                self._guards[key] = self._make(self._combined(*key))
+            return self._guards[key]
+
+    def _combined(
+        self, held: frozenset[int], excepted: Sequence[tuple[int, Waiver]], broken: Sequence[Waiver]
+    ) -> Policy:
+        """The policy with what is attached; an exception loosens the rules of the file that grants it alone."""
+        unders = {n: self._rows[n].under for n in sorted(held)}
+        approved = combine(self._policy, list(unders.values())).policy if held else self._policy
+        if not excepted and not broken:
+            return approved
+
+        def of(number: int) -> list[Waiver]:
+            return [waiver for n, waiver in excepted if n == number]
+
+        lenient = self._policy.waive(of(-1))
+        others = [as_loaded(under.policy.waive(of(n))) for n, under in unders.items()]
+        made = combine(lenient, others).policy if held else lenient
+        never = (*NEVER, *approved.break_glass.never)
+        opened = [waiver for waiver in broken if not forbidden(waiver.kind, never)]
+        return made.waive(opened).standing_for(approved, [*(waiver for _, waiver in excepted), *opened])
 
     def candidates(self, path: str, model: object) -> tuple[str, ...] | None:
         """The models that may answer a request, as its body and its path name them; None where nobody says."""

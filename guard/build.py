@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from guard import destinations
 from guard.attached import Attached
 from guard.errors import SetupError
+from guard.glass import FILE, GlassWatch
 from guard.keys import Keys
 from guard.kinds import KINDS, NAMES, matches
 from guard.policy.decide import least_score, rule_for, wanted
@@ -87,6 +88,8 @@ def build(
         destinations.check(guard, "trace copy", "alerts", "heads")
         _warm(policy)
     attach(guard, start=detecting)
+    if detecting:
+        guard.glass_watch = GlassWatch(guard, settings.home.expanduser() / FILE, attach)
     return guard
 
 
@@ -98,7 +101,7 @@ def attach(guard: Guard, *, start: bool = True) -> None:
         guard.join(made)
         return made
 
-    if guard.policy.attach:
+    if guard.policy.attach or guard.policy.exceptions or guard.root.glass:
         guard.attached = Attached(guard, make)
 
 

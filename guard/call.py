@@ -21,6 +21,7 @@ from guard.placement import Request, forgetful, settle
 from guard.policy import names
 from guard.policy.attach import Asked
 from guard.policy.decide import decide, judges, may_call, numbers
+from guard.policy.waivers import applied
 from guard.refusals import Reply, choices_of, refused
 from guard.sentences import HISTORY, message_for, spoken
 from guard.stream import StreamGate
@@ -206,6 +207,11 @@ class Call:
         models = () if models is None and not self._change else models
         self._hold(attached.choose(Asked(exchange.identity.tenant, exchange.paths, models, exchange.asked)))
 
+    def _waived(self, verdict: Verdict) -> list[str]:
+        """Name the exceptions by which something went on that the rules would have stopped or taken out."""
+        decided = ((d.finding.kind, d.action, d.enforced) for d in verdict.decisions)
+        return applied(self.policy.waivers, str(verdict.stage), decided)
+
     def _hold(self, guard: Guard) -> None:
         if guard is not self.guard:
             self.guard, self.policy = guard, guard.policy
@@ -383,6 +389,8 @@ class Call:
                 admission=self.admission,
             )
         )
+        if self.policy.waivers:
+            span.set(spans.WAIVED, self._waived(screened.verdict) or None)
         self._events(span, screened.verdict)
         if refusal_ is not None:
             span.error(refusal_.code)
@@ -669,6 +677,8 @@ class Call:
         span.set(spans.RELEASED_UNCHECKED, self._unchecked or None)
         if verdict is not None:
             self._events(span, verdict)
+            if self.policy.waivers:
+                span.set(spans.WAIVED, self._waived(verdict) or None)
         error = error or (str(status) if status >= 400 else "")
         if error:
             span.error(error)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from guard.alerting import Alerting
     from guard.attached import Attached
     from guard.dispatch import Dispatch
+    from guard.glass import Glass, GlassWatch
     from guard.outside.egress import Egress, SyncAdmittingTransport
     from guard.services.detector import Detector
     from guard.trace.heads import HeadsPost
@@ -96,6 +97,8 @@ class Guard:
         self.lease: Lease | None = Lease(self)
         self.reloading = threading.Lock()
         self.refused_reload = ""
+        self.glass: tuple[Glass, ...] = ()
+        self.glass_watch: GlassWatch | None = None
         self._root: Guard | None = None
         self.collector: OtlpCopy | None = None
         self.heads: HeadsPost | None = None
@@ -149,6 +152,8 @@ class Guard:
         if self.heads is not None:
             self.heads.close()
         self.metering.close()
+        if self.glass_watch is not None:
+            self.glass_watch.close()
 
     async def disconnect(self) -> None:
         """Close the running loop's connections, those of the attached policies too."""
@@ -228,6 +233,8 @@ class Guard:
 
     def _begin(self) -> None:
         self.metering.start()
+        if self.glass_watch is not None:
+            self.glass_watch.start()
         if (alerting := self.current.alerting) is not None:
             alerting.start()
 

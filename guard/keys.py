@@ -90,6 +90,11 @@ class Keys:
         return derive(self._master, "clients")
 
     @cached_property
+    def glass(self) -> bytes:
+        """Key of the seal on what `guard break-glass` writes."""
+        return derive(self._master, "break-glass")
+
+    @cached_property
     def memo(self) -> bytes:
         """Key of in-process caches (moderation answers, screened segments)."""
         return derive(self._master, "memo")

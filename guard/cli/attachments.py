@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,15 @@ def explain(loaded: Loaded, request: Asked) -> dict[str, Any]:
             {"policy": row.policy, "origin": row.origin, "holds": not why, "why": _WHY[why]}
             for row, why in zip(rows, unmet, strict=True)
         ],
-        "differences": [asdict(d) for d in differences(loaded, found) if d.key != "attach"],
+        "exceptions": [
+            f"{row.origin}  {row.kind} is only flagged until {row.until}: {row.ticket}, {row.approved_by}"
+            for of in (loaded, *held)
+            for row in of.policy.exceptions
+            if row.holds(request.tenant, time.time())
+        ],
+        "differences": [
+            asdict(d) for d in differences(loaded, found) if d.key not in ("attach", "exceptions")
+        ],
     }
 
 
@@ -61,5 +70,6 @@ def lines(said: dict[str, Any]) -> list[str]:
     return [
         f"{said['policy']} decides, sha256 {said['sha256'][:16]}…",
         *(rows or ["nothing is attached"]),
+        *said["exceptions"],
         *(["tighter than the policy alone:", *changed] if changed else []),
     ]

@@ -39,6 +39,7 @@ def root(
 def _verbs() -> None:
     from guard.cli import (
         audit,
+        breakglass,
         coverage,
         demo,
         doctor,
@@ -61,6 +62,7 @@ def _verbs() -> None:
     app.command("coverage")(coverage.coverage)
     app.command("reveal")(reveal.reveal)
     app.command("why")(why.why)
+    app.command("break-glass")(breakglass.break_glass)
     app.command("doctor")(doctor.doctor)
     app.add_typer(policy.app, name="policy")
     app.add_typer(keys.app, name="keys")

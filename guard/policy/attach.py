@@ -104,13 +104,13 @@ def names(rows: Iterable[Attachment]) -> list[str]:
     return sorted({row.header for row in rows if row.header})
 
 
-def foreseen(rows: Sequence[Attachment]) -> Iterator[frozenset[int]]:
-    """The sets of attachments that requests will meet, each once: every one alone named, and nothing known."""
-    tenants = [*_samples(row.tenants for row in rows), "default"]
+def foreseen(rows: Sequence[Attachment], more_tenants: Iterable[str] = ()) -> Iterator[Asked]:
+    """Requests that will come, one for each that is told apart: every condition met, none, and nothing known."""
+    tenants = [*_samples([*(row.tenants for row in rows), more_tenants]), "default"]
     paths = [(path,) for path in _samples(row.paths for row in rows)]
     models = [*((model,) for model in _samples(row.models for row in rows)), None]
     asked = [(), *((name,) for name in names(rows))]
-    return iter(dict.fromkeys(bound(rows, Asked(*each)) for each in product(tenants, paths, models, asked)))
+    return (Asked(*each) for each in product(tenants, paths, models, asked))
 
 
 def _samples(patterns: Iterable[Iterable[str]]) -> list[str]:

@@ -29,6 +29,7 @@ def warnings(loaded: Loaded, today: datetime.date) -> list[str]:
         *_idle_traffic(policy),
         *_idle_alerts(policy),
         *_dates(policy, today),
+        *_excepted(policy, today),
     ]
     return list(dict.fromkeys(found))
 
@@ -139,6 +140,17 @@ def _idle_alerts(policy: Policy) -> Iterator[str]:
 def _changed(node: Node, *keys: str) -> Iterator[str]:
     """The keys of a mapping that are not as they are when nobody writes them."""
     return (key for key in keys if getattr(node, key) != type(node).model_fields[key].default)
+
+
+def _excepted(policy: Policy, today: datetime.date) -> Iterator[str]:
+    for row in policy.exceptions:
+        what = f"exceptions ({row.origin}): {row.kind} for {row.tenant} ({row.ticket}, {row.approved_by})"
+        ended = datetime.date.fromisoformat(row.until) < today
+        yield (
+            f"{what}: ended on {row.until}: take it out"
+            if ended
+            else f"{what}: only flagged until {row.until}"
+        )
 
 
 def _dates(policy: Policy, today: datetime.date) -> Iterator[str]:

@@ -171,6 +171,7 @@ Countries = Annotated[
 ]
 Locale = Annotated[str, one_of(names.LOCALES, "locale of fakes"), enum(names.LOCALES)]
 Endpoint = Annotated[str, one_of(names.ENDPOINTS, "endpoint that can be allowed"), enum(names.ENDPOINTS)]
+Stages = Literal["input", "output", "both"]
 NamesBy = Literal["gazetteer", "off"]
 Engine = Literal["none", "spacy", "stanza", "transformers", "gliner"]
 Language = Annotated[

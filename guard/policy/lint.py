@@ -36,6 +36,7 @@ def lint(source: Source, more_kinds: frozenset[str], *, complete: bool = True) -
     policy = _validate(source)
     if policy is not None:
         _check_judge(source, policy)
+        _check_excepted(source, policy, known, complete)
         if complete:
             _check_cases(source, policy.tests, known)
     return policy
@@ -180,6 +181,16 @@ def _check_judge(source: Source, policy: Policy) -> None:
             ("moderation", "by"),
             f"off leaves output.rules.{acting[0]} without a judge: take one of the two out",
         )
+
+
+def _check_excepted(source: Source, policy: Policy, known: frozenset[str], complete: bool) -> None:
+    """An exception names kinds that are there, and so does what break-glass never opens."""
+    named: list[tuple[KeyPath, str]]
+    named = [(("exceptions", n, "kind"), row.kind) for n, row in enumerate(policy.exceptions)]
+    named += [(("break_glass", "never", n), kind) for n, kind in enumerate(policy.break_glass.never)]
+    for path, kind in named:
+        if complete and not any(matches(kind, each) for each in known):
+            source.problem(path, _unknown_kind(kind, known))
 
 
 # Sentences.

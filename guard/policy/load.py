@@ -122,7 +122,10 @@ class _Loader:
         rows, problems = self._attached(source, policy)
         if source.problems or problems:
             raise source.error(*problems)
-        loaded = resolve(source, policy.model_copy(update={"attach": rows}), packs)
+        excepted = tuple(
+            row.placed(source.origin(("exceptions", number))) for number, row in enumerate(policy.exceptions)
+        )
+        loaded = resolve(source, policy.model_copy(update={"attach": rows, "exceptions": excepted}), packs)
         _check_together(source, loaded.policy)
         return loaded
 

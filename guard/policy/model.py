@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from guard.kinds import MODERATION
 from guard.policy import fields, names
@@ -20,6 +20,7 @@ from guard.policy.labels import DIALECTS, Dialect, dialect_of, table
 from guard.policy.lists import TermList
 from guard.policy.rules import Mode, wrong
 from guard.policy.traffic import Traffic
+from guard.policy.waivers import ExceptionRow, Waiver, waived
 
 
 class Input(Node):
@@ -329,6 +330,15 @@ class Route(Node):
         return self
 
 
+class BreakGlass(Node):
+    """What an emergency does not change."""
+
+    never: tuple[fields.Line, ...] = Field(
+        default=("moderation.sexual/minors",),
+        description="kinds that `guard break-glass` refuses, beside egress.* and guard.unavailable.record",
+    )
+
+
 class Policy(Node):
     """What is allowed: a resolved policy, of which every rule knows its file and line."""
 
@@ -367,10 +377,38 @@ class Policy(Node):
     attach: tuple[Attachment, ...] = Field(
         default=(), max_length=100, description="further policies for some requests; they can only tighten"
     )
-    exceptions: fields.Unbuilt = ()
+    exceptions: tuple[ExceptionRow, ...] = Field(
+        default=(), max_length=100, description="rules that flag instead of acting, for a tenant, until a day"
+    )
+    break_glass: BreakGlass = Field(default=BreakGlass(), description="what `guard break-glass` may not open")
     tests: tuple[Case, ...] = Field(
         default=(), max_length=1000, description="cases that `guard policy test` runs; never inherited"
     )
+
+    # What holds for one request instead of some rules; the digest is that of the policy as it was approved.
+    _waivers: tuple[Waiver, ...] = PrivateAttr(default=())
+
+    @property
+    def waivers(self) -> tuple[Waiver, ...]:
+        """The exceptions that hold for the request that this is the policy of."""
+        return self._waivers
+
+    def waive(self, waivers: Sequence[Waiver]) -> Policy:
+        """The policy under waivers: what they cover is flagged and goes on. Its digest stays that of this policy."""
+        made = self
+        for waiver in waivers:
+            for stage in waiver.stages:
+                node = getattr(made, stage)
+                rules = waived(node.rules, waiver)
+                made = made.model_copy(update={stage: node.model_copy(update={"rules": rules})})
+        return made.standing_for(self, (*self._waivers, *waivers))
+
+    def standing_for(self, approved: Policy, waivers: Sequence[Waiver]) -> Policy:
+        """The same, under waivers, by the digest of the policy that was approved."""
+        made = self.model_copy()
+        made.__dict__["sha256"] = approved.sha256
+        made._waivers = tuple(waivers)
+        return made
 
     @property
     def own_kinds(self) -> frozenset[str]:

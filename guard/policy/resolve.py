@@ -65,7 +65,8 @@ def combine(base: Policy, others: Sequence[Loaded]) -> Loaded:
     own = Policy(**{key: getattr(base, key) for key in _OWN if key != "tests"})
     found = _Resolution(Source(Path(base.policy)), own, packs, somewhere=False).finish()
     name = "+".join(pack.policy.policy for pack in packs)
-    return replace(found, policy=found.policy.model_copy(update={"policy": name, "attach": ()}))
+    made = {"policy": name, "attach": (), "exceptions": ()}
+    return replace(found, policy=found.policy.model_copy(update=made))
 
 
 def as_loaded(policy: Policy) -> Loaded:

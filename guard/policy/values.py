@@ -242,5 +242,7 @@ VALUES: Mapping[KeyPath, Value] = {
     ("endpoints", "allow"): Value(_common),
     ("routes",): Value(_more_text, _updated),
     ("attach",): Value(_union, _union),
+    ("exceptions",): Value(_common, _union),
+    ("break_glass", "never"): Value(_union, _union),
 }
 """Every value that an extending file takes over; a longer context is stricter: the judge sees more."""

@@ -326,6 +326,18 @@ def reveal(
     return recorder.start(spans.REVEAL, attributes=attributes).end()
 
 
+def glass_line(recorder: Recorder, *, kind: str, ticket: str, by: str, until: str) -> bytes:
+    """The line of one broken glass: whose rule only flags, why, who wanted it, until when (RFC 3339, UTC)."""
+    attributes = {
+        spans.GLASS_KIND: kind,
+        spans.GLASS_TICKET: identifier(ticket),
+        spans.GLASS_BY: identifier(by),
+        spans.GLASS_UNTIL: until,
+        spans.GUARD_VERSION: recorder.version,
+    }
+    return recorder.start(spans.GLASS, attributes=attributes).end()
+
+
 def provider(host: str) -> str:
     """The conventions' name of the provider at a host; `openai` for everyone who speaks its API."""
     return next((name for suffix, name in _PROVIDERS.items() if f".{host}".endswith(f".{suffix}")), "openai")

@@ -30,7 +30,7 @@ _LEAST_TOKENS = 1000.0
 _ROOM = 0.5
 """The part of what a line allows that must be met before its alert ends."""
 
-BUDGET, SPIKE = "budget", "token_spike"
+BUDGET, SPIKE, GLASS = "budget", "token_spike", "break_glass"
 
 
 class Share(NamedTuple):
@@ -54,7 +54,7 @@ SHARES = {
 }
 """The alerts on times, by name."""
 
-NAMES = (*SHARES, SPIKE, BUDGET)
+NAMES = (*SHARES, SPIKE, BUDGET, GLASS)
 """Every alert; each has its part in docs/runbook.md."""
 
 

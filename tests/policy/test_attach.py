@@ -60,7 +60,9 @@ def test_an_attachment_holds_where_every_condition_is_met(asked: Asked, held: se
 
 def test_what_requests_can_meet_is_foreseen() -> None:
     """Every set that a request of one path, model and name meets is compiled before one comes."""
-    assert {bound(ROWS, asked) for asked, _ in HELD if len(asked.paths or "-") == 1} <= set(foreseen(ROWS))
+    assert {bound(ROWS, asked) for asked, _ in HELD if len(asked.paths or "-") == 1} <= {
+        bound(ROWS, asked) for asked in foreseen(ROWS)
+    }
 
 
 PACKS = {name: load(name) for name in pack_names()}

@@ -42,7 +42,7 @@ def test_every_pack_is_documented() -> None:
 def test_the_examples_load(tmp_path: Path) -> None:
     """Each YAML block of the page is a policy that loads."""
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for number, block in enumerate(blocks):
         path = tmp_path / f"{number}.yaml"
         path.write_text(block, encoding="utf-8")

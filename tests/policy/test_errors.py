@@ -351,7 +351,6 @@ def test_words_by_language_are_read_strictly(problems: Problems, text: str, expe
 
 
 UNBUILT = [
-    "exceptions: [{kind: pii.phone, tenant: acme}]",
     "trace: {content: redacted}",
 ]
 

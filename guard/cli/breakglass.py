@@ -1,0 +1,75 @@
+"""`guard break-glass`: in an emergency a rule only flags for some minutes; who, why and how long is on record first."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from guard.cli.who import identified, login
+
+if TYPE_CHECKING:
+    from guard.glass import Glass
+    from guard.policy.model import Policy
+
+
+def break_glass(
+    kind: Annotated[
+        str, typer.Option(help="The kind, or kinds, that are only flagged; left out: list what is broken.")
+    ] = "",
+    minutes: Annotated[int, typer.Option(help="For how long.", min=1, max=480)] = 30,
+    ticket: Annotated[str, typer.Option(help="Why: the number of an incident. It is recorded.")] = "",
+    by: Annotated[str, typer.Option(help="Who does it; the login name if left out. It is recorded.")] = "",
+    policy: Annotated[str, typer.Option(help="The policy that says what stays closed.")] = "",
+    end: Annotated[bool, typer.Option("--end", help="End at once what is broken.")] = False,
+) -> None:
+    """Let the rules of a kind flag instead of act, for some minutes, in every guard of this installation.
+
+    It ends by itself. Running guards take it up within two seconds, say so in their log, and name the ticket on
+    every span where it changed something. Never for egress, for the record, or for what the policy keeps closed
+    (break_glass.never). Exit code 1 where it is refused.
+
+    Example:  guard break-glass --kind pii.phone --minutes 30 --ticket INC-42
+    """
+    from guard.build import build, home_of
+    from guard.glass import FILE, Glass, read, record, write
+    from guard.settings import Settings
+
+    settings = Settings()
+    guard = build(policy or settings.policy, settings, detecting=False)
+    try:
+        path, now = home_of(settings) / FILE, time.time()
+        rows = [] if end else [row for row in read(path, guard.keys) if now < row.until]
+        if kind:
+            _check(kind, ticket, guard.policy)
+            who = identified(by or login(), "--by", "a login name such as jo.weber")
+            rows.append(Glass(kind, ticket, now + 60 * minutes))
+            record(guard, rows[-1], who)
+        if kind or end:
+            write(path, guard.keys, rows)
+    finally:
+        guard.close()
+    _show(rows, now)
+
+
+def _check(kind: str, ticket: str, policy: Policy) -> None:
+    from guard.errors import Refused
+    from guard.kinds import KINDS, matches
+    from guard.policy.waivers import NEVER, forbidden
+
+    if not ticket:
+        raise typer.BadParameter("--ticket: write the number of an incident such as INC-42")
+    identified(ticket, "--ticket", "the number of an incident such as INC-42")
+    if closed := forbidden(kind, (*NEVER, *policy.break_glass.never)):
+        raise Refused("break_glass.never", f"{kind} stays closed: nobody breaks the glass before {closed}")
+    if not any(matches(kind, known) for known in KINDS | policy.own_kinds):
+        raise typer.BadParameter(f"--kind: {kind[:60]} names no known kind: docs/policy.md lists them")
+
+
+def _show(rows: list[Glass], now: float) -> None:
+    for row in rows:
+        left = max(round((row.until - now) / 60), 1)
+        typer.echo(f"{row.kind} is only flagged for {left} more minutes ({row.ticket})")
+    if not rows:
+        typer.echo("nothing is broken")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ import yaml
 import guard.policy.load
 from guard import residency
 from guard.errors import PolicyError
+from guard.policy.check import warnings
 from guard.policy.decide import decide, judges, rule_for, wanted
 from guard.policy.load import load, load_policy, pack_names, pack_path
 from guard.policy.schema import json_schema
 from guard.policy.show import to_yaml
+from guard.traffic.prices import Prices
+from guard.traffic.usage import Tokens
 from guard.types import Action, Finding, Redaction, Stage
 
 A, F, R, B = Action.ALLOW, Action.FLAG, Action.REDACT, Action.BLOCK
@@ -134,6 +138,24 @@ def test_reversible_encrypts_and_routes_more_kinds_through_presidio() -> None:
     assert rule_for(policy, Stage.INPUT, EMAIL).redaction == Redaction("encrypt", restore=True)
     default = set(load_policy("default").recognizers.presidio.recognizers)
     assert default < set(policy.recognizers.presidio.recognizers)
+
+
+def test_production_has_the_numbers_of_a_check_list() -> None:
+    """3 tries, 200 requests and 40,000 tokens a minute, a fallback, 200 USD a day and then a cheaper model, lines."""
+    traffic = load_policy("production").traffic
+    limits, budget, alerts = traffic.limits, traffic.budget, traffic.alerts
+    assert traffic.retries.attempts == 3
+    assert (limits.requests_per_minute, limits.tokens_per_minute, limits.per) == (200, 40_000, "tenant")
+    assert (budget.usd_per_day, traffic.dead_letters, alerts.p99_s, alerts.p999_s) == (200, True, 2, 5)
+    [(model, (first, second))] = traffic.fallbacks.items()
+    prices = Prices({})
+    assert model == first
+    assert [prices.problem(each) for each in (first, second, budget.then.use)] == ["", "", ""]
+    dear, cheap = (prices.of(each, "api.openai.com") for each in (first, budget.then.use))
+    assert dear is not None
+    assert cheap is not None
+    assert cheap.most(Tokens(1000, 1000)) < dear.most(Tokens(1000, 1000))
+    assert not [told for told in warnings(load("production"), date(2026, 11, 26)) if "traffic" in told]
 
 
 @pytest.mark.parametrize(

@@ -56,36 +56,49 @@ def settle(admission: Admission, request: Request, egress: Egress, found: Iterab
     rules = governing(egress, found) if egress.rules else ()
     if not rules and place is admission.place:
         return admission
-    within = _within(egress, rules)
-    decided = _decided(replace(admission, place=place), within, note, rules)
-    if not decided.allowed and egress.mode == "observe":
-        decided = residency.observed(decided)
-    return replace(decided, within=within if rules and within is not None else (), rules=rules)
+    places = tuple(egress.rules[pattern].jurisdictions for pattern in rules)
+    within = _within(egress.jurisdictions, places)
+    return _decided(admission, place, note, within, rules, egress.mode == "observe")
 
 
 def governing(egress: Egress, found: Iterable[Finding]) -> tuple[str, ...]:
     """The patterns of `egress.rules` that what was found calls on: for each kind the most specific."""
     kinds = {finding.kind for finding in found if not finding.score < names.default_at(finding.kind)}
-    patterns = {names.most_exact(egress.rules, kind) for kind in kinds}
-    return tuple(sorted(pattern for pattern in patterns if pattern is not None))
+    return _governing(tuple(egress.rules), frozenset(kinds)) if kinds else ()
 
 
-def _within(egress: Egress, rules: Iterable[str]) -> tuple[str, ...] | None:
-    within = egress.jurisdictions
-    for pattern in rules:
-        places = egress.rules[pattern].jurisdictions
-        within = places if within is None else names.intersect(within, places)
+@lru_cache(maxsize=1024)
+def _governing(patterns: tuple[str, ...], kinds: frozenset[str]) -> tuple[str, ...]:
+    called = {names.most_exact(patterns, kind) for kind in kinds}
+    return tuple(sorted(pattern for pattern in called if pattern is not None))
+
+
+@lru_cache(maxsize=1024)
+def _within(
+    jurisdictions: tuple[str, ...] | None, places: tuple[tuple[str, ...], ...]
+) -> tuple[str, ...] | None:
+    within = jurisdictions
+    for more in places:
+        within = more if within is None else names.intersect(within, more)
     return within
 
 
+@lru_cache(maxsize=1024)
 def _decided(
-    admission: Admission, within: tuple[str, ...] | None, note: str, rules: tuple[str, ...]
+    admission: Admission,
+    place: Place | None,
+    note: str,
+    within: tuple[str, ...] | None,
+    rules: tuple[str, ...],
+    observing: bool,
 ) -> Admission:
-    place = admission.place
+    host, source = admission.host, admission.source
     if within is None or (place is not None and residency.inside(place, within)):
-        label = residency.label(admission.host, place)
-        return replace(admission, allowed=True, jurisdiction=label, reason="", resident_host="", code="")
-    return residency.outside(admission.host, admission.source, place, within, note=note, rules=rules)
+        decided = Admission(True, host, residency.label(host, place), "", place, source=source)
+    else:
+        decided = residency.outside(host, source, place, within, note=note, rules=rules)
+        decided = residency.observed(decided) if observing else decided
+    return replace(decided, within=within if rules and within is not None else (), rules=rules)
 
 
 def depends(admission: Admission) -> bool:

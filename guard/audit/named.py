@@ -276,9 +276,34 @@ ORDER BY exchanges DESC, stage, rule, origin, kind
         """
 SELECT stage, kind, rule, origin, action, enforced, sum(count) AS values, count(DISTINCT trace_id) AS exchanges
 FROM findings
-WHERE action <> enforced AND {when}
+WHERE action <> enforced AND NOT regexp_matches(origin, ', (exception|break-glass) ') AND {when}
 GROUP BY stage, kind, rule, origin, action, enforced
 ORDER BY exchanges DESC, stage, kind, rule, origin, action, enforced
+""",
+    ),
+    _question(
+        "observe-report",
+        "Had all rules been enforced: how many requests and answers of whom would have been refused or changed?",
+        """
+SELECT tenant, policy, policy_mode, stage, count(*) AS decisions,
+  count(*) FILTER (action = 'block' AND enforced <> 'block') AS would_refuse,
+  count(*) FILTER (action = 'redact' AND enforced <> 'redact') AS would_change,
+  count(*) FILTER (enforced = 'block') AS refused, count(*) FILTER (enforced = 'redact') AS changed
+FROM decisions
+WHERE attrs['guard.waived'] IS NULL AND {when}
+GROUP BY tenant, policy, policy_mode, stage
+ORDER BY would_refuse DESC, would_change DESC, tenant, policy, policy_mode, stage
+""",
+    ),
+    _question(
+        "waived",
+        "What went on by an exception or by broken glass, for whom, and what would the rules have done?",
+        """
+SELECT start_ts, tenant, user_hash, stage, attrs['guard.waived'] AS waived, action, enforced, policy, policy_version,
+  trace_id
+FROM decisions
+WHERE attrs['guard.waived'] IS NOT NULL AND {when}
+ORDER BY start_ts
 """,
     ),
     _question(

@@ -71,7 +71,7 @@ _ALL = (
             _article(
                 "Art. 5(2)",
                 "accountability: which rules decided, and who changed them",
-                "policy-versions policy-changes blocked-by-rule observed-only",
+                "policy-versions policy-changes blocked-by-rule observed-only waived",
                 _VERIFY,
             ),
             _article(

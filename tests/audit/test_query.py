@@ -171,6 +171,8 @@ EXPECTED: dict[str, tuple[dict[str, str], int]] = {
     "findings-by-day": ({}, 2),
     "blocked-by-rule": ({}, 1),
     "observed-only": ({}, 0),
+    "observe-report": ({}, 3),
+    "waived": ({}, 0),
     "policy-changes": ({}, 2),
     "life": ({}, 4),
     "log-reads": ({}, 0),

@@ -12,6 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from guard import Gateway, Guard
+from guard.audit.query import run
 from guard.guard import identity
 
 Connect = Callable[..., Any]
@@ -111,3 +112,8 @@ async def test_it_is_on_record_where_it_applied(
     assert found[CARD]["guard.policy.sha256"] == excepting.policy.sha256
     assert "exception SEC-12" in str(found[CARD]["events"])
     await excepting.disconnect()
+    waived = run(excepting.settings.exports, "waived", {})
+    rows = [dict(zip(waived.columns, row, strict=True)) for row in waived.rows]
+    assert {(row["tenant"], row["action"], row["enforced"]) for row in rows} >= {("acme", "block", "flag")}
+    assert run(excepting.settings.exports, "observed-only", {}).rows == []
+    assert answer.header("x-guard-trace") not in {row["trace_id"] for row in rows}

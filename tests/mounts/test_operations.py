@@ -116,6 +116,7 @@ async def test_not_ready_while_a_store_is_out(make: Any, kit: Any, monkeypatch: 
     lock.execute("BEGIN IMMEDIATE")
     answer = await get(kit, gateway, "/readyz")
     assert (answer.status, [k for k, v in answer.json["checks"].items() if v != "ok"]) == (503, ["budget"])
+    assert b"guard_budget_spent" not in (await get(kit, gateway, "/metrics")).body  # unknown is not zero
     lock.rollback()
     lock.close()
     assert await _until(kit, gateway, 200) == {}

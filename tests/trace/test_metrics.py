@@ -143,7 +143,7 @@ def test_workers_are_added_up_and_the_dead_keep_what_they_counted(tmp_path: Path
     now = [1000.0]
     first, second = (Shared(tmp_path, clock=lambda: now[0]) for _ in range(2))
     one, other = Metrics(), Metrics()
-    for metrics, depth, state in ((one, 2, 0), (other, 3, 2)):
+    for metrics, depth, state in ((one, 2, 1), (other, 3, 2)):
         metrics.called(called())
         metrics.put({all_.DEPTH: [(("ledger",), depth)], all_.BREAKER: [(("api.test", "m"), state)]})
     second.write(other.meter.snapshot())
@@ -153,7 +153,7 @@ def test_workers_are_added_up_and_the_dead_keep_what_they_counted(tmp_path: Path
     now[0] += 60
     left = first.with_others(one.meter.snapshot())
     assert sum(left[all_.DURATION.name]["chat", "openai", "m", "api.test", "443", ""][1:]) == 2
-    assert (left[all_.DEPTH.name]["ledger",], left[all_.BREAKER.name]["api.test", "m"]) == ((2,), (0,))
+    assert (left[all_.DEPTH.name]["ledger",], left[all_.BREAKER.name]["api.test", "m"]) == ((2,), (1,))
 
 
 @pytest.mark.parametrize("left", [b"", b"{", b"[1,[[", b'[1,[["no.such",[],[1]]]]', b"null", b"[1]"])

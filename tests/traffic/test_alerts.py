@@ -90,7 +90,7 @@ def test_one_message_for_each_change() -> None:
     assert [bench.look(1000, 11), bench.look()] == [[], []]
     assert bench.look() == [Change("latency_p99", "m", True, 0.011, 2, 1000)]
     assert bench.watch.firing == [("latency_p99", "m")]
-    assert bench.looks(20, calls=100, over=1) == []  # at the line, without room
+    assert bench.looks(45, calls=100, over=1) == []  # at the line, without room
     ended = bench.looks(60, calls=100)
     assert [(change.firing, change.model) for change in ended] == [(False, "m")]
     assert bench.watch.firing == []
@@ -173,6 +173,7 @@ def test_numbers_that_begin_anew_are_no_calls() -> None:
     assert bench.looks(10) == []
     bench.calls["latency_p99", "m"] = (10, 10)
     assert bench.looks(10) == []
+    assert [change.firing for change in bench.looks(4, calls=100, over=50)] == [True]
 
 
 class Hook:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 State = Literal["ok", "look", "failed"]
 
+_SECRET = ("*.key", "signing-key.pem", "client-keys.json")
+
 ANSWER = 500
 """Estimated tokens of the answer for which a moderation quota is counted: some 375 English words."""
 
@@ -101,7 +103,8 @@ def _home(settings: Settings) -> Check:
     from guard.build import KEY_LENGTH, has_key
 
     home = settings.home.expanduser()
-    files = sorted(home.glob("*.key")) if home.is_dir() else []
+    files = [path for name in _SECRET for path in sorted(home.glob(name))] if home.is_dir() else []
+    files += [settings.virtual_keys.expanduser()] if settings.virtual_keys else []
     loose = [str(path) for path in (home, *files) if path.exists() and _mode(path) & 0o077]
     if loose:
         return Check(

@@ -76,6 +76,23 @@ def test_what_the_webhook_got_proves_as_a_folder_does(folder: Path, signer: Sign
     assert {(problem.what, problem.file) for problem in problems} == {("missing", paths[-1].name)}
 
 
+def test_of_a_cut_the_first_missing_head_is_named(folder: Path, signer: Signer, kept: Path) -> None:
+    """In whatever order the posts arrived."""
+    post = HeadsPost(URL, Receiver(kept).post, linger_s=0)
+    ledger = Ledger(folder, signer=signer, sign_every=4, heads=post)
+    for number in range(40):
+        ledger.commit_sync(b'{"n":%d}' % number)
+    ledger.close()
+    post.close()
+    kept.write_bytes(b"".join(reversed(kept.read_bytes().splitlines(keepends=True))))
+    [path] = folder.glob("*.jsonl")
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:6]))
+    chain = path.with_suffix(".chain")
+    lines = chain.read_bytes().splitlines(keepends=True)
+    chain.write_bytes(b"".join(lines[: lines.index(next(x for x in lines if x.startswith(b"record 7 ")))]))
+    assert [p.record for p in verify(folder, signer.public_pem, heads=kept).problems] == [8]
+
+
 def test_each_head_proves_alone(folder: Path, signer: Signer, kept: Path) -> None:
     """Of posts that were lost or came twice, the rest still holds; order does not matter."""
     paths = write(folder, signer, HeadsPost(URL, Receiver(kept, 400, 200, 500).post, linger_s=0))

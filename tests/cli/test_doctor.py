@@ -150,6 +150,14 @@ def test_keys_that_others_can_read_are_a_failure(doctor: Run, tmp_path: Path) ->
     assert code == 1
     assert facts(out)["keys"]["facts"]["readable"] == [str(key)]
     assert stat.S_IMODE(key.stat().st_mode) == 0o644
+    key.chmod(0o600)
+    for name in ("signing-key.pem", "client-keys.json"):
+        (home / name).touch()
+        (home / name).chmod(0o640)
+    assert facts(doctor("--json")[1])["keys"]["facts"]["readable"] == [
+        str(home / "signing-key.pem"),
+        str(home / "client-keys.json"),
+    ]
 
 
 def test_a_bad_policy_is_a_bad_file(doctor: Run) -> None:

@@ -136,7 +136,13 @@ def _destination(attrs: Mapping[str, str]) -> Iterator[str]:
         code = f" ({attrs[spans.RESIDENCY_CODE]})" if attrs.get(spans.RESIDENCY_CODE) else ""
         yield f"Its destination {host} in {place}{source} was {attrs.get(spans.RESIDENCY_DECISION)}{code}."
     if rules := attrs.get(spans.RESIDENCY_RULES):
-        yield f"What was found keeps it inside {attrs.get(spans.RESIDENCY_WITHIN)} (egress.rules: {rules})."
+        within = _list(attrs.get(spans.RESIDENCY_WITHIN, "")) or "no place at all"
+        yield f"What was found keeps it in {within}, by egress.rules: {_list(rules)}."
+
+
+def _list(value: str) -> str:
+    """An array of the record in words."""
+    return ", ".join(json.loads(value)) if value else ""
 
 
 def _called(attrs: Mapping[str, str]) -> str:

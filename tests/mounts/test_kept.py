@@ -13,6 +13,7 @@ import pytest
 from starlette.applications import Starlette
 
 from guard import Guard, guarded_client
+from guard.audit.story import why
 from guard.simulator.app import create_app
 from guard.simulator.server import serve
 
@@ -69,6 +70,8 @@ def test_chinese_identifiers_stay_in_china(
     assert span["guard.residency.decision"] == "refused"
     assert span["guard.residency.rules"] == {"values": [{"stringValue": "pii.cn.*"}]}
     assert span["guard.residency.within"] == {"values": [{"stringValue": "CN"}]}
+    [step] = why(guard.settings.exports, span["trace"]).steps
+    assert any("What was found keeps it in CN, by egress.rules: pii.cn.*." in line for line in step.sentences)
 
 
 @pytest.mark.parametrize("mode", ["mode: observe\n", "input: {rules: {pii.cn.*: allow}}\n"])

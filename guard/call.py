@@ -6,48 +6,44 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from guard import answers
+from guard.account import Account
+from guard.answers import Headers
 from guard.attached import unlisted, wanted
 from guard.engine import Exchange, Screened, lasting, screen_input, screen_output
 from guard.errors import BadRequest, Refused, Unavailable
-from guard.keys import keyed_hash
-from guard.moderation import ask_inline, highest, inline_scores
-from guard.outside.upstream import ANSWER_BYTES
+from guard.moderation import ask_inline
 from guard.placement import Request, forgetful, settle
 from guard.policy import names
 from guard.policy.attach import Asked
-from guard.policy.decide import decide, judges, may_call, numbers
-from guard.policy.waivers import applied
+from guard.policy.decide import decide, judges, numbers
 from guard.refusals import Reply, choices_of, refused
 from guard.sentences import HISTORY, message_for, spoken
 from guard.stream import StreamGate
-from guard.trace import records, spans
-from guard.trace.metrics import Called
+from guard.trace import records
 from guard.trace.spans import Span
 from guard.types import (
     Action,
     Admission,
     Change,
     Commit,
-    Effect,
     Finding,
     Flow,
     Receipt,
-    Score,
     Segment,
     Stage,
     Verdict,
 )
 from guard.wire import bodies, documents, jsonbody, legacy, refusal
-from guard.wire.calls import asked, calls
+from guard.wire.calls import calls
 from guard.wire.documents import Places
 from guard.wire.hints import hinted
-from guard.wire.media import OPAQUE, Document, kind_of
-from guard.wire.openai import MODEL, RESPONSES, Endpoint, Reading, endpoint, request_reading, response_reading
+from guard.wire.media import Document
+from guard.wire.openai import MODEL, RESPONSES, Endpoint, endpoint, request_reading
 from guard.wire.urlpath import spellings
 
 if TYPE_CHECKING:
@@ -57,7 +53,6 @@ if TYPE_CHECKING:
     from guard.guard import Guard
 
 Mount = Literal["gateway", "client", "edge", "replay"]
-Headers = Sequence[tuple[bytes, bytes]]
 # Where a named route has its texts, in and out.
 RoutePlaces = tuple[Places, Places]
 
@@ -108,11 +103,7 @@ class Call:
         self._old: legacy.OldStream | None = None
         self._document: Document | None = None
         self._change = change
-        self._span = guard.recorder.start(
-            spans.SCREEN, parent=parent, links=links, prepared=guard.policy_group
-        )
-        self._model_span: Any = None
-        self._requested: dict[str, Any] = {}
+        self._account = Account(self, parent=parent, links=links)
 
     @property
     def unscreened(self) -> bool:
@@ -122,12 +113,12 @@ class Call:
     @property
     def parent(self) -> Span:
         """The span of intent: what belongs to the exchange stands below it."""
-        return self._span
+        return self._account.intent
 
     @property
     def begun(self) -> bool:
         """Whether the model call has begun: the provider may have seen it."""
-        return self._model_span is not None
+        return self._account.begun
 
     @property
     def whole(self) -> bool:
@@ -137,13 +128,13 @@ class Call:
     @property
     def trace_id(self) -> str:
         """The trace id, 32 hex digits."""
-        return str(self._span.trace_id)
+        return str(self.parent.trace_id)
 
     # toward the model
 
     def open(self, headers: Headers, body: bytes) -> Flow[Prepared]:
         """Screen a request and commit the record of intent; raises Refused or BadRequest."""
-        self._outcome = records.outcome_word(headers)
+        self._account.hear(headers)
         try:
             segments, opaque = self._read(headers, body)
         except BadRequest as bad:
@@ -207,15 +198,10 @@ class Call:
         models = () if models is None and not self._change else models
         self._hold(attached.choose(Asked(exchange.identity.tenant, exchange.paths, models, exchange.asked)))
 
-    def _waived(self, verdict: Verdict) -> list[str]:
-        """Name the exceptions by which something went on that the rules would have stopped or taken out."""
-        decided = ((d.finding.kind, d.action, d.enforced) for d in verdict.decisions)
-        return applied(self.policy.waivers, str(verdict.stage), decided)
-
     def _hold(self, guard: Guard) -> None:
         if guard is not self.guard:
             self.guard, self.policy = guard, guard.policy
-            self._span.prepare(guard.policy_group)
+            self.parent.prepare(guard.policy_group)
             self.admission = guard.admit(self.url) if self.url is not None else None
 
     @property
@@ -375,42 +361,14 @@ class Call:
         return refused(self.policy, blocking, verdict, self.exchange.languages)
 
     def _commit(self, screened: Screened, out: bytes, refusal_: Refused | None) -> Flow[None]:
-        span = self._span
-        if self.admission is not None:
-            self.guard.metrics.admitted(self.admission)
-        span.set_all(self._common())
-        span.set_all(
-            records.screen_attributes(
-                screened.verdict,
-                endpoint=self.endpoint.name if self.endpoint else self.method,
-                screened_bytes=screened.screened_bytes,
-                forwarded_bytes=len(out),
-                receipts=self.exchange.receipts,
-                admission=self.admission,
-            )
-        )
-        if self.policy.waivers:
-            span.set(spans.WAIVED, self._waived(screened.verdict) or None)
-        self._events(span, screened.verdict)
-        if refusal_ is not None:
-            span.error(refusal_.code)
+        record = self._account.screened(screened, len(out), refusal_.code if refusal_ else "")
         try:
-            yield Commit(span.end())
+            yield Commit(record)
             self.exchange.receipts.note("record", Receipt.RAN)
         except Unavailable as failure:
             self.failed("record", failure)
         finally:
-            self._count(screened.verdict)
-
-    def _count(self, verdict: Verdict | None) -> None:
-        metrics = self.guard.metrics
-        if verdict is not None:
-            metrics.decided(verdict, self.tenant)
-        metrics.checked(self.exchange.receipts)
-
-    def _events(self, span: Span, verdict: Verdict) -> None:
-        for name, attributes in spans.finding_events(verdict, self.exchange.subject):
-            span.event(name, attributes)
+            self._account.count(screened.verdict)
 
     def failed(self, check: str, failure: Unavailable) -> None:
         """Decide what follows from a check that could not run; raises Refused where the policy blocks."""
@@ -423,25 +381,10 @@ class Call:
             raise refused(self.policy, blocked, verdict, self.exchange.languages)
 
     def _commit_bad(self, bad: BadRequest) -> Flow[None]:
-        span = self._span
-        span.set_all(self._common())
-        span.set(spans.STAGE, str(Stage.INPUT))
-        span.error(bad.code)
         try:
-            yield Commit(span.end())
+            yield Commit(self._account.unread(bad.code))
         except Unavailable as failure:
             self.failed("record", failure)
-
-    def _common(self) -> Mapping[str, Any]:
-        return {
-            spans.EXCHANGE: self._span.span_id,
-            spans.TENANT: self.exchange.identity.tenant,
-            spans.MOUNT: self.mount,
-            spans.USER: self.user or None,
-            spans.CLIENT_KEY: self.exchange.identity.key or None,
-            spans.NOTES: list(self.notes) or None,
-            spans.OUTCOME: self._outcome,
-        }
 
     @property
     def tenant(self) -> str:
@@ -451,65 +394,46 @@ class Call:
     @property
     def user(self) -> str:
         """The caller as a keyed hash: `safety_identifier`, else `user`, else the identity (design, section 5)."""
-        named = ""
-        if isinstance(self.body, dict):
-            named = next(
-                (v for k in ("safety_identifier", "user") if isinstance(v := self.body.get(k), str)), ""
-            )
-        user = named or self.exchange.identity.user
-        return keyed_hash(self.guard.keys.users, user) if user else ""
+        return self._account.user
 
     # toward the caller
 
     def start_model(self, prepared: Prepared, host: str, port: int | None) -> None:
         """Begin the model call's own span."""
-        self._asked = time.perf_counter()
-        self._requested = records.request_attributes(self.endpoint, self.body, host, port)
-        self._model_span = self.guard.recorder.start(
-            records.model_span_name(self.endpoint, prepared.model),
-            kind="client",
-            parent=self.parent,
-            attributes={**self._common(), **self._requested},
-            prepared=self.guard.policy_group,
-        )
+        self._account.start_model(prepared, host, port)
 
     def tried(self, number: int, model: str, status: int, error: str, seconds: float) -> None:
-        """Note one try of the model call on its span: both a failure and what answered stand in one trace."""
+        """Note one try of the model call."""
         self.attempts = number
-        self.guard.metrics.tried(model, number, error or (str(status) if status >= 400 else ""))
-        if self._model_span is not None:
-            tried = records.attempt_attributes(number, model, status, error, seconds)
-            self._model_span.event(spans.ATTEMPT, tried)
+        self._account.tried(number, model, status, error, seconds)
 
     def switch(self, model: str) -> None:
         """Note that another model is asked than the caller named."""
         self.asked, self.body = self.asked or str(self.body["model"]), {**self.body, "model": model}
-        if self._model_span is not None:
-            self._requested[spans.REQUEST_MODEL] = records.identifier(model)
-            self._model_span.set(spans.REQUEST_MODEL, records.identifier(model))
+        self._account.switch(model)
 
     def first_chunk(self) -> None:
-        """Note how long the model took to begin its answer (seconds, from the span's start)."""
-        if self._model_span is not None and self._first is None:
-            self._first = time.perf_counter() - self._asked
-            self._model_span.set(spans.FIRST_CHUNK, self._first)
+        """Note that the model began its answer."""
+        self._account.first_chunk()
 
     def answer(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
         """Screen a whole answer; raises Refused or BadRequest where there is none to give."""
-        self.heard = 200 <= status < 300
-        document = self._parsed(status, headers, body)
+        self.heard = answers.good(status)
+        own = self.route is not None
+        document = answers.parsed(status, headers, body, self.guard.answer_limits, own=own)
         if document is None:
             return (yield from self._worded(status, headers, body))
-        data, reading = document.value, self._answer_reading(status, document)
+        data = document.value
+        reading = answers.reading(status, document, self.endpoint, self.route[1] if self.route else None)
         screening = screen_output(
             self.policy,
             self.exchange,
             reading.segments,
-            (*reading.opaque, *self._strangers(data)),
-            judging=200 <= status < 300,
+            (*reading.opaque, *answers.strangers(self.policy, self.endpoint, data)),
+            judging=answers.good(status),
             calls=calls(self.endpoint, data),
         )
-        screened = yield from (self._inlined(screening, data) if self._inline else screening)
+        screened = yield from (answers.inlined(screening, data) if self._inline else screening)
         self.action = max(self.action, screened.verdict.enforced)
         blocking = screened.verdict.blocking
         self.finish(
@@ -525,44 +449,13 @@ class Call:
             changed = self._blocked(screened.verdict, changed)
         if self._hidden and isinstance(changed, dict):
             changed = {key: value for key, value in changed.items() if key != "moderation"}
-        if self._old is not None and 200 <= status < 300:
+        if self._old is not None and answers.good(status):
             changed = legacy.old_answer(changed)
         return Reply(status, document.write(changed))
 
-    def _inlined(self, flow: Flow[Screened], data: Any) -> Flow[Screened]:
-        """Answer the flow's question to the judge with what the provider says of its own answer, if it does."""
-        result: Any = None
-        failure: Unavailable | None = None
-        while True:
-            try:
-                effect = flow.throw(failure) if failure else flow.send(result)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
-            result, failure = None, None
-            try:
-                result = _said_inline(effect, data) or (yield effect)
-            except Unavailable as raised:
-                failure = raised
-
-    def _strangers(self, data: Any) -> list[Finding]:
-        """The calls of an answer to tools that the policy does not name."""
-        if "*" in self.policy.output.tools:
-            return []
-        return [
-            Finding("guard.tool", 0, 0, 1.0, "guard", call.path)
-            for call in asked(self.endpoint, data)
-            if not may_call(self.policy, call.tool)
-        ]
-
     def unreadable(self, status: int, headers: Headers) -> str:
         """What the good answer of a named route is, where its media type says that nobody can screen it."""
-        if self.route is None or not 200 <= status < 300:
-            return ""
-        try:
-            kind = kind_of(bodies.form(headers).media_type)
-        except BadRequest:  # another coding or charset: said where its body is read
-            return ""
-        return kind if kind in OPAQUE else ""
+        return answers.unreadable(status, headers) if self.route is not None else ""
 
     def pass_unread(self, what: str) -> Refused | None:
         """Decide about an answer that cannot be read, and write the outcome; None where the policy lets it pass."""
@@ -574,7 +467,7 @@ class Call:
 
     def _worded(self, status: int, headers: Headers, body: bytes) -> Flow[Reply]:
         """An error that is not JSON: an application's own words stay, screened; a provider's page does not."""
-        text = _text(headers, body) if self.mount == "edge" else None
+        text = answers.words(headers, body) if self.mount == "edge" else None
         if text is None:
             self.finish(None, error=str(status))
             failure = refusal.error_body("upstream_error", "the answer is an error that is not JSON")
@@ -589,7 +482,7 @@ class Call:
 
     def _known(self, status: int, data: Any) -> bool:
         chosen = self.endpoint is not None and self.endpoint.streams and self.route is None
-        return chosen and isinstance(data, dict) and 200 <= status < 300
+        return chosen and isinstance(data, dict) and answers.good(status)
 
     def _blocked(self, verdict: Verdict, data: Any) -> Any:
         assert self.endpoint is not None
@@ -597,28 +490,6 @@ class Call:
         message = message_for(self.policy, blocks[0], Stage.OUTPUT, self.exchange.languages)
         self.exchange.released.add(self.exchange.digest(message))
         return refusal.blocked_response(self.endpoint, data, message, choices_of(blocks))
-
-    def _parsed(self, status: int, headers: Headers, body: bytes) -> Document | None:
-        """The answer as it reads; None for an error that is no JSON; raises BadRequest 502 otherwise."""
-        limits = self.guard.answer_limits
-        try:
-            form = bodies.json_form(headers) if self.route is None or status >= 300 else bodies.form(headers)
-            plain = bodies.decode(body, form.coding, ANSWER_BYTES)
-            if self.route is None:
-                return Document(jsonbody.parse(plain, limits), jsonbody.dump)
-            return documents.read(form, plain, limits)
-        except BadRequest as bad:
-            if not 200 <= status < 300:
-                return None
-            raise BadRequest(502, "upstream_not_json", f"the answer cannot be read: {bad.message}") from None
-
-    def _answer_reading(self, status: int, document: Document) -> Reading:
-        if self.route is not None:  # an error may repeat anything, wherever a good answer has its texts
-            return documents.reading(document, self.route[1], everywhere=status >= 400)
-        data = document.value
-        if not 200 <= status < 300 or self.endpoint is None or not isinstance(data, dict):
-            return Reading(tuple(jsonbody.strings(data)))
-        return response_reading(self.endpoint, data)
 
     def gate(self) -> StreamGate:
         """Make the machine that screens a streamed answer."""
@@ -662,48 +533,16 @@ class Call:
         if self.stopped and error == "client_left":
             error = "guard_stopped"
         self.failure = error or (str(status) if status >= 400 else "")
-        span = self._model_span
-        if span is None:
-            span = self.guard.recorder.start(
-                spans.SCREEN, parent=self.parent, attributes=self._common(), prepared=self.guard.policy_group
-            )
         self._note_ends(usage)
         self._remember(usage)
-        outcome = records.outcome_attributes(verdict, usage, self.exchange.receipts, screened)
-        span.set_all(outcome)
-        span.set(spans.NOTES, list(self.notes) or None)
-        span.set(spans.LETTER, self.letter or None)
-        span.set_all(records.restore_attributes(self.exchange.came_back))
-        span.set(spans.RELEASED_UNCHECKED, self._unchecked or None)
-        if verdict is not None:
-            self._events(span, verdict)
-            if self.policy.waivers:
-                span.set(spans.WAIVED, self._waived(verdict) or None)
-        error = error or (str(status) if status >= 400 else "")
-        if error:
-            span.error(error)
-        self._leave(span, usage)
-        self.guard.ledger.append(span.end())
-        self._count(verdict)
-        if self.endpoint is not None and self.endpoint.operation and self._requested:
-            self._measure(outcome, error)
-
-    def _measure(self, outcome: Mapping[str, Any], error: str) -> None:
-        asked = self._requested
-        call = Called(
-            asked[spans.OPERATION],
-            asked[spans.PROVIDER],
-            asked[spans.REQUEST_MODEL] or "",
-            asked[spans.SERVER_ADDRESS],
-            asked[spans.SERVER_PORT],
-            time.perf_counter() - self._asked,
-            self._first,
-            error,
-            outcome.get(spans.INPUT_TOKENS),
-            outcome.get(spans.OUTPUT_TOKENS),
-            bool(outcome.get(spans.RESPONSE_MODEL)),
+        self._account.end(
+            verdict,
+            usage,
+            self.failure,
+            screened=screened,
+            unchecked=self._unchecked,
+            cost=self._leave(usage),
         )
-        self.guard.metrics.called(call)
 
     def _note_ends(self, answer: Any) -> None:
         choices = answer.get("choices") if isinstance(answer, dict) else None
@@ -715,14 +554,14 @@ class Call:
         if self.endpoint is not None and legacy.unknown_ends(self.endpoint, ends):
             self.notes += ("unknown_finish_reason",)
 
-    def _leave(self, span: Span, answer: Any) -> None:
-        """Settle what the call was let in for, and say what it cost."""
-        if self.entered is not None and self.guard.dispatch is not None:
-            cost = self.guard.dispatch.leave(self.entered, answer)
-            span.set_all(records.cost_attributes(self.asked, cost))
-            if cost is not None:
-                model = self.entered.tries.model or self._requested.get(spans.REQUEST_MODEL) or ""
-                self.guard.metrics.cost(self.tenant, model, cost)
+    def _leave(self, answer: Any) -> Mapping[str, Any]:
+        """Settle what the call was let in for; gives what it cost, as the record has it."""
+        if self.entered is None or self.guard.dispatch is None:
+            return {}
+        cost = self.guard.dispatch.leave(self.entered, answer)
+        if cost is not None:
+            self.guard.metrics.cost(self.tenant, self.entered.tries.model or self._account.asked, cost)
+        return records.cost_attributes(self.asked, cost)
 
     def left(self) -> None:
         """The client went away before its request was whole: nothing goes on (case A04)."""
@@ -740,18 +579,9 @@ class Call:
     _gate: StreamGate | None = None
     idempotency_key = b""
     attempts = 0
-    _outcome: str | None = None
     _finished = False
     _unchecked = 0
     _inline = False
-    _first: float | None = None
-    _asked = 0.0
-
-
-def _said_inline(effect: Effect, data: Any) -> list[Mapping[str, float]] | None:
-    """What the provider says of its own answer, for each text that the judge is asked about; None where it does not."""
-    told = inline_scores(data) if isinstance(effect, Score) and isinstance(data, dict) else None
-    return [highest(told)] * len(effect.texts) if told and isinstance(effect, Score) else None
 
 
 def spelled(path: str) -> list[str]:
@@ -763,13 +593,3 @@ def _known(mount: Mount, method: str, path: str) -> Endpoint | None:
     """The endpoint; toward a provider another method is another endpoint (GET of chat lists what is stored)."""
     found = endpoint(method, path)
     return found if found is None or mount == "edge" or found.method == method.upper() else None
-
-
-def _text(headers: Headers, body: bytes) -> str | None:
-    """The words of a plain answer; None for what is no text in UTF-8."""
-    try:
-        form = bodies.form(headers)
-        plain = bodies.decode(body, form.coding, ANSWER_BYTES)
-        return plain.decode() if form.media_type.startswith("text/") else None
-    except (BadRequest, UnicodeDecodeError):
-        return None

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from guard.call import Call, Headers
+from guard.answers import Headers
+from guard.call import Call
 from guard.errors import BadRequest, Refused, Unavailable
 from guard.refusals import Reply
 from guard.traffic.idempotency import LONGEST_ANSWER, Idempotency, Kept, Ticket

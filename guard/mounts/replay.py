@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import httpx2
 
-from guard.call import Call, Headers
+from guard.answers import Headers
+from guard.call import Call
 from guard.doors import CallDoors
 from guard.errors import BadRequest, GuardError, Refused, SetupError, Unavailable
 from guard.guard import Guard

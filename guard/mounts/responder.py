@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from guard.call import Call, Headers
+from guard.answers import Headers
+from guard.call import Call
 from guard.doors import CallDoors
 from guard.errors import BadRequest, Refused
 from guard.guard import Guard, current_exchange

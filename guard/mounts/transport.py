@@ -15,7 +15,8 @@ from typing import Any, Literal, overload
 import httpx2
 
 from guard import destinations
-from guard.call import Call, Headers, Prepared
+from guard.answers import Headers
+from guard.call import Call, Prepared
 from guard.doors import CallDoors, SyncCallDoors
 from guard.errors import BadRequest, Outage, Refused
 from guard.guard import Guard, current_exchange, current_identity

@@ -234,7 +234,7 @@ ANSWERING = {
     "decide": "guard.engine.decide",
     "redact": "guard.engine.answer",
     "moderation": "guard.judging.Moderation.score",
-    "reading": "guard.call.response_reading",
+    "reading": "guard.answers.response_reading",
     "ledger": "guard.trace.ledger.Ledger.append",
 }
 

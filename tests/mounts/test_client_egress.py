@@ -226,7 +226,13 @@ def test_upstream_headers_that_are_about_other_bytes_are_dropped(quiet: Guard) -
     call = type(
         "Call",
         (),
-        {"action": type("A", (), {"word": "allow"}), "trace_id": "t", "unscreened": False, "notes": ()},
+        {
+            "action": type("A", (), {"word": "allow"}),
+            "trace_id": "t",
+            "unscreened": False,
+            "notes": (),
+            "letter": "",
+        },
     )()
     names = [b"Content-Length", b"content-encoding", b"ETag", b"Digest", b"Set-Cookie", b"x-request-id"]
     kept = dict(incoming([(name, b"v") for name in names], call))

@@ -1,0 +1,202 @@
+"""Floor 6, the account of one call: the span of intent, the span of its outcome, and what is counted of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from guard.answers import Headers
+from guard.engine import Screened
+from guard.keys import keyed_hash
+from guard.policy.waivers import applied
+from guard.trace import records, spans
+from guard.trace.metrics import Called
+from guard.trace.spans import Span
+from guard.types import Stage, Verdict
+
+if TYPE_CHECKING:
+    from guard.call import Call, Prepared
+
+
+class Account:
+    """What is recorded and counted of one call. The call says what happened; here stands how that is written."""
+
+    def __init__(self, call: Call, *, parent: Any, links: Sequence[Any]) -> None:
+        self._call = call
+        self.intent: Span = call.guard.recorder.start(
+            spans.SCREEN, parent=parent, links=links, prepared=call.guard.policy_group
+        )
+        self._model: Any = None
+        self._requested: dict[str, Any] = {}
+        self._outcome: str | None = None
+        self._asked = 0.0
+        self._first: float | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the model call has begun."""
+        return self._model is not None
+
+    @property
+    def asked(self) -> str:
+        """The model that was asked, as the record has it."""
+        return self._requested.get(spans.REQUEST_MODEL) or ""
+
+    def hear(self, headers: Headers) -> None:
+        """Note what the caller says came of the call (`x-guard-outcome`)."""
+        self._outcome = records.outcome_word(headers)
+
+    @property
+    def user(self) -> str:
+        """The caller as a keyed hash: `safety_identifier`, else `user`, else the identity (design, section 5)."""
+        call, named = self._call, ""
+        if isinstance(call.body, dict):
+            named = next(
+                (v for k in ("safety_identifier", "user") if isinstance(v := call.body.get(k), str)), ""
+            )
+        user = named or call.exchange.identity.user
+        return keyed_hash(call.guard.keys.users, user) if user else ""
+
+    def _common(self) -> Mapping[str, Any]:
+        call = self._call
+        return {
+            spans.EXCHANGE: self.intent.span_id,
+            spans.TENANT: call.exchange.identity.tenant,
+            spans.MOUNT: call.mount,
+            spans.USER: self.user or None,
+            spans.CLIENT_KEY: call.exchange.identity.key or None,
+            spans.NOTES: list(call.notes) or None,
+            spans.OUTCOME: self._outcome,
+        }
+
+    def screened(self, screened: Screened, forwarded: int, error: str) -> bytes:
+        """The record of intent: what was found and decided, and where the request may go."""
+        call, span = self._call, self.intent
+        if call.admission is not None:
+            call.guard.metrics.admitted(call.admission)
+        span.set_all(self._common())
+        span.set_all(
+            records.screen_attributes(
+                screened.verdict,
+                endpoint=call.endpoint.name if call.endpoint else call.method,
+                screened_bytes=screened.screened_bytes,
+                forwarded_bytes=forwarded,
+                receipts=call.exchange.receipts,
+                admission=call.admission,
+            )
+        )
+        self._decided(span, screened.verdict)
+        if error:
+            span.error(error)
+        return span.end()
+
+    def unread(self, error: str) -> bytes:
+        """The record of a request that could not be read."""
+        span = self.intent
+        span.set_all(self._common())
+        span.set(spans.STAGE, str(Stage.INPUT))
+        span.error(error)
+        return span.end()
+
+    def count(self, verdict: Verdict | None) -> None:
+        """Count a verdict, and what became of each check."""
+        metrics = self._call.guard.metrics
+        if verdict is not None:
+            metrics.decided(verdict, self._call.tenant)
+        metrics.checked(self._call.exchange.receipts)
+
+    def _decided(self, span: Span, verdict: Verdict) -> None:
+        if self._call.policy.waivers:
+            span.set(spans.WAIVED, self._waived(verdict) or None)
+        for name, attributes in spans.finding_events(verdict, self._call.exchange.subject):
+            span.event(name, attributes)
+
+    def _waived(self, verdict: Verdict) -> list[str]:
+        """Name the exceptions by which something went on that the rules would have stopped or taken out."""
+        decided = ((d.finding.kind, d.action, d.enforced) for d in verdict.decisions)
+        return applied(self._call.policy.waivers, str(verdict.stage), decided)
+
+    def start_model(self, prepared: Prepared, host: str, port: int | None) -> None:
+        """Begin the model call's own span."""
+        call = self._call
+        self._asked = time.perf_counter()
+        self._requested = records.request_attributes(call.endpoint, call.body, host, port)
+        self._model = call.guard.recorder.start(
+            records.model_span_name(call.endpoint, prepared.model),
+            kind="client",
+            parent=self.intent,
+            attributes={**self._common(), **self._requested},
+            prepared=call.guard.policy_group,
+        )
+
+    def tried(self, number: int, model: str, status: int, error: str, seconds: float) -> None:
+        """Note one try of the model call: both a failure and what answered stand in one trace."""
+        self._call.guard.metrics.tried(model, number, error or (str(status) if status >= 400 else ""))
+        if self._model is not None:
+            tried = records.attempt_attributes(number, model, status, error, seconds)
+            self._model.event(spans.ATTEMPT, tried)
+
+    def switch(self, model: str) -> None:
+        """Note that another model is asked than before."""
+        if self._model is not None:
+            self._requested[spans.REQUEST_MODEL] = records.identifier(model)
+            self._model.set(spans.REQUEST_MODEL, records.identifier(model))
+
+    def first_chunk(self) -> None:
+        """Note how long the model took to begin its answer (seconds, from the span's start)."""
+        if self._model is not None and self._first is None:
+            self._first = time.perf_counter() - self._asked
+            self._model.set(spans.FIRST_CHUNK, self._first)
+
+    def end(
+        self,
+        verdict: Verdict | None,
+        usage: Any,
+        error: str,
+        *,
+        screened: int,
+        unchecked: int,
+        cost: Mapping[str, Any],
+    ) -> None:
+        """Write the outcome, not awaited, and count it. `screened` and `unchecked` are bytes of a stream."""
+        call, span = self._call, self._model
+        if span is None:
+            span = call.guard.recorder.start(
+                spans.SCREEN,
+                parent=self.intent,
+                attributes=self._common(),
+                prepared=call.guard.policy_group,
+            )
+        outcome = records.outcome_attributes(verdict, usage, call.exchange.receipts, screened)
+        span.set_all(outcome)
+        span.set(spans.NOTES, list(call.notes) or None)
+        span.set(spans.LETTER, call.letter or None)
+        span.set_all(records.restore_attributes(call.exchange.came_back))
+        span.set(spans.RELEASED_UNCHECKED, unchecked or None)
+        if verdict is not None:
+            self._decided(span, verdict)
+        if error:
+            span.error(error)
+        span.set_all(cost)
+        call.guard.ledger.append(span.end())
+        self.count(verdict)
+        if call.endpoint is not None and call.endpoint.operation and self._requested:
+            self._measure(outcome, error)
+
+    def _measure(self, outcome: Mapping[str, Any], error: str) -> None:
+        asked = self._requested
+        called = Called(
+            asked[spans.OPERATION],
+            asked[spans.PROVIDER],
+            asked[spans.REQUEST_MODEL] or "",
+            asked[spans.SERVER_ADDRESS],
+            asked[spans.SERVER_PORT],
+            time.perf_counter() - self._asked,
+            self._first,
+            error,
+            outcome.get(spans.INPUT_TOKENS),
+            outcome.get(spans.OUTPUT_TOKENS),
+            bool(outcome.get(spans.RESPONSE_MODEL)),
+        )
+        self._call.guard.metrics.called(called)

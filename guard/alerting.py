@@ -159,11 +159,12 @@ class Lookout:
     """Which of the processes that share a folder looks: who holds its lock, while it lives. Without one each does."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder, self._held = folder, -1
+        self._folder, self._held, self._pid = folder, -1, 0
 
     def holds(self) -> bool:
         """Take the lock where it is free; whether this process has it."""
-        if self._folder is None or self._held >= 0:
+        # A forked child has the parent's handle, and not its lock.
+        if self._folder is None or (self._held >= 0 and self._pid == os.getpid()):
             return True
         import fcntl
 
@@ -173,11 +174,11 @@ class Lookout:
         except OSError:
             os.close(handle)
             return False
-        self._held = handle
+        self._held, self._pid = handle, os.getpid()
         return True
 
     def release(self) -> None:
         """Let another look."""
-        if self._held >= 0:
+        if self._held >= 0 and self._pid == os.getpid():
             os.close(self._held)
             self._held = -1

@@ -35,24 +35,33 @@ class Shared:
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder, self._clock = folder, clock
-        self._mine = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
+        self._pid, self._name = 0, ""
+
+    @property
+    def _mine(self) -> Path:
+        """This process's file; a forked child has one of its own."""
+        if self._pid != os.getpid():
+            self._pid, self._name = os.getpid(), f"{os.getpid()}-{secrets.token_hex(4)}.json"
+        return self._folder / self._name
 
     def write(self, snapshot: Snapshot) -> None:
         """Leave this process's numbers, for the others."""
         rows = [
             [name, labels, numbers] for name, rows in snapshot.items() for labels, numbers in rows.items()
         ]
-        draft = self._mine.with_suffix(".part")
+        mine = self._mine
+        draft = mine.with_suffix(".part")
         draft.write_bytes(orjson.dumps([self._clock(), rows]))
-        os.replace(draft, self._mine)
+        os.replace(draft, mine)
 
     def with_others(self, mine: Snapshot) -> Snapshot:
         """This process's numbers and those that the others left, together."""
         return merged([mine, *self._others()])
 
     def _others(self) -> Iterator[Snapshot]:
+        mine = self._mine
         for file in sorted(self._folder.glob("*.json")):
-            if file != self._mine:
+            if file != mine:
                 with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
                     yield self._read(file)
 

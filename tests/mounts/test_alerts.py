@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import multiprocessing
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +136,10 @@ def test_one_of_several_looks(tmp_path: Path) -> None:
     """Of the processes that share a folder one looks at the numbers of all, so that each change is told once."""
     first, second = Lookout(tmp_path), Lookout(tmp_path)
     assert [first.holds(), second.holds(), first.holds()] == [True, False, True]
+    child = multiprocessing.get_context("fork").Process(target=lambda: os._exit(first.holds()))
+    child.start()
+    child.join(10)
+    assert child.exitcode == 0  # a forked child has the handle, and not the lock
     first.release()
     assert second.holds()
     second.release()

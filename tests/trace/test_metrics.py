@@ -193,6 +193,17 @@ def test_a_forked_child_begins_at_zero() -> None:
     assert meter.snapshot() != {}
 
 
+def test_a_forked_child_leaves_a_file_of_its_own(tmp_path: Path) -> None:
+    """Numbers of parent and child are two files: neither writes over the other's."""
+    shared, meter = Shared(tmp_path), Meter()
+    meter.add(all_.RETRIES, ("m",))
+    shared.write(meter.snapshot())
+    child = FORK.Process(target=lambda: (meter.add(all_.RETRIES, ("m",), 2), shared.write(meter.snapshot())))
+    child.start()
+    child.join(10)
+    assert shared.with_others(meter.snapshot())[all_.RETRIES.name] == {("m",): (3,)}
+
+
 def filled() -> Metrics:
     metrics = Metrics()
     metrics.called(called())

@@ -316,7 +316,7 @@ def _letter(call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Lette
         trace=call.trace_id,
         tools=acts(body),
         streamed=call.cut,
-        headers=[*sent, (b"idempotency-key", call.idempotency_key)],
+        headers=[*sent, *([(b"idempotency-key", call.idempotency_key)] if call.idempotency_key else [])],
         body=call.lasting(),
         paths=call.exchange.paths,
         asked=call.exchange.asked,

@@ -44,7 +44,7 @@ version: "1"
 extends: [default]
 recognizers:
   presidio: {recognizers: []}
-traffic: {dead_letters: true}
+traffic: {dead_letters: true, idempotency: true}
 """
 
 
@@ -210,6 +210,8 @@ def _calls(world: World, app: Any, client: openai.OpenAI) -> None:
     script = app.state.script
     client.chat.completions.create(**chat_body())
     list(client.chat.completions.create(**chat_body(), stream=True))
+    for _ in range(2):
+        client.chat.completions.create(**chat_body(), extra_headers={"Idempotency-Key": "order-7"})
     client.responses.create(**responses_body())
     list(client.responses.create(**responses_body(), stream=True))
     client.embeddings.create(model="e", input=[CANARIES["email"], CANARIES["card"]])

@@ -120,7 +120,9 @@ class Attached:
 
 def wanted(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, ...]:
     """The names that a request asks for: `x-guard-policy: strict, kids`."""
-    values = [value for name, value in headers if name.lower() == HEADER]
+    values = [value for name, value in headers if len(name) == len(HEADER) and name.lower() == HEADER]
+    if not values:
+        return ()
     return tuple(filter(None, (name.strip() for v in values for name in v.decode("latin-1").split(","))))
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from guard import destinations
 from guard.attached import Attached
+from guard.detecting import detector_args, open_detector
 from guard.errors import SetupError
 from guard.glass import FILE, GlassWatch
+from guard.keyring import home_of, load_keys
 from guard.keys import Keys
-from guard.kinds import KINDS, NAMES, matches
-from guard.policy.decide import least_score, rule_for, wanted
+from guard.policy.decide import rule_for, wanted
 from guard.policy.load import load_policy
 from guard.policy.model import Policy
-from guard.policy.names import ENGINE_KINDS, PRESIDIO_RECOGNIZERS
 from guard.settings import Settings
 from guard.types import Stage
 
@@ -29,11 +26,8 @@ if TYPE_CHECKING:
     from guard.guard import Guard
     from guard.metering import Metering
     from guard.outside.admission import Admit
-    from guard.outside.stores.clientkeys import KeyFile
-    from guard.policy.lists import TermList
     from guard.policy.traffic import Budget as BudgetRules
     from guard.policy.traffic import Limits as LimitRules
-    from guard.services.detector import Detector
     from guard.trace.heads import HeadsPost
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy, Post
@@ -42,13 +36,6 @@ if TYPE_CHECKING:
     from guard.traffic.letters import Letters
     from guard.traffic.limits import Limits
     from guard.traffic.prices import Prices
-
-
-KEY_LENGTH = 16
-"""The least bytes of a master key."""
-
-_MASTER = "master.key"
-_CLIENTS = "client-keys.json"
 
 
 def build(
@@ -138,79 +125,6 @@ def _warm(policy: Policy) -> None:
         fakes.warm(policy.logs.locale)
     if "encrypt" in forms:
         threading.Thread(target=sealing.engine, name="guard-warm-sealing", daemon=True).start()
-
-
-def load_keys(settings: Settings) -> Keys:
-    """Read the master key: `GUARD_KEY`, else the file in GUARD_HOME, made 0600 at first start; and GUARD_SEAL_KEYS."""
-    seals = _seal_keys(settings)
-    if settings.key is not None:
-        value = settings.key.get_secret_value().encode()
-        if len(value) < KEY_LENGTH:
-            raise SetupError(f"GUARD_KEY is shorter than {KEY_LENGTH} characters")
-        return Keys(value, seals)
-    return Keys(_key_file(home_of(settings) / _MASTER), seals)
-
-
-def key_file(settings: Settings, keys: Keys | None = None) -> KeyFile:
-    """The file of the gateway's virtual keys, with the installation's key of their hashes."""
-    from guard.outside.stores.clientkeys import KeyFile
-
-    path = settings.virtual_keys.expanduser() if settings.virtual_keys else home_of(settings) / _CLIENTS
-    return KeyFile(path, (keys or load_keys(settings)).clients)
-
-
-def has_key(settings: Settings) -> bool:
-    """Whether there is a master key already: else the first start makes one."""
-    return settings.key is not None or (settings.home.expanduser() / _MASTER).exists()
-
-
-def _seal_keys(settings: Settings) -> list[bytes]:
-    """The keys of GUARD_SEAL_KEYS, the present one first."""
-    text = settings.seal_keys.get_secret_value() if settings.seal_keys is not None else ""
-    keys = [key.strip().encode() for key in text.split(",") if key.strip()]
-    if any(len(key) < KEY_LENGTH for key in keys):
-        raise SetupError(f"a key in GUARD_SEAL_KEYS is shorter than {KEY_LENGTH} characters")
-    if len(set(keys)) < len(keys):
-        raise SetupError("a key stands twice in GUARD_SEAL_KEYS")
-    return keys
-
-
-def home_of(settings: Settings) -> Path:
-    """GUARD_HOME, made 0700 if it is not there."""
-    home = settings.home.expanduser()
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as failure:
-        raise SetupError(f"GUARD_HOME ({home}) cannot be made: {failure.strerror}") from None
-    return home
-
-
-def _key_file(path: Path) -> bytes:
-    try:
-        return _made_once(path)
-    except OSError as failure:
-        raise SetupError(f"the master key {path} cannot be read or made: {failure.strerror}") from None
-
-
-def _made_once(path: Path) -> bytes:
-    """Read the key, or make it so that two processes that start at once agree on one."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        pass
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(32))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return path.read_bytes()
 
 
 def open_ledger(settings: Settings, copy: OtlpCopy | None, heads: HeadsPost | None) -> Ledger:
@@ -404,93 +318,3 @@ def _open_budget(rules: BudgetRules, settings: Settings, guard: Guard, prices: P
         )
     store = SpendStore(home_of(settings) / "spend.sqlite3", wait_s=settings.store_timeout_s)
     return Budget(rules, rules.then.use, store, prices, tell=tell, wait_s=2 * settings.store_timeout_s)
-
-
-def open_detector(policy: Policy, settings: Settings, *, start: bool = True) -> Detector:
-    """The detector for everything that any stage of the policy acts on."""
-    from guard.services.detector import Detector
-
-    detector = Detector(**detector_args(policy, settings))
-    if start:
-        detector.start()
-        _await_engine(policy, detector)
-    return detector
-
-
-def detector_args(policy: Policy, settings: Settings) -> dict[str, Any]:
-    """What a policy's detector is made of: of two that are equal one is enough."""
-    stages = (Stage.INPUT, Stage.OUTPUT, Stage.LOGS)
-    kinds = frozenset(k for s in stages for k in wanted(policy, s) if k.startswith(("pii.", "secret.")))
-    recognizers = policy.recognizers
-    return {
-        "scanner_args": scanner_args(policy, kinds),
-        "presidio": tuple(recognizers.presidio.recognizers),
-        "presidio_deadline_s": recognizers.presidio.deadline_ms / 1000,
-        "engine": recognizers.presidio.engine,
-        "models": recognizers.presidio.models,
-        "custom": tuple(recognizers.custom),
-        "lists": acting_lists(policy, kinds),
-        "workers": settings.detect_workers,
-        "deadline_s": settings.detect_timeout_s,
-    }
-
-
-def _await_engine(policy: Policy, detector: Detector) -> None:
-    """Wait until the models of an engine are loaded; raises SetupError where one is not installed."""
-    if policy.recognizers.presidio.engine != "none":
-        try:
-            detector.wait()
-        except SetupError:
-            detector.close()
-            raise
-
-
-def acting_lists(policy: Policy, kinds: frozenset[str]) -> list[TermList]:
-    """The allow lists, and the deny lists whose kind some rule acts on."""
-    return [terms for terms in policy.recognizers.lists if terms.allow or terms.deny in kinds]
-
-
-def scanner_args(policy: Policy, kinds: frozenset[str]) -> dict[str, Any]:
-    """What the catalogue's scanner is made of, here and in the worker processes."""
-    recognizers = policy.recognizers
-    return {
-        "kinds": kinds,
-        "countries": recognizers.countries,
-        "skip": tuple(recognizers.except_),
-        "names": least_score(policy, NAMES) if recognizers.names == "gazetteer" else None,
-    }
-
-
-def findable(policy: Policy) -> Callable[[Stage], frozenset[str]]:
-    """Tell the kinds that something looks for, by stage: a rule on any other kind never fires.
-
-    Presidio does not look at log lines, which are redacted where they are written.
-    """
-    from guard.pii.scan import Scanner
-
-    recognizers = policy.recognizers
-    found = {row.kind for row in Scanner(**scanner_args(policy, KINDS)).rows} | policy.own_kinds
-    found |= {kind for kind in KINDS if not kind.startswith(("pii.", "secret."))}
-    found |= NAMES if recognizers.names == "gazetteer" else frozenset()
-    presidio = {PRESIDIO_RECOGNIZERS[name] for name in recognizers.presidio.recognizers}
-    presidio |= ENGINE_KINDS if recognizers.presidio.engine != "none" else frozenset()
-    return lambda stage: frozenset(found if stage is Stage.LOGS else found | presidio)
-
-
-def idle_rules(policy: Policy) -> list[str]:
-    """Say which rules can never fire, because nothing looks for what they name."""
-    found, kinds_of = [], findable(policy)
-    for stage in (Stage.INPUT, Stage.OUTPUT, Stage.LOGS):
-        kinds = kinds_of(stage)
-        for pattern, rule in getattr(policy, stage).rules.items():
-            if rule.steps and not any(matches(pattern, kind) for kind in kinds):
-                where = "in log lines" if stage is Stage.LOGS else "under these recognizers"
-                found.append(
-                    f"{stage}.rules.{pattern} ({rule.steps[0].origin}): nothing looks for it {where}"
-                )
-    kinds = kinds_of(Stage.INPUT)
-    idle = [pattern for pattern in policy.egress.rules if not any(matches(pattern, kind) for kind in kinds)]
-    return [
-        *found,
-        *(f"egress.rules.{pattern}: nothing looks for it under these recognizers" for pattern in idle),
-    ]

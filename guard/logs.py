@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from guard.build import acting_lists, load_keys, scanner_args
+from guard.detecting import acting_lists, scanner_args
+from guard.keyring import load_keys
 from guard.keys import Keys
 from guard.pii import fakes
 from guard.pii.resolve import resolve

@@ -32,8 +32,9 @@ def break_glass(
 
     Example:  guard break-glass --kind pii.phone --minutes 30 --ticket INC-42
     """
-    from guard.build import build, home_of
+    from guard.build import build
     from guard.glass import FILE, Glass, read, record, write
+    from guard.keyring import home_of
     from guard.settings import Settings
 
     settings = Settings()

@@ -86,7 +86,7 @@ def _clash() -> Check:
 def _policy(loaded: Loaded) -> Check:
     import datetime
 
-    from guard.build import idle_rules
+    from guard.detecting import idle_rules
     from guard.policy.check import warnings
 
     policy = loaded.policy
@@ -100,7 +100,7 @@ def _policy(loaded: Loaded) -> Check:
 
 def _home(settings: Settings) -> Check:
     """The keys: nobody else may read them. What is not there yet is made at the first start."""
-    from guard.build import KEY_LENGTH, has_key
+    from guard.keyring import KEY_LENGTH, has_key
 
     home = settings.home.expanduser()
     files = [path for name in _SECRET for path in sorted(home.glob(name))] if home.is_dir() else []
@@ -200,7 +200,8 @@ def _guard(loaded: Loaded, settings: Settings) -> Guard:
     """A guard that detects nothing and leaves no key behind."""
     from pydantic import SecretStr
 
-    from guard.build import build, has_key
+    from guard.build import build
+    from guard.keyring import has_key
 
     if not has_key(settings):
         settings = settings.model_copy(update={"key": SecretStr("only to look around, never kept")})

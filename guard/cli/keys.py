@@ -102,7 +102,7 @@ def revoke(
 
 
 def _file() -> KeyFile:
-    from guard.build import key_file
+    from guard.keyring import key_file
     from guard.settings import Settings
 
     return key_file(Settings())
@@ -111,7 +111,7 @@ def _file() -> KeyFile:
 def _note(name: str, key: VirtualKey, by: str) -> None:
     """Put it on record; an installation that has never recorded makes its signing pair for it."""
     from guard.audit.desk import note
-    from guard.build import home_of
+    from guard.keyring import home_of
     from guard.settings import Settings
     from guard.trace import spans
     from guard.trace.signing import load_signer

@@ -148,7 +148,8 @@ def drop(
 @contextmanager
 def _opened() -> Iterator[Letters]:
     """This installation's letters; raises SetupError where there are none yet."""
-    from guard.build import letters_path, load_keys, open_letters
+    from guard.build import letters_path, open_letters
+    from guard.keyring import load_keys
     from guard.settings import Settings
 
     settings = Settings()

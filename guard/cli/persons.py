@@ -81,7 +81,7 @@ def _value(subject: str) -> str:
 
 
 def _keys(key: Path | None) -> Keys:
-    from guard.build import has_key, load_keys
+    from guard.keyring import has_key, load_keys
     from guard.keys import Keys
     from guard.settings import Settings
 

@@ -41,7 +41,7 @@ def check(source: Source = "default", as_json: AsJson = False) -> None:
 
     Exit code 0: it loads (warnings do not change that); 2: it does not.
     """
-    from guard.build import idle_rules
+    from guard.detecting import idle_rules
     from guard.policy.check import warnings
     from guard.policy.load import load
     from guard.traffic.targets import ending, problems

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from guard.audit import query, verify
-from guard.build import home_of
 from guard.demo.values import Person, invent
 from guard.guard import Guard, identity
+from guard.keyring import home_of
 from guard.logs import redactor
 from guard.mounts.gateway import Gateway
 from guard.mounts.transport import guarded_client

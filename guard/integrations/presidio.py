@@ -16,7 +16,8 @@ from presidio_anonymizer.entities import EngineResult, OperatorConfig
 from presidio_anonymizer.entities import RecognizerResult as AnonymizerResult
 from presidio_anonymizer.operators import Operator, OperatorType
 
-from guard.build import load_keys, scanner_args
+from guard.detecting import scanner_args
+from guard.keyring import load_keys
 from guard.kinds import KINDS, PRESIDIO, presidio_kind
 from guard.pii.mapping import Mapping
 from guard.pii.placeholders import FORMS, REVERSIBLE

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 import httpx2
 
 from guard import destinations, residency
-from guard.build import key_file
 from guard.call import Call
 from guard.doors import CallDoors
 from guard.errors import BadRequest, GuardError, Refused, SetupError, Unavailable
 from guard.guard import OPENAI, Guard
 from guard.judging import Moderation
+from guard.keyring import key_file
 from guard.mounts.clients import Clients
 from guard.mounts.draining import Draining
 from guard.mounts.messages import (

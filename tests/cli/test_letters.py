@@ -17,9 +17,10 @@ import pytest
 from starlette.applications import Starlette
 from typer.testing import CliRunner, Result
 
-from guard.build import build, load_keys, open_letters
+from guard.build import build, open_letters
 from guard.cli import doctor
 from guard.cli.letters import app
+from guard.keyring import load_keys
 from guard.settings import Settings
 from guard.trace.signing import load_signer
 from guard.traffic.letters import Letter, Letters

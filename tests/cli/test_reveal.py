@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from guard.build import load_keys
 from guard.errors import SetupError
+from guard.keyring import load_keys
 from guard.keys import Keys
 from guard.pii.sealing import seal
 from guard.settings import Settings

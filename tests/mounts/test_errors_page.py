@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from guard import Gateway
-from guard.build import load_keys
 from guard.cli import audit
 from guard.cli.serve import _check_port
 from guard.errors import SetupError
+from guard.keyring import load_keys
 from guard.kinds import KINDS
 from guard.mounts.gateway import ClientKeys
 from guard.outside.stores.clientkeys import KeyFile

@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from guard import Gateway
 from guard.audit.query import run
-from guard.build import key_file
 from guard.cli.keys import app
 from guard.errors import Refused, SetupError
+from guard.keyring import key_file
 from guard.mounts.clients import MOST, WITHIN_S, Clients
 from guard.outside.stores import clientkeys
 from guard.outside.stores.clientkeys import KeyFile, Watched

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.build import idle_rules
+from guard.detecting import idle_rules
 from guard.policy.check import warnings
 from guard.policy.load import load, pack_names
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from guard.build import idle_rules
 from guard.cases import Cases
+from guard.detecting import idle_rules
 from guard.policy.check import warnings
 from guard.policy.decide import least_score, wanted
 from guard.policy.difference import differences

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +35,12 @@ def serve(
     access_log: Annotated[
         str, typer.Option(help="File of the access log, one JSON line a request; - for standard output.")
     ] = "",
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Serve https: the certificate with its chain, PEM. TLS 1.2 or later.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="Its private key, PEM, if it is not in the same file.")
+    ] = None,
 ) -> None:
     """Run the OpenAI-compatible gateway.
 
@@ -46,6 +54,7 @@ def serve(
     from guard.cli.workers import run_workers
     from guard.mounts.gateway import from_environment
 
+    tls = _tls(tls_cert, tls_key)
     os.environ["GUARD_SERVE_POLICY"] = policy
     os.environ["GUARD_SERVE_UPSTREAM"] = upstream
     os.environ["GUARD_WORKERS"] = str(workers)
@@ -58,10 +67,10 @@ def serve(
     told = gateway.guard.policy
     typer.echo(
         f"guard: policy {told.policy} {told.version} ({told.sha256[:12]}) → {gateway.upstream};"
-        f" listening on http://{host}:{port}/v1",
+        f" listening on {'https' if tls else 'http'}://{host}:{port}/v1",
         err=True,
     )
-    options = _options(host, port)
+    options = _options(host, port) | tls
     if workers == 1:
         server = uvicorn.Server(uvicorn.Config(gateway, **options))
         server.run()
@@ -86,6 +95,29 @@ def _options(host: str, port: int) -> dict[str, Any]:
         # What ran was waited for (`draining`); this is for connections that do not end.
         "timeout_graceful_shutdown": 5,
     }
+
+
+def _tls(cert: Path | None, key: Path | None) -> dict[str, Any]:
+    """What the server needs for https, tried once, so that a wrong file is said here and in one sentence."""
+    if cert is None:
+        if key is not None:
+            raise SetupError("--tls-key goes with --tls-cert: name the certificate, too")
+        return {}
+    for option, path in (("--tls-cert", cert), ("--tls-key", key)):
+        if path is not None and not os.access(path, os.R_OK):
+            raise SetupError(f"{option} {path} cannot be read: write the path of a PEM file")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_password)
+    except (ssl.SSLError, ValueError):
+        raise SetupError(
+            "--tls-cert and --tls-key are no certificate and its own key: give both as PEM, the key without a password"
+        ) from None
+    return {"ssl_certfile": str(cert), "ssl_keyfile": str(key) if key else None}
+
+
+def _no_password() -> str:
+    """A key that asks for a password would ask at each start of each worker, on a terminal that is not there."""
+    raise ValueError
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from guard.policy.cases import Placed
+from guard.policy.fields import days
 from guard.policy.lint import note
 from guard.policy.model import Policy
 from guard.policy.names import intersect
@@ -22,6 +23,7 @@ from guard.types import Stage
 STAGES = (Stage.INPUT, Stage.OUTPUT, Stage.LOGS)
 _OWN = ("policy", "version", "owner", "approved_by", "effective", "review_by", "tests")
 _JURISDICTIONS, _KEPT = ("egress", "jurisdictions"), ("egress", "rules")
+_KEEP, _AT_LEAST = ("trace", "keep"), ("trace", "at_least")
 _BY = ("moderation", "by")
 _JUDGE = frozenset(("moderation", key) for key in ("url", "model", "dialect", "labels"))
 
@@ -94,6 +96,7 @@ class _Resolution:
 
     def finish(self) -> Loaded:
         values = {path: self._value(path) for path in VALUES}
+        self._keep_long_enough(values)
         tables = {stage: self._table(stage) for stage in STAGES}
         if self.somewhere:
             self._check_kept(values[_JURISDICTIONS][0], values[_KEPT][0])
@@ -145,6 +148,12 @@ class _Resolution:
                 )
             value, origin = combined, origin if combined == value else where
         return value, origin
+
+    def _keep_long_enough(self, values: dict[KeyPath, tuple[Any, str]]) -> None:
+        """Let what one asks for at least prolong what another keeps; a file that writes both for itself is told."""
+        keep, least = values[_KEEP][0], values[_AT_LEAST][0]
+        if keep and days(keep) < days(least) and _KEEP not in self.source.lines:
+            values[_KEEP] = values[_AT_LEAST]
 
     def _check_kept(self, places: tuple[str, ...] | None, rules: Mapping[str, Any]) -> None:
         """Refuse rules for what was found that leave no place inside the jurisdictions."""

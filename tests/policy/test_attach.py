@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -17,6 +17,7 @@ from guard.cli.policy import app
 from guard.kinds import KINDS
 from guard.policy.attach import Asked, Attachment, bound, foreseen
 from guard.policy.decide import rule_for
+from guard.policy.fields import days
 from guard.policy.load import load, pack_names
 from guard.policy.model import Policy
 from guard.policy.resolve import Loaded, combine
@@ -81,7 +82,8 @@ def reach_of(name: str) -> list[tuple[int, int]]:
     return reach(PACKS[name].policy)
 
 
-@settings(max_examples=12)
+@example(base="pipl-cn", others=["production"])
+@settings(max_examples=8)
 @given(base=names, others=st.lists(names, min_size=1, max_size=2))
 def test_attaching_only_tightens(base: str, others: list[str]) -> None:
     """A total check: for every known kind, stage and score the action is at least that of each, alone; values too."""
@@ -90,8 +92,13 @@ def test_attaching_only_tightens(base: str, others: list[str]) -> None:
     for name in (base, *others):
         assert all(n[0] >= b[0] and n[1] >= b[1] for b, n in zip(reach_of(name), after, strict=True))
     for path, value in VALUES.items():
-        if value.ordered and path not in (("attach",), ("egress", "jurisdictions")):
+        if value.ordered and path not in (("attach",), ("egress", "jurisdictions"), ("trace", "keep")):
             assert not value.is_looser(_get(combined, path), _get(PACKS[base].policy, path)), path
+    traces = [PACKS[name].policy.trace for name in (base, *others)]
+    kept = [days(trace.keep) for trace in traces if trace.keep]
+    # The record is kept no longer than any of them asks, but as long as another must.
+    least = max(days(trace.at_least) for trace in traces)
+    assert days(combined.trace.keep) == (max(least, min(kept)) if kept else 0)
 
 
 SCORES = (0.0, 0.2, 0.35, 0.5, 0.8, 1.0)

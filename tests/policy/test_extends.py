@@ -429,7 +429,9 @@ def test_of_two_lists_of_tools_the_tools_of_both_are_left(load_files: Load) -> N
 
 
 def test_nothing_takes_back_how_long_the_record_must_be_kept(load_files: Load) -> None:
-    """A longer `at_least` wins over a shorter one, the file's own too; what keeps for less does not load."""
+    """A longer `at_least` wins over a shorter one, the file's own too, and over what another pack keeps; a file that
+    keeps for less does not load.
+    """
     pack = "trace: {at_least: 365d}"
     shorter = load_files(a=pack, b="extends: [./a.yaml]\ntrace: {at_least: 30d}").policy.trace
     assert shorter.at_least == "365d"
@@ -441,3 +443,10 @@ def test_nothing_takes_back_how_long_the_record_must_be_kept(load_files: Load) -
     kept = load_files(a="trace: {keep: 400d}", b="extends: [./a.yaml]\ntrace: {keep: 500d}")
     assert kept.policy.trace.keep == "500d"
     assert [loosening.key for loosening in kept.loosenings] == ["trace.keep"]
+    both = load_files(a=pack, b="trace: {keep: 100d}", c="extends: [./a.yaml, ./b.yaml]")
+    assert both.policy.trace.keep == "365d"
+    assert both.values[("trace", "keep")] == ("365d", "a.yaml:1")
+    longer = load_files(a=pack, b="trace: {keep: 500d}", c="extends: [./a.yaml, ./b.yaml]")
+    assert longer.policy.trace.keep == "500d"
+    own = load_files(b="trace: {keep: 100d}", c="extends: [./b.yaml]\ntrace: {at_least: 26w}").policy.trace
+    assert (own.keep, own.at_least) == ("182d", "182d")

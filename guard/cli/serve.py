@@ -10,11 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from guard.errors import SetupError
+
+if TYPE_CHECKING:
+    from guard.mounts.gateway import Gateway
 
 
 def serve(
@@ -49,9 +52,6 @@ def serve(
 
     Example:  guard serve --policy eu --port 8080
     """
-    import uvicorn
-
-    from guard.cli.workers import run_workers
     from guard.mounts.gateway import from_environment
 
     tls = _tls(tls_cert, tls_key)
@@ -70,7 +70,15 @@ def serve(
         f" listening on {'https' if tls else 'http'}://{host}:{port}/v1",
         err=True,
     )
-    options = _options(host, port) | tls
+    _run(gateway, workers, _options(host, port) | tls)
+
+
+def _run(gateway: Gateway, workers: int, options: dict[str, Any]) -> None:
+    """Serve until told to end: in this process, or in several that each make a gateway of their own."""
+    import uvicorn
+
+    from guard.cli.workers import run_workers
+
     if workers == 1:
         server = uvicorn.Server(uvicorn.Config(gateway, **options))
         server.run()

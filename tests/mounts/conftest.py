@@ -15,6 +15,7 @@ import pytest
 from starlette.applications import Starlette
 
 from guard import Guard
+from guard.build import build
 from guard.settings import Settings
 
 # Tests are no package: the kit is put where `import client_kit` finds it.
@@ -356,3 +357,20 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def run_lifespan() -> Any:
     return lifespan
+
+
+@pytest.fixture
+def housed(tmp_path: Path) -> Iterator[Callable[..., Guard]]:
+    """Guards of policies by their text, each in a home of its own, with the stores that it keeps there."""
+    made: list[Guard] = []
+
+    def make(text: str, **settings: Any) -> Guard:
+        file = tmp_path / f"{len(made)}.yaml"
+        file.write_text(text)
+        home = tmp_path / f"home{len(made)}"
+        made.append(build(file, Settings(home=home, exports=home / "exports", **settings), detecting=False))
+        return made[-1]
+
+    yield make
+    for guard in made:
+        guard.close()

@@ -13,11 +13,9 @@ import pytest
 from starlette.applications import Starlette
 
 from guard import Guard, identity
-from guard.build import build
 from guard.errors import Refused
 from guard.outside.stores.answers import KEPT_S, AnswerStore
 from guard.outside.stores.holders import new_holder
-from guard.settings import Settings
 from guard.traffic.idempotency import Idempotency, Kept, Ticket
 from guard.traffic.waiting import wait_sync
 
@@ -27,19 +25,11 @@ KEY = {"Idempotency-Key": "order-7"}
 
 
 @pytest.fixture
-def guarded(tmp_path: Path, kit: Any) -> Iterator[Callable[..., Guard]]:
-    made: list[Guard] = []
-
+def guarded(housed: Callable[..., Guard], kit: Any) -> Callable[..., Guard]:
     def make(traffic: str = "idempotency: true", base: str = "", **settings: Any) -> Guard:
-        file = tmp_path / f"{len(made)}.yaml"
-        file.write_text(f"{base or kit.quiet}traffic: {{{traffic}}}\n")
-        home = tmp_path / f"home{len(made)}"
-        made.append(build(file, Settings(home=home, exports=home / "exports", **settings), detecting=False))
-        return made[-1]
+        return housed(f"{base or kit.quiet}traffic: {{{traffic}}}\n", **settings)
 
-    yield make
-    for guard in made:
-        guard.close()
+    return make
 
 
 @pytest.fixture(params=[True, False], ids=["sync", "async"])

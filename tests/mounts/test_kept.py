@@ -126,16 +126,20 @@ def at(provider: Starlette, name: str) -> str:
     return f"http://{name}:{provider.state.url.rpartition(':')[2]}"
 
 
+def bedrock(provider: Starlette) -> tuple[str, str]:
+    """The provider under Bedrock's name in Frankfurt, and the policy that declares it so and asks for the EEA."""
+    base = at(provider, "bedrock-runtime.eu-central-1.amazonaws.com")
+    declared = hosts(**{base.removesuffix("/v1"): "DE"})
+    return base, f"egress: {{jurisdictions: [EEA], hosts: {{{declared}}}}}\n"
+
+
 @pytest.mark.usefixtures("here")
 def test_a_bedrock_profile_that_leads_abroad_is_refused(
     connect: Connect, make_guard: Any, provider: Starlette
 ) -> None:
     """The host is declared in Germany; `global.` before the model says otherwise."""
-    base = at(provider, "bedrock-runtime.eu-central-1.amazonaws.com")
-    host = base.removesuffix("/v1")
-    guard: Guard = make_guard(
-        make_guard.quiet + f"egress: {{jurisdictions: [EEA], hosts: {{{hosts(**{host: 'DE'})}}}}}\n"
-    )
+    base, inside = bedrock(provider)
+    guard: Guard = make_guard(make_guard.quiet + inside)
     sdk = connect(guard, base)
     messages = [{"role": "user", "content": "hi"}]
     for model in ("anthropic.claude-x", "eu.anthropic.claude-x"):
@@ -155,11 +159,10 @@ def test_no_fallback_leaves_the_place(
     connect: Connect, make_guard: Any, provider: Starlette, listed: str
 ) -> None:
     """C19: the model in the EU is out and the others run elsewhere: an error, and no call outside."""
-    base = at(provider, "bedrock-runtime.eu-central-1.amazonaws.com")
-    host = base.removesuffix("/v1")
+    base, inside = bedrock(provider)
     guard: Guard = make_guard(
         make_guard.quiet
-        + f"egress: {{jurisdictions: [EEA], hosts: {{{hosts(**{host: 'DE'})}}}}}\n"
+        + inside
         + f"traffic: {{fallbacks: {{eu.meta.llama: {listed}}}, budget: {{{LLAMAS}}}}}\n"
     )
     provider.state.script.fail("chat", "503")
@@ -175,11 +178,10 @@ def test_no_budget_switches_to_a_model_elsewhere(
     connect: Connect, make_guard: Any, provider: Starlette
 ) -> None:
     """C19: at the limit the cheaper model is asked only where it stays inside; else the call is refused."""
-    base = at(provider, "bedrock-runtime.eu-central-1.amazonaws.com")
-    host = base.removesuffix("/v1")
+    base, inside = bedrock(provider)
     guard: Guard = make_guard(
         make_guard.quiet
-        + f"egress: {{jurisdictions: [EEA], hosts: {{{hosts(**{host: 'DE'})}}}}}\n"
+        + inside
         + f"traffic: {{budget: {{usd_per_day: 0.001, then: {{use: global.meta.llama}}, {LLAMAS}}}}}\n"
     )
     messages = [{"role": "user", "content": "hi"}]

@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import client_kit as clients
@@ -18,11 +17,9 @@ import pytest
 from starlette.applications import Starlette
 
 from guard import Guard, identity
-from guard.build import build
 from guard.errors import SetupError
 from guard.mounts.gateway import Gateway
 from guard.outside.stores.letters import WAITING, Row
-from guard.settings import Settings
 from guard.traffic.letters import FREE, Letters, Opened
 
 Connect = Callable[..., Any]
@@ -31,20 +28,13 @@ TOOLS = [{"type": "function", "function": {"name": "send", "parameters": {"type"
 
 
 @pytest.fixture
-def guarded(tmp_path: Path, kit: Any) -> Iterator[Callable[..., Guard]]:
-    """Guards that keep dead letters, each in a home of its own."""
-    made: list[Guard] = []
+def guarded(housed: Callable[..., Guard], kit: Any) -> Callable[..., Guard]:
+    """Guards that keep dead letters."""
 
     def make(traffic: str = "", more: str = "", **settings: Any) -> Guard:
-        file = tmp_path / f"{len(made)}.yaml"
-        file.write_text(f"{kit.quiet}traffic: {{dead_letters: true, {traffic}}}\n{more}")
-        home = tmp_path / f"home{len(made)}"
-        made.append(build(file, Settings(home=home, exports=home / "exports", **settings), detecting=False))
-        return made[-1]
+        return housed(f"{kit.quiet}traffic: {{dead_letters: true, {traffic}}}\n{more}", **settings)
 
-    yield make
-    for guard in made:
-        guard.close()
+    return make
 
 
 @pytest.fixture(params=[True, False], ids=["sync", "async"])

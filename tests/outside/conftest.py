@@ -1,10 +1,15 @@
-"""A scripted upstream on loopback that keeps every byte and every connection it sees."""
+"""A scripted upstream on loopback that keeps every byte and connection it sees; store files that cannot be used."""
 
 from __future__ import annotations
 
+import os
+import random
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,3 +98,28 @@ def other() -> Iterator[Upstream]:
     server = Upstream()
     yield server
     server.close()
+
+
+@pytest.fixture(params=["damaged", "newer", "folder", "readonly"])
+def spoiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], bytes]:
+    """Make the file of a store one that cannot be used; gives what is in it."""
+
+    def spoil(path: Path) -> bytes:
+        path.parent.mkdir(parents=True)
+        if request.param == "damaged":
+            path.write_bytes(b"SQLite format 3\0" + random.Random(1).randbytes(8192))
+        elif request.param == "newer":
+            with sqlite3.connect(path) as connection:
+                connection.execute("PRAGMA user_version = 99")
+            connection.close()
+        elif request.param == "folder":
+            path.mkdir()
+        else:
+            monkeypatch.setattr(os, "open", _refusing)
+        return path.read_bytes() if path.is_file() else b""
+
+    return spoil
+
+
+def _refusing(*_: Any, **__: Any) -> int:
+    raise PermissionError(13, "Permission denied")

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -128,30 +128,12 @@ def test_a_letter_that_is_being_sent_is_not_dropped(store: LetterStore) -> None:
     assert [row.id for row in store.rows().result(10)] == [letter(2).id]
 
 
-@pytest.mark.parametrize("spoil", ["damaged", "newer", "folder", "readonly"])
-def test_a_file_that_cannot_be_used_stops_the_start(
-    path: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_used_stops_the_start(spoiled: Callable[[Path], bytes], path: Path) -> None:
     """C34: damaged, of a newer guard, not writable: a sentence, and nothing is overwritten."""
-    path.parent.mkdir(parents=True)
-    if spoil == "damaged":
-        path.write_bytes(b"SQLite format 3\0" + random.Random(1).randbytes(8192))
-    elif spoil == "newer":
-        with sqlite3.connect(path) as connection:
-            connection.execute("PRAGMA user_version = 99")
-        connection.close()
-    elif spoil == "folder":
-        path.mkdir()
-    else:
-        monkeypatch.setattr(os, "open", _refusing)
-    before = path.read_bytes() if path.is_file() else b""
+    before = spoiled(path)
     with pytest.raises(SetupError, match=r"letters\.sqlite3"):
         LetterStore(path)
     assert (path.read_bytes() if path.is_file() else b"") == before
-
-
-def _refusing(*_: Any, **__: Any) -> int:
-    raise PermissionError(13, "Permission denied")
 
 
 def test_a_lock_that_lasts_is_told(path: Path) -> None:

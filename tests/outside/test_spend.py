@@ -10,9 +10,8 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -111,30 +110,12 @@ def test_it_is_still_there_after_a_restart(store: SpendStore, path: Path) -> Non
     again.close()
 
 
-@pytest.mark.parametrize("spoil", ["damaged", "newer", "folder", "readonly"])
-def test_a_file_that_cannot_be_used_stops_the_start(
-    path: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_used_stops_the_start(spoiled: Callable[[Path], bytes], path: Path) -> None:
     """C34: damaged, of a newer guard, not writable: a sentence, not a traceback, and nothing is overwritten."""
-    path.parent.mkdir(parents=True)
-    if spoil == "damaged":
-        path.write_bytes(b"SQLite format 3\0" + random.Random(1).randbytes(8192))
-    elif spoil == "newer":
-        with sqlite3.connect(path) as connection:
-            connection.execute("PRAGMA user_version = 99")
-        connection.close()
-    elif spoil == "folder":
-        path.mkdir()
-    else:
-        monkeypatch.setattr(os, "open", _refusing)
-    before = path.read_bytes() if path.is_file() else b""
+    before = spoiled(path)
     with pytest.raises(SetupError, match=r"spend\.sqlite3"):
         SpendStore(path)
     assert (path.read_bytes() if path.is_file() else b"") == before
-
-
-def _refusing(*_: Any, **__: Any) -> int:
-    raise PermissionError(13, "Permission denied")
 
 
 def test_a_lock_that_lasts_is_told(path: Path) -> None:

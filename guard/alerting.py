@@ -180,5 +180,5 @@ class Lookout:
     def release(self) -> None:
         """Let another look."""
         if self._held >= 0 and self._pid == os.getpid():
-            os.close(self._held)
-            self._held = -1
+            held, self._held = self._held, -1
+            os.close(held)

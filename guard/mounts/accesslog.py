@@ -63,8 +63,9 @@ class AccessLog:
     def close(self) -> None:
         """Write what is gathered, and close the file."""
         self._ticker.close()
-        if self._out != 1:
-            os.close(self._out)
+        out, self._out = self._out, -1  # its number may be another's from here on
+        if out not in (1, -1):
+            os.close(out)
 
     def _flush(self) -> None:
         while self._lines:

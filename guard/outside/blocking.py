@@ -12,7 +12,7 @@ import httpcore2
 import httpx2
 
 from guard.outside.admission import Admit, PublicNames, admitted
-from guard.outside.sessions import tls
+from guard.outside.sessions import KEPT_ALIVE_S, tls
 from guard.outside.upstream import (
     ANSWER_BYTES,
     Decoder,
@@ -84,7 +84,7 @@ class SyncAdmittingTransport(httpx2.BaseTransport):
             ssl_context=context or tls(),
             max_connections=None,
             max_keepalive_connections=20,
-            keepalive_expiry=5.0,
+            keepalive_expiry=KEPT_ALIVE_S,
             network_backend=_Backend(self._public),
         )
 

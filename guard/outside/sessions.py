@@ -17,7 +17,9 @@ from aiohttp.connector import Connection
 
 from guard.outside.admission import PublicNames
 
-_KEPT_ALIVE_S = 15.0
+KEPT_ALIVE_S = 4.0
+"""Seconds that an idle connection is kept: less than the 5 after which uvicorn (so vLLM) and Node close it, since a
+request that is sent while the server closes is lost."""
 
 
 @cache
@@ -100,7 +102,7 @@ class Sessions:
     def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,  # the server's own concurrency is the bound; a second queue here would only hide it
-            keepalive_timeout=_KEPT_ALIVE_S,
+            keepalive_timeout=KEPT_ALIVE_S,
             ssl=self._context or tls(),
             resolver=_Resolver(self._public),
         )

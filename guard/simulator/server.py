@@ -13,13 +13,22 @@ from starlette.types import ASGIApp
 PATIENCE_S = 1
 """Seconds that open requests get at the end."""
 
+KEPT_ALIVE_S = 75
+"""Seconds that an idle connection stays open, as public providers' front servers do."""
+
 
 class _Server(uvicorn.Server):
     """A server that says when it listens."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         # No logging configuration: the loggers of the process stay as they are.
-        config = uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=PATIENCE_S)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            ws="none",
+            timeout_graceful_shutdown=PATIENCE_S,
+            timeout_keep_alive=KEPT_ALIVE_S,
+        )
         super().__init__(config)
         self.settled = threading.Event()
         self.thread = threading.Thread(

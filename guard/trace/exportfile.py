@@ -111,10 +111,10 @@ class ExportFile:
 
     def forget(self) -> None:
         """Close the descriptors and nothing else (a forked child must not touch its parent's files)."""
-        for descriptor in self._created.values():
+        created, self._created = self._created, {}  # a number that is closed may be another's from here on
+        for descriptor in created.values():
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-        self._created = {}
 
     def _open(self, header: bytes) -> None:
         # The chain comes first: an export without a chain is what verify reports as foreign.

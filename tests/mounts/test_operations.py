@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from guard import Gateway, Guard
 from guard.errors import SetupError
+from guard.mounts.accesslog import AccessLog
 from guard.mounts.draining import Draining
 from guard.settings import Settings
 
@@ -261,3 +262,13 @@ async def test_the_same_signal_twice_ends_at_once(make: Any) -> None:
     draining._caught(15, None)
     assert passed == [15]
     draining._task.cancel()  # type: ignore[union-attr]
+
+
+def test_an_access_log_that_is_closed_twice_closes_no_other_file(tmp_path: Path) -> None:
+    """Its descriptor's number belongs to whoever opened something since."""
+    log = AccessLog(str(tmp_path / "access.jsonl"))
+    log.close()
+    with (tmp_path / "other").open("wb") as other:
+        log.close()
+        other.write(b"kept")
+    assert (tmp_path / "other").read_bytes() == b"kept"

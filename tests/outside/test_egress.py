@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+import uvicorn
 
 from guard.errors import BadRequest, Refused
 from guard.outside.egress import (
@@ -24,6 +25,7 @@ from guard.outside.egress import (
     UpstreamError,
     admitter,
 )
+from guard.outside.sessions import KEPT_ALIVE_S
 from guard.outside.upstream import Decoder, decoding, outgoing
 from guard.types import Place
 
@@ -530,3 +532,15 @@ async def test_a_streamed_request_body_arrives(upstream: Any) -> None:
         response = await client.post(upstream.url, content=pieces(), headers={"content-length": "4"})
     assert response.content == b"ok"
     assert upstream.requests[0].endswith(b"\r\n\r\nabcd")
+
+
+async def test_no_idle_connection_is_used_that_a_server_may_be_closing() -> None:
+    """uvicorn, and so vLLM, and Node close after 5 seconds; both pools let go of theirs before."""
+    assert KEPT_ALIVE_S < uvicorn.Config("app").timeout_keep_alive == 5
+    gate, transport = Egress(naming()), SyncAdmittingTransport(naming())
+    try:
+        connector = (await gate._sessions.get()).connector
+        assert (connector._keepalive_timeout, transport._pool._keepalive_expiry) == (KEPT_ALIVE_S,) * 2  # type: ignore[union-attr]
+    finally:
+        await gate.aclose()
+        transport.close()

@@ -188,7 +188,7 @@ def test_the_workers_of_an_old_version_stop_when_its_last_exchange_is_done(house
     house.file.write_text(text.replace("output: {rules: {pii.url: flag}}\n", ""))
     house.guard.reload()
     assert house.guard.current.detector is not shared
-    assert shared._pool.ready
+    until(lambda: shared._pool.ready)
     assert exchange is not None
     exchange = None
     until(lambda: not shared._pool.ready)

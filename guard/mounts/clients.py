@@ -7,6 +7,7 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol
 
 from guard.errors import Refused
@@ -118,10 +119,13 @@ def _bound(held: OrderedDict[Any, Any]) -> None:
 
 def _address(client: Any) -> str:
     """The caller's address; of IPv6 the network of 64 bits, which one caller has whole."""
-    if not client:
-        return ""
+    return _network(client[0]) if client else ""
+
+
+@lru_cache(maxsize=_HELD)
+def _network(address: str) -> str:
     try:
-        found = ipaddress.ip_address(client[0])
+        found = ipaddress.ip_address(address)
     except ValueError:
-        return str(client[0])
+        return str(address)
     return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)

@@ -20,6 +20,8 @@ TEXT_LIMIT = 8192
 # and must not steer a terminal (C1 controls). orjson escapes only what is below U+0020.
 _UNSAFE = re.compile(rb"\xc2([\x80-\x9f])|\xe2\x80([\xa8\xa9])")
 
+_LEAST, _MOST = -(2**63), 2**63 - 1
+
 Json = dict[str, Any]
 
 
@@ -31,7 +33,7 @@ def _text(value: str) -> Json:
 
 def _int(value: int) -> Json:
     # An integer that int64 cannot hold would make the whole line unreadable for a decoder.
-    fits = -(2**63) <= value < 2**63
+    fits = _LEAST <= value <= _MOST
     return {"intValue": str(value)} if fits else {"stringValue": str(value)[:TEXT_LIMIT]}
 
 
@@ -43,6 +45,8 @@ _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _array(value: Sequence[Any]) -> Json:
+    if len(value) == 1:  # as nearly all are
+        return {"arrayValue": {"values": [_ENCODERS.get(value[0].__class__, _other)(value[0])]}}
     kinds = set(map(type, value))
     encode = _ENCODERS.get(kinds.pop(), _other) if len(kinds) == 1 else _any
     return {"arrayValue": {"values": list(map(encode, value))}}
@@ -76,10 +80,13 @@ def key_values(attributes: Mapping[str, Any]) -> list[Any]:
     Values are texts, numbers, booleans, enums of these and sequences of them; else TypeError.
     """
     encoders = _ENCODERS
+    # `__class__` and the two kinds that nearly all values have cost no call.
     return [
         {"key": key, "value": {"stringValue": value}}
-        if type(value) is str and len(value) <= TEXT_LIMIT
-        else {"key": key, "value": encoders.get(type(value), _other)(value)}
+        if value.__class__ is str and len(value) <= TEXT_LIMIT
+        else {"key": key, "value": {"intValue": str(value)}}
+        if value.__class__ is int and _LEAST <= value <= _MOST
+        else {"key": key, "value": encoders.get(value.__class__, _other)(value)}
         for key, value in attributes.items()
         if value is not None
     ]

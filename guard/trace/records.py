@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from guard.trace import spans
@@ -35,6 +36,8 @@ _REQUEST = {
     "presence_penalty": spans.REQUEST_PRESENCE_PENALTY,
     "seed": spans.REQUEST_SEED,
 }
+
+_NO_FIELDS: dict[str, Any] = {}
 
 _API = {"chat": "chat_completions", "responses": "responses"}
 
@@ -338,6 +341,7 @@ def glass_line(recorder: Recorder, *, kind: str, ticket: str, by: str, until: st
     return recorder.start(spans.GLASS, attributes=attributes).end()
 
 
+@lru_cache(maxsize=256)
 def provider(host: str) -> str:
     """The conventions' name of the provider at a host; `openai` for everyone who speaks its API."""
     return next((name for suffix, name in _PROVIDERS.items() if f".{host}".endswith(f".{suffix}")), "openai")
@@ -359,8 +363,8 @@ def _reasoning(fields: Mapping[str, Any]) -> Any:
 
 
 def _fields(value: Any, key: str) -> Mapping[str, Any]:
-    found = value.get(key) if isinstance(value, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else _NO_FIELDS
 
 
 def _number(value: Any) -> int | float | None:
@@ -368,13 +372,16 @@ def _number(value: Any) -> int | float | None:
 
 
 def _count(usage: Mapping[str, Any], *names: str) -> int | None:
-    return next((value for name in names if isinstance(value := usage.get(name), int)), None)
+    for name in names:
+        if isinstance(value := usage.get(name), int):
+            return value
+    return None
 
 
 def _finish_reasons(answer: Mapping[str, Any]) -> Iterator[str]:
     choices = answer.get("choices")
     if isinstance(choices, list):
-        reasons = [choice.get("finish_reason") for choice in choices if isinstance(choice, Mapping)]
+        reasons = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
     else:
         reasons = [_fields(answer, "incomplete_details").get("reason") or answer.get("status")]
     for reason in reasons[: spans.ARRAY_LIMIT]:

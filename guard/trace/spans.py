@@ -227,7 +227,7 @@ class Recorder:
     def _sdk_span(
         self, name: str, above: SpanContext | None, links: Sequence[SpanContext], started: int
     ) -> Any:
-        from opentelemetry import trace
+        import opentelemetry.trace as trace
 
         parent = trace.INVALID_SPAN if above is None else trace.NonRecordingSpan(above)
         return self._tracer.start_span(
@@ -326,7 +326,7 @@ class Span:
     @contextmanager
     def current(self) -> Iterator[Span]:
         """Make this the current span, so that what is started inside becomes its child."""
-        from opentelemetry import trace
+        import opentelemetry.trace as trace
 
         span = self._sdk or trace.NonRecordingSpan(self.context)
         with trace.use_span(span, record_exception=False, set_status_on_exception=False):
@@ -373,15 +373,21 @@ def finding_events(verdict: Verdict, subjects: Callable[[Finding], str]) -> list
 
 
 def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str]) -> dict[str, Any]:
-    listed = [decision.finding for decision in group[:ARRAY_LIMIT]]
     first, count = group[0], len(group)
-    source, action, enforced = first.finding.source, first.action, first.enforced
-    if count > 1:
+    finding = first.finding
+    source, action, enforced = finding.source, first.action, first.enforced
+    if count == 1:  # as nearly all are
+        scores, starts, ends = [float(finding.score)], [finding.start], [finding.end]
+        about = [subjects(finding)]
+    else:
+        listed = [decision.finding for decision in group[:ARRAY_LIMIT]]
+        scores, starts = [float(found.score) for found in listed], [found.start for found in listed]
+        ends, about = [found.end for found in listed], [subjects(found) for found in listed]
         source = ",".join(sorted({decision.finding.source for decision in group}))
         action = max(decision.action for decision in group)
         enforced = max(decision.enforced for decision in group)
     return {
-        KIND: first.finding.kind,
+        KIND: finding.kind,
         SOURCE: source,
         RULE: first.rule,
         ORIGIN: first.origin,
@@ -389,10 +395,10 @@ def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str
         FINDING_ENFORCED: enforced.word,
         PATH: path,
         COUNT: count,
-        SCORES: [float(finding.score) for finding in listed],
-        STARTS: [finding.start for finding in listed],
-        ENDS: [finding.end for finding in listed],
-        SUBJECTS: [subjects(finding) for finding in listed],
+        SCORES: scores,
+        STARTS: starts,
+        ENDS: ends,
+        SUBJECTS: about,
         TRUNCATED: True if count > ARRAY_LIMIT or path == MANY_PATHS else None,
     }
 
@@ -414,7 +420,7 @@ def remote_parent(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) ->
 
 def current_parent() -> SpanContext | None:
     """The app's current span, as a parent for guard's; None where there is none."""
-    from opentelemetry import trace
+    import opentelemetry.trace as trace
 
     context = trace.get_current_span().get_span_context()
     return context if context.is_valid else None

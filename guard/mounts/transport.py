@@ -529,15 +529,20 @@ class SyncGuardTransport(httpx2.BaseTransport):
 def _whole_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> Reply:
     raw = answer.headers.raw
     try:
-        body = bodies.bounded(answer.stream, ANSWER_BYTES)  # type: ignore[arg-type]
-        reply = drive_sync(call.answer(answer.status_code, raw, body), doors)
+        reply = drive_sync(call.answer(answer.status_code, raw, _read_sync(answer)), doors)
     except BaseException as failure:
         call.finish(None, error=failed_as(failure))
         raise
-    finally:
-        answer.close()
     kept = [(k, v) for k, v in raw if k.lower() != b"content-type"]
     return Reply(reply.status, reply.body, incoming([*kept, (b"content-type", b"application/json")], call))
+
+
+def _read_sync(answer: httpx2.Response) -> bytes:
+    # Closed before it is judged: the connection is free again, and idle from when its server says so too.
+    try:
+        return bodies.bounded(answer.stream, ANSWER_BYTES)  # type: ignore[arg-type]
+    finally:
+        answer.close()
 
 
 def _untouched_sync(call: Call, answer: httpx2.Response) -> Generator[bytes]:

@@ -50,6 +50,8 @@ _DROPPED = frozenset(
     b"content-length content-encoding transfer-encoding connection keep-alive etag content-md5 digest"
     b" repr-digest content-digest accept-ranges set-cookie alt-svc trailer upgrade".split()
 )
+# And what the gateway's own server says of itself: an answer has one date.
+_DROPPED_SERVING = _DROPPED | {b"date", b"server"}
 
 
 def _stay() -> None:
@@ -109,7 +111,8 @@ def destination(url: httpx2.URL, call: Call) -> httpx2.URL:
 
 def incoming(headers: Headers, call: Call) -> tuple[tuple[bytes, bytes], ...]:
     """The headers that go to the caller, with guard's own."""
-    kept = tuple((k, v) for k, v in headers if k.lower() not in _DROPPED)
+    dropped = _DROPPED_SERVING if call.mount == "gateway" else _DROPPED
+    kept = [(k, v) for k, v in headers if k.lower() not in dropped]
     notes = [(b"x-guard-notes", ", ".join(call.notes).encode())] if call.notes else []
     notes += [(b"x-guard-letter", call.letter.encode())] if call.letter else []
     return (

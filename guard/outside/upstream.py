@@ -135,8 +135,11 @@ class Decoder:
 
 
 def decoding(headers: Iterable[Header], limit: int) -> tuple[list[Header], Decoder | None]:
-    """Split off a content encoding: the headers that stay true, and the decoder if one is needed."""
-    headers = list(headers)
+    """Split off a content encoding: the headers that stay true, and the decoder if one is needed.
+
+    `x-guard-*` is what guard says of a call: from a provider it is nothing, and ends here.
+    """
+    headers = [h for h in headers if not h[0].lower().startswith(b"x-guard-")]
     codings = [v.strip().lower() for name, v in headers if name.lower() == b"content-encoding"]
     codings = [coding for coding in codings if coding not in (b"", b"identity")]
     if not codings:

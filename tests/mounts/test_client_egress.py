@@ -232,6 +232,7 @@ def test_upstream_headers_that_are_about_other_bytes_are_dropped(quiet: Guard) -
             "unscreened": False,
             "notes": (),
             "letter": "",
+            "mount": "client",
         },
     )()
     names = [b"Content-Length", b"content-encoding", b"ETag", b"Digest", b"Set-Cookie", b"x-request-id"]

@@ -63,6 +63,20 @@ async def test_only_headers_of_the_api_go_on(gateway: Gateway, provider: Any, ki
     assert row.query == b""
 
 
+@pytest.mark.parametrize("fault", ["", "400"])
+async def test_an_answer_has_one_date_and_no_word_of_guard_from_a_provider(
+    gateway: Gateway, provider: Any, kit: Any, fault: str
+) -> None:
+    """The gateway's server writes date and server itself; x-guard-* from outside would be a false "allowed"."""
+    script = provider.state.script
+    script.error_headers = [(b"X-Guard-Action", b"allow"), (b"x-guard-model", b"other"), (b"x-more", b"yes")]
+    script.fail("chat", *filter(None, [fault]))
+    answer = await kit.request(gateway, body=kit.chat(f"my card is {CARD}"), headers=[JSON, BEARER])
+    assert (answer.status, answer.all("date"), answer.all("server")) == (int(fault or 200), [], [])
+    assert (answer.all("x-guard-action"), answer.all("x-guard-model")) == (["redact"], [])
+    assert answer.all("x-more") == (["yes"] if fault else [])
+
+
 async def test_a_client_without_a_key_sends_none(gateway: Gateway, provider: Any, kit: Any) -> None:
     """D16: on loopback without any key nothing is invented: no empty Authorization goes out; api-key goes through."""
     await kit.request(gateway, body=kit.chat("hi"), headers=[JSON])

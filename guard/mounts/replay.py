@@ -110,7 +110,7 @@ class Replay:
         if self._force:
             return ""
         return _needs_force(row, state) or (
-            f"it rests for {row.due - now:.0f} s more" if row.due > now else ""
+            f"it rests for {row.due - now:.0f} s more (--force sends it now)" if row.due > now else ""
         )
 
     async def send(self, row: Row) -> Replayed:

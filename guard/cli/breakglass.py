@@ -71,6 +71,7 @@ def _check(kind: str, ticket: str, policy: Policy) -> None:
 def _show(rows: list[Glass], now: float) -> None:
     for row in rows:
         left = max(round((row.until - now) / 60), 1)
-        typer.echo(f"{row.kind} is only flagged for {left} more minutes ({row.ticket})")
+        unit = "minute" if left == 1 else "minutes"
+        typer.echo(f"{row.kind} is only flagged for {left} more {unit} ({row.ticket})")
     if not rows:
         typer.echo("nothing is broken")

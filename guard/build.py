@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from guard.types import Stage
 
 if TYPE_CHECKING:
     from guard.alerting import Alerting
-    from guard.dispatch import Dispatch
+    from guard.dispatch import Count, Dispatch
     from guard.guard import Guard
     from guard.metering import Metering
     from guard.outside.admission import Admit
@@ -245,8 +246,17 @@ def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch 
         budget=budget,
         letters=_letters_of(guard) if traffic.dead_letters else None,
         idempotency=_open_idempotency(guard) if traffic.idempotency else None,
+        count=_counting(settings.tokenizers) if settings.tokenizers and (limits or budget) else None,
         wait_s=settings.store_timeout_s,
     )
+
+
+@lru_cache(maxsize=8)
+def _counting(folder: Path) -> Count:
+    """Read the tokenizers once a process: they take some 80 MB."""
+    from guard.outside import tokenizers
+
+    return tokenizers.load(folder.expanduser()).count
 
 
 def letters_path(settings: Settings) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Forwarded = Callable[[str, httpx2.URL, Headers, bytes, Timeouts | None], Awaitable[Any]]
 Send = Callable[[httpx2.Request], httpx2.Response]
+Count = Callable[[Sequence[str], bytes], int | None]
+"""How many tokens a text is, at most, to some models; None where that is not known."""
 
 # What costs money by the token, and which of it another model can answer.
 _PRICED = ("chat", "responses", "completions", "embeddings")
@@ -63,13 +65,15 @@ class Dispatch:
         budget: Budget | None = None,
         letters: Letters | None = None,
         idempotency: Idempotency | None = None,
+        count: Count | None = None,
         wait_s: float = 2.0,
     ) -> None:
         self.sender = Sender(traffic.retries)
         self.limits, self.budget, self.letters = limits, budget, letters
         self.idempotency = idempotency
         self._fallbacks, self._prices = traffic.fallbacks, prices
-        self._answer_tokens = traffic.budget.answer_tokens
+        self._cheaper = (budget.cheaper,) if budget is not None and budget.cheaper else ()
+        self._answer_tokens, self._count = traffic.budget.answer_tokens, count
         # A store may be locked for as long as it waits, and another batch may stand before this call's.
         self.wait_s = 2 * wait_s
 
@@ -171,7 +175,9 @@ class Dispatch:
         if call.endpoint is None or call.endpoint.name not in _PRICED or not isinstance(call.body, dict):
             return None
         answers = call.endpoint.name in _ANSWERED
-        return bound(call.body, prepared.body, self._answer_tokens, answers=answers)
+        models = (prepared.model, *self._fallbacks.get(prepared.model, ()), *self._cheaper)
+        counted = self._count(models, prepared.body) if self._count is not None else None
+        return bound(call.body, prepared.body, self._answer_tokens, answers=answers, counted=counted)
 
     def leave(self, entered: Entered, answer: Any) -> int | None:
         """Settle what a call used, by its answer's `usage`; returns its cost in micro-dollars under a budget."""

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         default="", description="base URL of an OTLP/HTTP collector for a copy of the traces"
     )
 
+    tokenizers: Path | None = Field(
+        default=None,
+        description="a folder with o200k_base.tiktoken, cl100k_base.tiktoken: prompts are counted, not estimated",
+    )
     metrics_folder: Path | None = Field(
         default=None, description="where processes that share one /metrics leave their numbers"
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -51,6 +54,24 @@ def provider(_provider: tuple[Starlette, str]) -> Starlette:
     app.state.received.clear()
     app.state.url = f"{url}/v1"
     return app
+
+
+@pytest.fixture
+def tokenizer_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Put small tokenizers into a folder, and give it: every byte is a token, and so are runs of up to 128 `a`."""
+    from guard.outside import tokenizers
+
+    def put(*names: str, most: int = 8) -> Path:
+        words = [*(bytes([code]) for code in range(256)), *(b"a" * 2**power for power in range(1, most))]
+        data = b"".join(base64.b64encode(word) + b" %d\n" % rank for rank, word in enumerate(words))
+        folder = tmp_path / "tokenizers"
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            (folder / f"{name}.tiktoken").write_bytes(data)
+            monkeypatch.setitem(tokenizers.SHA256, name, hashlib.sha256(data).hexdigest())
+        return folder
+
+    return put
 
 
 @pytest.fixture(scope="session", autouse=True)

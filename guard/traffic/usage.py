@@ -59,12 +59,21 @@ class Tries:
         return self._open + self._uncertain
 
 
-def bound(body: Mapping[str, Any], sent: bytes, unnamed: int, *, answers: bool = True) -> Tokens:
+def bound(
+    body: Mapping[str, Any],
+    sent: bytes,
+    unnamed: int,
+    *,
+    answers: bool = True,
+    counted: int | None = None,
+) -> Tokens:
     """The most tokens that a call may use: its whole body as text, and the answer it allows, `n` times.
 
     `unnamed` is taken for an answer whose request names no maximum. Without `answers` (embeddings) there is none.
+    `counted` are the tokens of the body where the model's tokenizer counted them: JSON and all they are more than
+    what the model reads of it.
     """
-    prompt = BOUND * tokens(sent.decode("utf-8", "replace"))
+    prompt = BOUND * tokens(sent.decode("utf-8", "replace")) if counted is None else counted
     if not answers:
         return Tokens(prompt, 0)
     most = next((count for name in _MOST_TOKENS if (count := _count(body.get(name)))), unnamed)

@@ -94,6 +94,26 @@ def test_tokens_a_minute(client: Connect, provider: Starlette, guarded: Any) -> 
     assert sdk.chat("hi", max_tokens=2500).choices
 
 
+def test_a_prompt_whose_tokens_are_counted(
+    client: Connect, guarded: Any, tokenizer_files: Callable[..., Path]
+) -> None:
+    """What the estimate would never let in goes through where the model's tokenizer counts it, as a fallback's does."""
+    text, limit = "a" * 4096, "tokens_per_minute: 700"
+    chain = "  fallbacks: {gpt-5.6-terra: [gpt-5.6-terra, gpt-5.6-luna]}\n"
+    estimated = client(guarded(limit), max_retries=0)
+    counted = client(guarded(limit, chain, tokenizers=tokenizer_files("o200k_base")), max_retries=0)
+
+    def ask(sdk: Any, model: str) -> Any:
+        messages = [{"role": "user", "content": text}]
+        return sdk(lambda c: c.chat.completions.create(model=model, messages=messages, max_completion_tokens=10))
+
+    for sdk, model in ((estimated, "gpt-5.6-terra"), (counted, "m")):
+        with pytest.raises(openai.APIStatusError) as caught:
+            ask(sdk, model)
+        assert caught.value.status_code == 413
+    assert ask(counted, "gpt-5.6-terra").choices
+
+
 def test_a_stream_without_usage_keeps_what_it_reserved(
     client: Connect, provider: Starlette, guarded: Any
 ) -> None:

@@ -59,13 +59,15 @@ class Account:
         return keyed_hash(call.guard.keys.users, user) if user else ""
 
     def _common(self) -> Mapping[str, Any]:
-        call = self._call
+        call, who = self._call, self._call.exchange.identity
         return {
             spans.EXCHANGE: self.intent.span_id,
-            spans.TENANT: call.exchange.identity.tenant,
+            spans.TENANT: who.tenant,
             spans.MOUNT: call.mount,
             spans.USER: self.user or None,
-            spans.CLIENT_KEY: call.exchange.identity.key or None,
+            spans.CLIENT_KEY: who.key or None,
+            spans.CLIENT_KEY_NAME: who.keys[1] if who.keys and len(who.keys) > 1 else None,
+            spans.POLICY_ASKED: list(call.exchange.asked) or None,
             spans.NOTES: list(call.notes) or None,
             spans.OUTCOME: self._outcome,
         }

@@ -196,7 +196,8 @@ class Call:
         )
         # Where an inner mount knows the model, what is attached to models is its to hold.
         models = () if models is None and not self._change else models
-        self._hold(attached.choose(Asked(exchange.identity.tenant, exchange.paths, models, exchange.asked)))
+        who = exchange.identity
+        self._hold(attached.choose(Asked(who.tenant, exchange.paths, models, exchange.asked, who.called)))
 
     def _hold(self, guard: Guard) -> None:
         if guard is not self.guard:

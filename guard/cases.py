@@ -115,9 +115,9 @@ class Cases:
         if attached is None:
             return self._guard
         body = case.body or {}
-        return attached.choose(
-            Asked(case.tenant, (path,), attached.candidates(path, case.model or body.get("model")))
-        )
+        models = attached.candidates(path, case.model or body.get("model"))
+        keys = (case.key,) if case.key else None
+        return attached.choose(Asked(case.tenant, (path,), models, keys=keys))
 
     def _input(self, case: Case) -> _Result:
         assert case.input is not None
@@ -193,7 +193,10 @@ class _Doors:
         return self._guard.detector.detect_sync(texts, self._case.tenant)
 
     def score(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        return [dict.fromkeys(self._guard.policy.moderation.categories, 0.0) | dict(self._case.scores) for _ in texts]
+        return [
+            dict.fromkeys(self._guard.policy.moderation.categories, 0.0) | dict(self._case.scores)
+            for _ in texts
+        ]
 
     def streaming(self) -> AbstractContextManager[None]:
         return nullcontext()

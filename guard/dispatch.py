@@ -326,6 +326,7 @@ def _letter(call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Lette
         body=call.lasting(),
         paths=call.exchange.paths,
         asked=call.exchange.asked,
+        keys=call.exchange.identity.called,
         found=call.found,
     )
 

@@ -54,9 +54,9 @@ _ADMISSIONS = 1024
 
 
 @contextlib.contextmanager
-def identity(tenant: str = "default", user: str = "") -> Iterator[Identity]:
-    """Say who calls, for guarded clients, jobs and queues inside the block."""
-    who = Identity(tenant, user)
+def identity(tenant: str = "default", user: str = "", key: str = "") -> Iterator[Identity]:
+    """Say who calls, for guarded clients, jobs and queues inside the block; `key` names their key, if any."""
+    who = Identity(tenant, user, key)
     token = current_identity.set(who)
     try:
         yield who

@@ -12,7 +12,7 @@ from guard.keys import Keys
 from guard.settings import Settings
 
 if TYPE_CHECKING:
-    from guard.outside.stores.clientkeys import KeyFile
+    from guard.outside.stores.clientkeys import KeyFile, VirtualKey
 
 KEY_LENGTH = 16
 """The least bytes of a master key."""
@@ -38,6 +38,14 @@ def key_file(settings: Settings, keys: Keys | None = None) -> KeyFile:
 
     path = settings.virtual_keys.expanduser() if settings.virtual_keys else home_of(settings) / _CLIENTS
     return KeyFile(path, (keys or load_keys(settings)).clients)
+
+
+def client_keys(settings: Settings) -> dict[str, VirtualKey]:
+    """The virtual keys that there are, by id; makes nothing. Raises SetupError for a file that cannot be read."""
+    from guard.outside.stores.clientkeys import KeyFile
+
+    path = settings.virtual_keys or settings.home / _CLIENTS
+    return KeyFile(path.expanduser(), b"").read()
 
 
 def has_key(settings: Settings) -> bool:

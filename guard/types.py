@@ -133,11 +133,20 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose policy applies and who calls; `user` is hashed before it is recorded anywhere, `key` an id."""
+    """Whose policy applies and who calls; `user` is hashed before it is recorded anywhere, `key` an id.
+
+    `keys` are what a policy may call the caller's key by (its id, its name); None: nobody knows by which key it calls.
+    """
 
     tenant: str = "default"
     user: str = ""
     key: str = field(default="", compare=False)
+    keys: tuple[str, ...] | None = field(default=None, compare=False)
+
+    @property
+    def called(self) -> tuple[str, ...] | None:
+        """What a policy may call the caller's key by, as far as anybody knows."""
+        return (self.key,) if self.keys is None and self.key else self.keys
 
 
 # Effects: what the sans-I/O engine asks of its driver. Each is a value; the driver sends the result back.

@@ -15,18 +15,30 @@ if TYPE_CHECKING:
 _WHY = {
     "header": "does not hold: it is not asked for",
     "tenants": "does not hold: the tenant is another",
+    "keys": "does not hold: the key is another",
     "paths": "does not hold: the path is another",
     "models": "does not hold: the model is another",
     "": "holds",
 }
 
 
-def asked(tenant: str, path: str, model: str, header: str) -> Asked:
+def asked(tenant: str, path: str, model: str, header: str, key: str) -> Asked:
     """What is known of a request; what is left out is not known."""
     from guard.policy.attach import Asked
 
     paths, models = (path,) if path else None, (model,) if model else None
-    return Asked(tenant or "default", paths, models, (header,) if header else ())
+    keys, whose = _called(key) if key else (None, "")
+    return Asked(tenant or whose or "default", paths, models, (header,) if header else (), keys)
+
+
+def _called(key: str) -> tuple[tuple[str, ...], str]:
+    """What a virtual key of this installation is called by, and its tenant; what it does not know stands for itself."""
+    from guard.keyring import client_keys
+    from guard.settings import Settings
+
+    found = [row for row in client_keys(Settings()).values() if key in row.called]
+    names = (name for row in found for name in row.called)
+    return tuple(dict.fromkeys((key, *names))), next((row.tenant for row in found), "")
 
 
 def explain(loaded: Loaded, request: Asked) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def doctor(
 
 def _checks(loaded: Loaded, settings: Settings, upstream: str) -> Iterator[Check]:
     yield _clash()
-    yield _policy(loaded)
+    yield _policy(loaded, settings)
     yield _home(settings)
     yield _exports(settings)
     yield from _world(loaded, settings, upstream)
@@ -83,19 +83,33 @@ def _clash() -> Check:
     return Check("import name", "failed", clash.sentence(names).removeprefix("guard: "), {"others": names})
 
 
-def _policy(loaded: Loaded) -> Check:
+def _policy(loaded: Loaded, settings: Settings) -> Check:
     import datetime
 
     from guard.detecting import idle_rules
     from guard.policy.check import warnings
 
     policy = loaded.policy
-    noted = [*warnings(loaded, datetime.datetime.now(datetime.UTC).date()), *idle_rules(policy)]
+    today = datetime.datetime.now(datetime.UTC).date()
+    noted = [*warnings(loaded, today), *idle_rules(policy), *_no_such_keys(loaded, settings)]
     what = f"{policy.policy} {policy.version}, sha256 {policy.sha256[:12]}"
     if noted:
         what += f"; {len(noted)} worth a look: guard policy check"
     facts = {"name": policy.policy, "version": policy.version, "sha256": policy.sha256, "warnings": noted}
     return Check("policy", "look" if noted else "ok", what, facts)
+
+
+def _no_such_keys(loaded: Loaded, settings: Settings) -> Iterator[str]:
+    """The names in `attach.keys` that no active virtual key has: what is attached to them alone never holds."""
+    from guard.keyring import client_keys
+    from guard.policy.attach import covers
+
+    wanted = [(name, row.origin) for row in loaded.policy.attach for name in row.keys]
+    rows = client_keys(settings).values() if wanted else ()
+    called = [word.casefold() for row in rows if row.state(time.time()) == "active" for word in row.called]
+    for name, origin in wanted:
+        if not any(covers(name.casefold(), word) for word in called):
+            yield f"attach.keys ({origin}): no active virtual key is called {name}: guard keys list"
 
 
 def _home(settings: Settings) -> Check:

@@ -36,6 +36,9 @@ def create(
         Role, typer.Option(help="caller: everything that passes; reader: only GET.")
     ] = Role.CALLER,
     expires: Annotated[str, typer.Option(help="When it ends: 90d, 26w, or a date; never if left out.")] = "",
+    name: Annotated[
+        str, typer.Option(help="What it is called, in lists, on record and by policies: an identifier.")
+    ] = "",
     by: By = "",
     json: AsJson = False,
 ) -> None:
@@ -43,13 +46,14 @@ def create(
     from guard.trace import spans
 
     whose = identified(tenant, "--tenant", "an identifier such as acme")
+    called = identified(name, "--name", "an identifier such as partner-a") if name else ""
     who, ends, file = (
         identified(by or login(), "--by", "a login name such as jo.weber"),
         _end(expires),
         _file(),
     )
     first = not file.path.exists()
-    made, text = file.create(whose, role.value, ends)
+    made, text = file.create(whose, role.value, ends, called)
     try:
         _note(spans.CLIENT_KEY_CREATED, made, who)
     except Exception:
@@ -59,7 +63,8 @@ def create(
         return write_json({"key": text, **_told(made)})
     print(text)
     print(
-        f"key {made.id} of {made.tenant}, {made.role}, ends {_day(made.expires) or 'never'}", file=sys.stderr
+        f"key {' '.join(made.called)} of {made.tenant}, {made.role}, ends {_day(made.expires) or 'never'}",
+        file=sys.stderr,
     )
     if first:
         print(
@@ -77,10 +82,10 @@ def list_keys(json: AsJson = False) -> None:
         return print("no virtual keys")
     from rich.table import Table
 
-    table = Table("id", "tenant", "role", "created", "ends", "state", box=None, pad_edge=False)
+    table = Table("id", "name", "tenant", "role", "created", "ends", "state", box=None, pad_edge=False)
     for row in rows:
         ends = _day(row.revoked or row.expires) or "never"
-        table.add_row(row.id, row.tenant, row.role, _day(row.created), ends, row.state(time.time()))
+        table.add_row(row.id, row.name, row.tenant, row.role, _day(row.created), ends, row.state(time.time()))
     console().print(table)
 
 
@@ -121,6 +126,7 @@ def _note(name: str, key: VirtualKey, by: str) -> None:
     load_signer(home)
     told = {
         spans.CLIENT_KEY: key.id,
+        spans.CLIENT_KEY_NAME: key.name or None,
         spans.CLIENT_KEY_ROLE: key.role,
         spans.TENANT: key.tenant,
         spans.AUDIT_BY: by,
@@ -149,6 +155,7 @@ def _end(text: str) -> float:
 def _told(row: VirtualKey) -> dict[str, str | None]:
     return {
         "id": row.id,
+        "name": row.name,
         "tenant": row.tenant,
         "role": row.role,
         "created": _day(row.created),

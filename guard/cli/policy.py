@@ -94,6 +94,9 @@ def resolve(
     path: Annotated[str, typer.Option(help="its path, such as /v1/chat/completions; left out: any")] = "",
     model: Annotated[str, typer.Option(help="the model that it names; left out: any")] = "",
     header: Annotated[str, typer.Option(help="what it asks for by x-guard-policy")] = "",
+    key: Annotated[
+        str, typer.Option(help="name or id of its virtual key, with that key's tenant; left out: any")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Say which attached policies hold for a request, with the line of each, and what they make tighter.
@@ -104,7 +107,7 @@ def resolve(
     from guard.policy.load import load
 
     try:
-        said = attachments.explain(load(source), attachments.asked(tenant, path, model, header))
+        said = attachments.explain(load(source), attachments.asked(tenant, path, model, header, key))
     except PolicyError as error:
         _fail(error, as_json)
     if as_json:

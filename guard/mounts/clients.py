@@ -71,8 +71,8 @@ class Clients:
         scheme, _, key = authorization.partition(b" ")
         known = self._virtual.match(key.strip()) if self._virtual is not None else None
         if known is not None and scheme.lower() == b"bearer":
-            return Identity(known.tenant, key=known.id), known.role
-        return (Identity(tenant) if tenant is not None else None), CALLER
+            return Identity(known.tenant, key=known.id, keys=known.called), known.role
+        return (Identity(tenant, keys=()) if tenant is not None else None), CALLER
 
 
 class Logins:

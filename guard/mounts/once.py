@@ -97,10 +97,15 @@ class Once:
             answer.leave = partial(self.idempotency.release, ticket)
         return answer
 
+    def _whose(self) -> str:
+        """Whose keys they are: a tenant's, apart for each of its virtual keys, which may be held to other policies."""
+        who = self.call.exchange.identity
+        return "\0".join((who.tenant, *(who.called or ())[-1:]))
+
     def _beginning(self) -> Waiting[Ticket | Kept | None]:
         call = self.call
         try:
-            return (yield from self.idempotency.begin(call.tenant, call.path, self.key, call.body))
+            return (yield from self.idempotency.begin(self._whose(), call.path, self.key, call.body))
         except Unavailable as failure:
             call.failed("store", failure)  # raises where the policy blocks
             return None

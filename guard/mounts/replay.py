@@ -177,7 +177,7 @@ class Replay:
 
     def _call(self, row: Row, opened: Opened) -> Call:
         url = httpx2.URL(row.url)
-        exchange = self._guard.open_exchange(Identity(row.tenant))
+        exchange = self._guard.open_exchange(Identity(row.tenant, keys=opened.keys))
         exchange.paths, exchange.asked = opened.paths, opened.asked
         call = Call(self._guard, "replay", row.method, url.path, exchange, url=url)
         call.letter = row.id

@@ -1,4 +1,4 @@
-"""Attached policies: which further policy holds for which tenants, paths, models, or for who asks for it by header.
+"""Attached policies: which further policy holds for which tenants, API keys, paths, models, or for who asks for it.
 
 What is attached can only tighten: it combines with the policy as two packs do that a file extends
 (`resolve.combine`). What is not known of a request counts as met, so that the stricter holds.
@@ -27,6 +27,7 @@ class Asked(NamedTuple):
     paths: tuple[str, ...] | None = None
     models: tuple[str, ...] | None = None
     names: tuple[str, ...] = ()
+    keys: tuple[str, ...] | None = None
 
 
 class Attachment(Node):
@@ -34,6 +35,10 @@ class Attachment(Node):
 
     tenants: tuple[fields.Prefix, ...] = Field(
         default=(), description="for whose requests; a caller of no known tenant may be any of them"
+    )
+    keys: tuple[fields.KeyName, ...] = Field(
+        default=(),
+        description="for requests by these virtual keys: name or id, never the key; one of no known key may be any",
     )
     paths: tuple[fields.Prefix, ...] = Field(default=(), description="for requests at these paths")
     models: tuple[fields.Prefix, ...] = Field(
@@ -52,8 +57,10 @@ class Attachment(Node):
 
     @model_validator(mode="after")
     def _binds_to_something(self) -> Attachment:
-        if not (self.tenants or self.paths or self.models or self.header):
-            raise wrong("holds for every request: write it under extends, or name tenants, paths or models")
+        if not (self.tenants or self.keys or self.paths or self.models or self.header):
+            raise wrong(
+                "holds for every request: write it under extends, or name tenants, keys, paths or models"
+            )
         return self
 
     @property
@@ -76,6 +83,8 @@ class Attachment(Node):
             return "header"
         if self.tenants and asked.tenant not in NOBODY and not _any(self.tenants, (asked.tenant,)):
             return "tenants"
+        if self.keys and asked.keys is not None and not _any(self.keys, asked.keys):
+            return "keys"
         if self.paths and asked.paths is not None and not _any(self.paths, asked.paths):
             return "paths"
         if self.models and asked.models is not None and not _any(self.models, asked.models):
@@ -110,7 +119,8 @@ def foreseen(rows: Sequence[Attachment], more_tenants: Iterable[str] = ()) -> It
     paths = [(path,) for path in _samples(row.paths for row in rows)]
     models = [*((model,) for model in _samples(row.models for row in rows)), None]
     asked = [(), *((name,) for name in names(rows))]
-    return (Asked(*each) for each in product(tenants, paths, models, asked))
+    keys = [*((key,) for key in _samples(row.keys for row in rows)), None]
+    return (Asked(*each) for each in product(tenants, paths, models, asked, keys))
 
 
 def _samples(patterns: Iterable[Iterable[str]]) -> list[str]:

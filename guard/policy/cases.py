@@ -60,6 +60,9 @@ class Case(Node):
     tenant: fields.Line = Field(
         default="default", min_length=1, description="whose lists and attached policies hold"
     )
+    key: fields.CalledKey = Field(
+        default="", description="name or id of the virtual key that it comes by; left out: not known"
+    )
     model: fields.Line = Field(
         default="", description="the model that a text is for, where policies are attached to models"
     )

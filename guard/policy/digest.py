@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from guard.policy.model import Policy
 
 _UNORDERED = frozenset(
-    "countries jurisdictions recognizers except allow processing storage tenants paths models".split()
+    "countries jurisdictions recognizers except allow processing storage tenants keys paths models".split()
 )
 
 _NO_MEANING: Any = {"extends": True, "tests": True, "recognizers": {"lists": {"__all__": {"terms", "file"}}}}

@@ -29,6 +29,7 @@ from guard.types import Place
 
 _HOST = re.compile(r"(?:https?://)?(?:\*\.)?(?:[^\s/?#@:*\[\]A-Z]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 _LANGUAGE = re.compile("[a-z]{2}")
+_SECRET = re.compile(r"gk-[0-9a-f]{12}-|sk-", re.IGNORECASE)
 _PREFIX = re.compile(r"[^\s*]{1,200}\*?|\*")
 _NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?")
 _ROUTE = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE|\*) (?:/[^\s?#]*|\*)|\*")
@@ -137,6 +138,24 @@ ToolName = Annotated[str, _shaped(_TOOL, 'write the name of a tool, such as send
 Line = Annotated[str, Field(max_length=200)]
 Name = Annotated[str, _shaped(_NAME, "write a short name of letters, digits, dots and dashes")]
 Prefix = Annotated[str, _shaped(_PREFIX, "write it in full, or its beginning and *, such as gpt-*")]
+
+
+def _key_name(text: str) -> str:
+    if _SECRET.match(text):
+        raise wrong("is a key itself, which no file should hold: write its name or its id (guard keys list)")
+    return text
+
+
+KeyName = Annotated[
+    str,
+    AfterValidator(_key_name),
+    _shaped(_PREFIX, "write it in full, or its beginning and *, such as partner-*"),
+]
+"""What virtual keys are called: a name or an id, or the beginning of some."""
+
+CalledKey = Annotated[str, AfterValidator(_key_name), Field(max_length=200)]
+"""What one virtual key is called; empty for none that is known."""
+
 Host = Annotated[
     str,
     _shaped(_HOST, "write a host in lower case, such as llm.example.org, *.example.org or localhost:8000"),

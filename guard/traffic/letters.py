@@ -41,8 +41,8 @@ class Letter:
     """A call that failed for good: the screened body with its headers, whose it was, and how it failed.
 
     `user` is a keyed hash. `tools` says that the call bears tools, `streamed` that a part of its answer has left.
-    `paths` and `asked` are what its policy was chosen by, beside tenant and model; `found` the kinds that were found
-    in it before it was screened, with their scores: they may decide where it may go.
+    `paths`, `asked` and `keys` are what its policy was chosen by, beside tenant and model; `found` the kinds that were
+    found in it before it was screened, with their scores: they may decide where it may go.
     """
 
     tenant: str
@@ -63,14 +63,15 @@ class Letter:
     paths: Sequence[str] = ()
     asked: Sequence[str] = ()
     found: Mapping[str, float] = field(default_factory=dict)
+    keys: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
     """What was sealed: the screened body, the headers to send along, and in which header the provider wants its key.
 
-    `paths` and `asked` are what its policy was chosen by, beside tenant and model; `found` the kinds that were found
-    in it before it was screened, with their scores: they may decide where it may go.
+    `paths`, `asked` and `keys` are what its policy was chosen by, beside tenant and model; `found` the kinds that were
+    found in it before it was screened, with their scores: they may decide where it may go.
     """
 
     body: bytes
@@ -79,6 +80,7 @@ class Opened:
     paths: tuple[str, ...]
     asked: tuple[str, ...]
     found: Mapping[str, float]
+    keys: tuple[str, ...] | None
 
 
 class Letters:
@@ -131,7 +133,13 @@ class Letters:
         head, _, body = plain.partition(b"\n")
         said = orjson.loads(head)
         headers = tuple((k.encode(), v.encode("latin-1")) for k, v in said["headers"])
-        chosen = tuple(said["paths"]), tuple(said["asked"]), said["found"]
+        keys = said.get("keys")  # of letters from before keys had policies nobody knows
+        chosen = (
+            tuple(said["paths"]),
+            tuple(said["asked"]),
+            said["found"],
+            None if keys is None else tuple(keys),
+        )
         return Opened(body, headers, said["key"].encode(), *chosen)
 
     def reach(self) -> Future[Any]:
@@ -159,7 +167,12 @@ class Letters:
     def _sealed(self, id: str, letter: Letter) -> Row:
         kept = [(k.decode(), v.decode("latin-1")) for k, v in letter.headers if k in _KEPT]
         key = next((k.decode() for k, _ in letter.headers if k in _KEYS), "")
-        chosen = {"paths": list(letter.paths), "asked": list(letter.asked), "found": dict(letter.found)}
+        chosen = {
+            "paths": list(letter.paths),
+            "asked": list(letter.asked),
+            "found": dict(letter.found),
+            "keys": None if letter.keys is None else list(letter.keys),
+        }
         plain = orjson.dumps({"headers": kept, "key": key, **chosen}) + b"\n" + letter.body
         row = Row(
             id=id,

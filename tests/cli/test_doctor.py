@@ -69,6 +69,14 @@ def test_what_policy_check_warns_of_is_counted(doctor: Run) -> None:
     assert any("pii.fr.nir" in line for line in told["facts"]["warnings"])
 
 
+def test_a_policy_for_a_key_that_is_not_there(doctor: Run) -> None:
+    """What is attached to a name that no active virtual key has never holds: that is worth a look."""
+    code, out = doctor("--json", policy="extends: [default]\nattach: [{keys: [partner-a], policy: strict}]\n")
+    told = facts(out)["policy"]
+    assert (code, told["state"]) == (0, "look")
+    assert any("no active virtual key is called partner-a" in line for line in told["facts"]["warnings"])
+
+
 def test_the_quota_in_answers_a_minute(doctor: Run, provider: Starlette) -> None:
     """What the judge's headers allow, counted in answers: alone by the windows of the policy, shared by requests."""
     provider.state.script.quota = Quota(600)

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from guard import Gateway, Guard, GuardMiddleware
 from guard.errors import Refused
 from guard.guard import current_exchange, identity
+from guard.keyring import key_file
 from guard.mounts.transport import guarded_client
 from guard.types import Identity
 
@@ -152,6 +153,32 @@ async def test_the_gateway_holds_each_key_to_its_policy(
 
 
 @pytest.mark.anyio
+async def test_a_virtual_key_decides(
+    make_guard: Any, tmp_path: Path, provider: Any, kit: Any, spans: Any
+) -> None:
+    """Two keys of one tenant: the one that is named is held to more; listed keys are none of them, nobody is any."""
+    (tmp_path / "blocks.yaml").write_text(make_guard.quiet + "input: {rules: {pii.email: block}}")
+    attached = f"attach: [{{keys: [partner-*], policy: {tmp_path}/blocks.yaml}}]\n"
+    settings = {"virtual_keys": tmp_path / "keys.json", "upstream_key": "sk-up"}
+    guard = make_guard(make_guard.quiet + attached, client_keys="acme:key-acme", **settings)
+    file = key_file(guard.settings, guard.keys)
+    _, partner = file.create("acme", "caller", name="partner-a")
+    _, inner = file.create("acme", "caller")
+    gateway = Gateway(guard, upstream=provider.state.url)
+
+    async def call(key: str, **more: Any) -> Any:
+        headers = [(b"content-type", b"application/json"), (b"authorization", f"Bearer {key}".encode())]
+        return await kit.request(gateway, body=kit.chat(MAIL), headers=headers)
+
+    answers = [await call(key) for key in (partner, inner, "key-acme")]
+    assert [answer.status for answer in answers] == [403, 200, 200]
+    [refused] = await spans(guard, answers[0].header("x-guard-trace"), 1)
+    assert (refused["guard.client_key.name"], refused["guard.policy.name"]) == ("partner-a", "quiet+quiet")
+    with guard.exchange(tenant="acme") as exchange, pytest.raises(Refused):
+        exchange.redact(MAIL)
+
+
+@pytest.mark.anyio
 async def test_what_holds_at_the_edge_holds_inside(house: Guard, provider: Any, kit: Any) -> None:
     """An app's route that a policy is attached to binds its model calls; what is attached to models waits for them."""
     seen: list[Any] = []
@@ -212,6 +239,15 @@ def test_cases_meet_what_is_attached(make_guard: Any, tmp_path: Path) -> None:
         + f"- {{tenant: beta, model: m, input: {MAIL}, expect: {{action: redact}}}}\n"
         + f"- {{tenant: beta, model: fine-1, input: {MAIL}, expect: {{action: block}}}}\n"
         + f"- {{tenant: acme, model: m, input: {MAIL}, expect: {{action: block}}}}\n"
+    )
+    loaded = load(file)
+    assert [outcome.problems for outcome in run(loaded.policy, loaded.cases)] == [(), (), ()]
+    file.write_text(
+        make_guard.quiet
+        + "attach: [{keys: [partner-a], policy: ./blocks.yaml}]\ntests:\n"
+        + f"- {{key: partner-a, input: {MAIL}, expect: {{action: block}}}}\n"
+        + f"- {{key: inner, input: {MAIL}, expect: {{action: redact}}}}\n"
+        + f"- {{input: {MAIL}, expect: {{action: block}}}}\n"
     )
     loaded = load(file)
     assert [outcome.problems for outcome in run(loaded.policy, loaded.cases)] == [(), (), ()]

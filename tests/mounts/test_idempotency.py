@@ -100,6 +100,16 @@ def test_a_key_is_its_tenants_and_endpoints(client: Connect, provider: Starlette
     assert len(provider.state.received) == 3
 
 
+def test_a_key_is_its_virtual_keys(client: Connect, provider: Starlette, guarded: Any) -> None:
+    """Two virtual keys of one tenant may be held to different policies: neither gets what the other was answered."""
+    sdk = client(guarded())
+    for key in ("partner-a", "partner-b", "partner-a"):
+        with identity(tenant="acme", key=key):
+            replayed = "idempotent-replayed" in raw(sdk).headers
+    assert replayed
+    assert len(provider.state.received) == 2
+
+
 def test_failures_are_kept_too(client: Connect, provider: Starlette, guarded: Any) -> None:
     """E10: the first result, 5xx as well, and the one dead letter that it made."""
     guard = guarded("idempotency: true, dead_letters: true")

@@ -270,8 +270,11 @@ def test_today_s_budget_refuses_without_blame(desk: Desk) -> None:
 
 
 def test_the_policy_that_is_attached_holds_again(desk: Desk) -> None:
-    """C41: a letter is held to what is attached for its tenant and for what it asked for."""
-    attach = "attach: [{tenants: [acme], policy: ./kids.yaml}, {header: kids, tenants: [beta], policy: ./kids.yaml}]\n"
+    """C41: a letter is held to what is attached for its tenant, its virtual key, and for what it asked for."""
+    attach = (
+        "attach: [{tenants: [acme], policy: ./kids.yaml}, {header: kids, tenants: [beta], policy: ./kids.yaml},"
+        " {keys: [partner-a], tenants: [gamma], policy: ./kids.yaml}]\n"
+    )
     (desk.folder / "kids.yaml").write_text("policy: kids\n")
     desk.made[0] = desk.guard(more=attach)
     text, asks = "see https://kontor-nord.org/page", {"x-guard-policy": "kids"}
@@ -279,10 +282,14 @@ def test_the_policy_that_is_attached_holds_again(desk: Desk) -> None:
         acme = desk.dead(text=text)
     with identity(tenant="beta"):
         asking, free = desk.dead(text=text, extra_headers=asks), desk.dead(text=text)
+    keyed = []
+    for key in ("partner-a", "inner", ""):
+        with identity(tenant="gamma", key=key):
+            keyed.append(desk.dead(text=text))
     (desk.folder / "kids.yaml").write_text("policy: kids\ninput: {rules: {pii.url: block}}\n")
     held = desk.guard(more=attach)
-    outcomes = [desk.send(row, held).outcome for row in (acme, asking, free)]
-    assert outcomes == ["pii.url", "pii.url", "200"]
+    outcomes = [desk.send(row, held).outcome for row in (acme, asking, free, *keyed)]
+    assert outcomes == ["pii.url", "pii.url", "200", "pii.url", "200", "pii.url"]
 
 
 def test_a_poison_letter_stops_and_stands_in_nobodys_way(desk: Desk) -> None:

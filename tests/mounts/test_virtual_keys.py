@@ -277,6 +277,16 @@ def test_the_verbs(verb: Callable[..., Result], tmp_path: Path) -> None:
     assert verb("create", "--tenant", "not one word").exit_code == 2
 
 
+def test_a_key_has_a_name(verb: Callable[..., Result]) -> None:
+    """Named in the list; another key of the tenant may take the name over, another tenant's may not."""
+    made = json.loads(verb("create", "--tenant", "acme", "--name", "partner-a", "--json").output)
+    assert made["name"] == "partner-a"
+    assert verb("create", "--tenant", "acme", "--name", "partner-a").exit_code == 0
+    assert verb("list").output.count("partner-a") == 2
+    assert isinstance(verb("create", "--tenant", "beta", "--name", "partner-a").exception, SetupError)
+    assert verb("create", "--tenant", "acme", "--name", "not one word").exit_code == 2
+
+
 def test_a_key_that_cannot_be_recorded_is_none(verb: Callable[..., Result], tmp_path: Path) -> None:
     """Fail closed: nobody gets a key of which there is no record."""
     (tmp_path / "exports").write_text("no folder")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from guard.cli.policy import app
+from guard.keyring import key_file
 from guard.kinds import KINDS
 from guard.policy.attach import Asked, Attachment, bound, foreseen
 from guard.policy.decide import rule_for
@@ -22,6 +23,7 @@ from guard.policy.load import load, pack_names
 from guard.policy.model import Policy
 from guard.policy.resolve import Loaded, combine
 from guard.policy.values import VALUES
+from guard.settings import Settings
 from guard.types import Stage
 
 Problems = Callable[[str], list[str]]
@@ -33,6 +35,7 @@ ROWS = [
     Attachment(paths=("/v1/embeddings", "/ask/*"), policy="strict"),
     Attachment(models=("gpt-*",), tenants=("acme",), policy="strict"),
     Attachment(header="kids", policy="minors"),
+    Attachment(keys=("partner-*", "1a2b3c4d5e6f"), tenants=("delta",), paths=("/v1/embeddings",), policy="strict"),
 ]
 HELD = [
     (Asked("beta", ("/x",), ("m",)), set()),
@@ -49,7 +52,13 @@ HELD = [
     (Asked("default", ("/x",), ("m",)), {0}),
     (Asked("acme", ("/x",), None), {0, 2}),
     (Asked("beta", None, ("m",)), {1}),
-    (Asked("default"), {0, 1, 2}),
+    (Asked("default"), {0, 1, 2, 4}),
+    (Asked("delta", ("/v1/embeddings",), ("m",), (), None), {1, 4}),
+    (Asked("delta", ("/v1/embeddings",), ("m",), (), ()), {1}),
+    (Asked("delta", ("/v1/embeddings",), ("m",), (), ("0" * 12, "inner")), {1}),
+    (Asked("delta", ("/v1/embeddings",), ("m",), (), ("0" * 12, "Partner-a")), {1, 4}),
+    (Asked("delta", ("/v1/embeddings",), ("m",), (), ("1a2b3c4d5e6f",)), {1, 4}),
+    (Asked("gamma", ("/v1/embeddings",), ("m",), (), ("1a2b3c4d5e6f",)), {1}),
 ]
 
 
@@ -162,6 +171,10 @@ WRONG = [
     ("attach: [{tenants: [a], policy: euu}]", "1:attach[0].policy: there is no pack or file of this name"),
     ("attach: [{tenants: [a], policy: ./x.yaml}]", "1:attach[0].policy: there is no file x.yaml there"),
     ("attach: [{tenants: ['*a'], policy: eu}]", "1:attach[0].tenants[0]: cannot be read"),
+    ("attach: [{keys: ['*a'], policy: eu}]", "1:attach[0].keys[0]: cannot be read"),
+    (f"attach: [{{keys: [gk-{'0' * 12}-x], policy: eu}}]", "1:attach[0].keys[0]: is a key itself"),
+    ("attach: [{keys: [sk-proj-9], policy: eu}]", "1:attach[0].keys[0]: is a key itself"),
+    ("tests: [{input: a, key: sk-proj-9, expect: {action: allow}}]", "1:tests[0].key: is a key itself"),
     ("attach: [{tenants: [a]}]", "1:attach[0].policy: is missing"),
     ("attach: [{tenants: [a], policy: eu, loosen: true}]", "1:attach[0].loosen: is an unknown key"),
     (
@@ -208,3 +221,25 @@ def test_resolve_explains(write: Write) -> None:
     assert said["sha256"] == combine(load(path).policy, [load("minors")]).policy.sha256
     unknown = CliRunner().invoke(app, ["resolve", str(path), "--header", "kid"])
     assert (unknown.exit_code, "known are: kids" in unknown.stderr) == (2, True)
+
+
+def test_resolve_explains_keys(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual key is asked about by its name or its id, with its tenant, as the installation knows it."""
+    monkeypatch.setenv("GUARD_HOME", str(tmp_path / "home"))
+    path = write(
+        "p.yaml",
+        "extends: [default]\nattach:\n- {keys: [partner-*], policy: strict}\n- {tenants: [acme], policy: eu}\n",
+    )
+
+    def held(*arguments: str) -> list[bool]:
+        result = CliRunner().invoke(app, ["resolve", str(path), "--json", *arguments])
+        return [row["holds"] for row in json.loads(result.stdout)["attach"]]
+
+    assert held("--key", "partner-a", "--tenant", "beta") == [True, False]
+    assert held("--key", "inner", "--tenant", "beta") == [False, False]
+    assert held("--tenant", "beta") == [True, False]
+    assert not (tmp_path / "home").exists()
+    made, _ = key_file(Settings()).create("acme", "caller", name="partner-a")
+    assert held("--key", made.id) == held("--key", "partner-a") == [True, True]
+    told = CliRunner().invoke(app, ["resolve", str(path), "--key", "inner"])
+    assert "p.yaml:3  strict: does not hold: the key is another" in told.stdout

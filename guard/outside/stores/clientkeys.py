@@ -45,6 +45,12 @@ class VirtualKey:
     created: float = 0.0
     expires: float = 0.0
     revoked: float = 0.0
+    name: str = ""
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """What a policy may call it by."""
+        return (self.id, self.name) if self.name else (self.id,)
 
     def state(self, now: float) -> str:
         """`active`, `expired` or `revoked`."""
@@ -80,13 +86,18 @@ class KeyFile:
             raise SetupError(f"the virtual keys {self.path} were written by another version of guard")
         return {row.id: row for row in rows}
 
-    def create(self, tenant: str, role: str, expires: float = 0.0) -> tuple[VirtualKey, str]:
-        """Make a key; its text is given here and never again. Raises SetupError."""
+    def create(self, tenant: str, role: str, expires: float = 0.0, name: str = "") -> tuple[VirtualKey, str]:
+        """Make a key; its text is given here and never again. Raises SetupError.
+
+        A key that takes another's place may have its name: policies are attached to names of keys, too.
+        """
         with self._alone():
             rows = self.read()
+            if name and any(row.name == name and row.tenant != tenant for row in rows.values()):
+                raise SetupError(f"another tenant has a key of the name {name}: choose another name")
             text = f"gk-{secrets.token_hex(6)}-{secrets.token_urlsafe(32)}"
             made = VirtualKey(
-                text[3:15], tenant, role, self._digest(text.encode()), round(time.time()), expires
+                text[3:15], tenant, role, self._digest(text.encode()), round(time.time()), expires, name=name
             )
             self._write({**rows, made.id: made})
         return made, text

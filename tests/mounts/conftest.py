@@ -326,7 +326,7 @@ def spans() -> Spans:
     async def read(guard: Guard, trace: str, count: int = 2) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         still = 0
-        for _ in range(300):
+        for _ in range(1500):
             before, found = len(found), read_spans(guard.settings.exports, trace)
             still = still + 1 if len(found) == before else 0
             if len(found) >= count and still >= 8:  # an outcome rides with the ledger's next batch

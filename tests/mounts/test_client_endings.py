@@ -211,7 +211,7 @@ def endless() -> Iterator[tuple[Endless, str]]:
 def outcomes(guard: Guard) -> list[dict[str, Any]]:
     """The spans of the guard's export, once their number has settled."""
     found: list[dict[str, Any]] = []
-    for _ in range(100):
+    for _ in range(1000):
         lines = [
             line for file in guard.settings.exports.glob("*.jsonl") for line in file.read_bytes().split(b"\n")[:-1]
         ]

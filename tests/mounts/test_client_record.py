@@ -40,7 +40,7 @@ def fresh(make_guard: Any, request: pytest.FixtureRequest) -> Guard:
 def spans(guard: Guard, *names: str) -> list[dict[str, Any]]:
     """The spans of the guard's export in their order, once there is one that begins with each of the names."""
     found: list[dict[str, Any]] = []
-    for _ in range(250):
+    for _ in range(1500):
         files = sorted(guard.settings.exports.glob("*.jsonl"))
         lines = [line for file in files for line in file.read_bytes().split(b"\n")[:-1]]
         found = [s for line in lines for s in json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"]]

@@ -29,7 +29,7 @@ def hinting(make_guard: Any, request: pytest.FixtureRequest) -> Guard:
 def outcomes(guarded: Guard) -> list[dict[str, Any]]:
     """The attributes of the model calls on record, once there is one."""
     found: list[dict[str, Any]] = []
-    for _ in range(250):
+    for _ in range(1500):
         files = sorted(guarded.settings.exports.glob("*.jsonl"))
         rows = [json.loads(line) for file in files for line in file.read_bytes().split(b"\n")[:-1]]
         spans = [s for row in rows for s in row["resourceSpans"][0]["scopeSpans"][0]["spans"]]

@@ -118,11 +118,11 @@ async def test_a_pulse_is_silent_while_there_is_something_to_say() -> None:
     async def send(message: Any) -> None:
         sent.append(message["body"])
 
-    async with Pulse(send, 0.2) as pulse:
+    async with Pulse(send, 1.0) as pulse:
         for n in range(10):
             await pulse.send({"type": "http.response.body", "body": b"%d" % n, "more_body": True})
             await asyncio.sleep(0.001)
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(1.2)
     assert sent == [b"%d" % n for n in range(10)]
 
 

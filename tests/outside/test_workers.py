@@ -157,7 +157,7 @@ async def test_the_event_loop_is_not_held_up(pools: Callable[..., WorkerPool]) -
     pool.hello()
     quiet = await longest_pause(asyncio.sleep(1.0))
     busy = await longest_pause(asyncio.gather(pool.submit(("spin",)), return_exceptions=True))
-    assert busy < quiet + 0.05
+    assert busy < quiet + 0.5  # the spinning would hold it for the whole second
 
 
 async def longest_pause(work: Any) -> float:

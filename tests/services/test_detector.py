@@ -235,7 +235,7 @@ async def test_a_hostile_text_ends_at_the_deadline_and_nobody_waits_for_it(hurri
     assert [f.kind for f in found if f.kind.startswith("guard.")] == ["guard.unavailable.presidio"]
     assert all(f.source == "presidio:UrlRecognizer" for findings in others for f in findings[0])
     assert all(findings[0] for findings in others)
-    assert await pause < quiet + 0.05
+    assert await pause < quiet + 0.5  # the pattern would hold the loop for seconds
     assert (await hurried.detect(["see https://host.io"]))[0]
 
 

@@ -46,6 +46,7 @@ class Attached:
     ) -> None:
         self._policy, self._make, self._now = guard.policy, make, now
         self._root = guard.root
+        self._providers = guard.providers
         self._rows: Sequence[Attachment] = guard.policy.attach
         self._names = frozenset(names(self._rows))
         self._excepting = bool(self._exceptions(range(len(self._rows))))
@@ -108,9 +109,16 @@ class Attached:
         named = [*_IN_PATH.findall(path), *([model] if isinstance(model, str) and model else [])]
         if not named:
             return None
+        named = [spelling for name in named for spelling in self._spellings(name)]
         traffic = self._policy.traffic
         others = [other for name in named for other in traffic.fallbacks.get(name, ())]
-        return (*named, *others, *filter(None, [traffic.budget.then.use]))
+        others += filter(None, [traffic.budget.then.use])
+        return (*named, *(spelling for name in others for spelling in self._spellings(name)))
+
+    def _spellings(self, name: str) -> tuple[str, ...]:
+        """A model as named, and as its provider is asked for it: a policy for gpt-* holds for azure/gpt-5, too."""
+        target = self._providers.find(name) if self._providers is not None else None
+        return (name,) if target is None else tuple(dict.fromkeys((name, target.model, target.name)))
 
     def check(self, wanted: Sequence[str]) -> None:
         """Refuse a name that the policy does not list (400)."""

@@ -18,6 +18,7 @@ from guard.keys import Keys
 from guard.policy.decide import rule_for, wanted
 from guard.policy.load import load_policy
 from guard.policy.model import Policy
+from guard.routing import open_providers
 from guard.settings import Settings
 from guard.types import Stage
 
@@ -65,6 +66,7 @@ def build(
     guard.source = None if isinstance(source, Policy) else source
     for url in named:
         guard.name(url)
+    provide(guard)
     guard.dispatch = open_dispatch(policy, settings, guard)
     guard.collector = (
         _otlp_copy(settings, lambda url: guard.current.admit(url)) if settings.otlp_endpoint else None
@@ -93,6 +95,13 @@ def attach(guard: Guard, *, start: bool = True) -> None:
         guard.attached = Attached(guard, make)
 
 
+def provide(guard: Guard) -> None:
+    """Give a guard the providers of its policy, and name their hosts."""
+    guard.providers = open_providers(guard.policy, guard.settings)
+    for provider in guard.providers.by_name.values() if guard.providers else ():
+        guard.name(provider.base)
+
+
 def _near(guard: Guard) -> tuple[Guard, ...]:
     """The guards of its version, and of the one in force."""
     return (*guard.members, *guard.current.members)
@@ -107,6 +116,7 @@ def beside(guard: Guard, policy: Policy, *, start: bool = True) -> Guard:
     same = next((g for g in _near(guard) if g.policy.traffic == policy.traffic), None)
     dispatch = same.dispatch if same else open_dispatch(policy, settings, guard)
     made = guard.sibling(policy, detector, dispatch)
+    provide(made)
     if policy.moderation.url:
         guard.name(policy.moderation.url)
     if start:

@@ -22,6 +22,7 @@ from guard.policy import names
 from guard.policy.attach import Asked
 from guard.policy.decide import decide, judges, numbers
 from guard.refusals import Reply, choices_of, refused
+from guard.routing import route
 from guard.sentences import HISTORY, message_for, spoken
 from guard.stream import StreamGate
 from guard.trace import records
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
     from guard.dispatch import Entered
     from guard.guard import Guard
+    from guard.traffic.providers import Target
 
 Mount = Literal["gateway", "client", "edge", "replay"]
 # Where a named route has its texts, in and out.
@@ -103,6 +105,7 @@ class Call:
         self._old: legacy.OldStream | None = None
         self._document: Document | None = None
         self._change = change
+        self.routes = mount == "gateway"  # elsewhere the client said where its calls go
         self._account = Account(self, parent=parent, links=links)
 
     @property
@@ -171,6 +174,8 @@ class Call:
             raise BadRequest(400, "invalid_body", "the body must be a JSON object")
         self._bind(headers)
         self._modernise(self.endpoint)
+        if self.routes and self.guard.providers is not None:
+            route(self)
         self.exchange.unknown = self._goes_on()
         reading = request_reading(self.endpoint, self.body, self.guard.limits)
         if self._style is not None:
@@ -298,7 +303,8 @@ class Call:
         if not isinstance(self.body, dict):
             return b""
         body = jsonbody.replace(self.body, lasting(*self._screened, self.exchange.placeholders))
-        return jsonbody.dump({**body, "model": self.asked} if self.asked else body)
+        named = self.named or self.asked
+        return jsonbody.dump({**body, "model": named} if named else body)
 
     @property
     def found(self) -> dict[str, float]:
@@ -340,7 +346,8 @@ class Call:
             self.body = {**self.body, "store": False}
 
     def _request(self, body: Any) -> Request:
-        return Request.of(self.endpoint.name if self.endpoint else "", self.path, body)
+        path = self.path if self.target is None or self.url is None else self.url.path
+        return Request.of(self.endpoint.name if self.endpoint else "", path, body)
 
     def may_go_to(self, model: str) -> bool:
         """Whether the same request to another model stays where it must (law 9): the model may be another place."""
@@ -569,6 +576,10 @@ class Call:
         self.finish(None, error="client_left")
 
     entered: Entered | None = None
+    target: Target | None = None
+    home: httpx2.URL | None = None
+    homeward: Headers = ()
+    named = ""
     _found: Sequence[Finding] = ()
     _screened: tuple[Sequence[Segment], Screened]
     stopped = False

@@ -57,7 +57,7 @@ class Destination:
 
 
 def destinations(guard: Guard, upstream: str = "") -> list[Destination]:
-    """List what is configured: the model, all judges, the trace's copy, heads, alerts, what SDKs are told."""
+    """List what is configured: the model, judges, providers, the trace's copy, heads, alerts, what SDKs are told."""
     rows = [("model", "--upstream", upstream, guard)] if upstream else []
     found = [Destination(what, by, url, _admission(g, url)) for what, by, url, g in [*rows, *_named(guard)]]
     return list(dict.fromkeys(found))
@@ -74,6 +74,8 @@ def _named(guard: Guard) -> Iterator[tuple[str, str, str, Guard]]:
                 judge,
                 member,
             )
+    for name, provider in guard.providers.by_name.items() if guard.providers else ():
+        yield "provider", f"providers.{name}", provider.base, guard
     if settings.otlp_endpoint:
         yield "trace copy", "GUARD_OTLP_ENDPOINT", settings.otlp_endpoint, guard
     alerts = guard.policy.traffic.alerts

@@ -306,7 +306,9 @@ def _outbound(call: Call, url: httpx2.URL, headers: Headers, prepared: Prepared)
 
 def _letter(call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Letter:
     body, policy = call.body, call.policy
-    model = call.asked or (body.get("model") if isinstance(body, dict) else "")
+    if call.home is not None:
+        url, headers = call.home, call.homeward
+    model = call.named or call.asked or (body.get("model") if isinstance(body, dict) else "")
     sent = [(k.lower(), v) for k, v in headers if k.lower() != b"idempotency-key"]
     return Letter(
         tenant=call.tenant,
@@ -328,6 +330,7 @@ def _letter(call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Lette
         asked=call.exchange.asked,
         keys=call.exchange.identity.called,
         found=call.found,
+        routes=call.routes and call.guard.providers is not None,
     )
 
 

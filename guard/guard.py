@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from guard.trace.heads import HeadsPost
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy
+    from guard.traffic.providers import Providers
 
 current_identity: ContextVar[Identity | None] = ContextVar("guard_identity", default=None)
 current_exchange: ContextVar[Exchange | None] = ContextVar("guard_exchange", default=None)
@@ -92,6 +93,7 @@ class Guard:
         self.answer_limits = Limits(64 * 1024 * 1024, 256, 1 << 20, 1 << 20, 1 << 20)
         self.cuts = detector.cuts()
         self.dispatch: Dispatch | None = None
+        self.providers: Providers | None = None
         self.attached: Attached | None = None
         self.source: str | Path | None = None
         self.lease: Lease | None = Lease(self)

@@ -23,6 +23,7 @@ from guard.guard import Guard, Lease, release
 from guard.policy.load import load, load_policy
 from guard.policy.model import Policy
 from guard.policy.resolve import Loaded
+from guard.routing import check_keys
 from guard.trace import records, spans
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def _renewed(root: Guard, source: str | Path | Policy | None) -> Guard:
     made.lease = Lease(made)
     same = made.policy.traffic.alerts == before.policy.traffic.alerts
     made.alerting = before.alerting if same else open_alerting(made)
-    destinations.check(made, "alerts")
+    destinations.check(made, "alerts", "provider")
+    check_keys(made)
     attach(made)
     for detector in _detectors(made) - _detectors(before):
         detector.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,12 @@ def _place(place: Path | str | None) -> Path | str | None:
     """A URL as it is, anything else as a path."""
     url = isinstance(place, str) and place.startswith(("https://", "http://"))
     return place if url or place is None else Path(place)
+
+
+def _dotenv() -> dict[str, str | None]:
+    from dotenv import dotenv_values
+
+    return dotenv_values(Settings.model_config["env_file"])  # type: ignore[arg-type]
 
 
 class Settings(BaseSettings):
@@ -64,7 +71,8 @@ class Settings(BaseSettings):
     )
 
     alert_webhook: SecretStr | None = Field(
-        default=None, description="where alerts are posted, if its URL is a secret; else traffic.alerts.webhook"
+        default=None,
+        description="where alerts are posted, if its URL is a secret; else traffic.alerts.webhook",
     )
     access_log: str = Field(
         default="", description="file of the gateway's access log, - for standard output; empty: none"
@@ -110,6 +118,11 @@ class Settings(BaseSettings):
         default=64 * 1024 * 1024, ge=4096, description="size at which an export file is rotated"
     )
     sign_every: int = Field(default=256, ge=1, description="records between two signed heads")
+
+    def secret(self, name: str) -> SecretStr | None:
+        """A secret of someone else's name, which a policy writes: from the environment, else from `.env`."""
+        value = os.environ.get(name) or _dotenv().get(name)
+        return SecretStr(value) if value else None
 
     def limits(self) -> Limits:
         """The body limits as the wire readers take them."""

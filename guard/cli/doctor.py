@@ -173,11 +173,21 @@ def _world(loaded: Loaded, settings: Settings, upstream: str) -> Iterator[Check]
         for found in destinations(guard, base):
             if found.purpose != "judge":  # that one is asked, below
                 yield _destination(found)
+        yield from _provider_keys(guard)
         yield from _letters(guard)
         yield from _models(guard)
         yield from _judge(guard, base)
     finally:
         guard.close()
+
+
+def _provider_keys(guard: Guard) -> Iterator[Check]:
+    """Whether each provider's key is where the policy says; it is never shown."""
+    if guard.providers is None:
+        return
+    unset = [f"{p.unset} ({name})" for name, p in guard.providers.by_name.items() if p.unset]
+    what = f"not set: {', '.join(unset)}" if unset else "each is set, or none is asked for"
+    yield Check("provider keys", "failed" if unset else "ok", what, {"unset": unset})
 
 
 def _models(guard: Guard) -> Iterator[Check]:
@@ -230,7 +240,7 @@ def _default_upstream(guard: Guard) -> str:
 
 def _destination(found: Destination) -> Check:
     state: State = "ok" if found.admission.allowed else "look" if found.reachable else "failed"
-    name = found.by if found.purpose == "environment" else found.purpose
+    name = found.by if found.purpose in ("environment", "provider") else found.purpose
     return Check(name, state, _resident(found), dict(found.row()))
 
 

@@ -47,6 +47,7 @@ from guard.placement import depends
 from guard.policy.decide import judges
 from guard.refusals import Reply, refuse
 from guard.reload import Watch
+from guard.routing import check_keys
 from guard.settings import Settings
 from guard.trace import records, spans
 from guard.types import Action, Identity
@@ -131,7 +132,8 @@ class Gateway:
         admission = self.guard.admit(self.upstream)
         if not admission.allowed and not depends(admission):
             raise SetupError(f"the upstream may not be reached: {admission.reason}")
-        destinations.check(self.guard, "judge")
+        destinations.check(self.guard, "judge", "provider")
+        check_keys(self.guard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""

@@ -34,6 +34,7 @@ from guard.outside.stores.letters import (
 from guard.outside.upstream import Timeouts
 from guard.policy.decide import judges
 from guard.refusals import failed_as
+from guard.routing import check_keys
 from guard.traffic.letters import Letters, Opened
 from guard.types import Finding, Identity
 
@@ -88,6 +89,7 @@ class Replay:
         wall: Callable[[], float] = time.time,
     ) -> None:
         guard.name(upstream)
+        check_keys(guard)
         key = guard.settings.upstream_key or guard.settings.openai_api_key
         self._key = key.get_secret_value().encode() if key else b""
         self._guard, self._letters, self._deliver = guard, letters, deliver
@@ -180,7 +182,7 @@ class Replay:
         exchange = self._guard.open_exchange(Identity(row.tenant, keys=opened.keys))
         exchange.paths, exchange.asked = opened.paths, opened.asked
         call = Call(self._guard, "replay", row.method, url.path, exchange, url=url)
-        call.letter = row.id
+        call.letter, call.routes = row.id, opened.routes
         call.carried = [Finding(kind, 0, 0, score, "letter") for kind, score in opened.found.items()]
         return call
 

@@ -29,6 +29,7 @@ from guard.outside.upstream import ANSWER_BYTES
 from guard.policy.decide import judges
 from guard.policy.model import Policy
 from guard.refusals import Reply, failed_as, refuse
+from guard.routing import toward
 from guard.services.drivers import drive, drive_stream, drive_stream_sync, drive_sync
 from guard.trace import spans
 from guard.types import Action, Identity
@@ -156,6 +157,8 @@ async def run(
     """Run one model call: screen, record, forward, screen. Raises Refused, BadRequest or UpstreamError."""
     prepared = await drive(call.open(headers, body), doors)
     doors.settled = call.admission
+    if call.target is not None:
+        url, outgoing_headers = toward(call, url, outgoing_headers)
 
     async def work() -> Reply | Streaming:
         return await _sent(call, prepared, url, headers, outgoing_headers, doors, timeouts)

@@ -27,6 +27,8 @@ def canonical(policy: Policy) -> dict[str, Any]:
         row["policy"] = attachment.under and attachment.under.policy.sha256
     for row, terms in zip(data["recognizers"]["lists"], policy.recognizers.lists, strict=True):
         row["terms"] = terms.sha256
+    if not data["providers"]:
+        del data["providers"]  # a policy without them means what it did before there were any
     sorted_data = _sorted(data)
     assert isinstance(sorted_data, dict)
     return sorted_data

@@ -18,6 +18,7 @@ from guard.policy.digest import digest
 from guard.policy.fields import Node
 from guard.policy.labels import DIALECTS, Dialect, dialect_of, table
 from guard.policy.lists import TermList
+from guard.policy.providers import Providers
 from guard.policy.rules import Mode, wrong
 from guard.policy.traffic import Traffic
 from guard.policy.waivers import ExceptionRow, Waiver, waived
@@ -367,6 +368,9 @@ class Policy(Node):
     moderation: Moderation = Field(default=Moderation(), description="who judges answers")
     legacy: Literal["refuse", "translate", "pass"] = Field(
         default="refuse", description="requests in the API's old style: refuse, translate, or pass"
+    )
+    providers: Providers = Field(
+        default={}, description="providers by name, beside the upstream: NAME to {api, url, key, models}"
     )
     traffic: Traffic = Field(default=Traffic(), description="what surrounds a model call")
     trace: Trace = Field(default=Trace(), description="what is recorded")

@@ -143,6 +143,11 @@ def _updated(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     return {**base, **own}
 
 
+def _kept_first(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Join tables of which neither is stricter; of what both name the first stays: nothing leads it elsewhere."""
+    return {**first, **{name: value for name, value in second.items() if name not in first}}
+
+
 def _updated_by_name(base: tuple[Any, ...], own: tuple[Any, ...]) -> tuple[Any, ...]:
     mine = {item.name for item in own}
     return (*(item for item in base if item.name not in mine), *own)
@@ -209,6 +214,7 @@ VALUES: Mapping[KeyPath, Value] = {
     ("moderation", "dialect"): _ANY,
     ("moderation", "labels"): Value(_more_labels, _updated),
     ("legacy",): Value(_ranked("refuse", "translate", "pass")),
+    ("providers",): Value(_kept_first, _updated, ordered=False),
     ("traffic", "idempotency"): _ANY,
     ("traffic", "dead_letters"): _ANY,
     ("traffic", "retries", "attempts"): _ANY,

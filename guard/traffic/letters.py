@@ -42,7 +42,8 @@ class Letter:
 
     `user` is a keyed hash. `tools` says that the call bears tools, `streamed` that a part of its answer has left.
     `paths`, `asked` and `keys` are what its policy was chosen by, beside tenant and model; `found` the kinds that were
-    found in it before it was screened, with their scores: they may decide where it may go.
+    found in it before it was screened, with their scores: they may decide where it may go. `routes` says that its
+    provider is told by its model.
     """
 
     tenant: str
@@ -64,6 +65,7 @@ class Letter:
     asked: Sequence[str] = ()
     found: Mapping[str, float] = field(default_factory=dict)
     keys: Sequence[str] | None = None
+    routes: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,7 +73,8 @@ class Opened:
     """What was sealed: the screened body, the headers to send along, and in which header the provider wants its key.
 
     `paths`, `asked` and `keys` are what its policy was chosen by, beside tenant and model; `found` the kinds that were
-    found in it before it was screened, with their scores: they may decide where it may go.
+    found in it before it was screened, with their scores: they may decide where it may go. `routes` says that its
+    provider is told by its model.
     """
 
     body: bytes
@@ -81,6 +84,7 @@ class Opened:
     asked: tuple[str, ...]
     found: Mapping[str, float]
     keys: tuple[str, ...] | None
+    routes: bool
 
 
 class Letters:
@@ -139,6 +143,7 @@ class Letters:
             tuple(said["asked"]),
             said["found"],
             None if keys is None else tuple(keys),
+            said.get("routes", False),
         )
         return Opened(body, headers, said["key"].encode(), *chosen)
 
@@ -167,11 +172,12 @@ class Letters:
     def _sealed(self, id: str, letter: Letter) -> Row:
         kept = [(k.decode(), v.decode("latin-1")) for k, v in letter.headers if k in _KEPT]
         key = next((k.decode() for k, _ in letter.headers if k in _KEYS), "")
-        chosen = {
+        chosen: dict[str, Any] = {
             "paths": list(letter.paths),
             "asked": list(letter.asked),
             "found": dict(letter.found),
             "keys": None if letter.keys is None else list(letter.keys),
+            **({"routes": True} if letter.routes else {}),
         }
         plain = orjson.dumps({"headers": kept, "key": key, **chosen}) + b"\n" + letter.body
         row = Row(

@@ -49,6 +49,28 @@ def facts(out: str) -> dict[str, Any]:
     return {check["name"]: check for check in json.loads(out)["checks"]}
 
 
+def test_each_provider_is_looked_at(
+    doctor: Run, provider: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its place and whether its key is there, which is never shown."""
+    monkeypatch.setenv("KEY_A", "sk-canary")
+    here = "{'127.0.0.1': {processing: [DE], storage: [DE]}}"
+    own = (
+        f"moderation: {{by: 'off'}}\negress: {{jurisdictions: [EU, EFTA], hosts: {here}}}\n"
+        f"providers:\n  a: {{url: '{provider.state.url}', key: KEY_A}}\n  b: {{api: mistral, key: KEY_B}}\n"
+    )
+    code, out = doctor("--json", policy=own)
+    checks = facts(out)
+    assert (code, "sk-canary" in out) == (1, False)
+    assert (checks["providers.a"]["state"], checks["providers.a"]["facts"]["processing"]) == ("ok", "DE")
+    assert (checks["providers.b"]["facts"]["host"], checks["providers.b"]["facts"]["admitted"]) == (
+        "api.eu.mistral.ai",
+        True,
+    )
+    assert checks["provider keys"]["what"] == "not set: KEY_B (b)"
+    assert "providers.a" in doctor(policy=own)[1]
+
+
 def test_all_is_well_and_nothing_is_made(doctor: Run, tmp_path: Path) -> None:
     """Everything is looked at, the judge answers, and no key, folder or record has come into being."""
     code, out = doctor("--json")

@@ -14,6 +14,7 @@ from guard import answers
 from guard.account import Account
 from guard.answers import Headers
 from guard.attached import unlisted, wanted
+from guard.clearance import Cleared, clear
 from guard.engine import Exchange, Screened, lasting, screen_input, screen_output
 from guard.errors import BadRequest, Refused, Unavailable
 from guard.moderation import ask_inline
@@ -66,7 +67,7 @@ _UNKNOWN = Finding("guard.unavailable.store", 0, 0, 1.0, "guard")
 class Prepared:
     """A request that may go on: the body as it was screened, written out again, and what it is now called."""
 
-    body: bytes
+    body: Cleared
     stream: bool
     model: str
     content_type: str = ""
@@ -154,7 +155,7 @@ class Call:
         model = self.body.get("model") if isinstance(self.body, dict) else None
         stream = isinstance(self.body, dict) and self.body.get("stream") is True
         called = self._document.content_type if self._document else ""
-        return Prepared(out, stream, model if isinstance(model, str) else "", called)
+        return Prepared(clear(screened, out), stream, model if isinstance(model, str) else "", called)
 
     def _read(self, headers: Headers, body: bytes) -> tuple[Sequence[Segment], Sequence[Finding]]:
         if self.endpoint is None and self.route is None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-import orjson
 
 from guard.call import Prepared
 from guard.errors import Unavailable
+from guard.forwarding import forward, forward_sync
 from guard.outside.upstream import Timeouts, UpstreamError
 from guard.refusals import failed_as
 from guard.trace.records import identifier
@@ -24,16 +24,15 @@ from guard.traffic.prices import Prices
 from guard.traffic.sending import Headers, Note, Outbound, Sender, Tried, keyed
 from guard.traffic.usage import Tokens, Tries, bound
 from guard.traffic.waiting import Waiting, wait, wait_sync
-from guard.wire import jsonbody
 from guard.wire.calls import acts
 
 if TYPE_CHECKING:
     from guard.call import Call
+    from guard.clearance import Cleared
     from guard.outside.egress import Answer
     from guard.policy.traffic import Traffic
 
-Forwarded = Callable[[str, httpx2.URL, Headers, bytes, Timeouts | None], Awaitable[Any]]
-Send = Callable[[httpx2.Request], httpx2.Response]
+Forwarded = Callable[[httpx2.URL, Headers, Timeouts | None], Awaitable[Any]]
 Count = Callable[[Sequence[str], bytes], int | None]
 """How many tokens a text is, at most, to some models; None where that is not known."""
 
@@ -176,8 +175,8 @@ class Dispatch:
             return None
         answers = call.endpoint.name in _ANSWERED
         models = (prepared.model, *self._fallbacks.get(prepared.model, ()), *self._cheaper)
-        counted = self._count(models, prepared.body) if self._count is not None else None
-        return bound(call.body, prepared.body, self._answer_tokens, answers=answers, counted=counted)
+        counted = self._count(models, prepared.body.body) if self._count is not None else None
+        return bound(call.body, prepared.body.body, self._answer_tokens, answers=answers, counted=counted)
 
     def leave(self, entered: Entered, answer: Any) -> int | None:
         """Settle what a call used, by its answer's `usage`; returns its cost in micro-dollars under a budget."""
@@ -210,33 +209,29 @@ class Dispatch:
 
     def forwarder(self, call: Call, prepared: Prepared) -> Forwarded:
         """What forwards this call: with retries, or once for an endpoint that guard does not read."""
-        egress, tries = call.guard.egress, _tries(call)
+        tries = _tries(call)
 
-        async def forward(
-            method: str, url: httpx2.URL, headers: Headers, body: bytes, timeouts: Timeouts | None
-        ) -> Any:
-            async def once(fields: Headers, sent: bytes) -> Answer:
+        async def send(url: httpx2.URL, headers: Headers, timeouts: Timeouts | None) -> Any:
+            async def once(fields: Headers, body: Cleared) -> Answer:
                 tries.sent()
-                return await egress.forward(method, url, fields, sent, timeouts, call.admission)
+                return await forward(call, url, fields, body, timeouts)
 
             if call.unscreened:
-                return await _counted(once(headers, body), tries)
+                return await _counted(once(headers, prepared.body), tries)
             outbound = _outbound(call, url, headers, prepared)
             held = await self.sender.send(outbound, once, _note(call, tries))
             held.headers = [*held.headers, *_served(call, tries.model)]
             return held
 
-        return forward
+        return send
 
-    def send_sync(
-        self, call: Call, prepared: Prepared, request: httpx2.Request, send: Send
-    ) -> httpx2.Response:
-        """Send a blocking client's request."""
+    def send_sync(self, call: Call, prepared: Prepared, request: httpx2.Request) -> httpx2.Response:
+        """Send a blocking client's request, as `request` says."""
         tries = _tries(call)
 
-        def once(fields: Headers, body: bytes, within_s: float) -> httpx2.Response:
+        def once(fields: Headers, body: Cleared, within_s: float) -> httpx2.Response:
             tries.sent()
-            return send(_again(request, fields, body, within_s))
+            return forward_sync(call, _within(request, within_s), fields, body)
 
         headers = [(k.lower(), v) for k, v in request.headers.raw]
         if call.unscreened:
@@ -290,10 +285,8 @@ def _switched(call: Call, prepared: Prepared, model: str) -> Prepared:
     return Prepared(_to(model, prepared), prepared.stream, model)
 
 
-def _to(model: str, prepared: Prepared) -> bytes:
-    if model == prepared.model:
-        return prepared.body
-    return jsonbody.dump({**orjson.loads(prepared.body), "model": model})
+def _to(model: str, prepared: Prepared) -> Cleared:
+    return prepared.body if model == prepared.model else prepared.body.of(model)
 
 
 def _outbound(call: Call, url: httpx2.URL, headers: Headers, prepared: Prepared) -> Outbound:
@@ -342,17 +335,15 @@ def _note(call: Call, tries: Tries) -> Note:
     return note
 
 
-def _again(request: httpx2.Request, fields: Headers, body: bytes, within_s: float) -> httpx2.Request:
-    """The request once more, each of its waits cut to the time that is left."""
+def _within(request: httpx2.Request, within_s: float) -> httpx2.Request:
+    """The request with each of its waits cut to the time that is left."""
     asked = request.extensions.get("timeout", {})
     waits = {
         name: min(within_s, asked.get(name) or within_s) for name in ("connect", "read", "write", "pool")
     }
-    headers = [(k, v) for k, v in fields if k != b"content-length"]
     return httpx2.Request(
         request.method,
         request.url,
-        headers=[*headers, (b"content-length", str(len(body)).encode())],
-        content=body,
+        headers=request.headers,
         extensions={**request.extensions, "timeout": waits},
     )

@@ -132,10 +132,14 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Screened:
-    """What a screened body became: the verdict and the new text of each path that changes."""
+    """What a screened body became: the verdict, the new text of each path that changes, the exchange's receipts.
+
+    Only this file makes one: `guard.clearance` takes it as proof that the checks were run.
+    """
 
     verdict: Verdict
     changes: Mapping[str, str]
+    receipts: Receipts
     screened_bytes: int = 0
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -177,7 +181,7 @@ def screen_input(
         exchange.came_back.sent = len(exchange.placeholders.restorable)
     if judges(policy):
         exchange.sent.update(exchange.digest(changes.get(s.path, s.text)) for s in segments if s.text)
-    return Screened(verdict, changes, _size(segments))
+    return Screened(verdict, changes, exchange.receipts, _size(segments))
 
 
 def screen_output(
@@ -218,7 +222,7 @@ def screen_output(
         blocked = {d.finding.path for d in verdict.decisions if d.enforced is Action.BLOCK}
         released = (changes.get(s.path, s.text) for s in fresh if s.path not in blocked)
         exchange.released.update(map(exchange.digest, released))
-    return Screened(verdict, changes, _size(fresh), scores)
+    return Screened(verdict, changes, exchange.receipts, _size(fresh), scores)
 
 
 def judge(

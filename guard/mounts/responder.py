@@ -6,8 +6,10 @@ import logging
 
 from guard.answers import Headers
 from guard.call import Call
+from guard.clearance import Cleared
 from guard.doors import CallDoors
 from guard.errors import BadRequest, Refused
+from guard.forwarding import to_application
 from guard.guard import Guard, current_exchange
 from guard.judging import Moderation
 from guard.mounts.messages import (
@@ -78,7 +80,7 @@ class Responder:
             parent=spans.remote_parent(scope["headers"]),
             change=not inner,
         )
-        self._body = b""
+        self._cleared: Cleared | None = None
         self._replayed = False
         self._left = False
         self._start: Message | None = None
@@ -114,7 +116,7 @@ class Responder:
         try:
             settings = self.guard.settings
             limits = self.guard.limits.body_bytes, settings.body_timeout_s
-            body = self._body = await read_body(self.scope, self.receive, *limits)
+            body = await read_body(self.scope, self.receive, *limits)
         except ClientLeft:
             self.call.left()
             return None
@@ -130,8 +132,8 @@ class Responder:
         except Exception as failure:
             await self._fail_closed(failure)
         else:
-            self._body = prepared.body
-            return self._rewritten(body, prepared.content_type.encode())
+            self._cleared = prepared.body
+            return self._rewritten(body, prepared.body.body, prepared.content_type.encode())
         return None
 
     async def _run(self, scope: Scope) -> None:
@@ -152,16 +154,16 @@ class Responder:
         if not self._sent:
             await self._abandon("client_left" if self._left else "app_error")
 
-    def _rewritten(self, body: bytes, content_type: bytes) -> Scope:
+    def _rewritten(self, body: bytes, screened: bytes, content_type: bytes) -> Scope:
         """The scope as it fits the screened body; the application answers in plain messages, uncompressed."""
         headers = self.scope["headers"]
         if content_type:
             kept = [(k, v) for k, v in headers if k.lower() != b"content-type"]
             headers = [*kept, (b"content-type", content_type)]
-        if self._body != body or header(headers, b"transfer-encoding"):
+        if screened != body or header(headers, b"transfer-encoding"):
             headers = [(k, v) for k, v in headers if k.lower() not in _CODED]
-            if self._body or body:
-                headers.append((b"content-length", str(len(self._body)).encode()))
+            if screened or body:
+                headers.append((b"content-length", b"%d" % len(screened)))
         if self._untouched:
             return {**self.scope, "headers": headers}
         headers = [(k, v) for k, v in headers if k.lower() != b"accept-encoding"]
@@ -171,7 +173,7 @@ class Responder:
         """Give the screened body once, then whatever really comes (case A03)."""
         if not self._replayed:
             self._replayed = True
-            return {"type": "http.request", "body": self._body, "more_body": False}
+            return to_application(self._cleared)
         message = await self.receive()
         self._left = self._left or message["type"] == "http.disconnect"
         return message

@@ -19,6 +19,7 @@ from guard.answers import Headers
 from guard.call import Call, Prepared
 from guard.doors import CallDoors, SyncCallDoors
 from guard.errors import BadRequest, Outage, Refused
+from guard.forwarding import forward, forward_sync
 from guard.guard import Guard, current_exchange, current_identity
 from guard.judging import Moderation, SyncModeration
 from guard.mounts.messages import failed, failure_event
@@ -184,13 +185,9 @@ async def _sent(
     try:
         url = provider_url(url, call)
         if dispatch is None:
-            forward = call.guard.egress.forward
-            answer = await forward(
-                call.method, url, outgoing_headers, prepared.body, timeouts, call.admission
-            )
+            answer = await forward(call, url, outgoing_headers, prepared.body, timeouts)
         else:
-            forwarded = dispatch.forwarder(call, prepared)
-            answer = await forwarded(call.method, url, outgoing_headers, prepared.body, timeouts)
+            answer = await dispatch.forwarder(call, prepared)(url, outgoing_headers, timeouts)
     except Outage as outage:
         return await _given_up(call, url, outgoing_headers, outage)
     except BaseException as failure:
@@ -515,16 +512,12 @@ class SyncGuardTransport(httpx2.BaseTransport):
     def _forward(
         self, call: Call, request: httpx2.Request, prepared: Prepared, headers: Headers
     ) -> httpx2.Response:
-        dispatch = call.guard.dispatch
-        send = call.guard.blocking.handle_request
-        out = httpx2.Request(
-            request.method,
-            provider_url(destination(request.url, call), call),
-            headers=[*outgoing(headers), (b"content-length", str(len(prepared.body)).encode())],
-            content=prepared.body,
-            extensions={**request.extensions, "settled": call.admission},
-        )
-        return send(out) if dispatch is None else dispatch.send_sync(call, prepared, out, send)
+        dispatch, fields = call.guard.dispatch, outgoing(headers)
+        url = provider_url(destination(request.url, call), call)
+        like = httpx2.Request(request.method, url, headers=fields, extensions=request.extensions)
+        if dispatch is None:
+            return forward_sync(call, like, fields, prepared.body)
+        return dispatch.send_sync(call, prepared, like)
 
     def close(self) -> None:
         """Close the guard where it was made for this client; one that clients share stays open."""

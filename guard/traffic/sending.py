@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 import httpx2
 import orjson
 
+from guard.clearance import Cleared
 from guard.errors import Outage
 from guard.outside.upstream import ANSWER_BYTES, UpstreamError
 from guard.traffic.health import Destinations, Health
@@ -39,7 +40,7 @@ class Outbound:
     method: str
     origin: tuple[str, str, int | None]
     headers: Headers
-    bodies: Sequence[tuple[str, bytes]]
+    bodies: Sequence[tuple[str, Cleared]]
 
     def fields(self, candidate: int) -> Headers:
         """The headers of a candidate's tries: all carry one idempotency key, another candidate another."""
@@ -75,8 +76,8 @@ class Answer(Protocol):
     async def aclose(self) -> None: ...
 
 
-Forward = Callable[[Headers, bytes], Awaitable[Answer]]
-SyncForward = Callable[[Headers, bytes, float], httpx2.Response]
+Forward = Callable[[Headers, Cleared], Awaitable[Answer]]
+SyncForward = Callable[[Headers, Cleared, float], httpx2.Response]
 
 
 class Held:

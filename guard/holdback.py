@@ -128,7 +128,10 @@ class Windows:
     def _worth_a_look(self) -> bool:
         if self._size > self._limit:
             return True
-        return self._weight >= 3 * self._target and self._start + self._size >= self._retry
+        fed = self._start + self._size
+        if fed <= self._asked and self._seen == len(self._cuts):
+            return False  # nothing came since the last look, and each cut that it gave was weighed
+        return self._weight >= 3 * self._target and fed >= self._retry
 
     def _end(self) -> int | None:
         """The end of the open window: known from its first `limit` characters, or it is too long."""

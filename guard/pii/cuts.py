@@ -33,12 +33,16 @@ _MAX_BLANKS = 3
 _HOST = re.compile(rb"@[\x1aA-Za-z0-9.-]{0,64}\Z")
 _PLATE = re.compile(rb"\x1a[A-Za-z][ .-]?[A-Za-z0-9]{4,6}\Z")
 
+_DIGIT = re.compile(rb"[0-9]")
 _LEFT_DIGIT = re.compile(rb"[0-9][^0-9 \t\r\n\x0b\x0c\x1a]{0,3}\Z")
-_LEFT_SHORT = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}\Z")
 _LEFT_CAPITALS = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{1,4}\Z")
-_LEFT_SIGN = re.compile(rb"[-+./_(),;#]\Z|(?<![A-Za-z0-9])(?i:x|ext(?:n|ension)?)[.:]?\Z")
 _MONTH = rb"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-_LEFT_MONTH = re.compile(rb"(?<![A-Za-z0-9])" + _MONTH + rb"[A-Za-z]{0,6}[.,]{0,2}\Z")
+_LEFT_OTHER = re.compile(
+    rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}\Z"
+    rb"|[-+./_(),;#]\Z|(?<![A-Za-z0-9])(?i:x|ext(?:n|ension)?)[.:]?\Z"
+    rb"|(?<![A-Za-z0-9])" + _MONTH + rb"[A-Za-z]{0,6}[.,]{0,2}\Z"
+)
+"""A short word, a sign or `ext.`, a month."""
 _RIGHT_MONTH = re.compile(_MONTH)
 _RIGHT_DIGIT = re.compile(rb"[^0-9 \t\r\n\x0b\x0c\x1a]{0,3}[0-9]")
 _RIGHT_SHORT = re.compile(rb"[A-Za-z]{1,4}(?![A-Za-z0-9])")
@@ -52,7 +56,8 @@ _GOES_ON = (
     (re.compile(rb"[0-9]\Z"), ("yea",)),
     (re.compile(rb"(?i)[0-9] years?\Z"), ("old",)),
 )
-"""What a date or an age in words ends with so far, and how it may go on: `3 of` May, `95` years, `95 years` old."""
+"""What a date or an age in words ends with so far, always behind a digit, and how it may go on: `3 of` May,
+`95` years, `95 years` old."""
 
 HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _HEADER_BEGUN = re.compile(rb"(?:-{1,5}|-----B(?:E|EG|EGI|EGIN(?: [A-Z0-9 ]{0,57}-{0,4})?)?)\Z")
@@ -81,12 +86,13 @@ def _grouped(text: bytes, position: int, final: bool) -> bool | None:
     left = window.rstrip(_BLANKS)
     if len(window) - len(left) > _MAX_BLANKS:
         return False
-    worded = _worded(left, text[position : position + _REACH], final)
-    if worded is not False:
-        return worded
-    left_digit = _LEFT_DIGIT.search(left)
-    left_other = _LEFT_SHORT.search(left) or _LEFT_SIGN.search(left) or _LEFT_MONTH.search(left)
-    if not left_digit and not left_other:
+    left_digit = _DIGIT.search(left)
+    if left_digit:
+        worded = _worded(left, text[position : position + _REACH], final)
+        if worded is not False:
+            return worded
+        left_digit = _LEFT_DIGIT.search(left)
+    if not left_digit and not _LEFT_OTHER.search(left):
         return False
     right = text[position : position + _REACH]
     if right[:1] and right[0] in _BLANKS:

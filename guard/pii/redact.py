@@ -58,6 +58,10 @@ def answer(
     A placeholder is never a finding: what a finding covers beyond it is redacted, the placeholder is not.
     `targets` has followed the text so far, where this is not its beginning; without `restoring` nothing comes back.
     """
+    if not decisions and not mapping.in_play:
+        if targets is not None:
+            targets.feed(text)
+        return Answer(text, text)
     held = mapping.spans(text)
     if not decisions and not held:
         if targets is not None:

@@ -75,10 +75,10 @@ def below(path: str, stem: str) -> bool:
 
 def _of_choices(data: Mapping[str, Any]) -> Iterator[Call]:
     for place, choice in _dicts(data.get("choices")):
-        lane = f"choices[{_index(choice, place)}]"
         for holder in ("message", "delta"):
             message = choice.get(holder)
-            if isinstance(message, dict):
+            if isinstance(message, dict) and ("tool_calls" in message or "function_call" in message):
+                lane = f"choices[{_index(choice, place)}]"
                 yield from _of_message(message, f"choices[{place}].{holder}", lane)
 
 

@@ -10,12 +10,13 @@ import itertools
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from guard.errors import BadRequest
 from guard.policy.attach import Asked, Attachment, bound, foreseen, names
 from guard.policy.model import Policy
+from guard.policy.providers import owner_of
 from guard.policy.resolve import as_loaded, combine
 from guard.policy.waivers import NEVER, ExceptionRow, Waiver, forbidden
 
@@ -32,44 +33,54 @@ _READY, _LOOKED_AT = 64, 4096
 _IN_PATH = re.compile(r"/(?:deployments|engines|models)/([^/]+)")
 
 
-_Key = tuple[frozenset[int], tuple[tuple[int, Waiver], ...], tuple[Waiver, ...]]
+Key = tuple[frozenset[int], tuple[tuple[int, Waiver], ...], tuple[Waiver, ...]]
+"""What holds: the numbers of the attachments, the exceptions with whose rules each loosens, what broken glass opens."""
 
 
-class Attached:
-    """The guards of a policy with what it attaches. Thread-safe; `make` compiles a policy beside the guard's own.
+class Broken(Protocol):
+    """A rule that only flags until a time, in an emergency."""
 
-    Exceptions and broken glass make guards of their own: each holds for a while, by the wall clock `now`.
+    @property
+    def waiver(self) -> Waiver:
+        """What of the policy it opens."""
+
+    @property
+    def until(self) -> float:
+        """When it ends, in seconds since 1970."""
+
+
+class Combinations:
+    """The policies that one policy means: with what it attaches, under what it excepts and what is broken meanwhile.
+
+    Exceptions and broken glass hold for a while, by the wall clock `now`.
     """
 
     def __init__(
-        self, guard: Guard, make: Callable[[Policy], Guard], now: Callable[[], float] = time.time
+        self,
+        policy: Policy,
+        glass: Callable[[], Sequence[Broken]] = tuple,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._policy, self._make, self._now = guard.policy, make, now
-        self._root = guard.root
-        self._providers = guard.providers
-        self._rows: Sequence[Attachment] = guard.policy.attach
-        self._names = frozenset(names(self._rows))
-        self._excepting = bool(self._exceptions(range(len(self._rows))))
-        self._lock = threading.Lock()
-        self._guards: dict[_Key, Guard] = {(frozenset(), (), ()): guard}
-        tenants = [row.tenant for _, row in self._exceptions(range(len(self._rows)))]
-        known = dict.fromkeys(map(self._key, itertools.islice(foreseen(self._rows, tenants), _LOOKED_AT)))
-        for key in itertools.islice(known, _READY):
-            self._guard(key)
+        self._policy, self._glass, self._now = policy, glass, now
+        self._rows: Sequence[Attachment] = policy.attach
+        excepting = self._exceptions(range(len(self._rows)))
+        self._excepting = bool(excepting)
+        self._tenants = [row.tenant for _, row in excepting]
 
-    def choose(self, asked: Asked) -> Guard:
-        """The guard of the policy that holds for a request: the policy with all that is attached for it."""
-        key = self._key(asked)
-        return self._guards.get(key) or self._guard(key)
-
-    def _key(self, asked: Asked) -> _Key:
+    def key(self, asked: Asked) -> Key:
+        """What of it holds for a request."""
         held = bound(self._rows, asked)
-        key: _Key = (held, (), ())
-        if self._excepting or self._root.glass:
+        key: Key = (held, (), ())
+        if self._excepting or self._glass():
             now = self._now()
             excepted = [(of, row) for of, row in self._exceptions(held) if row.holds(asked.tenant, now)]
             key = (held, tuple((of, row.waiver) for of, row in excepted), self._broken(now))
         return key
+
+    def foreseen(self) -> Iterator[Key]:
+        """What holds for requests that will come, each once."""
+        asked = itertools.islice(foreseen(self._rows, self._tenants), _LOOKED_AT)
+        return iter(dict.fromkeys(map(self.key, asked)))
 
     def _exceptions(self, held: Iterable[int]) -> list[tuple[int, ExceptionRow]]:
         """The exceptions of the policy (-1) and of what is attached, each with whose rules it loosens."""
@@ -77,18 +88,11 @@ class Attached:
         return mine + [(n, row) for n in sorted(held) for row in self._rows[n].under.policy.exceptions]
 
     def _broken(self, now: float) -> tuple[Waiver, ...]:
-        return tuple(glass.waiver for glass in self._root.glass if now < glass.until)
+        return tuple(glass.waiver for glass in self._glass() if now < glass.until)
 
-    def _guard(self, key: _Key) -> Guard:
-        with self._lock:
-            if key not in self._guards:
-                self._guards[key] = self._make(self._combined(*key))
-            return self._guards[key]
-
-    def _combined(
-        self, held: frozenset[int], excepted: Sequence[tuple[int, Waiver]], broken: Sequence[Waiver]
-    ) -> Policy:
+    def policy(self, key: Key) -> Policy:
         """The policy with what is attached; an exception loosens the rules of the file that grants it alone."""
+        held, excepted, broken = key
         unders = {n: self._rows[n].under for n in sorted(held)}
         approved = combine(self._policy, list(unders.values())).policy if held else self._policy
         if not excepted and not broken:
@@ -117,8 +121,42 @@ class Attached:
 
     def _spellings(self, name: str) -> tuple[str, ...]:
         """A model as named, and as its provider is asked for it: a policy for gpt-* holds for azure/gpt-5, too."""
-        target = self._providers.find(name) if self._providers is not None else None
-        return (name,) if target is None else tuple(dict.fromkeys((name, target.model, target.name)))
+        owner = owner_of(self._policy.providers, name) if self._policy.providers else None
+        return (name,) if owner is None else tuple(dict.fromkeys((name, owner[1], "/".join(owner))))
+
+
+class Attached:
+    """The guards of a policy with what it attaches. Thread-safe; `make` compiles a policy beside the guard's own.
+
+    Exceptions and broken glass make guards of their own.
+    """
+
+    def __init__(
+        self, guard: Guard, make: Callable[[Policy], Guard], now: Callable[[], float] = time.time
+    ) -> None:
+        root = guard.root
+        self._make, self._now = make, now
+        self._means = Combinations(guard.policy, lambda: root.glass, lambda: self._now())
+        self._names = frozenset(names(guard.policy.attach))
+        self._lock = threading.Lock()
+        self._guards: dict[Key, Guard] = {(frozenset(), (), ()): guard}
+        for key in itertools.islice(self._means.foreseen(), _READY):
+            self._guard(key)
+
+    def choose(self, asked: Asked) -> Guard:
+        """The guard of the policy that holds for a request: the policy with all that is attached for it."""
+        key = self._means.key(asked)
+        return self._guards.get(key) or self._guard(key)
+
+    def candidates(self, path: str, model: object) -> tuple[str, ...] | None:
+        """The models that may answer a request; None where nobody says."""
+        return self._means.candidates(path, model)
+
+    def _guard(self, key: Key) -> Guard:
+        with self._lock:
+            if key not in self._guards:
+                self._guards[key] = self._make(self._means.policy(key))
+            return self._guards[key]
 
     def check(self, wanted: Sequence[str]) -> None:
         """Refuse a name that the policy does not list (400)."""

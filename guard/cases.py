@@ -23,17 +23,10 @@ from guard.policy.model import Policy
 from guard.policy.resolve import STAGES
 from guard.services.drivers import drive_sync
 from guard.types import Action, Decision, Finding, Flow, Identity, Segment, Stage, Verdict
-from guard.wire.openai import endpoint, request_reading
+from guard.wire.openai import PATHS, endpoint, request_reading
 
 # Not the installation's key: fakes and hashes in `expect.text` are the same on every machine, and open nothing.
 _KEYS = Keys(b"guard policy test: a key that keeps no secret")
-
-_PATHS = {
-    "chat": "/v1/chat/completions",
-    "responses": "/v1/responses",
-    "completions": "/v1/completions",
-    "embeddings": "/v1/embeddings",
-}
 
 Rule = tuple[Stage, str, str]
 """A rule by stage, pattern and `file:line`."""
@@ -111,7 +104,7 @@ class Cases:
 
     def _held(self, case: Case) -> Guard:
         """The guard of the policy that holds for a case."""
-        attached, path = self._guard.attached, _PATHS[case.endpoint]
+        attached, path = self._guard.attached, PATHS[case.endpoint]
         if attached is None:
             return self._guard
         body = case.body or {}
@@ -128,7 +121,7 @@ class Cases:
         return self._screened(case, screen_output, [Segment("", case.output)], ())
 
     def _body(self, case: Case) -> _Result:
-        known = endpoint("POST", _PATHS[case.endpoint])
+        known = endpoint("POST", PATHS[case.endpoint])
         assert known is not None
         reading = request_reading(known, _plain(case.body), self._guard.limits)
         return self._screened(case, screen_input, reading.segments, reading.opaque)
@@ -175,7 +168,7 @@ class Cases:
 
 def _outside(guard: Guard, case: Case, verdict: Verdict) -> _Result | None:
     """What becomes of a request that may not go where the case sends it; None where it may."""
-    request = Request.of(case.endpoint, _PATHS[case.endpoint], _plain(case.body))
+    request = Request.of(case.endpoint, PATHS[case.endpoint], _plain(case.body))
     admission = settle(guard.admit(case.to), request, guard.policy.egress, verdict.findings)
     if admission.allowed:
         return None

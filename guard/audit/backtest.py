@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import duckdb
 from guard import residency
 from guard.audit.query import Table, bound, connect
 from guard.audit.questions import SINCE, TENANT, UNTIL, Question
+from guard.audit.whose import under
 from guard.placement import Request, settle
 from guard.policy.decide import kept, rule_for, wanted
 from guard.policy.model import Policy
@@ -30,8 +31,9 @@ _QUESTION = Question("backtest", "", "", (SINCE, UNTIL, TENANT))
 _EVENTS = f"""
 CREATE TEMP TABLE events AS
 SELECT trace_id, span_id, tenant, stage, kind, rule AS rule_then, enforced AS enforced_then, path,
-  coalesce(nullif(scores, []), [1.0]) AS scores
-FROM findings
+  coalesce(nullif(scores, []), [1.0]) AS scores, under
+FROM findings JOIN (SELECT trace_id, span_id, under FROM decisions JOIN under USING (trace_id, exchange))
+  USING (trace_id, span_id)
 WHERE stage IN ('input', 'output') AND {_WHEN}
 """
 _DECIDED = """
@@ -39,7 +41,7 @@ CREATE TEMP TABLE decided AS
 SELECT e.trace_id, e.span_id, e.tenant, e.stage, e.kind, e.rule_then, e.enforced_then, max(l.level) AS level,
   arg_max(l.rule, l.level) AS rule_now
 FROM (SELECT *, unnest(scores) AS score FROM events) e
-JOIN ladder l ON l.stage = e.stage AND l.kind = e.kind AND e.score >= l.low AND e.score < l.high
+JOIN ladder l ON l.under = e.under AND l.stage = e.stage AND l.kind = e.kind AND e.score >= l.low AND e.score < l.high
 GROUP BY e.trace_id, e.span_id, e.tenant, e.stage, e.kind, e.rule_then, e.enforced_then, e.path
 """
 _CHANGES = """
@@ -73,8 +75,8 @@ ORDER BY decisions DESC, stage, tenant, before, after
 _HOSTS = f"""
 SELECT purpose, host, coalesce(model, '') AS model, coalesce(endpoint, '') AS endpoint,
   coalesce(f.kinds, []) AS kinds, count(*) FILTER (outcome <> 'refused') AS passed,
-  count(*) FILTER (residency_decision = 'refused') AS held
-FROM calls LEFT JOIN (
+  count(*) FILTER (residency_decision = 'refused') AS held, coalesce(under, 0) AS under
+FROM calls LEFT JOIN under USING (trace_id, exchange) LEFT JOIN (
   SELECT trace_id, list(DISTINCT kind ORDER BY kind) AS kinds FROM events
   WHERE stage = 'input' AND list_contains($kept::TEXT[], kind)
     AND list_max(scores) >= CASE WHEN kind LIKE 'guard.%' THEN 0 ELSE 0.5 END
@@ -82,6 +84,10 @@ FROM calls LEFT JOIN (
 ) f USING (trace_id)
 WHERE host IS NOT NULL AND {_WHEN}
 GROUP BY ALL ORDER BY count(*) DESC, purpose, host
+"""
+_DECIDING = f"""
+SELECT under, count(*) AS decisions FROM decisions JOIN under USING (trace_id, exchange) WHERE {_WHEN}
+GROUP BY under ORDER BY under
 """
 _CURVE = """
 SELECT kind, threshold / 20.0 AS at_least, count(DISTINCT trace_id) FILTER (highest >= threshold / 20.0) AS exchanges
@@ -99,9 +105,11 @@ class Backtest:
     """What would change: findings by rule, verdicts by tenant, destinations; and the curve of each category.
 
     `unseen` are kinds that the policy acts on and of which nothing is on record: absent, or never looked for.
+    `policies` are those that would decide: the policy alone, and with what it attaches to some requests.
     """
 
     decisions: int
+    policies: Table
     findings: Table
     verdicts: Table
     destinations: Table
@@ -118,27 +126,32 @@ class Backtest:
 
 
 def backtest(folder: Path, policy: Policy, parameters: Mapping[str, str]) -> Backtest:
-    """Decide everything on record anew under a policy; `parameters` are since, until and tenant as texts.
+    """Decide everything on record anew under a policy, with what it attaches to whoever called.
+
+    `parameters` are since, until and tenant as texts.
 
     From what was found then: texts in which nothing was found, redactions in another form and kinds that nobody
     looked for are not to be known from traces.
     """
     values = bound(_QUESTION, dict(parameters))
     with closing(connect(folder)) as connection:
+        policies = under(connection, policy)
         connection.execute(_EVENTS, values)
-        _ladder(connection, policy)
+        _ladder(connection, policies)
         connection.execute(_DECIDED)
         words = {"words": _WORDS}
         [decisions] = connection.execute(
             f"SELECT count(*) FROM decisions WHERE {_WHEN}", values
         ).fetchone() or (0,)
         seen = {row[0] for row in connection.execute("SELECT DISTINCT kind FROM events").fetchall()}
-        acted = frozenset().union(*(wanted(policy, stage) for stage in _STAGES))
+        acted = frozenset().union(*(wanted(one, stage) for one in policies for stage in _STAGES))
+        held = sorted(frozenset().union(*(kept(one, seen) for one in policies)))
         return Backtest(
             decisions,
+            _deciding(_table(connection, _DECIDING, values), policies),
             _table(connection, _CHANGES, words),
             _table(connection, _VERDICTS, {**values, **words}),
-            _destinations(_table(connection, _HOSTS, {**values, "kept": sorted(kept(policy, seen))}), policy),
+            _destinations(_table(connection, _HOSTS, {**values, "kept": held}), policies),
             _table(connection, _CURVE, None),
             tuple(sorted(kind for kind in acted - seen if not kind.startswith("guard."))),
         )
@@ -149,14 +162,23 @@ def _table(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str,
     return Table(tuple(column[0] for column in result.description or ()), result.fetchall())
 
 
-def _ladder(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """For every stage and kind on record: which scores take which step of the policy."""
-    columns = "stage TEXT, kind TEXT, low DOUBLE, high DOUBLE, level INT, rule TEXT"
+def _deciding(counted: Table, policies: Sequence[Policy]) -> Table:
+    rows = [(policies[number].policy, policies[number].sha256, count) for number, count in counted.rows]
+    return Table(("policy", "sha256", "decisions"), rows)
+
+
+def _ladder(connection: duckdb.DuckDBPyConnection, policies: Sequence[Policy]) -> None:
+    """For every policy, stage and kind on record: which scores take which step."""
+    columns = "under INT, stage TEXT, kind TEXT, low DOUBLE, high DOUBLE, level INT, rule TEXT"
     connection.execute(f"CREATE TEMP TABLE ladder ({columns})")
-    pairs = connection.execute("SELECT DISTINCT stage, kind FROM events").fetchall()
-    rows = [row for stage, kind in pairs for row in _steps(policy, Stage(stage), kind)]
+    pairs = connection.execute("SELECT DISTINCT under, stage, kind FROM events").fetchall()
+    rows = [
+        (number, *row)
+        for number, stage, kind in pairs
+        for row in _steps(policies[number], Stage(stage), kind)
+    ]
     if rows:
-        connection.executemany("INSERT INTO ladder VALUES (?, ?, ?, ?, ?, ?)", rows)
+        connection.executemany("INSERT INTO ladder VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def _steps(policy: Policy, stage: Stage, kind: str) -> Iterator[tuple[Any, ...]]:
@@ -168,12 +190,12 @@ def _steps(policy: Policy, stage: Stage, kind: str) -> Iterator[tuple[Any, ...]]
             high = low
 
 
-def _destinations(hosts: Table, policy: Policy) -> Table:
-    """The destinations on record that the policy would treat otherwise; each counts as named, as it was then."""
+def _destinations(hosts: Table, policies: Sequence[Policy]) -> Table:
+    """The destinations on record that the policies would treat otherwise; each counts as named, as it was then."""
     calls: Counter[tuple[str, str, str, str]] = Counter()
-    for purpose, host, model, endpoint, kinds, passed, held in hosts.rows:
+    for purpose, host, model, endpoint, kinds, passed, held, number in hosts.rows:
         request = Request("" if endpoint.isupper() else endpoint, model)
-        now = _admission(policy, host, request if purpose == "model" else Request(), kinds)
+        now = _admission(policies[number], host, request if purpose == "model" else Request(), kinds)
         if passed and not now.allowed:
             calls[purpose, host, now.jurisdiction, "refused"] += passed
         elif now.allowed and held:

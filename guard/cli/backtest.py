@@ -18,6 +18,10 @@ _UNKNOWN = (
     "Not to be known from traces: texts in which nothing was found, kinds that nobody looked for, what another form"
     " of redaction would have left, and what callers would have done after a refusal."
 )
+_ATTACHED = (
+    "Each call is judged by what the policy attaches to its tenant, virtual key, path and model. What the record"
+    " does not know counts as met: the model of a refused request, the path of an application's own route."
+)
 
 
 def backtest(
@@ -32,8 +36,9 @@ def backtest(
 ) -> None:
     """Decide what is on record anew under another policy, from kinds, scores and hosts: no text is needed.
 
-    Shows which verdicts would change for whom, by which rule, which destinations, and for each moderation
-    category how many exchanges reach which score.
+    Each call is judged by what the policy attaches to its tenant, virtual key, path and model. Shows which
+    verdicts would change for whom, by which rule, which destinations, and for each moderation category how
+    many exchanges reach which score.
     """
     from guard.audit.backtest import backtest as run
     from guard.policy.load import load_policy
@@ -45,7 +50,9 @@ def backtest(
 
 
 def _json(found: Backtest) -> None:
-    tables = {name: getattr(found, name) for name in ("verdicts", "findings", "destinations", "curve")}
+    tables = {
+        name: getattr(found, name) for name in ("policies", "verdicts", "findings", "destinations", "curve")
+    }
     rows = {name: [dict(zip(t.columns, row, strict=True)) for row in t.rows] for name, t in tables.items()}
     counts = {"newly_blocked": found.count("", "block"), "newly_passed": found.count("block", "")}
     write_json({"decisions": found.decisions, **counts, **rows, "unseen": found.unseen, "unknown": _UNKNOWN})
@@ -57,6 +64,9 @@ def _show(found: Backtest) -> None:
     out.print(
         f"{found.decisions} decisions on record: {blocked} newly blocked, {passed} newly passed", style="bold"
     )
+    if len(found.policies.rows) > 1:
+        out.print(f"\n{_ATTACHED}")
+        _titled("Decisions, by the policy that would decide", found.policies)
     _titled("Verdicts that would change", found.verdicts)
     _titled("Findings that another rule would decide", found.findings)
     _titled("Destinations that would be treated otherwise", found.destinations)

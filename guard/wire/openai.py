@@ -99,6 +99,9 @@ _TAILS: dict[tuple[str, ...], Endpoint] = {
     ("moderations",): MODERATIONS,
     ("models",): MODELS,
 }
+PATHS = {end.name: "/".join(("/v1", *tail)) for tail, end in _TAILS.items()}
+"""Where the API itself has each endpoint, by its name."""
+
 # What stands before an endpoint at OpenAI, Azure and compatible providers; anything may stand before that.
 _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d*)?|openai|openai-compatible|engines|deployments")
 _MANY = ("engines", "deployments")

@@ -120,6 +120,95 @@ def test_observing_enforces_nothing(exports: Path, tmp_path: Path) -> None:
     assert {row[3] for row in verdicts(found)} == {"allow"}
 
 
+def request(ledger: Ledger, tenant: str, **told: Any) -> None:
+    """One request on record in which an address was found, and the answer of its model."""
+    gateway = kit.Gateway(ledger)
+    span = gateway.recorder.start(spans.SCREEN, attributes=kit.POLICY)
+    found = Finding("pii.email", 3, 9, 0.9, "pattern", "messages[0].content")
+    verdict = Verdict(
+        Stage.INPUT, Action.ALLOW, Action.ALLOW, (Decision(found, *[Action.ALLOW] * 2, "pii.*"),)
+    )
+    model, endpoint = told.pop("model", ""), told.pop("endpoint", "chat")
+    attributes = records.screen_attributes(
+        verdict,
+        endpoint=endpoint,
+        screened_bytes=9,
+        forwarded_bytes=9,
+        receipts=Receipts(),
+        admission=kit.GLOBAL,
+    )
+    common = {
+        spans.TENANT: tenant,
+        spans.MOUNT: told.pop("mount", "gateway"),
+        spans.EXCHANGE: span.span_id,
+        **told,
+    }
+    span.set_all({**attributes, **common})
+    for name, event in spans.finding_events(verdict, lambda _: ""):
+        span.event(name, event)
+    ledger.append(span.end())
+    if model:
+        call = gateway.recorder.start(f"chat {model}", kind="client", parent=span, attributes=common)
+        call.set_all({spans.OPERATION: "chat", spans.REQUEST_MODEL: model})
+        call.set_all(records.outcome_attributes(Verdict(Stage.OUTPUT, *[Action.ALLOW] * 2), {}, Receipts()))
+        ledger.append(call.end())
+
+
+KEY, NAME, ASKED = spans.CLIENT_KEY, spans.CLIENT_KEY_NAME, spans.POLICY_ASKED
+CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("acme", {"model": "m"}, {"tenants"}),
+    ("beta", {"model": "m"}, set()),
+    ("beta", {"model": "fine-1"}, {"models"}),
+    ("beta", {"model": "m-backed"}, {"models"}),
+    ("beta", {"model": "fine-1", "endpoint": "embeddings"}, {"models", "paths"}),
+    ("beta", {"model": "m", "endpoint": "POST", "mount": "edge"}, {"paths", "keys"}),
+    ("beta", {}, {"models"}),
+    ("beta", {"model": "m", KEY: "0" * 12, NAME: "partner-a"}, {"keys"}),
+    ("beta", {"model": "m", KEY: "0" * 12}, set()),
+    ("beta", {"model": "m", "mount": "client"}, {"keys"}),
+    ("beta", {"model": "m", ASKED: ["kids", "gone"]}, {"header"}),
+    ("default", {"model": "m", "endpoint": "chat"}, {"tenants", "keys"}),
+]
+
+
+@pytest.mark.parametrize("word", ["tenants", "models", "paths", "keys", "header"])
+def test_a_call_is_judged_by_what_is_attached_to_it(
+    folder: Path, signer: Signer, tmp_path: Path, word: str
+) -> None:
+    """Tenant, model (a fallback, too), path, virtual key, header: as at a request, what is not known counts as met."""
+    with_it = {"tenants": "[acme]", "models": "[fine-*]", "paths": "[/v1/embeddings]", "keys": "[partner-*]"}
+    (tmp_path / "tight.yaml").write_text("policy: tight\ninput: {rules: {pii.email: block}}\n")
+    ledger = Ledger(folder, signer=signer)
+    for tenant, told, _ in CALLS:
+        request(ledger, tenant, **told)
+    ledger.close()
+    found = under(
+        folder,
+        tmp_path,
+        "traffic: {fallbacks: {m-backed: [fine-2]}}\n"
+        f"attach: [{{{word}: {with_it.get(word, 'kids')}, policy: ./tight.yaml}}]\n",
+    )
+    expected = sum(word in words for *_, words in CALLS)
+    assert found.count("", "block") == expected
+    assert {row[0] for row in found.policies.rows} == {"new", "new+tight"}
+    assert sum(row[2] for row in found.policies.rows) == found.decisions
+
+
+def test_each_policy_admits_for_its_own(folder: Path, signer: Signer, tmp_path: Path) -> None:
+    """A destination is refused to those to whom a place is attached; an exception that holds today loosens, too."""
+    ledger = Ledger(folder, signer=signer)
+    for tenant in ("acme", "beta"):
+        request(ledger, tenant, model="m")
+    ledger.close()
+    found = under(folder, tmp_path, "attach: [{tenants: [acme], policy: eu}]\n")
+    assert [row[3:] for row in found.destinations.rows] == [("refused", 1)]
+    excepted = (
+        "exceptions: [{kind: pii.email, tenant: acme, until: 2999-12-31, ticket: T-1, approved_by: jo}]\n"
+    )
+    found = under(folder, tmp_path, "input: {rules: {pii.email: block}}\n" + excepted)
+    assert [row[1:4] for row in found.verdicts.rows] == [("acme", "allow", "flag"), ("beta", "allow", "block")]
+
+
 def test_destinations(exports: Path, tmp_path: Path) -> None:
     """Newly refused, and newly admitted."""
     found = under(exports, tmp_path, "egress: {jurisdictions: [EEA, CH]}\n")
@@ -165,6 +254,11 @@ def test_the_verb(exports: Path, tmp_path: Path) -> None:
     assert "Not to be known from traces" in told.output
     data = json.loads(CliRunner().invoke(app, [*command, "--json"]).output)
     assert (data["newly_blocked"], data["decisions"]) == (3, 7)
+    assert [(row["policy"], row["decisions"]) for row in data["policies"]] == [("new", 7)]
+    path.write_text(path.read_text() + "attach: [{tenants: [other], policy: strict}]\n")
+    told = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+    assert "Each call is judged by what the policy attaches" in told.output
+    assert "new+strict" in told.output
 
 
 def test_what_was_found_decides_where_on_record_too(exports: Path, tmp_path: Path) -> None:

@@ -111,8 +111,12 @@ class Account:
     def _decided(self, span: Span, verdict: Verdict) -> None:
         if self._call.policy.waivers:
             span.set(spans.WAIVED, self._waived(verdict) or None)
-        for name, attributes in spans.finding_events(verdict, self._call.exchange.subject):
+        exchange, keyed = self._call.exchange, False
+        for name, attributes in spans.finding_events(verdict, exchange.subject):
             span.event(name, attributes)
+            keyed = keyed or any(attributes.get(spans.SUBJECTS, ()))
+        if keyed:
+            span.set(spans.SUBJECT_KEY, exchange.subject_key_id)
 
     def _waived(self, verdict: Verdict) -> list[str]:
         """Name the exceptions by which something went on that the rules would have stopped or taken out."""

@@ -13,7 +13,7 @@ from guard.attached import Attached
 from guard.detecting import detector_args, open_detector
 from guard.errors import SetupError
 from guard.glass import FILE, GlassWatch
-from guard.keyring import home_of, load_keys
+from guard.keyring import home_of, load_keys, subject_keys
 from guard.keys import Keys
 from guard.policy.decide import rule_for, wanted
 from guard.policy.load import load_policy
@@ -53,16 +53,18 @@ def build(
     the installation's: for verbs that keep nothing.
     """
     from guard.guard import Guard
+    from guard.outside.stores.subjectkeys import SubjectKeys
 
     settings = settings or Settings()
     policy = load_policy(source)
-    keys = keys or load_keys(settings)
+    kept, keys = keys is None, keys or load_keys(settings)
     detector = open_detector(policy, settings, start=detecting)
     heads = heads_url(settings)
     named = [
         url for url in (settings.moderation_url, policy.moderation.url, settings.otlp_endpoint, heads) if url
     ]
-    guard = Guard(policy, settings, keys, detector, open_ledger)
+    subjects = subject_keys(settings, keys) if kept else SubjectKeys(None, keys)
+    guard = Guard(policy, settings, keys, detector, open_ledger, subjects)
     guard.source = None if isinstance(source, Policy) else source
     for url in named:
         guard.name(url)

@@ -59,6 +59,9 @@ Mount = Literal["gateway", "client", "edge", "replay"]
 # Where a named route has its texts, in and out.
 RoutePlaces = tuple[Places, Places]
 
+_KEYLESS = Finding("guard.unavailable.store", 0, 0, 1.0, "guard")
+"""What a request is of which no record could say whom it is about: the key of its tenant's subjects is out of reach."""
+
 _UNKNOWN = Finding("guard.unavailable.store", 0, 0, 1.0, "guard")
 """What a request is that goes on from an answer whose placeholders are not known any more."""
 
@@ -144,6 +147,7 @@ class Call:
         except BadRequest as bad:
             yield from self._commit_bad(bad)
             raise
+        opaque = (*opaque, _KEYLESS) if self.exchange.keyless else opaque
         screened = yield from screen_input(self.policy, self.exchange, segments, opaque, change=self._change)
         self._settle(screened.verdict)
         refusal_ = self._refusal(screened.verdict)
@@ -207,6 +211,8 @@ class Call:
 
     def _hold(self, guard: Guard) -> None:
         if guard is not self.guard:
+            if guard.policy.trace.subjects != self.policy.trace.subjects:
+                guard.key(self.exchange)
             self.guard, self.policy = guard, guard.policy
             self.parent.prepare(guard.policy_group)
             self.admission = guard.admit(self.url) if self.url is not None else None

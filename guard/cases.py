@@ -149,7 +149,7 @@ class Cases:
         self, case: Case, screen: Any, segments: Sequence[Segment], opaque: Sequence[Finding]
     ) -> _Result:
         guard = self._held(case)
-        exchange = guard.open_exchange(Identity(case.tenant))
+        exchange = guard.unrecorded(Identity(case.tenant))
         flow: Flow[Screened] = screen(guard.policy, exchange, segments, opaque)
         screened = drive_sync(flow, _Doors(guard, case))
         if case.to and (refused := _outside(guard, case, screened.verdict)) is not None:

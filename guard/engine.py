@@ -62,14 +62,17 @@ class Exchange:
     `stacked` says that an outer mount shares it: what the inner one releases is remembered (`released`,
     `streamed`) and not screened twice. `judge` is the moderation service of its model call. `unknown` says that
     it goes on from what guard does not know any more: a placeholder could be another's, so none comes back.
-    `paths` and `asked` are the paths of its mounts and the policies that it asks for, where some are attached;
-    `lease` keeps the workers of its policy version. `languages` are those that the caller asks for.
+    `subject_key` is its tenant's for the running period: without one no subjects are noted, and `keyless` says that
+    there should be one. `paths` and `asked` are the paths of its mounts and the policies that it asks for, where some
+    are attached; `lease` keeps the workers of its policy version. `languages` are those that the caller asks for.
     """
 
     identity: Identity
     placeholders: Placeholders
     memo_key: bytes
-    subject_key: bytes
+    subject_key: bytes = b""
+    subject_key_id: str = ""
+    keyless: bool = False
     receipts: Receipts = field(default_factory=Receipts)
     own: set[str] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
@@ -121,7 +124,7 @@ class Exchange:
 
         `before`: how much of the finding's text came before this piece of it.
         """
-        if finding.start < finding.end:
+        if finding.start < finding.end and self.subject_key:
             value = text[finding.start - before : finding.end - before]
             self._subjects[finding] = subject(self.subject_key, value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -18,9 +19,9 @@ import httpx2
 from guard import residency
 from guard.doors import LocalDoors
 from guard.engine import Exchange, screen_input
-from guard.errors import Refused
+from guard.errors import Refused, Unavailable
 from guard.judging import Moderation, SyncModeration
-from guard.keys import Keys
+from guard.keys import Keys, period_of
 from guard.metering import Metering
 from guard.pii.mapping import Mapping as Placeholders
 from guard.policy.attach import Asked
@@ -40,11 +41,14 @@ if TYPE_CHECKING:
     from guard.dispatch import Dispatch
     from guard.glass import Glass, GlassWatch
     from guard.outside.egress import Egress, SyncAdmittingTransport
+    from guard.outside.stores.subjectkeys import SubjectKey, SubjectKeys
     from guard.services.detector import Detector
     from guard.trace.heads import HeadsPost
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy
     from guard.traffic.providers import Providers
+
+log = logging.getLogger("guard")
 
 current_identity: ContextVar[Identity | None] = ContextVar("guard_identity", default=None)
 current_exchange: ContextVar[Exchange | None] = ContextVar("guard_exchange", default=None)
@@ -82,12 +86,14 @@ class Guard:
         keys: Keys,
         detector: Detector,
         open_ledger: Callable[[Settings, OtlpCopy | None, HeadsPost | None], Ledger],
+        subject_keys: SubjectKeys,
     ) -> None:
         self.policy = policy
         self.settings = settings
         self.keys = keys
         self.detector = detector
         self._open_ledger = open_ledger
+        self.subject_keys = subject_keys
         self.named: frozenset[str] = frozenset()
         self.limits = settings.limits()
         self.answer_limits = Limits(64 * 1024 * 1024, 256, 1 << 20, 1 << 20, 1 << 20)
@@ -274,13 +280,13 @@ class Guard:
     def judge(self, text: str) -> Verdict:
         """Judge a text as a model's answer: output rules over what is found and over its moderation scores."""
         guard = self._of("")
-        return drive_sync(guard._judge(guard.open_exchange(Identity()), text), guard.local_doors())
+        return drive_sync(guard._judge(guard.unrecorded(Identity()), text), guard.local_doors())
 
     async def ajudge(self, text: str) -> Verdict:
         """Judge a text as `judge` does, without blocking the event loop."""
         guard = self._of("")
         doors = guard.local_doors().asynchronous
-        return await drive(guard._judge(guard.open_exchange(Identity()), text), doors)
+        return await drive(guard._judge(guard.unrecorded(Identity()), text), doors)
 
     def _judge(self, exchange: Exchange, text: str) -> Flow[Verdict]:
         from guard.engine import screen_output
@@ -292,7 +298,7 @@ class Guard:
     def exchange(self, tenant: str = "default", user: str = "") -> Iterator[TextExchange]:
         """Open one exchange for text: placeholders of its `redact` are put back by its `restore`."""
         guard = self._of(tenant)
-        yield TextExchange(guard, guard.open_exchange(Identity(tenant, user)))
+        yield TextExchange(guard, guard.unrecorded(Identity(tenant, user)))
 
     def _of(self, tenant: str) -> Guard:
         """The guard of the policy that holds for a tenant's texts."""
@@ -303,10 +309,31 @@ class Guard:
 
     def open_exchange(self, who: Identity) -> Exchange:
         """Make the state of one request and its answer."""
-        year = time.gmtime().tm_year
-        placeholders = Placeholders(self.keys, locale=self.policy.logs.locale, year=year)
-        subjects = self.keys.subjects_of(who.tenant, year)
-        return Exchange(who, placeholders, self.keys.memo, subjects, lease=self.lease)
+        exchange = self.unrecorded(who)
+        self.key(exchange)
+        return exchange
+
+    def unrecorded(self, who: Identity) -> Exchange:
+        """Make the state of texts of which nothing is recorded: what is found has no subjects."""
+        placeholders = Placeholders(self.keys, locale=self.policy.logs.locale, year=time.gmtime().tm_year)
+        return Exchange(who, placeholders, self.keys.memo, lease=self.lease)
+
+    def key(self, exchange: Exchange) -> None:
+        """Give an exchange the key of its tenant and the running period; without one it is `keyless`."""
+        now = time.gmtime()
+        period = period_of(self.policy.trace.subjects.period, now.tm_year, now.tm_mon)
+        try:
+            found = self.subject_keys.of(exchange.identity.tenant, period, self._key_made)
+        except Unavailable as failure:
+            log.error("%s", failure)
+            exchange.subject_key, exchange.subject_key_id, exchange.keyless = b"", "", True
+            return
+        exchange.subject_key, exchange.subject_key_id = found.value, found.id
+        exchange.keyless = False
+
+    def _key_made(self, made: SubjectKey) -> None:
+        told = {spans.TENANT: made.tenant, spans.SUBJECT_KEY: made.id}
+        self.ledger.append(records.lifecycle(self.recorder, spans.SUBJECT_KEY_CREATED, told))
 
     @property
     def egress(self) -> Egress:

@@ -13,6 +13,7 @@ from guard.settings import Settings
 
 if TYPE_CHECKING:
     from guard.outside.stores.clientkeys import KeyFile, VirtualKey
+    from guard.outside.stores.subjectkeys import SubjectKeys
 
 KEY_LENGTH = 16
 """The least bytes of a master key."""
@@ -46,6 +47,14 @@ def client_keys(settings: Settings) -> dict[str, VirtualKey]:
 
     path = settings.virtual_keys or settings.home / _CLIENTS
     return KeyFile(path.expanduser(), b"").read()
+
+
+def subject_keys(settings: Settings, keys: Keys) -> SubjectKeys:
+    """The keys of subject hashes, in the folder of GUARD_SUBJECT_KEYS, else in GUARD_HOME."""
+    from guard.outside.stores.subjectkeys import FOLDER, SubjectKeys
+
+    folder = settings.subject_keys or settings.home / FOLDER
+    return SubjectKeys(folder.expanduser(), keys)
 
 
 def has_key(settings: Settings) -> bool:

@@ -23,6 +23,16 @@ def derive(master: bytes, label: str, length: int = 32) -> bytes:
 
 _PERIODS = 1024
 
+PERIODS = ("month", "quarter", "year")
+"""How long one key of subject hashes may serve."""
+
+
+def period_of(length: str, year: int, month: int) -> str:
+    """Name the period of a length that a month lies in: `2026-11`, `2026-Q4` or `2026`."""
+    if length == "month":
+        return f"{year}-{month:02}"
+    return f"{year}-Q{(month + 2) // 3}" if length == "quarter" else str(year)
+
 
 class Keys:
     """The keys of one installation, each derived for one use; the repr shows only the key id.
@@ -76,13 +86,23 @@ class Keys:
         return derive(self._master, "answers")
 
     def subjects_of(self, tenant: str, year: int) -> bytes:
-        """Key of the subject hashes on a tenant's findings in one year (UTC): hashes join within it, and no further."""
+        """Key of the subject hashes on records that name none (`guard.subject_key`): one a tenant and year (UTC)."""
         found = self._subjects.get((tenant, year))
         if found is None:
             if len(self._subjects) >= _PERIODS:
                 self._subjects = {}
             found = self._subjects[tenant, year] = derive(self._master, f"subjects {year} {tenant}")
         return found
+
+    @cached_property
+    def subject_seal(self) -> bytes:
+        """Key of subject keys at rest (AES-256)."""
+        return derive(self._master, "subject-keys")
+
+    @cached_property
+    def subject_names(self) -> bytes:
+        """Key of the names of their files: a listing tells no tenant."""
+        return derive(self._master, "subject-key-names")
 
     @cached_property
     def clients(self) -> bytes:

@@ -39,6 +39,10 @@ class Settings(BaseSettings):
     seal_keys: SecretStr | None = Field(
         default=None, description="keys of `as: encrypt`, separated by commas: the first seals, all open"
     )
+    subject_keys: Path | None = Field(
+        default=None,
+        description="folder of the keys of subject hashes, which replicas may share; else subject-keys in GUARD_HOME",
+    )
     policy: str = Field(default="default", description="the policy of mounts that name none")
 
     upstream_key: SecretStr | None = Field(default=None, description="the gateway's key at the provider")

@@ -74,6 +74,7 @@ SELECT
   otlp_get(keys, texts, 'guard.endpoint') AS endpoint,
   otlp_get(keys, texts, 'guard.tenant') AS tenant,
   otlp_get(keys, texts, 'guard.user') AS user_hash,
+  otlp_get(keys, texts, 'guard.subject_key') AS subject_key,
   otlp_get(keys, texts, 'guard.policy.name') AS policy,
   otlp_get(keys, texts, 'guard.policy.version') AS policy_version,
   otlp_get(keys, texts, 'guard.policy.sha256') AS policy_sha256,
@@ -140,6 +141,7 @@ SELECT
   coalesce(otlp_get(keys, texts, 'truncated') = 'true', false) AS truncated,
   tenant,
   user_hash,
+  subject_key,
   policy,
   policy_version,
   policy_sha256,
@@ -150,8 +152,8 @@ FROM (
     *, event ->> '$.attributes[*].key' AS keys, event ->> '$.attributes[*].value.*' AS texts
   FROM (
     SELECT
-      trace_id, span_id, start_ts, file, seq, stage, tenant, user_hash, policy, policy_version, policy_sha256,
-      unnest(events) AS event
+      trace_id, span_id, start_ts, file, seq, stage, tenant, user_hash, subject_key, policy, policy_version,
+      policy_sha256, unnest(events) AS event
     FROM read_spans
   )
   WHERE event ->> 'name' = 'guard.finding'

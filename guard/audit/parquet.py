@@ -134,6 +134,7 @@ _COLUMNS = (
     "endpoint",
     "tenant",
     "user_hash",
+    "subject_key",
     "policy",
     "policy_version",
     "policy_sha256",

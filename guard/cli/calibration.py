@@ -153,7 +153,7 @@ async def _scores(guard: Guard, service: Any, text: str) -> Mapping[str, float] 
     from guard.services.drivers import drive
     from guard.types import Identity, Segment
 
-    exchange = guard.open_exchange(Identity())
+    exchange = guard.unrecorded(Identity())
     doors = CallDoors(To(guard), lambda _: service, None, "default")
     screened = await drive(screen_output(guard.policy, exchange, [Segment("text", text)], ()), doors)
     if any(d.finding.kind == "guard.unavailable.moderation" for d in screened.verdict.decisions):

@@ -197,6 +197,7 @@ Language = Annotated[
     str, _shaped(_LANGUAGE, "write a language code of two letters such as en or zh, or xx for all")
 ]
 Judge = Literal["openai", "inline", "guard-model", "off"]
+SubjectPeriod = Literal["month", "quarter", "year"]
 Content = Annotated[Literal["none"], not_yet("redacted", "full", "original", "original+redacted")]
 
 

@@ -262,11 +262,21 @@ class Moderation(Node):
         return frozenset(c for found in table(self.speaks, self.labels).values() for c in found)
 
 
+class Subjects(Node):
+    """The keyed hashes by which the record knows whom a found value is about."""
+
+    period: fields.SubjectPeriod = Field(
+        default="year",
+        description="how long one key serves, month, quarter or year (UTC): hashes join within it, and no further",
+    )
+
+
 class Trace(Node):
     """What is recorded."""
 
     content: fields.Content = Field(default="none", description="text in traces: none")
     export: Literal["files"] = Field(default="files", description="where the record is written: files")
+    subjects: Subjects = Field(default=Subjects(), description="keyed hashes of persons")
     keep: fields.Period = Field(
         default="", description="how long the record is kept: `guard audit retain` deletes what is older"
     )

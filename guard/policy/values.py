@@ -243,6 +243,7 @@ VALUES: Mapping[KeyPath, Value] = {
     ("traffic", "alerts", "webhook"): _ANY,
     ("trace", "content"): _ANY,
     ("trace", "export"): _ANY,
+    ("trace", "subjects", "period"): Value(_ranked("month", "quarter", "year")),
     ("trace", "keep"): Value(_shorter),
     ("trace", "at_least"): Value(_longer, _longer),
     ("endpoints", "allow"): Value(_common),

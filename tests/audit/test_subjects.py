@@ -97,7 +97,7 @@ def test_hashes_join_within_a_tenant_and_a_year_only() -> None:
 
 
 def test_the_engine_hashes_under_the_callers_tenant(tmp_path: Path) -> None:
-    """The key of an exchange is that of its tenant and of the year."""
+    """The key of an exchange is that of its tenant and of the running period, drawn by chance and not derived."""
     import time
 
     from guard import Guard
@@ -106,7 +106,11 @@ def test_the_engine_hashes_under_the_callers_tenant(tmp_path: Path) -> None:
     guard = Guard.from_policy("default", Settings(home=tmp_path / "home", exports=tmp_path / "exports"))
     try:
         year = time.gmtime().tm_year
-        assert guard.open_exchange(Identity("acme")).subject_key == guard.keys.subjects_of("acme", year)
+        [exchange, again, other] = (guard.open_exchange(Identity(t)) for t in ("acme", "acme", "other"))
+        assert exchange.subject_key == again.subject_key != other.subject_key
+        assert len(exchange.subject_key) == 32
+        assert exchange.subject_key != guard.keys.subjects_of("acme", year)
+        assert exchange.subject_key_id.rpartition("-")[0] == str(year)
     finally:
         guard.close()
 

@@ -137,9 +137,16 @@ def _telling(step: Step) -> list[list[Any]]:
     return sorted(step["rows"], key=lambda row: row[place] == "allow")
 
 
+def _command() -> str:
+    """How this program is called here."""
+    if shutil.which("guard"):
+        return "guard"
+    return "python -m guard" if sys.argv[0].endswith("__main__.py") else os.path.relpath(sys.argv[0])
+
+
 def _outro(report: dict[str, Any]) -> Text:
     folder = report["folder"]
-    command = "guard" if shutil.which("guard") else os.path.relpath(sys.argv[0])
+    command = _command()
     kept = "Every promise was kept." if report["ok"] else "A promise was not kept: see the red panel."
     return Text.assemble(
         (kept + "\n\n", "bold green" if report["ok"] else "bold red"),

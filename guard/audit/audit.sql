@@ -23,11 +23,11 @@ CREATE OR REPLACE MACRO otlp_map(attributes) AS
 
 CREATE OR REPLACE MACRO otlp_time(nanoseconds) AS make_timestamp(TRY_CAST(nanoseconds AS BIGINT) // 1000);
 
--- One row a span, read from the lines: what all views are made of. `events` are JSON as exported.
+-- One row a span, read from the lines that a view holds: what all views are made of. `events` are JSON as exported.
 -- Attributes stay two lists until somebody asks for the map: making maps costs more than reading the lines.
 CREATE OR REPLACE MACRO otlp_get(keys, texts, name) AS texts[list_position(keys, name)];
 
-CREATE OR REPLACE VIEW read_spans AS
+CREATE OR REPLACE MACRO otlp_spans(source) AS TABLE
 WITH
   raw AS (
     SELECT
@@ -35,7 +35,7 @@ WITH
       CASE WHEN json_array_length(json, '$.resourceSpans') = 1 THEN json -> '$.resourceSpans[0].resource.attributes'
         END AS resource,
       filename, seq
-    FROM lines
+    FROM query_table(source)
   ),
   parsed AS (
     SELECT
@@ -97,6 +97,8 @@ SELECT
   otlp_get(keys, texts, 'server.address') AS address
 FROM parsed;
 
+CREATE OR REPLACE VIEW read_spans AS SELECT * FROM otlp_spans('lines');
+
 -- What the views stand on: `guard audit compact` puts Parquet in the place of lines that it has read before.
 CREATE OR REPLACE VIEW all_spans AS SELECT * FROM read_spans;
 
@@ -118,6 +120,13 @@ SELECT
   host, jurisdiction, residency_decision, residency_code, detect, attrs, file, seq
 FROM all_spans
 WHERE stage IS NOT NULL;
+
+-- Few lines hold findings, and a text search is ten times as fast as reading JSON (which spells a text in one way,
+-- except by a backslash).
+CREATE OR REPLACE VIEW finding_lines AS
+SELECT * FROM lines WHERE contains(json, 'guard.finding') OR contains(json, '\');
+
+CREATE OR REPLACE VIEW finding_spans AS SELECT * FROM otlp_spans('finding_lines');
 
 -- One row a finding event: a kind that a rule matched (or none did) at one path.
 CREATE OR REPLACE VIEW read_findings AS
@@ -154,7 +163,7 @@ FROM (
     SELECT
       trace_id, span_id, start_ts, file, seq, stage, tenant, user_hash, subject_key, policy, policy_version,
       policy_sha256, unnest(events) AS event
-    FROM read_spans
+    FROM finding_spans
   )
   WHERE event ->> 'name' = 'guard.finding'
 );

@@ -136,7 +136,8 @@ def _write_spans(target: Path, batch: Sequence[Path], number: int) -> None:
     """Read a batch of exports once, and write its spans, findings and checks."""
     with _connected(batch) as connection:
         connection.execute("CREATE TEMP TABLE batch AS SELECT * FROM read_spans")
-        connection.execute("CREATE OR REPLACE VIEW read_spans AS SELECT * FROM batch")
+        for view in ("read_spans", "finding_spans"):
+            connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM batch")
         stored = f"SELECT * EXCLUDE ({', '.join(parquet.LATER)}) FROM read_spans"
         for table, rows in (("spans", stored), ("findings", "SELECT * FROM read_findings")):
             _copy(connection, f"{rows} ORDER BY start_ts, file, seq", target / table, f"b{number}")

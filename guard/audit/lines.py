@@ -14,11 +14,19 @@ LINE = 64 * 1024 * 1024
 _HEADER = 64 * 1024
 
 
-def lines_of(paths: Sequence[Path]) -> str:
-    """SQL for the lines of exports."""
-    return " UNION ALL ".join(map(_numbered, paths)) or (
+def lines_of(paths: Sequence[Path], only: Sequence[str] = ()) -> str:
+    """SQL for the lines of exports; with `only`, for those that can hold one of these texts.
+
+    A text search is ten times as fast as reading JSON. JSON spells a text in one way, except by a backslash: lines
+    with one are taken too.
+    """
+    lines = " UNION ALL ".join(map(_numbered, paths)) or (
         "SELECT NULL::JSON AS json, NULL::VARCHAR AS filename, NULL::BIGINT AS seq WHERE false"
     )
+    if not only:
+        return lines
+    holds = " OR ".join(f"contains(json, {literal(text)})" for text in (*only, "\\"))
+    return f"SELECT * FROM ({lines}) WHERE {holds}"
 
 
 def _numbered(path: Path) -> str:

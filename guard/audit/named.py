@@ -21,8 +21,10 @@ _WHEN = "start_ts >= $since AND start_ts < $until AND ($tenant = '' OR tenant = 
 _COMMON = (SINCE, UNTIL, TENANT)
 
 
-def _question(name: str, about: str, sql: str, *parameters: Parameter) -> Question:
-    return Question(name, about, sql.replace("{when}", _WHEN).strip(), (*parameters, *_COMMON))
+def _question(
+    name: str, about: str, sql: str, *parameters: Parameter, only: tuple[str, ...] = ()
+) -> Question:
+    return Question(name, about, sql.replace("{when}", _WHEN).strip(), (*parameters, *_COMMON), only)
 
 
 _ALL = (
@@ -58,6 +60,7 @@ FROM checks
 WHERE receipt = 'failed_open' AND {when}
 ORDER BY start_ts
 """,
+        only=("failed_open",),
     ),
     _question(
         "failed-closed",
@@ -68,6 +71,7 @@ FROM checks
 WHERE receipt = 'failed_closed' AND {when}
 ORDER BY start_ts
 """,
+        only=("failed_closed",),
     ),
     _question(
         "unknown-outcome",
@@ -122,6 +126,7 @@ WHERE list_contains(subjects, $subject) AND {when}
 ORDER BY start_ts
 """,
         SUBJECT,
+        only=("$subject",),
     ),
     _question(
         "residency-refusals",
@@ -132,6 +137,7 @@ FROM decisions
 WHERE residency_decision = 'refused' AND {when}
 ORDER BY start_ts
 """,
+        only=("refused",),
     ),
     _question(
         "policy-versions",
@@ -192,6 +198,7 @@ WHERE trace_id = $trace AND {when}
 ORDER BY start_ts
 """,
         TRACE,
+        only=("$trace",),
     ),
     _question(
         "transfers",
@@ -305,6 +312,7 @@ FROM decisions
 WHERE attrs['guard.waived'] IS NOT NULL AND {when}
 ORDER BY start_ts
 """,
+        only=("guard.waived",),
     ),
     _question(
         "policy-changes",
@@ -328,6 +336,7 @@ FROM (
 WHERE (policy_sha256, policy_mode) IS DISTINCT FROM (before_sha256, before_mode) AND {when}
 ORDER BY start_ts
 """,
+        only=("guard.policy.loaded",),
     ),
     _question(
         "life",
@@ -350,6 +359,7 @@ FROM spans
 WHERE name = 'guard.audit.read' AND {when}
 ORDER BY start_ts
 """,
+        only=("guard.audit.read",),
     ),
     _question(
         "reveals",
@@ -362,6 +372,7 @@ FROM spans
 WHERE name = 'guard.reveal' AND {when}
 ORDER BY start_ts
 """,
+        only=("guard.reveal",),
     ),
     _question(
         "gaps",
@@ -397,6 +408,7 @@ FROM life
 WHERE name = 'guard.start' AND writer NOT IN (SELECT writer FROM life WHERE name = 'guard.stop') AND {when}
 ORDER BY start_ts
 """,
+        only=("guard.start", "guard.stop"),
     ),
     _question(
         "subject-access",

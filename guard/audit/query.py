@@ -38,11 +38,12 @@ class Table:
     more: bool = False
 
 
-def connect(folder: Path, out: Path | None = None) -> duckdb.DuckDBPyConnection:
+def connect(folder: Path, out: Path | None = None, only: Sequence[str] = ()) -> duckdb.DuckDBPyConnection:
     """Open the views over a folder's exports; the connection can read those files and nothing else.
 
     What `guard audit compact` has read comes from its Parquet, the rest from the lines. An empty folder gives
-    empty views. `out` is the one file that it may write. Raises QueryError where there is no such folder.
+    empty views. `out` is the one file that it may write; with `only`, lines that hold none of these texts are left
+    out (`Question.only`). Raises QueryError where there is no such folder.
     """
     if not folder.is_dir():
         raise QueryError(f"there is no folder of exports at {folder}")
@@ -52,7 +53,7 @@ def connect(folder: Path, out: Path | None = None) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
     # DuckDB would draw its bar into the answer on standard output.
     connection.execute("SET enable_progress_bar = false")
-    connection.execute(f"CREATE VIEW lines AS {lines_of(paths)}")
+    connection.execute(f"CREATE VIEW lines AS {lines_of(paths, only)}")
     erasures = sorted(path.resolve() for path in folder.glob("*-erasure-*.jsonl"))
     connection.execute(f"CREATE VIEW erasure_lines AS {lines_of(erasures)}")
     connection.execute(parquet.views())
@@ -81,8 +82,8 @@ def run(
     """
     named = QUESTIONS.get(question)
     values = bound(named, dict(parameters or {})) if named else dict(parameters or {})
-    sql = named.sql if named else question
-    with closing(connect(folder, out)) as connection:
+    sql, only = (named.sql, _only(named, values)) if named else (question, ())
+    with closing(connect(folder, out, only)) as connection:
         return _answer(connection, sql, values, ROWS) if out is None else _write(connection, sql, values, out)
 
 
@@ -95,8 +96,12 @@ def ask(
 ) -> Table:
     """Answer a question of guard's own: `parameters` are texts, `more` are values; `most` rows at most."""
     values = {**bound(question, dict(parameters)), **(more or {})}
-    with closing(connect(folder)) as connection:
+    with closing(connect(folder, only=_only(question, values))) as connection:
         return _answer(connection, question.sql, values, most)
+
+
+def _only(question: Question, values: Mapping[str, Any]) -> Sequence[str]:
+    return [str(values[text[1:]]) if text.startswith("$") else text for text in question.only]
 
 
 def rows_of(

@@ -36,12 +36,16 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A named question: what it answers, its SQL, and its parameters (`$name` in the SQL)."""
+    """A named question: what it answers, its SQL, and its parameters (`$name` in the SQL).
+
+    Lines that hold none of the texts of `only` (`$name` for a parameter's value) make no row of the answer.
+    """
 
     name: str
     about: str
     sql: str
     parameters: tuple[Parameter, ...]
+    only: tuple[str, ...] = ()
 
 
 def moment(text: str) -> datetime:

@@ -67,7 +67,7 @@ def why(folder: Path, trace_id: str) -> Story:
     trace_id = trace_id.strip().lower()
     if not _TRACE.fullmatch(trace_id):
         raise QueryError("a trace id has 32 hex digits: it is the header x-guard-trace of the answer")
-    with closing(connect(folder)) as connection:
+    with closing(connect(folder, only=(trace_id,))) as connection:
         found = connection.execute(_SPANS, {"trace": trace_id}).fetchall()
         findings = connection.execute(_FINDINGS, {"trace": trace_id}).fetchall()
     if not found:

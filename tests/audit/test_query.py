@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from guard.audit.query import QUESTIONS, VIEWS, QueryError, Table, connect, run
+from guard.audit.query import QUESTIONS, VIEWS, QueryError, Table, bound, connect, run
 from guard.audit.questions import inside, moment
 from guard.trace import records, spans
 from guard.trace.ledger import Ledger
@@ -409,3 +410,52 @@ def test_numbers_go_through_all_files_and_what_is_missing_shows(folder: Path, si
     assert gap[2] == paths[2].name
     assert gap[3] == each[paths[0].name] + 1
     assert gap[6] == each[paths[1].name] + 1
+
+
+@pytest.fixture
+def spelled(exports: Path, signer: Signer) -> Path:
+    """Also what narrowed questions look for, and all of it again by a writer that spells JSON with escapes."""
+    ledger = Ledger(exports, signer=signer)
+    gateway = Gateway(ledger)
+    for name in ("guard.reveal", "guard.audit.read", spans.POLICY_LOADED):
+        ledger.append(records.lifecycle(gateway.recorder, name, POLICY))
+    gateway.intent(EU, detect=Receipt.FAILED_CLOSED)
+    waived = gateway.recorder.start(spans.SCREEN, attributes=POLICY)
+    waived.set_all({spans.STAGE: "input", "guard.waived": "x"})
+    ledger.append(waived.end())
+    ledger.close()
+    lines = [line for path in sorted(exports.glob("*.jsonl")) for line in path.read_bytes().splitlines()]
+    text = re.compile(rb'(?<=")[a-z0-9](?=[^"]*"[,}\]:])')
+    escaped = [text.sub(lambda m: b"\\u%04x" % m[0][0], line) for line in lines]
+    (exports / "traces-20300101T000000000000Z-other-1.jsonl").write_bytes(b"\n".join(escaped) + b"\n")
+    return exports
+
+
+@pytest.mark.parametrize("name", [name for name, question in QUESTIONS.items() if question.only])
+def test_narrowed_questions_miss_no_row(spelled: Path, name: str) -> None:
+    """What is left out of the lines by a text search is in no answer, however a writer spells JSON."""
+    question = QUESTIONS[name]
+    parameters = dict(EXPECTED[name][0])
+    with closing(connect(spelled)) as connection:
+        if "trace" in parameters:
+            [(parameters["trace"],)] = connection.execute("SELECT min(trace_id) FROM calls").fetchall()
+        values = bound(question, parameters)
+        whole = connection.execute(question.sql, values).fetchall()
+    assert whole
+    assert sorted(map(str, run(spelled, name, parameters).rows)) == sorted(map(str, whole))
+
+
+def test_a_search_leaves_lines_out(spelled: Path) -> None:
+    """Of lines without an escape only those that hold a text are read."""
+    with closing(connect(spelled, only=("guard.reveal",))) as connection:
+        told = "SELECT count(*) FILTER (file NOT LIKE '%other%'), count(*) > 10 FROM spans"
+        assert connection.execute(told).fetchall() == [(1, True)]
+
+
+def test_findings_are_read_from_the_lines_that_hold_any(spelled: Path) -> None:
+    """The same rows as of all lines, escapes or not; each row stands there twice."""
+    with closing(connect(spelled)) as connection:
+        told = "SELECT count(*), count(DISTINCT span_id) FROM findings"
+        [(rows, intents)] = connection.execute(told).fetchall()
+        assert connection.execute("SELECT sum(len(events)) FROM spans").fetchall() == [(rows,)]
+    assert rows == 2 * intents > 10

@@ -17,6 +17,8 @@ from guard.types import Stage, Verdict
 
 if TYPE_CHECKING:
     from guard.call import Call, Prepared
+    from guard.candidates import Candidate
+    from guard.traffic.sending import Tried
 
 
 class Account:
@@ -30,6 +32,7 @@ class Account:
         self._model: Any = None
         self._requested: dict[str, Any] = {}
         self._outcome: str | None = None
+        self._elsewhere: Mapping[str, Any] = {}
         self._asked = 0.0
         self._first: float | None = None
 
@@ -128,26 +131,37 @@ class Account:
         call = self._call
         self._asked = time.perf_counter()
         self._requested = records.request_attributes(call.endpoint, call.body, host, port)
+        self._requested |= {key: value for key, value in self._elsewhere.items() if key in self._requested}
         self._model = call.guard.recorder.start(
             records.model_span_name(call.endpoint, prepared.model),
             kind="client",
             parent=self.intent,
-            attributes={**self._common(), **self._requested},
+            attributes={**self._common(), **self._elsewhere, **self._requested},
             prepared=call.guard.policy_group,
         )
 
-    def tried(self, number: int, model: str, status: int, error: str, seconds: float) -> None:
+    def tried(self, tried: Tried) -> None:
         """Note one try of the model call: both a failure and what answered stand in one trace."""
-        self._call.guard.metrics.tried(model, number, error or (str(status) if status >= 400 else ""))
+        failure = tried.error or (str(tried.status) if tried.status >= 400 else "")
+        self._call.guard.metrics.tried(tried.model, tried.number, failure)
         if self._model is not None:
-            tried = records.attempt_attributes(number, model, status, error, seconds)
-            self._model.event(spans.ATTEMPT, tried)
+            where = tried.settled if self._call.guard.providers is not None else None
+            self._model.event(
+                spans.ATTEMPT,
+                records.attempt_attributes(
+                    tried.number, tried.model, tried.status, tried.error, tried.seconds, where
+                ),
+            )
 
-    def switch(self, model: str) -> None:
-        """Note that another model is asked than before."""
-        if self._model is not None:
-            self._requested[spans.REQUEST_MODEL] = records.identifier(model)
-            self._model.set(spans.REQUEST_MODEL, records.identifier(model))
+    def switch(self, candidate: Candidate) -> None:
+        """Note that another model is asked than before, and where, if that is elsewhere."""
+        told = {spans.REQUEST_MODEL: records.identifier(candidate.model)}
+        where = {} if self._call.guard.providers is None else records.place_attributes(candidate)
+        if self._model is None:
+            self._elsewhere = where
+            return
+        self._requested |= told | {key: value for key, value in where.items() if key in self._requested}
+        self._model.set_all(told | where)
 
     def first_chunk(self) -> None:
         """Note how long the model took to begin its answer (seconds, from the span's start)."""

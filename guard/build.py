@@ -18,6 +18,7 @@ from guard.keys import Keys
 from guard.policy.decide import rule_for, wanted
 from guard.policy.load import load_policy
 from guard.policy.model import Policy
+from guard.policy.providers import called, owner_of
 from guard.routing import open_providers
 from guard.settings import Settings
 from guard.types import Stage
@@ -115,7 +116,7 @@ def beside(guard: Guard, policy: Policy, *, start: bool = True) -> Guard:
     args = detector_args(policy, settings)
     shared = next((g.detector for g in _near(guard) if detector_args(g.policy, settings) == args), None)
     detector = shared or open_detector(policy, settings, start=start)
-    same = next((g for g in _near(guard) if g.policy.traffic == policy.traffic), None)
+    same = next((g for g in _near(guard) if _alike(g.policy, policy)), None)
     dispatch = same.dispatch if same else open_dispatch(policy, settings, guard)
     made = guard.sibling(policy, detector, dispatch)
     provide(made)
@@ -124,6 +125,11 @@ def beside(guard: Guard, policy: Policy, *, start: bool = True) -> Guard:
     if start:
         _warm(policy)
     return made
+
+
+def _alike(one: Policy, other: Policy) -> bool:
+    """Whether what surrounds the calls of two policies is the same."""
+    return one.traffic == other.traffic and one.providers == other.providers
 
 
 def _warm(policy: Policy) -> None:
@@ -247,13 +253,15 @@ def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch 
     from guard.traffic.targets import problems
 
     prices = Prices(traffic.budget.prices)
-    for problem in problems(traffic, datetime.now(UTC).date()):
+    for problem in problems(traffic, datetime.now(UTC).date(), policy.providers):
         raise SetupError(problem)
     limits = _open_limits(traffic.limits, settings, guard) if traffic.limits.limited else None
+    _check_cheaper(policy, prices)
     budget = _open_budget(traffic.budget, settings, guard, prices) if traffic.budget.limited else None
     return Dispatch(
         traffic,
         prices,
+        providers=policy.providers,
         limits=limits,
         budget=budget,
         letters=_letters_of(guard) if traffic.dead_letters else None,
@@ -269,6 +277,20 @@ def _counting(folder: Path) -> Count:
     from guard.outside import tokenizers
 
     return tokenizers.load(folder.expanduser()).count
+
+
+def _check_cheaper(policy: Policy, prices: Prices) -> None:
+    """Refuse to start where calls would go on at a price that nobody knows."""
+    rules = policy.traffic.budget
+    use = rules.then.use
+    if not (rules.limited and use) or rules.unknown_usd is not None:
+        return
+    name, model = owner_of(policy.providers, use) or ("", use)
+    host = policy.providers[name].base.split("/")[2] if name else ""
+    if prices.of(model, host, called(policy.providers, use)) is None:
+        raise SetupError(
+            f"traffic.budget.then.use: no price is known for {use}: write one under traffic.budget.prices"
+        )
 
 
 def letters_path(settings: Settings) -> Path:
@@ -334,9 +356,5 @@ def _open_budget(rules: BudgetRules, settings: Settings, guard: Guard, prices: P
             alerting.budget(account.scope, account.period, crossed.percent, spent, limit)
 
     prices.warm()
-    if rules.then.use and prices.of(rules.then.use, "") is None and rules.unknown_usd is None:
-        raise SetupError(
-            f"traffic.budget.then.use: no price is known for {rules.then.use}: write one under traffic.budget.prices"
-        )
     store = SpendStore(home_of(settings) / "spend.sqlite3", wait_s=settings.store_timeout_s)
     return Budget(rules, rules.then.use, store, prices, tell=tell, wait_s=2 * settings.store_timeout_s)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,9 +51,11 @@ from guard.wire.urlpath import spellings
 if TYPE_CHECKING:
     import httpx2
 
+    from guard.candidates import Candidate
     from guard.dispatch import Entered
     from guard.guard import Guard
     from guard.traffic.providers import Target
+    from guard.traffic.sending import Tried
 
 Mount = Literal["gateway", "client", "edge", "replay"]
 # Where a named route has its texts, in and out.
@@ -356,13 +358,21 @@ class Call:
         path = self.path if self.target is None or self.url is None else self.url.path
         return Request.of(self.endpoint.name if self.endpoint else "", path, body)
 
-    def may_go_to(self, model: str) -> bool:
-        """Whether the same request to another model stays where it must (law 9): the model may be another place."""
-        egress = self.policy.egress
-        if self.url is None or not egress.restricts:
-            return True
-        request = self._request({**self.body, "model": model})
-        return settle(self.guard.admit(self.url), request, egress, self._found).allowed
+    def admitted_to(self, model: str, url: httpx2.URL | None, *, elsewhere: bool = False) -> Admission | None:
+        """What is decided of the same request to another model, or `elsewhere` (law 9): it may be another place."""
+        if url is None:
+            return None
+        admission, egress = self.guard.admit(url), self.policy.egress
+        if not egress.restricts:
+            return admission
+        endpoint = self.endpoint.name if self.endpoint else ""
+        request = Request.of(endpoint, url.path if elsewhere else self.path, {**self.body, "model": model})
+        return settle(admission, request, egress, self._found)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the request goes on from an answer that only its own provider has."""
+        return bool(self._history[0])
 
     def _refusal(self, verdict: Verdict) -> Refused | None:
         self.action = max(self.action, verdict.enforced)
@@ -417,15 +427,16 @@ class Call:
         """Begin the model call's own span."""
         self._account.start_model(prepared, host, port)
 
-    def tried(self, number: int, model: str, status: int, error: str, seconds: float) -> None:
+    def tried(self, tried: Tried) -> None:
         """Note one try of the model call."""
-        self.attempts = number
-        self._account.tried(number, model, status, error, seconds)
+        self.attempts = tried.number
+        self._account.tried(tried)
 
-    def switch(self, model: str) -> None:
+    def switch(self, candidate: Candidate) -> None:
         """Note that another model is asked than the caller named."""
-        self.asked, self.body = self.asked or str(self.body["model"]), {**self.body, "model": model}
-        self._account.switch(model)
+        named = self.named or self.asked or str(self.body["model"])
+        self.asked, self.body = named, {**self.body, "model": candidate.model}
+        self._account.switch(candidate)
 
     def first_chunk(self) -> None:
         """Note that the model began its answer."""
@@ -586,6 +597,7 @@ class Call:
     target: Target | None = None
     home: httpx2.URL | None = None
     homeward: Headers = ()
+    entitled: Callable[[], bool] | None = None
     named = ""
     _found: Sequence[Finding] = ()
     _screened: tuple[Sequence[Segment], Screened]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from guard.call import Prepared
-from guard.errors import Unavailable
+from guard.candidates import Candidate, another, first, may_answer, outbound, to
+from guard.errors import Refused, Unavailable
 from guard.forwarding import forward, forward_sync
 from guard.outside.upstream import Timeouts, UpstreamError
+from guard.policy.providers import Provider, called
 from guard.refusals import failed_as
 from guard.trace.records import identifier
 from guard.traffic.budget import Ask, Budget, Claim
@@ -21,14 +24,13 @@ from guard.traffic.idempotency import Idempotency
 from guard.traffic.letters import Letter, Letters
 from guard.traffic.limits import Limits, Pass, Per
 from guard.traffic.prices import Prices
-from guard.traffic.sending import Headers, Note, Outbound, Sender, Tried, keyed
+from guard.traffic.sending import Headers, Note, Sender, Sending, Tried
 from guard.traffic.usage import Tokens, Tries, bound
 from guard.traffic.waiting import Waiting, wait, wait_sync
 from guard.wire.calls import acts
 
 if TYPE_CHECKING:
     from guard.call import Call
-    from guard.clearance import Cleared
     from guard.outside.egress import Answer
     from guard.policy.traffic import Traffic
 
@@ -46,7 +48,8 @@ _FREE = ("GET", "HEAD", "OPTIONS", "DELETE")
 class Entered:
     """What a call holds while it runs: who may answer it, its pass, its claim on the budget, its tries."""
 
-    models: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    serving: str
     tries: Tries = field(default_factory=Tries)
     passed: Pass | None = None
     claim: Claim | None = None
@@ -65,12 +68,15 @@ class Dispatch:
         letters: Letters | None = None,
         idempotency: Idempotency | None = None,
         count: Count | None = None,
+        providers: Mapping[str, Provider] | None = None,
         wait_s: float = 2.0,
     ) -> None:
         self.sender = Sender(traffic.retries)
         self.limits, self.budget, self.letters = limits, budget, letters
         self.idempotency = idempotency
-        self._fallbacks, self._prices = traffic.fallbacks, prices
+        self._named = partial(called, providers or {})
+        listed = {self._named(m): tuple(map(self._named, others)) for m, others in traffic.fallbacks.items()}
+        self._fallbacks, self._prices = listed, prices
         self._cheaper = (budget.cheaper,) if budget is not None and budget.cheaper else ()
         self._answer_tokens, self._count = traffic.budget.answer_tokens, count
         # A store may be locked for as long as it waits, and another batch may stand before this call's.
@@ -100,7 +106,7 @@ class Dispatch:
         if self._idle:
             return prepared
         try:
-            return await wait(self._entering(call, prepared, url.host, headers), self.wait_s)
+            return await wait(self._entering(call, prepared, url, headers), self.wait_s)
         except BaseException as failure:
             call.finish(None, error=failed_as(failure))
             raise
@@ -110,24 +116,27 @@ class Dispatch:
         if self._idle:
             return prepared
         try:
-            return wait_sync(self._entering(call, prepared, url.host, headers), self.wait_s)
+            return wait_sync(self._entering(call, prepared, url, headers), self.wait_s)
         except BaseException as failure:
             call.finish(None, error=failed_as(failure))
             raise
 
-    def _entering(self, call: Call, prepared: Prepared, host: str, headers: Headers) -> Waiting[Prepared]:
-        entered = call.entered = Entered((prepared.model,))
+    def _entering(
+        self, call: Call, prepared: Prepared, url: httpx2.URL, headers: Headers
+    ) -> Waiting[Prepared]:
+        asked = first(call, prepared.model, url)
+        entered = call.entered = Entered((asked,), asked.name)
         if call.method in _FREE:
             return prepared
         yield from self._provable(call)
-        tokens = self._tokens(call, prepared)
-        entered.models = self._candidates(call, prepared.model, host, tokens)
+        tokens = self._tokens(call, prepared, asked)
+        entered.candidates = self._candidates(call, asked, tokens)
         try:
             if self.limits is not None:
-                key = _key(self.limits.per, call, prepared.model, headers)
+                key = _key(self.limits.per, call, asked.name, headers)
                 entered.passed = yield from self.limits.enter(key, tokens)
             if self.budget is not None and (tokens is not None or call.unscreened):
-                prepared = yield from self._claiming(self.budget, entered, call, prepared, host, tokens)
+                prepared = yield from self._claiming(self.budget, entered, call, prepared, asked, tokens)
         except Unavailable as failure:
             call.failed("store", failure)  # raises where the policy blocks
         return prepared
@@ -147,34 +156,48 @@ class Dispatch:
         entered: Entered,
         call: Call,
         prepared: Prepared,
-        host: str,
+        asked: Candidate,
         tokens: Tokens | None,
     ) -> Waiting[Prepared]:
         tier = call.body.get("service_tier") if isinstance(call.body, dict) else None
-        ask = Ask(call.tenant, host, prepared.model, tokens, tier)
-        switchable = call.endpoint is not None and call.endpoint.name in _ANSWERED
-        switchable = switchable and call.may_go_to(budget.cheaper)
-        cheaper = replace(ask, model=budget.cheaper) if budget.cheaper and switchable else None
-        entered.claim = yield from budget.claim(ask, cheaper, entered.models)
-        entered.models = entered.claim.models
-        if entered.claim.ask is not cheaper:
+        instead = self._switchable(call, asked)
+        known = {c.name: c for c in (*entered.candidates, *((instead,) if instead else ()))}
+        elsewhere = {name: (c.model, c.host) for name, c in known.items()} if call.guard.providers else {}
+        ask = Ask(call.tenant, asked.host, asked.name, tokens, tier, elsewhere)
+        cheaper = replace(ask, model=instead.name) if instead else None
+        entered.claim = yield from budget.claim(ask, cheaper, [c.name for c in entered.candidates])
+        entered.candidates = tuple(known[name] for name in entered.claim.models)
+        if instead is None or entered.claim.ask is not cheaper:
             return prepared
-        return _switched(call, prepared, budget.cheaper)
+        entered.serving = instead.name
+        return _switched(call, prepared, instead)
 
-    def _candidates(self, call: Call, model: str, host: str, tokens: Tokens | None) -> tuple[str, ...]:
+    def _switchable(self, call: Call, asked: Candidate) -> Candidate | None:
+        """Who goes on where a day's budget is used up, if a call may go there."""
+        if not self._cheaper or call.endpoint is None or call.endpoint.name not in _ANSWERED:
+            return None
+        found = self._listed(call, self._named(self._cheaper[0]), asked)
+        return found if may_answer(call, found, asked) else None
+
+    def _candidates(self, call: Call, asked: Candidate, tokens: Tokens | None) -> tuple[Candidate, ...]:
         """Who may answer, in the policy's order: inside the residency, and long enough; else whom the caller named."""
-        listed = self._fallbacks.get(model)
+        listed = self._fallbacks.get(self._named(asked.name))
         if not listed or tokens is None or call.endpoint is None or call.endpoint.name not in _ANSWERED:
-            return (model,)
-        admitted = (m for m in listed if m == model or call.may_go_to(m))
-        return tuple(m for m in admitted if self._prices.fits(m, host, tokens)) or (model,)
+            return (asked,)
+        found = (self._listed(call, name, asked) for name in listed)
+        admitted = (c for c in found if c is asked or may_answer(call, c, asked))
+        return tuple(c for c in admitted if self._prices.fits(c.model, c.host, tokens, c.name)) or (asked,)
 
-    def _tokens(self, call: Call, prepared: Prepared) -> Tokens | None:
+    def _listed(self, call: Call, name: str, asked: Candidate) -> Candidate:
+        """One whom the policy lists; a client's own base URL is the one for the model that it asks for."""
+        return asked if name == self._named(asked.name) else another(call, name, asked)
+
+    def _tokens(self, call: Call, prepared: Prepared, asked: Candidate) -> Tokens | None:
         """The most that the call may use; None where it uses none (a moderation), or that cannot be told."""
         if call.endpoint is None or call.endpoint.name not in _PRICED or not isinstance(call.body, dict):
             return None
         answers = call.endpoint.name in _ANSWERED
-        models = (prepared.model, *self._fallbacks.get(prepared.model, ()), *self._cheaper)
+        models = (prepared.model, *self._fallbacks.get(self._named(asked.name), ()), *self._cheaper)
         counted = self._count(models, prepared.body.body) if self._count is not None else None
         return bound(call.body, prepared.body.body, self._answer_tokens, answers=answers, counted=counted)
 
@@ -212,14 +235,16 @@ class Dispatch:
         tries = _tries(call)
 
         async def send(url: httpx2.URL, headers: Headers, timeouts: Timeouts | None) -> Any:
-            async def once(fields: Headers, body: Cleared) -> Answer:
+            async def once(to: Sending) -> Answer:
+                _check_key(call, to)
                 tries.sent()
-                return await forward(call, url, fields, body, timeouts)
+                return await forward(call, to.url, to.headers, to.body, timeouts, to.settled)
 
             if call.unscreened:
-                return await _counted(once(headers, prepared.body), tries)
-            outbound = _outbound(call, url, headers, prepared)
-            held = await self.sender.send(outbound, once, _note(call, tries))
+                sending = Sending(0, "", prepared.model, url, headers, prepared.body, call.admission)
+                return await _counted(once(sending), tries)
+            sendings = outbound(call, _candidates(call, prepared, url), prepared, url, headers)
+            held = await self.sender.send(sendings, once, _note(call, tries))
             held.headers = [*held.headers, *_served(call, tries.model)]
             return held
 
@@ -229,19 +254,26 @@ class Dispatch:
         """Send a blocking client's request, as `request` says."""
         tries = _tries(call)
 
-        def once(fields: Headers, body: Cleared, within_s: float) -> httpx2.Response:
+        def once(to: Sending, within_s: float) -> httpx2.Response:
             tries.sent()
-            return forward_sync(call, _within(request, within_s), fields, body)
+            return forward_sync(call, _within(request, to.url, within_s), to.headers, to.body, to.settled)
 
-        headers = [(k.lower(), v) for k, v in request.headers.raw]
+        url, headers = request.url, [(k.lower(), v) for k, v in request.headers.raw]
         if call.unscreened:
-            answer = once(headers, prepared.body, self.sender.deadline_s)
+            sending = Sending(0, "", prepared.model, url, headers, prepared.body, call.admission)
+            answer = once(sending, self.sender.deadline_s)
             tries.ended(answer.status_code, "")
             return answer
-        outbound = _outbound(call, request.url, headers, prepared)
-        held = self.sender.send_sync(outbound, once, _note(call, tries))
+        sendings = outbound(call, _candidates(call, prepared, url), prepared, url, headers)
+        held = self.sender.send_sync(sendings, once, _note(call, tries))
         held.headers.update(_served(call, tries.model))
         return held
+
+
+def _check_key(call: Call, to: Sending) -> None:
+    """At each hop to another model: whether the caller's key holds still (C19)."""
+    if to.number and call.entitled is not None and not call.entitled():
+        raise Refused("invalid_api_key", "the gateway does not know this key any more", status=401)
 
 
 def _tries(call: Call) -> Tries:
@@ -268,33 +300,23 @@ def _key(per: Per, call: Call, model: str, headers: Headers) -> str:
     return {"tenant": tenant, "user": f"{tenant}/{user}", "model": model, "route": route}[per]
 
 
-def _models(call: Call, prepared: Prepared) -> tuple[str, ...]:
-    return call.entered.models if call.entered is not None else (prepared.model,)
+def _candidates(call: Call, prepared: Prepared, url: httpx2.URL) -> Sequence[Candidate]:
+    return call.entered.candidates if call.entered is not None else (first(call, prepared.model, url),)
 
 
-def _served(call: Call, model: str) -> list[tuple[bytes, bytes]]:
+def _served(call: Call, name: str) -> list[tuple[bytes, bytes]]:
     """Say who answered, where it is another than the caller named; in the record too."""
-    if call.entered is not None and isinstance(call.body, dict) and model != call.body.get("model"):
-        call.switch(model)
-    return [(b"x-guard-model", model.encode("ascii", "replace"))] if call.asked else []
+    entered = call.entered
+    if entered is not None and isinstance(call.body, dict) and name != entered.serving:
+        call.switch(next(c for c in entered.candidates if c.name == name))
+        entered.serving = name
+    return [(b"x-guard-model", name.encode("ascii", "replace"))] if call.asked else []
 
 
-def _switched(call: Call, prepared: Prepared, model: str) -> Prepared:
+def _switched(call: Call, prepared: Prepared, candidate: Candidate) -> Prepared:
     """The same request to another model."""
-    call.switch(model)
-    return Prepared(_to(model, prepared), prepared.stream, model)
-
-
-def _to(model: str, prepared: Prepared) -> Cleared:
-    return prepared.body if model == prepared.model else prepared.body.of(model)
-
-
-def _outbound(call: Call, url: httpx2.URL, headers: Headers, prepared: Prepared) -> Outbound:
-    origin = (url.scheme, url.host, url.port)
-    fields = keyed(headers) if call.method == "POST" else headers
-    call.idempotency_key = next((v for k, v in fields if k == b"idempotency-key"), b"")
-    models = _models(call, prepared)
-    return Outbound(call.method, origin, fields, tuple((model, _to(model, prepared)) for model in models))
+    call.switch(candidate)
+    return Prepared(to(candidate, prepared), prepared.stream, candidate.model)
 
 
 def _letter(call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Letter:
@@ -330,20 +352,15 @@ def _letter(call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Lette
 def _note(call: Call, tries: Tries) -> Note:
     def note(tried: Tried) -> None:
         tries.ended(tried.status, tried.error, tried.model)
-        call.tried(tried.number, tried.model, tried.status, tried.error, tried.seconds)
+        call.tried(tried)
 
     return note
 
 
-def _within(request: httpx2.Request, within_s: float) -> httpx2.Request:
-    """The request with each of its waits cut to the time that is left."""
+def _within(request: httpx2.Request, url: httpx2.URL, within_s: float) -> httpx2.Request:
+    """The request to whom it is sent now, with each of its waits cut to the time that is left."""
     asked = request.extensions.get("timeout", {})
     waits = {
         name: min(within_s, asked.get(name) or within_s) for name in ("connect", "read", "write", "pool")
     }
-    return httpx2.Request(
-        request.method,
-        request.url,
-        headers=request.headers,
-        extensions={**request.extensions, "timeout": waits},
-    )
+    return httpx2.Request(request.method, url, extensions={**request.extensions, "timeout": waits})

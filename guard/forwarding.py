@@ -12,18 +12,31 @@ if TYPE_CHECKING:
     from guard.clearance import Cleared
     from guard.outside.egress import Answer
     from guard.outside.upstream import Timeouts
+    from guard.types import Admission
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 
 async def forward(
-    call: Call, url: httpx2.URL, headers: Headers, cleared: Cleared, timeouts: Timeouts | None
+    call: Call,
+    url: httpx2.URL,
+    headers: Headers,
+    cleared: Cleared,
+    timeouts: Timeouts | None,
+    settled: Admission | None = None,
 ) -> Answer:
-    """Send a request to its provider, through the gate."""
-    return await call.guard.egress.forward(call.method, url, headers, cleared.body, timeouts, call.admission)
+    """Send a request to its provider, or to another for whom `settled` says what was decided, through the gate."""
+    decided = settled or call.admission
+    return await call.guard.egress.forward(call.method, url, headers, cleared.body, timeouts, decided)
 
 
-def forward_sync(call: Call, like: httpx2.Request, headers: Headers, cleared: Cleared) -> httpx2.Response:
+def forward_sync(
+    call: Call,
+    like: httpx2.Request,
+    headers: Headers,
+    cleared: Cleared,
+    settled: Admission | None = None,
+) -> httpx2.Response:
     """Send a blocking client's request to where `like` goes, within its time limits, through the gate."""
     body = cleared.body
     fields = [(k, v) for k, v in headers if k != b"content-length"]
@@ -33,7 +46,7 @@ def forward_sync(call: Call, like: httpx2.Request, headers: Headers, cleared: Cl
             like.url,
             headers=[*fields, (b"content-length", b"%d" % len(body))],
             content=body,
-            extensions={**like.extensions, "settled": call.admission},
+            extensions={**like.extensions, "settled": settled or call.admission},
         )
     )
 

@@ -246,7 +246,7 @@ SELECT
   e.response_model AS response_model,
   e.response_id AS response_id,
   coalesce(e.address, i.host) AS host,
-  coalesce(i.jurisdiction, e.jurisdiction) AS jurisdiction,
+  coalesce(e.jurisdiction, i.jurisdiction) AS jurisdiction,
   coalesce(i.residency_decision, e.residency_decision) AS residency_decision,
   i.action AS input_action,
   i.enforced AS input_enforced,

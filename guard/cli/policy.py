@@ -49,7 +49,7 @@ def check(source: Source = "default", as_json: AsJson = False) -> None:
     today = datetime.datetime.now(datetime.UTC).date()
     try:
         loaded = load(source)
-        if found := [*problems(loaded.policy.traffic, today)]:
+        if found := [*problems(loaded.policy.traffic, today, loaded.policy.providers)]:
             raise PolicyError([_placed(loaded, *problem.split(": ", 1)) for problem in found])
     except PolicyError as error:
         _fail(error, as_json)

@@ -65,6 +65,10 @@ class Clients:
             raise Refused("client_key.role", "this key may only read: its role is reader", status=403)
         return found
 
+    def knows(self, authorization: bytes) -> bool:
+        """Whether a key that was right holds still."""
+        return self._find(authorization)[0] is not None
+
     def _find(self, authorization: bytes) -> tuple[Identity | None, str]:
         """Both kinds of keys are tried whichever matches, so that the time tells nothing."""
         tenant = self._listed.tenant(authorization) if self._listed is not None else None

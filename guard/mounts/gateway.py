@@ -12,6 +12,7 @@ import re
 import signal
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx2
@@ -164,6 +165,8 @@ class Gateway:
             call = request.call = self._call(scope, Identity(""))
             return await send_reply(request.send, _refusal(refused, call))
         call = request.call = self._call(scope, who)
+        if self._clients and call.guard.dispatch is not None:
+            call.entitled = partial(self._clients.knows, header(scope["headers"], b"authorization"))
         await self._serve(scope, receive, request.send, call)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -116,6 +116,7 @@ def incoming(headers: Headers, call: Call) -> tuple[tuple[bytes, bytes], ...]:
     dropped = _DROPPED_SERVING if call.mount == "gateway" else _DROPPED
     kept = [(k, v) for k, v in headers if k.lower() not in dropped]
     notes = [(b"x-guard-notes", ", ".join(call.notes).encode())] if call.notes else []
+    notes += [(b"x-guard-model", call.target.name.encode())] if call.target and not call.asked else []
     notes += [(b"x-guard-letter", call.letter.encode())] if call.letter else []
     return (
         *kept,

@@ -146,5 +146,11 @@ def owner_of(providers: Mapping[str, Provider], model: str) -> tuple[str, str] |
     return None if best is None else (listed[best], model)
 
 
+def called(providers: Mapping[str, Provider], model: str) -> str:
+    """One name for a model, however it is written: `name/model` where a provider is asked for it."""
+    owner = owner_of(providers, model) if providers else None
+    return model if owner is None else f"{owner[0]}/{owner[1]}"
+
+
 def _exactness(pattern: str) -> tuple[int, bool]:
     return len(pattern.removesuffix("*")), not pattern.endswith("*")

@@ -90,6 +90,24 @@ class JudgingPolicy(Protocol):
     def moderation(self) -> Judge: ...
 
 
+class Url(Protocol):
+    """Where something is."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int | None: ...
+
+
+class Placed(Protocol):
+    """Who is asked, and what was decided of that."""
+
+    @property
+    def url(self) -> Url: ...
+    @property
+    def admission(self) -> Admission | None: ...
+
+
 class Operation(Protocol):
     """What is recorded of an endpoint: its name and the operation of the GenAI conventions."""
 
@@ -200,14 +218,32 @@ def request_attributes(
     }
 
 
-def attempt_attributes(number: int, model: str, status: int, error: str, seconds: float) -> dict[str, Any]:
-    """Describe one try of a model call: which model, the HTTP status or the kind of failure, how long it took."""
+def attempt_attributes(
+    number: int, model: str, status: int, error: str, seconds: float, where: Admission | None = None
+) -> dict[str, Any]:
+    """Describe one try of a model call: which model, the HTTP status or the kind of failure, how long it took.
+
+    `where` is told where models have providers of their own: each try may go to another host.
+    """
+    place = {} if where is None else {spans.HOST: where.host, spans.JURISDICTION: where.jurisdiction}
     return {
+        **place,
         spans.NUMBER: number,
         spans.MODEL: identifier(model),
         spans.STATUS: status or None,
         spans.ERROR: error or None,
         spans.SECONDS: seconds,
+    }
+
+
+def place_attributes(candidate: Placed) -> dict[str, Any]:
+    """Say to which provider and host a call went on, and where that is."""
+    url = candidate.url
+    return {
+        spans.PROVIDER: provider(url.host),
+        spans.SERVER_ADDRESS: url.host,
+        spans.SERVER_PORT: url.port,
+        **residency_attributes(candidate.admission),
     }
 
 

@@ -174,6 +174,8 @@ MODEL = "model"
 STATUS = "status"
 ERROR = "error"
 SECONDS = "seconds"
+HOST = "host"
+JURISDICTION = "jurisdiction"
 
 ARRAY_LIMIT = 64
 """Longest array on an event; `count` says how many there were, `truncated` that some are not listed."""

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -42,13 +42,21 @@ class Rules(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a call asks for: of whom, at which host, how many tokens at most; no tokens where that cannot be told."""
+    """What a call asks for: of whom, at which host, how many tokens at most; no tokens where that cannot be told.
+
+    `elsewhere` says of models with providers of their own what these call them, and their hosts.
+    """
 
     tenant: str
     host: str
     model: str
     tokens: Tokens | None
     tier: Any = None
+    elsewhere: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def at(self, name: str) -> tuple[str, str]:
+        """What the provider of a model calls it, and at which host it is asked."""
+        return self.elsewhere.get(name, (name, self.host))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class Claim:
         if tokens is None or price is None:
             return self.amount
         tier = max(times(self.ask.tier), times(fields.get("service_tier")))
-        return price.micro(tokens, times=tier, percent=surcharge(self.ask.host))
+        return price.micro(tokens, times=tier, percent=surcharge(self.ask.at(model or self.ask.model)[1]))
 
 
 class Budget:
@@ -203,17 +211,21 @@ class Budget:
                 "no price is known for this call: write one under traffic.budget.prices, or a ceiling as unknown_usd",
             )
         return Claim(
-            self._store, accounts, ask, known_or_not, max(self._most(ask, p) for p in known_or_not.values())
+            self._store,
+            accounts,
+            ask,
+            known_or_not,
+            max(self._most(ask, model, price) for model, price in known_or_not.items()),
         )
 
     def _price(self, ask: Ask, model: str) -> Price | None:
-        return self._prices.of(model, ask.host) if ask.tokens is not None else None
+        return self._prices.of(*ask.at(model), model) if ask.tokens is not None else None
 
-    def _most(self, ask: Ask, price: Price | None) -> int:
+    def _most(self, ask: Ask, model: str, price: Price | None) -> int:
         """The most that a call may cost at a price, or the ceiling of those that are not known."""
         if price is None or ask.tokens is None:
             return _micro(self._rules.unknown_usd or 0)
-        return price.most(ask.tokens, times=times(ask.tier), percent=surcharge(ask.host))
+        return price.most(ask.tokens, times=times(ask.tier), percent=surcharge(ask.at(model)[1]))
 
     def _accounts(self, tenant: str, *, daily: bool = True) -> tuple[Account, ...]:
         day, month = self._periods()

@@ -87,24 +87,26 @@ class Prices:
         """Read the list before a call would wait for it."""
         _listed("gpt-4o", "api.openai.com")
 
-    def fits(self, model: str, host: str, tokens: Tokens) -> bool:
+    def fits(self, model: str, host: str, tokens: Tokens, name: str = "") -> bool:
         """Whether a call fits into a model's context window; one that is not known may be large enough."""
-        price = self.of(model, host)
+        price = self.of(model, host, name)
         return (
             price is None or price.context is None or tokens.input // BOUND + tokens.output <= price.context
         )
 
-    def problem(self, model: str) -> str:
+    def problem(self, model: str, host: str = "") -> str:
         """Why a model should not be fallen back to: nobody knows it, or its provider has withdrawn it; or nothing."""
         if model in self._own:
             return ""
-        found = _model(model, "")
+        found = _model(model, host)
         if found is None:
             return "is not known: write it with its price under traffic.budget.prices"
         return "is withdrawn by its provider: name another" if found.deprecated else ""
 
-    def of(self, model: str, host: str) -> Price | None:
-        """The price of a model at a host; None where it is not known."""
+    def of(self, model: str, host: str, name: str = "") -> Price | None:
+        """The price of a model at a host; None where it is not known. An own price of `provider/model` goes first."""
+        if name in self._own:
+            return self._own[name]
         if model in self._own:
             return self._own[model]
         now = self._clock()

@@ -80,11 +80,6 @@ class Providers:
         found = owner_of(self._rows, model)
         return None if found is None else Target(self.by_name[found[0]], found[1])
 
-    def called(self, model: str) -> str:
-        """One name for a model, however it is written."""
-        found = self.find(model)
-        return model if found is None else found.name
-
 
 def _key(row: Row, secret: Callable[[str], str]) -> Header | None:
     value = secret(row.key).strip() if row.key else ""

@@ -22,6 +22,7 @@ from guard.errors import Outage
 from guard.outside.upstream import ANSWER_BYTES, UpstreamError
 from guard.traffic.health import Destinations, Health
 from guard.traffic.retries import Ended, Outcome, Pause, Rules, Steps, Try, trying
+from guard.types import Admission
 
 _T = TypeVar("_T")
 
@@ -34,27 +35,41 @@ _SPENT = ("insufficient_quota", "billing_hard_limit_reached")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Sending:
+    """The request to one who may answer: `name` is how the record calls the model, `model` how its provider does.
+
+    `number` counts them from 0; `settled` is what was decided of this request, beyond its host.
+    """
+
+    number: int
+    name: str
+    model: str
+    url: httpx2.URL
+    headers: Headers
+    body: Cleared
+    settled: Admission | None = None
+
+    @property
+    def origin(self) -> tuple[str, str, int | None]:
+        """Whose health it is, beside the model's."""
+        return self.url.scheme, self.url.host, self.url.port
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Outbound:
-    """A call as it is to be sent: its headers, and for each candidate the model and the body."""
+    """A call as it is to be sent: the requests to those who may answer, in order."""
 
     method: str
-    origin: tuple[str, str, int | None]
-    headers: Headers
-    bodies: Sequence[tuple[str, Cleared]]
-
-    def fields(self, candidate: int) -> Headers:
-        """The headers of a candidate's tries: all carry one idempotency key, another candidate another."""
-        if not candidate:
-            return self.headers
-        return [(k, v + b"-%d" % candidate if k == b"idempotency-key" else v) for k, v in self.headers]
+    sendings: Sequence[Sending]
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One try, for the record: which model, how it ended, and how long it took (seconds)."""
+    """One try, for the record: which model, where, how it ended, and how long it took (seconds)."""
 
     number: int
     model: str
+    settled: Admission | None
     status: int
     error: str
     seconds: float
@@ -76,8 +91,8 @@ class Answer(Protocol):
     async def aclose(self) -> None: ...
 
 
-Forward = Callable[[Headers, Cleared], Awaitable[Answer]]
-SyncForward = Callable[[Headers, Cleared, float], httpx2.Response]
+Forward = Callable[[Sending], Awaitable[Answer]]
+SyncForward = Callable[[Sending, float], httpx2.Response]
 
 
 class Held:
@@ -197,7 +212,7 @@ class Sender:
         return [(origin[1], model, state) for (origin, model), state in found]
 
     def _steps(self, call: Outbound) -> Steps:
-        candidates = [self.health(call.origin, model) for model, _ in call.bodies]
+        candidates = [self.health(sending.origin, sending.model) for sending in call.sendings]
         return trying(candidates, self._rules, self._clock(), self._draw)
 
     def _outcome(self, answer: Any = None, error: str = "", *, spent: bool = False) -> Outcome:
@@ -210,7 +225,7 @@ class Sender:
         answer: Answer | None = None
         try:
             async with asyncio.timeout(step.within_s):
-                answer = await forward(call.fields(step.candidate), call.bodies[step.candidate][1])
+                answer = await forward(call.sendings[step.candidate])
                 held = await _begun(answer)
         except TimeoutError:
             failed = "timeout"
@@ -232,8 +247,7 @@ class Sender:
     ) -> tuple[httpx2.Response | None, Outcome]:
         answer: httpx2.Response | None = None
         try:
-            fields, body = call.fields(step.candidate), call.bodies[step.candidate][1]
-            answer = forward(fields, body, step.within_s)
+            answer = forward(call.sendings[step.candidate], step.within_s)
             held, first = self._begun_sync(answer, self._clock() + step.within_s)
         except httpx2.TransportError as failure:
             if answer is not None:
@@ -322,8 +336,10 @@ def _spent(body: bytes) -> bool:
 
 
 def _tried(call: Outbound, step: Try, number: int, outcome: Outcome, started: float) -> Tried:
-    model = call.bodies[step.candidate][0]
-    return Tried(number, model, outcome.status, outcome.error, max(0.0, outcome.now - started))
+    sending = call.sendings[step.candidate]
+    return Tried(
+        number, sending.name, sending.settled, outcome.status, outcome.error, max(0.0, outcome.now - started)
+    )
 
 
 def _given(ended: Ended, held: _T | None) -> _T:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from guard.policy.attach import covers
+from guard.policy.providers import Provider, called, owner_of
 from guard.traffic.prices import Prices
 from guard.wire.models import SHUTDOWNS, Shutdown, base
 
@@ -24,15 +27,43 @@ def named(traffic: Traffic) -> dict[str, str]:
     return found
 
 
-def problems(traffic: Traffic, today: date) -> Iterator[str]:
-    """Say of each model that may not be asked why, and what to write instead; a model with an own price is known."""
+def problems(
+    traffic: Traffic, today: date, providers: Mapping[str, Provider] = MappingProxyType({})
+) -> Iterator[str]:
+    """Say of each model that may not be asked why, and what to write instead.
+
+    A model with an own price is known, and so is one that its provider lists. When OpenAI's models stop answering says
+    nothing of another provider's.
+    """
     prices = Prices(traffic.budget.prices)
+    yield from _twice(traffic, providers)
     for model, key in named(traffic).items():
-        stop = _stop(model, traffic)
+        owner = owner_of(providers, model)
+        stop = _stop(model, traffic) if owner is None else None
         if stop is not None and stop.date <= today:
             yield f"{key}: {model} stopped answering on {stop.date}: {_instead(stop)}"
-        elif key.startswith("traffic.fallbacks") and (what := prices.problem(model)):
+        elif key.startswith("traffic.fallbacks") and (what := _unknown(prices, model, owner, providers)):
             yield f"{key}: {model} {what}"
+
+
+def _unknown(
+    prices: Prices, model: str, owner: tuple[str, str] | None, providers: Mapping[str, Provider]
+) -> str:
+    """Why a model should not be fallen back to; nothing where it is known."""
+    if owner is None:
+        return prices.problem(model)
+    provider = providers[owner[0]]
+    if any(covers(pattern, owner[1]) for pattern in provider.models) or not prices.problem(model):
+        return ""
+    return prices.problem(owner[1], provider.base.split("/")[2])
+
+
+def _twice(traffic: Traffic, providers: Mapping[str, Provider]) -> Iterator[str]:
+    """Say which models have two lists, under two of their names."""
+    seen: dict[str, str] = {}
+    for asked in traffic.fallbacks:
+        if (other := seen.setdefault(called(providers, asked), asked)) != asked:
+            yield f"traffic.fallbacks.{asked}: means the same model as {other}: write one list"
 
 
 def ending(traffic: Traffic, today: date) -> Iterator[str]:

@@ -17,13 +17,22 @@ from starlette.applications import Starlette
 from guard import Guard
 from guard.build import build
 from guard.settings import Settings
+from guard.simulator.app import create_app
+from guard.simulator.script import Script
+from guard.simulator.server import serve
+
 
 # Tests are no package: the kit is put where `import client_kit` finds it.
-_spec = importlib.util.spec_from_file_location("client_kit", Path(__file__).with_name("client_kit.py"))
-assert _spec is not None
-assert _spec.loader is not None
-clients = sys.modules.setdefault("client_kit", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(clients)
+def _kit(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules.setdefault(name, importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(module)
+    return module
+
+
+clients, providers = _kit("client_kit"), _kit("providers_kit")
 
 QUIET = """
 policy: quiet
@@ -279,6 +288,34 @@ def make_guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
 def quiet(make_guard: Make) -> Guard:
     """`default` without moderation and without Presidio."""
     return make_guard()
+
+
+@pytest.fixture(scope="session")
+def _other() -> Iterator[tuple[Starlette, str]]:
+    app = create_app()
+    with serve(app) as url:
+        yield app, url
+
+
+@pytest.fixture
+def other(_other: tuple[Starlette, str]) -> Starlette:
+    """A second provider, at another host of this machine."""
+    app, url = _other
+    app.state.script = Script()
+    app.state.received.clear()
+    app.state.url = f"{url}/v1"
+    return app
+
+
+@pytest.fixture(scope="module")
+def naming(
+    tmp_path_factory: pytest.TempPathFactory, _provider: Any, _other: Any
+) -> Iterator[Callable[..., Guard]]:
+    """Guards whose policy names the first provider as `a` and the second as `b`, each with a key of its own."""
+    with providers.making(
+        lambda: tmp_path_factory.mktemp("providers"), QUIET, _provider[1], _other[1]
+    ) as make:
+        yield make
 
 
 @pytest.fixture(params=[True, False], ids=["sync", "async"])

@@ -3,111 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import orjson
+import providers_kit as named
 import pytest
 from starlette.applications import Starlette
 
-from guard import Gateway, Guard, SetupError
-from guard.settings import Settings
-from guard.simulator.app import create_app
-from guard.simulator.script import Script
-from guard.simulator.server import serve
+from guard import Gateway, SetupError
 
 pytestmark = pytest.mark.anyio
 
-CANARIES = {
-    "A": "sk-canary-of-a",
-    "B": "sk-canary-of-b",
-    "UP": "sk-canary-of-upstream",
-    "CALLER": "sk-canary-caller",
-}
-ACME = "providers: {{b: {{url: '{}/v1'}}, c: {{url: '{}/v1'}}}}\n"
-_JSON = (b"content-type", b"application/json")
-PERSONAL = [
-    _JSON,
-    (b"authorization", f"Bearer {CANARIES['CALLER']}".encode()),
-    (b"openai-organization", b"org-canary"),
-    (b"openai-project", b"proj-canary"),
-    (b"openai-beta", b"assistants=v2"),
-    (b"x-stainless-lang", b"python"),
-    (b"idempotency-key", b"once-1"),
-]
-
-
-@pytest.fixture(scope="module")
-def _other() -> Iterator[tuple[Starlette, str]]:
-    app = create_app()
-    with serve(app) as url:
-        yield app, url
-
-
-@pytest.fixture
-def other(_other: tuple[Starlette, str]) -> Starlette:
-    """A second provider, at another host of this machine."""
-    app, url = _other
-    app.state.script = Script()
-    app.state.received.clear()
-    app.state.url = f"{url}/v1"
-    return app
-
-
-Make = Callable[..., Guard]
-
-
-@pytest.fixture(scope="module")
-def guarded(
-    tmp_path_factory: pytest.TempPathFactory, kit: Any, _provider: Any, _other: Any
-) -> Iterator[Make]:
-    """Guards whose policy names the second provider as `b`, and a third at the first one's host as `a`."""
-    made: dict[tuple[str, ...], Guard] = {}
-
-    def make(more: str = "", *, owner: str = "", **settings: str) -> Guard:
-        key = (more, owner, *settings.values())
-        if key not in made:
-            folder = tmp_path_factory.mktemp("providers")
-            (folder / "strict.yaml").write_text("input: {rules: {pii.email: block}}\n")
-            (folder / "acme.yaml").write_text(ACME.format(_provider[1], _other[1]))
-            (folder / "policy.yaml").write_text(
-                f"{kit.quiet}\nowner: '{owner}'\nproviders:\n"
-                f"  a: {{url: '{_provider[1]}/v1', key: KEY_A, header: api-key, models: [large]}}\n"
-                f"  b: {{url: '{_other[1]}/v1', key: KEY_B, models: [small]}}\n{more}"
-            )
-            own = Settings(home=folder / "home", exports=folder / "exports", **settings)
-            made[key] = Guard.from_policy(folder / "policy.yaml", own)
-        return made[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KEY_A", CANARIES["A"])
-        patch.setenv("KEY_B", CANARIES["B"])
-        yield make
-    for guard in made.values():
-        guard.close()
-
-
-def rewrite(guard: Guard, old: str, new: str) -> None:
-    file = Path(str(guard.source))
-    file.write_text(file.read_text().replace(old, new))
-
-
-async def ask(gateway: Gateway, kit: Any, model: str, text: str = "hi", **more: Any) -> Any:
-    headers = more.pop("headers", PERSONAL)
-    return await kit.request(gateway, body=kit.chat(text, **{"model": model, **more}), headers=headers)
-
-
-def sent(app: Starlette) -> list[tuple[str, Any]]:
-    return [(row.path, orjson.loads(row.body)["model"]) for row in app.state.received]
+CANARIES, ask, rewrite, sent = named.CANARIES, named.ask, named.rewrite, named.sent
+Make = named.Make
 
 
 @pytest.mark.parametrize("model", ["b/small", "small"])
 async def test_a_model_goes_to_its_provider(
-    guarded: Make, kit: Any, provider: Starlette, other: Starlette, model: str
+    naming: Make, kit: Any, provider: Starlette, other: Starlette, model: str
 ) -> None:
     """By the name before it, or because it is listed; screened, restored and recorded as any other call."""
-    guard = guarded()
+    guard = naming()
     answer = await ask(Gateway(guard, upstream=provider.state.url), kit, model, "I am alice@corp.com")
     assert answer.status == 200
     assert answer.json["choices"][0]["message"]["content"] == "You wrote: I am alice@corp.com"
@@ -116,10 +31,10 @@ async def test_a_model_goes_to_its_provider(
 
 
 async def test_any_other_model_goes_to_the_upstream(
-    guarded: Make, kit: Any, provider: Starlette, other: Starlette
+    naming: Make, kit: Any, provider: Starlette, other: Starlette
 ) -> None:
     """With the caller's own headers, as if there were no providers."""
-    gateway = Gateway(guarded(), upstream=provider.state.url)
+    gateway = Gateway(naming(), upstream=provider.state.url)
     assert (await ask(gateway, kit, "org/unknown-model")).status == 200
     assert (sent(provider), sent(other)) == ([("/v1/chat/completions", "org/unknown-model")], [])
     got = dict(provider.state.received[0].headers)
@@ -129,10 +44,10 @@ async def test_any_other_model_goes_to_the_upstream(
 
 @pytest.mark.parametrize("owner", ["a", "b"])
 async def test_each_provider_gets_its_own_key_and_nobody_elses(
-    guarded: Make, kit: Any, provider: Starlette, other: Starlette, owner: str
+    naming: Make, kit: Any, provider: Starlette, other: Starlette, owner: str
 ) -> None:
     """Nor what of the caller's headers is meant for one account; what names none goes on."""
-    gateway = Gateway(guarded(upstream_key=CANARIES["UP"]), upstream=provider.state.url)
+    gateway = Gateway(naming(upstream_key=CANARIES["UP"]), upstream=provider.state.url)
     assert (await ask(gateway, kit, f"{owner}/m")).status == 200
     [row] = [*provider.state.received, *other.state.received]
     got = dict(row.headers)
@@ -149,31 +64,30 @@ async def test_each_provider_gets_its_own_key_and_nobody_elses(
 
 
 async def test_a_provider_without_a_key_gets_none(
-    guarded: Make, kit: Any, provider: Starlette, other: Any
+    naming: Make, kit: Any, provider: Starlette, other: Any
 ) -> None:
     """Not the gateway's, not the caller's."""
-    guard = guarded(more=f"  c: {{url: '{other.state.url}'}}\n", upstream_key=CANARIES["UP"])
+    guard = naming(more=f"  c: {{url: '{other.state.url}'}}\n", upstream_key=CANARIES["UP"])
     assert (await ask(Gateway(guard, upstream=provider.state.url), kit, "c/m")).status == 200
     assert not any(canary in str(other.state.received[0].headers) for canary in CANARIES.values())
 
 
 @pytest.mark.parametrize("path", ["responses", "completions", "embeddings"])
 async def test_every_endpoint_that_names_a_model(
-    guarded: Make, kit: Any, provider: Starlette, other: Starlette, path: str
+    naming: Make, kit: Any, provider: Starlette, other: Starlette, path: str
 ) -> None:
     """At the provider's own base URL."""
     body = {"model": "b/m", ("prompt" if path == "completions" else "input"): "hi"}
-    answer = await kit.request(Gateway(guarded(), upstream=provider.state.url), f"/v1/{path}", body)
+    answer = await kit.request(Gateway(naming(), upstream=provider.state.url), f"/v1/{path}", body)
     assert answer.status == 200
     assert (sent(other), sent(provider)) == ([(f"/v1/{path}", "m")], [])
 
 
-async def test_residency_is_that_of_the_provider(guarded: Make, kit: Any, provider: Any, other: Any) -> None:
+async def test_residency_is_that_of_the_provider(naming: Make, kit: Any, provider: Any, other: Any) -> None:
     """Refused before anything is sent: the upstream is inside, this provider is not (C19)."""
-    hosts = {u.state.url.split("/")[2]: p for u, p in ((provider, "DE"), (other, "US"))}
-    places = ", ".join(f"'{h}': {{processing: [{p}], storage: [{p}]}}" for h, p in hosts.items())
+    places = named.places(DE=provider.state.url, US=other.state.url)
     more = f"egress: {{hosts: {{{places}}}, rules: {{pii.email: {{jurisdictions: [EEA]}}}}}}\n"
-    gateway = Gateway(guarded(more), upstream=provider.state.url)
+    gateway = Gateway(naming(more), upstream=provider.state.url)
     gateway.check("127.0.0.1")
     refused = await ask(gateway, kit, "small", "I am alice@corp.com")
     assert (refused.status, refused.code, other.state.received) == (451, "egress.jurisdiction", [])
@@ -182,7 +96,7 @@ async def test_residency_is_that_of_the_provider(guarded: Make, kit: Any, provid
 
 
 async def test_the_deployment_is_that_of_the_provider(
-    guarded: Make, kit: Any, provider: Any, other: Any
+    naming: Make, kit: Any, provider: Any, other: Any
 ) -> None:
     """A path cannot claim another deployment than the one that is called."""
     host = other.state.url.split("/")[2]
@@ -191,7 +105,7 @@ async def test_the_deployment_is_that_of_the_provider(
         f"egress: {{hosts: {{'{host}': {{region: swedencentral, deployments: {kinds}}}}},"
         " rules: {pii.email: {jurisdictions: [EEA]}}}\n"
     )
-    gateway = Gateway(guarded(more), upstream=provider.state.url)
+    gateway = Gateway(naming(more), upstream=provider.state.url)
     body = kit.chat("I am alice@corp.com", model="b/wide")
     paths = ["/v1/chat/completions", "/v1/openai/deployments/safe/chat/completions"]
     assert [(await kit.request(gateway, path, body)).status for path in paths] == [451, 451]
@@ -200,10 +114,10 @@ async def test_the_deployment_is_that_of_the_provider(
 
 
 async def test_an_attached_policy_holds_however_the_model_is_written(
-    guarded: Make, kit: Any, provider: Starlette, other: Starlette
+    naming: Make, kit: Any, provider: Starlette, other: Starlette
 ) -> None:
     """A policy for a model is not got round by its provider's name."""
-    guard = guarded(
+    guard = naming(
         "attach:\n- {models: [small], policy: strict.yaml}\n- {models: [b/x*], policy: strict.yaml}\n"
     )
     gateway = Gateway(guard, upstream=provider.state.url)
@@ -214,10 +128,10 @@ async def test_an_attached_policy_holds_however_the_model_is_written(
 
 
 async def test_an_attached_policy_leads_no_provider_elsewhere(
-    guarded: Make, kit: Any, provider: Starlette, other: Starlette
+    naming: Make, kit: Any, provider: Starlette, other: Starlette
 ) -> None:
     """It may add a provider for those whom it is for; the name of another stays what it is."""
-    guard = guarded("attach:\n- {models: ['b/*', 'c/*'], policy: acme.yaml}\n")
+    guard = naming("attach:\n- {models: ['b/*', 'c/*'], policy: acme.yaml}\n")
     gateway = Gateway(guard, upstream=provider.state.url)
     for model in ("b/one", "c/two"):
         assert (await ask(gateway, kit, model)).status == 200
@@ -225,10 +139,10 @@ async def test_an_attached_policy_leads_no_provider_elsewhere(
 
 
 async def test_the_record_names_host_and_provider(
-    guarded: Make, kit: Any, provider: Starlette, other: Starlette, spans: Any
+    naming: Make, kit: Any, provider: Starlette, other: Starlette, spans: Any
 ) -> None:
     """Where it went, and where that is; no key stands anywhere in it."""
-    guard = guarded()
+    guard = naming()
     answer = await ask(Gateway(guard, upstream=provider.state.url), kit, "small")
     intent, call = await spans(guard, answer.header("x-guard-trace"))
     host, port = other.state.url.split("/")[2].split(":")
@@ -241,28 +155,28 @@ async def test_the_record_names_host_and_provider(
     assert not any(canary in json.dumps([intent, call]) for canary in CANARIES.values())
 
 
-def test_the_start_is_refused_where_a_provider_cannot_be_used(guarded: Make, provider: Starlette) -> None:
+def test_the_start_is_refused_where_a_provider_cannot_be_used(naming: Make, provider: Starlette) -> None:
     """Its key is not there, or it is outside the jurisdictions."""
     host = provider.state.url.split("/")[2]
     inside = f"egress: {{jurisdictions: [EEA], hosts: {{'{host}': {{processing: [DE], storage: [DE]}}}}}}\n"
-    outside = Gateway(guarded(inside), upstream=provider.state.url)
+    outside = Gateway(naming(inside), upstream=provider.state.url)
     with pytest.raises(
         SetupError, match=r"providers\.b \(provider\) may not be reached: .*egress\.hosts can say"
     ):
         outside.check("127.0.0.1")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("KEY_B")
-        keyless = Gateway(guarded(owner="nobody"), upstream=provider.state.url)
+        keyless = Gateway(naming(owner="nobody"), upstream=provider.state.url)
     with pytest.raises(SetupError, match=r"providers\.b\.key: KEY_B is not set") as caught:
         keyless.check("127.0.0.1")
     assert "canary" not in str(caught.value)
 
 
 async def test_a_reload_brings_providers_or_is_refused(
-    guarded: Make, kit: Any, provider: Starlette, other: Starlette
+    naming: Make, kit: Any, provider: Starlette, other: Starlette
 ) -> None:
     """One without its key leaves the old policy in force."""
-    guard = guarded(owner="reloading")
+    guard = naming(owner="reloading")
     gateway = Gateway(guard, upstream=provider.state.url)
     rewrite(guard, "KEY_B", "KEY_THAT_IS_NOT_SET")
     with pytest.raises(SetupError, match="KEY_THAT_IS_NOT_SET is not set"):

@@ -47,7 +47,7 @@ EVERYONE = (
     Row(
         "pii.phone", rf"(?:\+|00) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
         Road.DIGITS, 0.9, 0.9, check="phone_international", edge=Edge.DIGIT, trim=True, nobody="phone",
-        alphabet="groups", longest=96, laws=("hipaa:4",),
+        alphabet="groups", longest=96, opening=r"\+|00", laws=("hipaa:4",),
     ),
     Row(
         "pii.phone",
@@ -88,7 +88,7 @@ EVERYONE = (
     ),
     Row(
         "pii.phone", rf"(?:\+|00) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
-        Road.DIGITS, 0.4, 0.8, check="phone_possible", cue="phone", edge=Edge.DIGIT, trim=True, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
+        Road.DIGITS, 0.4, 0.8, check="phone_possible", cue="phone", edge=Edge.DIGIT, trim=True, nobody="phone", alphabet="groups", longest=96, opening=r"\+|00", laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", rf"(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}",

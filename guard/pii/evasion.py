@@ -45,13 +45,14 @@ _MARKED = bytes(
     ord("9" if code >= FIRST_NUMERAL else "-" if chr(code) in " .-" else "a") for code in range(256)
 )
 
+_BESIDE = re.compile(b"9-?9")
+
 
 def _folded(raw: bytes, kept: NDArray[np.intp] | None = None) -> Projection:
     """The projection of folded bytes, numerals kept apart."""
     if raw.isascii():
         return Projection(raw, kept)
-    marked = raw.translate(_MARKED)
-    return Projection(raw.translate(_PLAIN), kept, raw, b"99" in marked or b"9-9" in marked)
+    return Projection(raw.translate(_PLAIN), kept, raw, _BESIDE.search(raw.translate(_MARKED)) is not None)
 
 
 def _code_points(text: str) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -156,27 +157,29 @@ def first_of(row: Row) -> tuple[int, int]:
 
 
 class Spoken:
-    """Which of some cues have a word in a stretch: one look, however many cues and words there are."""
+    """Which of some cues have a word in a stretch: a look-up for each word of it, one look for others than Latin."""
 
-    __slots__ = ("_match",)
+    __slots__ = ("_latin", "_match", "_others")
 
     def __init__(self, cues: Sequence[Cue | None]) -> None:
-        self._match = gate_of(map(_words, cues)).Match
+        named = [(place, cue) for place, cue in enumerate(cues) if cue is not None]
+        words = {word for _, cue in named for word in cue.every}
+        self._latin = {word: frozenset(place for place, cue in named if word in cue.every) for word in words}
+        self._others = [frozenset({place}) for place, cue in named if cue.others is not None]
+        self._match = gate_of(
+            cue.others.pattern.replace(".", ".{1,4}") for _, cue in named if cue.others
+        ).Match
 
-    def places(self, text: bytes, original: str) -> Sequence[int]:
+    def places(self, letters: bytes, original: str) -> AbstractSet[int]:
         """The places of the cues with a word in a stretch, of which the original is given unless it is ASCII."""
-        said: list[int] | None = self._match(
-            text + b"\n" + original.encode("utf-8", "surrogatepass") if original else text
-        )
-        return said or ()
+        latin = self._latin
+        found = [latin[word] for word in letters.split() if word in latin]
+        if original:
+            hits: list[int] = self._match(original.encode("utf-8", "surrogatepass")) or []
+            found += [self._others[hit] for hit in hits]
+        if len(found) < 2:
+            return found[0] if found else _NOWHERE
+        return found[0].union(*found[1:])
 
 
-def _words(cue: Cue | None) -> str:
-    """What a projection with a Latin word of a cue contains, or an original with another; without any, nothing."""
-    if cue is None:
-        return _NEVER
-    latin = "|".join(word.decode("ascii") for word in sorted(cue.every))
-    forms = [f"(?:^|[^A-Za-z])(?i:{latin})(?:$|[^A-Za-z])"] if latin else []
-    if cue.others is not None:
-        forms.append(cue.others.pattern.replace(".", ".{1,4}"))
-    return "|".join(forms) or _NEVER
+_NOWHERE: frozenset[int] = frozenset()

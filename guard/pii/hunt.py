@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 from guard.pii.catalog_everyone import HOST
@@ -46,7 +47,7 @@ class Hunt:
         self._nobodys = bytearray()
         self._skip = skip
         self._claims: dict[str, bytearray] = {}
-        self._said: dict[int, Sequence[int]] = {}
+        self._said: dict[int, AbstractSet[int]] = {}
         self._sure = bytearray()
 
     def run(self, ready: Roads, hits: Iterable[int], regions: list[Span], mail: bool) -> None:
@@ -55,7 +56,7 @@ class Hunt:
             self.whole(ready.gated[index])
         wanted, national = self._wanted(ready, regions)
         for index, spans in sorted(wanted.items()):  # of one kind, the surer rows first
-            self._within(ready.numbers[index], spans, ready)
+            self._within(ready.numbers[index], spans)
         if mail:
             self.mail(ready.mail[0])
         if national:
@@ -108,23 +109,33 @@ class Hunt:
     def _wanted(
         self, ready: Roads, regions: list[Span]
     ) -> tuple[dict[int, list[Span]], list[tuple[Span, Asked]]]:
-        """The regions in which each number row may match, and those with national rows that may."""
+        """The regions in which each number row may match, and those with national rows that may.
+
+        A row that waits for a cue word may not where none stands that could be one for a match there.
+        """
         if not regions:
             return {}, []
-        shape, gate, known = shape_of(self.text), ready.number_gate.Match, ready.asked
+        text, shape, known = self.text, shape_of(self.text), ready.asked
         wanted: dict[int, list[Span]] = defaultdict(list)
         national = []
         for span in regions:
             low, high = span
-            hits = gate(shape[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1])
-            if hits is None:
-                continue
-            hits = tuple(hits)
-            asked = known.get(hits) or ready.ask(hits)
+            around = shape[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1]
             if high - low > _LONG:
-                asked = ready.narrowed(asked, partial(self._fits, low=low, high=high))
+                asked = ready.narrowed(around, partial(self._fits, low=low, high=high))
+            else:
+                asked = known.get(around) or ready.ask(around)
             for index in asked.numbers:
                 wanted[index].append(span)
+            for opens, rows in asked.opened:
+                if opens(text, max(0, low - BEFORE), high):
+                    for index in rows:
+                        wanted[index].append(span)
+            if asked.waiting:
+                said = self._said_at(ready, low, high)
+                for index, place in asked.waiting:
+                    if place in said:
+                        wanted[index].append(span)
             if asked.nations:
                 national.append((span, asked))
         return wanted, national
@@ -162,42 +173,33 @@ class Hunt:
             if any(self._fits(ready.nations.rows[place - ready.waiting], *span) for place in called):
                 return True
         return any(
-            self._spoken_for(ready.numbers[index], *span, ready)
-            and self._fits(ready.numbers[index].row, *span)
-            for index, spans in wanted.items()
-            for span in spans
+            self._fits(ready.numbers[index].row, *span) for index, spans in wanted.items() for span in spans
         )
 
     def _fits(self, row: Row, low: int, high: int) -> bool:
         """Whether a row may match in a region by its digits, not only by its shape."""
         return alone(row)(self.text[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1]) is not None
 
-    def _spoken_for(self, row: Ready, low: int, high: int, ready: Roads) -> bool:
-        """Whether a row needs no cue word or one stands where one for a match in a region may."""
-        return not row.waits or row.place in self._said_at(ready, low, high)
-
-    def _said_at(self, ready: Roads, low: int, high: int) -> Sequence[int]:
+    def _said_at(self, ready: Roads, low: int, high: int) -> AbstractSet[int]:
         """The places of the cues with a word where one for a match in a region may stand."""
         said = self._said.get(low)
         if said is None:
             start = max(0, low - BEFORE - CUE_REACH)
             original = "" if self.view.ascii else self.view.original(start, high)
-            said = self._said[low] = ready.spoken.places(self.text[start:high], original)
+            said = self._said[low] = ready.spoken.places(self.view.letters()[start:high], original)
         return said
 
-    def _within(self, row: Ready, spans: list[Span], ready: Roads | None = None) -> None:
+    def _within(self, row: Ready, spans: list[Span]) -> None:
         """Take the matches of a number row that begin within some stretches, where it need not wait for a cue word.
 
         This is where a text full of findings spends its time: one function, and what seldom happens elsewhere.
         """
-        text, view, waits, fixed = self.text, self.view, row.waits, row.fixed
-        search, check = row.search, row.check
-        claim, skips, reached = self._claim(row), row.nobody is not None and self._skip, 0
+        text, view, waits, fixed, yields = self.text, self.view, row.waits, row.fixed, row.yields
+        search, check, size, plain = row.search, row.check, len(self.text), PLAIN
+        claim, skips, reached, score = self._claim(row), row.nobody is not None and self._skip, 0, 0.0
         for low, high in spans:
-            if row.yields and claim.find(0, low, high) < 0:
+            if yields and claim.find(0, low, high) < 0:
                 continue  # a surer row of the kind has taken it all
-            if waits and ready is not None and not self._spoken_for(row, low, high, ready):
-                continue
             begin = low - row.before
             if begin > reached:
                 reached = begin
@@ -206,20 +208,21 @@ class Hunt:
                 if start >= high:
                     break
                 reached = start + 1
-                if waits and not score_of(view, row, start):
+                if waits and not (score := score_of(view, row, start)):
                     continue
-                if check is not None and (size := check(text[start:end])) != end - start:
-                    end = start + size
-                    if not size or (row.trim and not row.right(text, end)):
+                if check is not None and (taken := check(match[0])) != end - start:
+                    end = start + taken
+                    if not taken or (row.trim and not row.right(text, end)):
                         continue
-                if not (text[start - 1 : start] in PLAIN and text[end : end + 1] in PLAIN) and part_of_other(
-                    view, row, start, end
-                ):
+                if not (
+                    (not start or plain[text[start - 1]]) and (end == size or plain[text[end]])
+                ) and part_of_other(view, row, start, end):
                     continue
-                if row.yields and claim.find(1, start, end) >= 0:
+                if yields and claim.find(1, start, end) >= 0:
                     continue
-                score = fixed or score_of(view, row, start)
-                if not score or (row.nation and score < STRONG and self._sure.find(1, start, end) >= 0):
+                if not waits and not (score := fixed or score_of(view, row, start)):
+                    continue
+                if row.nation and score < STRONG and self._sure.find(1, start, end) >= 0:
                     continue
                 if skips and row.nobody(text[start:end]) in skips:
                     self._pass_over(start, end)

@@ -13,8 +13,8 @@ _UUID = re.compile(rb"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4
 _TOKEN_LEFT = re.compile(rb"[A-Za-z0-9]{1,64}\Z")
 _TOKEN_RIGHT = re.compile(rb"[A-Za-z0-9]{0,64}")
 _USERINFO = re.compile(rb"://[^\s/@]{0,64}\Z")
-PLAIN = frozenset([b"", b" ", b",", b":", b"\n", b"(", b")", b'"', b"\x1a"])
-"""What may stand on both sides of digits that belong to no longer token."""
+PLAIN = bytes(code in b' ,:\n()"\x1a' for code in range(256))
+"""By byte, whether it may stand on both sides of digits that belong to no longer token."""
 
 _DIGIT = re.compile(rb"[0-9]")
 _OTHER = 0x1A

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -45,8 +45,8 @@ class Ready:
 
     __slots__ = (
         "before", "check", "cue", "cued", "fixed", "group", "kind", "lead", "left", "literal", "loose", "mail",
-        "nation", "nobody", "number", "place", "right", "row", "score", "search", "shared", "signed", "special",
-        "trim", "unless", "waits", "yields",
+        "nation", "nobody", "number", "place", "right", "row", "score", "search", "shared", "signed", "special", "trim",
+        "unless", "waits", "yields",
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
@@ -119,9 +119,15 @@ class Nations:
 
 
 class Asked(NamedTuple):
-    """What the hits of the number gate in one region ask for; rows of nations by the place of their cue in `spoken`."""
+    """What the hits of the number gate in one region ask for; rows of nations by the place of their cue in `spoken`.
+
+    Of the number rows those that are searched at once, those that wait for a cue word (each with the place of its cue),
+    and those whose matches all begin with one of a few strings, by the search for these.
+    """
 
     numbers: tuple[int, ...]
+    waiting: tuple[tuple[int, int], ...]
+    opened: tuple[tuple[Callable[..., object], tuple[int, ...]], ...]
     nations: frozenset[int]
     alone: frozenset[int]
     sure: frozenset[int]
@@ -134,7 +140,8 @@ class Roads:
     """The compiled rows of one choice, by road.
 
     The number gate has the rows of numbers, then those of nations. The cues of `spoken` are those of the number rows
-    that wait for one (`waiting`, so many), then those of nations. `asked` remembers what hits ask for.
+    that wait for one (`waiting`, so many), then those of nations. `asked` remembers what the shapes of short stretches
+    ask for: digits and letters are no more to be told from a shape, and there are few.
     """
 
     def __init__(self, rows: tuple[Row, ...]) -> None:
@@ -158,7 +165,8 @@ class Roads:
             row.place = place
         self.waiting = len(waits)
         self.spoken = Spoken([*(row.cue for row in waits), *(CUES.get(row.cue) for row in self.nations.rows)])
-        self.asked: dict[tuple[int, ...], Asked] = {}
+        self.asked: dict[bytes, Asked] = {}
+        self._by_hits: dict[tuple[int, ...], Asked] = {}
 
     def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
         """The gated rows that may match in a text, and its stretches that hold digits (`regions`)."""
@@ -167,28 +175,48 @@ class Roads:
             return self.gate.words(text), []
         return self.gate.hits(text), regions(classes)
 
-    def ask(self, hits: tuple[int, ...]) -> Asked:
-        """What some hits of the number gate ask for."""
+    def ask(self, shape: bytes) -> Asked:
+        """What the shape of a short stretch asks for; it is remembered."""
+        asked = self._asked_by(tuple(self.number_gate.Match(shape) or ()))
+        if len(self.asked) >= _MOST_ASKED:
+            self.asked.clear()
+        self.asked[shape] = asked
+        return asked
+
+    def _asked_by(self, hits: tuple[int, ...]) -> Asked:
+        """What some hits of the number gate ask for: one and the same for all shapes with these."""
+        asked = self._by_hits.get(hits)
+        if asked is None:
+            if len(self._by_hits) >= _MOST_ASKED:
+                self._by_hits.clear()
+            asked = self._by_hits[hits] = self._asked(hits)
+        return asked
+
+    def _asked(self, hits: Collection[int]) -> Asked:
         first = len(self.numbers)
+        rows = [(index, self.numbers[index]) for index in hits if index < first]
         nations = frozenset(index - first for index in hits if index >= first)
-        asked = Asked(
-            tuple(index for index in hits if index < first),
+        opened = sorted({row.row.opening for _, row in rows if row.row.opening})
+        return Asked(
+            tuple(index for index, row in rows if not row.waits and not row.row.opening),
+            tuple((index, row.place) for index, row in rows if row.waits),
+            tuple(
+                (
+                    re.compile(opening.encode("ascii")).search,
+                    tuple(index for index, row in rows if row.row.opening == opening and not row.waits),
+                )
+                for opening in opened
+            ),
             *(
                 frozenset(self.waiting + index for index in rows)
                 for rows in (nations, nations & self.nations.alone, nations & self.nations.sure)
             ),
         )
-        if len(self.asked) >= _MOST_ASKED:
-            self.asked.clear()
-        self.asked[hits] = asked
-        return asked
 
-    def narrowed(self, asked: Asked, fits: Callable[[Row], bool]) -> Asked:
-        """What of that some rows are to be asked for that pass a test."""
-        rows = self.nations.rows
-        nations = frozenset(place for place in asked.nations if fits(rows[place - self.waiting]))
-        numbers = tuple(index for index in asked.numbers if fits(self.numbers[index].row))
-        return Asked(numbers, nations, asked.alone & nations, asked.sure & nations)
+    def narrowed(self, shape: bytes, fits: Callable[[Row], bool]) -> Asked:
+        """What the shape of a stretch asks for, of the rows that pass a test."""
+        rows = [*(row.row for row in self.numbers), *self.nations.rows]
+        return self._asked([index for index in self.number_gate.Match(shape) or () if fits(rows[index])])
 
 
 def _groups(rows: list[Row]) -> list[list[tuple[int, str]]]:

@@ -96,8 +96,7 @@ def _lists(text: str) -> Iterator[Cell]:
 
 def _tables(text: str) -> Iterator[Cell]:
     """The cells of tables in columns whose heading has a cue word: rows of as many cells as the row of headings."""
-    delimiters = [delimiter for delimiter in _DELIMITERS if delimiter in text]
-    if "\n" not in text or not delimiters:
+    if "\n" not in text or not (delimiters := [delimiter for delimiter in _DELIMITERS if delimiter in text]):
         return
     lines = text.splitlines(keepends=True)
     table: _Table | None = None

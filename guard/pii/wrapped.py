@@ -46,6 +46,8 @@ class Wrapped:
 
 def wrapped(text: str) -> Iterator[Wrapped]:
     """Each block of lines of one length, the last shorter or padded, that unpacks to text."""
+    if "\n" not in text:
+        return
     reached = 0
     for match in _BREAK.finditer(text):
         if match.start() >= reached:

@@ -80,6 +80,18 @@ def test_every_row_names_what_exists() -> None:
     assert {"pii.url", "pii.uuid", "pii.date"} <= ON_REQUEST
 
 
+def test_what_a_row_opens_with_begins_all_its_matches() -> None:
+    """What is not searched without its opening must not begin otherwise."""
+    opened = [row for row in ROWS if row.opening]
+    assert opened
+    for row in opened:
+        assert row.road is Road.DIGITS
+        head = f"(?:{row.opening})"
+        assert row.core.startswith(head)
+        assert not re.match(r"[?*+{|]", row.core[len(head) :]), row.kind
+        assert "|" not in re.sub(r"\((?:[^()\[\]]|\[[^\]]*\]|\((?:[^()]|\([^()]*\))*\))*\)", "", row.core), row.kind
+
+
 def test_every_check_names_its_standard() -> None:
     """A check without a source is a guess: its docstring says which rule it applies."""
     assert all(check.__doc__ for check in CHECKS.values())

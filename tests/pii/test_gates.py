@@ -9,13 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.pii.catalog import ROWS
-from guard.pii.gates import Gate, alone, gate_of, gate_pattern, shape_of, shape_pattern
+from guard.pii.cues import CUES
+from guard.pii.evasion import project
+from guard.pii.gates import Gate, Spoken, alone, gate_of, gate_pattern, shape_of, shape_pattern
 from guard.pii.roads import roads
 from guard.pii.rows import Road
+from guard.pii.scan import Scanner
+from guard.pii.view import View
 from tests.pii.conftest import GLUE, values
 
 NUMBERS = [row for row in ROWS if row.road in (Road.DIGITS, Road.NATION)]
 SAMPLES = [value.encode("ascii") for value in values() if value.isascii()]
+
+SPOKEN = Spoken(list(CUES.values()))
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +48,34 @@ def test_digits_and_letters_make_no_difference_to_a_shape() -> None:
     assert shape_pattern(r"[13][0-8]{2}(?:AB|\x1a)\.?") == r"[\x39][\x39]{2}(?:[\x61][\x61]|\x1a)\.?"
     assert shape_of(b"AB-12 x@y.z \x1a") == shape_of(b"cd-90 q@r.s \x1a") == b"aa-99 a@a.a \x1a"
     assert shape_pattern(r"(?i:[b-d]{2,3})\b[^A-Za-z0-9]$") == r"(?i:[\x61]{2,3})\b[^A-Za-z0-9]$"
+
+
+def test_what_is_remembered_of_a_text_is_shapes_alone() -> None:
+    """The stretches around numbers are known again by their shape: no digit and no letter of a text is kept."""
+    scanner = Scanner(skip=())
+    ready = roads(scanner.rows)
+    ready.asked.clear()
+    for sample in SAMPLES[::8]:
+        scanner.scan(f"call {sample.decode()} or {sample.decode()}")
+    assert len(ready.asked) > 50
+    kept = b"".join(ready.asked)
+    assert kept == shape_of(kept)
+    size = len(ready.asked)
+    scanner.scan("7" * 5000 + " " + "1-" * 300)
+    assert len(ready.asked) == size
+
+
+@given(
+    st.lists(st.sampled_from([*GLUE, "SSN", "bank", "身份证", "卡号", "xpan", "Tel.", "карта"]), max_size=10)
+)
+def test_a_cue_is_said_where_it_stands_in_a_window(pieces: list[str]) -> None:
+    """No row waits in vain: whatever cue stands before a place is among those said in the stretch up to it."""
+    text = "".join(pieces) + "7"
+    projection = project(text)
+    view = View(text, projection, 0, projection.text)
+    place = len(projection.text) - 1
+    said = SPOKEN.places(view.letters()[:place], "" if view.ascii else view.original(0, place + 1))
+    assert {at for at, cue in enumerate(CUES.values()) if cue.stands_in(view.window(place))} <= set(said)
 
 
 @given(st.lists(st.sampled_from([*SAMPLES, *(glue.encode("ascii", "replace") for glue in GLUE)]), max_size=8))

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from guard.cli.language import told
 from guard.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -75,13 +76,13 @@ def explain(loaded: Loaded, request: Asked) -> dict[str, Any]:
 
 def lines(said: dict[str, Any]) -> list[str]:
     """The same for people."""
-    rows = [f"{row['origin']}  {row['policy']}: {row['why']}" for row in said["attach"]]
+    rows = [f"{row['origin']}  {row['policy']}: {told(row['why'])}" for row in said["attach"]]
     changed = [
         f"  {d['key']}: {d['before']} → {d['after']}  ({d['origins'][1]})" for d in said["differences"]
     ]
     return [
-        f"{said['policy']} decides, sha256 {said['sha256'][:16]}…",
-        *(rows or ["nothing is attached"]),
+        told(f"{said['policy']} decides, sha256 {said['sha256'][:16]}…"),
+        *(rows or [told("nothing is attached")]),
         *said["exceptions"],
-        *(["tighter than the policy alone:", *changed] if changed else []),
+        *([told("tighter than the policy alone:"), *changed] if changed else []),
     ]

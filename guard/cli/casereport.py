@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guard.cli.language import told
 from guard.cli.tables import cell, console, write_json
 from guard.errors import PolicyError, SetupError
 from guard.policy.cases import Placed, beside
@@ -57,12 +58,12 @@ def show(loaded: Loaded, outcomes: Sequence[Outcome]) -> None:
         mark = Text("✗ ", style="red") if outcome.problems else Text("✓ ", style="green")
         out.print(mark + Text(cell(outcome.name)), Text(outcome.placed.origin, style="dim"), soft_wrap=True)
         for problem in outcome.problems:
-            out.print(Text(f"    {cell(problem)}", style="red"), soft_wrap=True)
+            out.print(Text(f"    {told(cell(problem))}", style="red"), soft_wrap=True)
     failed = sum(bool(outcome.problems) for outcome in outcomes)
     if failed:
-        out.print(Text(f"{failed} of {len(outcomes)} failed", "red"))
+        out.print(Text(told(f"{failed} of {len(outcomes)} failed"), "red"))
     else:
-        out.print(Text(f"{len(outcomes)} passed", "green"))
+        out.print(Text(told(f"{len(outcomes)} passed"), "green"))
     _show_coverage(out, loaded, outcomes)
 
 
@@ -71,15 +72,13 @@ def _show_coverage(out: Console, loaded: Loaded, outcomes: Sequence[Outcome]) ->
 
     every, idle = _rules(loaded, outcomes)
     own = [rule for rule in every if rule in idle and rule[2].startswith(f"{loaded.files[-1].name}:")]
-    out.print(Text(f"{len(every) - len(idle)} of {len(every)} rules decided a case"))
+    out.print(Text(told(f"{len(every) - len(idle)} of {len(every)} rules decided a case")))
     for stage, pattern, origin in own:
-        out.print(
-            Text(f"  no case for {stage}.rules.{cell(pattern)}"), Text(origin, style="dim"), soft_wrap=True
-        )
+        missed = told(f"no case for {stage}.rules.{cell(pattern)}")
+        out.print(Text(f"  {missed}"), Text(origin, style="dim"), soft_wrap=True)
     if len(idle) > len(own):
-        out.print(
-            Text(f"  inherited or built in, without a case: {len(idle) - len(own)} (--json lists them)")
-        )
+        others = told(f"inherited or built in, without a case: {len(idle) - len(own)} (--json lists them)")
+        out.print(Text(f"  {others}"))
 
 
 def _rules(loaded: Loaded, outcomes: Sequence[Outcome]) -> tuple[list[Rule], list[Rule]]:

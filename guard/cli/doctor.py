@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from guard.cli.language import told
 from guard.errors import GuardError, Unavailable
 from guard.quota import Quota, answers_a_minute, streamed_load
 
@@ -253,9 +254,11 @@ def _resident(found: Destination) -> str:
         "declared": "by the policy",
         "named": "named; where it is, nobody says",
     }
-    how = "is admitted" if admission.allowed else "is admitted by request (its model or deployment decides)"
     where = "+".join(admission.place.processing) if admission.place else ""
-    return f"{found.url} {how}: {' '.join(filter(None, (where, known.get(admission.source, ''))))}"
+    why = " ".join(filter(None, (where, known.get(admission.source, ""))))
+    if admission.allowed:
+        return f"{found.url} is admitted: {why}"
+    return f"{found.url} is admitted by request (its model or deployment decides): {why}"
 
 
 def _places(checks: list[Check]) -> list[Check]:
@@ -342,7 +345,8 @@ def _print(checks: list[Check]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for check in checks:
-        table.add_row(Text(check.state, style=_STYLES[check.state]), Text(check.name), Text(cell(check.what)))
+        state = Text(told(check.state), style=_STYLES[check.state])
+        table.add_row(state, Text(told(check.name)), Text(told(cell(check.what))))
     console().print(table)
     _print_places(checks)
 
@@ -354,15 +358,17 @@ def _print_places(checks: list[Check]) -> None:
 
     from guard.cli.tables import cell, console
 
-    table = Table(title="Destinations", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=told("Destinations"), title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
     for heading in ("for", "host", "processing", "storage", "verdict"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(told(heading), overflow="fold")
     for check in _places(checks):
         facts = check.facts
-        row = (check.name, facts["host"], facts["processing"], facts["storage"])
+        row = (told(check.name), facts["host"], told(facts["processing"]), told(facts["storage"]))
         table.add_row(
             *(Text(cell(str(value))) for value in row),
-            Text(cell(facts["verdict"]), style=_STYLES[check.state]),
+            Text(told(cell(facts["verdict"])), style=_STYLES[check.state]),
         )
     console().print()
     console().print(table)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from guard.cli.language import told
 from guard.cli.tables import console
 from guard.errors import SetupError
 
@@ -35,6 +36,12 @@ _MOUNTS = {
         "OPENAI_BASE_URL=http://127.0.0.1:8080/v1 python your_program.py",
     ),
 }
+
+_NEXT = (
+    (f"guard policy test {_POLICY}", "what it does, shown by its cases"),
+    ("guard doctor", "whether everything is there and may be reached"),
+    ("guard audit query --list", "what the trace can be asked"),
+)
 
 
 def init(
@@ -74,8 +81,8 @@ def init(
 
 
 def _choices(question: str, choices: Mapping[str, tuple[str, str]]) -> str:
-    told = "".join(f"\n  {word}: {about}" for word, (_, about) in choices.items())
-    return f"{question}{told}\n  your choice"
+    listed = "".join(f"\n  {word}: {told(about)}" for word, (_, about) in choices.items())
+    return f"{told(question)}{listed}\n  {told('your choice')}"
 
 
 def _answer(question: str, given: str, default: str, yes: bool) -> str:
@@ -85,7 +92,7 @@ def _answer(question: str, given: str, default: str, yes: bool) -> str:
         raise SetupError(
             "guard init asks three questions: answer them with --where, --people and --mount, or --yes"
         )
-    return str(typer.prompt(question, default=default))
+    return str(typer.prompt(told(question), default=default))
 
 
 def _one_of(choices: Mapping[str, object], word: str, option: str) -> str:
@@ -125,31 +132,29 @@ def _policy(folder: Path, pack: tuple[str, str], places: tuple[str, ...]) -> str
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name).strip("-._")[:64] or "policy"
     base, about = pack
     action = {"default": "redact", "strict": "block", "observe": "allow"}[base]
-    where = (
-        f"\negress:\n  jurisdictions: [{', '.join(places)}]     # all places of a destination must be inside\n"
-        if places
-        else ""
-    )
+    inside = told("all places of a destination must be inside")
+    where = f"\negress:\n  jurisdictions: [{', '.join(places)}]     # {inside}\n" if places else ""
     return f"""\
 # yaml-language-server: $schema={_SCHEMA}
-# What this application may send to a model, and what may come back. `guard policy check {_POLICY}` after each change.
+# {told("What this application may send to a model, and what may come back.")}
+# {told("After each change:")} guard policy check {_POLICY}
 policy: {name}
 version: "1"
-extends: [{base}]        # {about}
-owner: ""                # who answers for it, for the officer and the auditor
+extends: [{base}]        # {told(about)}
+owner: ""                # {told("who answers for it, for the officer and the auditor")}
 
-# Rules are `kind pattern: action`; the most specific pattern wins; allow < flag < redact < block.
-# `guard policy show {_POLICY} --why` prints what is in force, and where each line comes from.
+# {told("Rules are `kind pattern: action`; the most specific pattern wins; allow < flag < redact < block.")}
+# {told("What is in force, and where each line comes from:")} guard policy show {_POLICY} --why
 input:
   rules:
-    secret.*: block      # a pasted key is refused, so that its owner learns of it
+    secret.*: block      # {told("a pasted key is refused, so that its owner learns of it")}
 {where}
-# What must come out: `guard policy test {_POLICY}` runs these. Add your own before you change a rule.
+# {told("What must come out. Add your own cases before you change a rule:")} guard policy test {_POLICY}
 tests:
-- name: an address
+- name: {told("an address")}
   input: "Write to jo.weber@kontor-nord.org please."
   expect: {{action: {action}, kinds: [pii.email]}}
-- name: a pasted key
+- name: {told("a pasted key")}
   input: "key AKIAQ3EGRZ7WT5LNVHYB"
   expect: {{action: {"allow" if base == "observe" else "block"}, kinds: [secret.aws_key]}}
 """
@@ -157,11 +162,11 @@ tests:
 
 def _environment() -> str:
     return f"""\
-# Read by guard in the folder where the program starts; keep it out of version control.
+# {told("Read by guard in the folder where the program starts; keep it out of version control.")}
 GUARD_POLICY={_POLICY}
-# The gateway's key at the provider; else OPENAI_API_KEY.
+# {told("The gateway's key at the provider; else OPENAI_API_KEY.")}
 # GUARD_UPSTREAM_KEY=
-# Where traces are written, and where the keys live (made at the first start).
+# {told("Where traces are written, and where the keys live (made at the first start).")}
 # GUARD_EXPORTS=guard-exports
 # GUARD_HOME=~/.guard
 """
@@ -171,13 +176,13 @@ def _tell(folder: Path, lines: tuple[str, str]) -> None:
     from rich.text import Text
 
     out = console()
-    out.print(Text(f"wrote {folder / _POLICY} and {_SCHEMA} (for editors)"))
+    out.print(Text(told(f"wrote {folder / _POLICY} and {_SCHEMA} (for editors)")))
     env = folder / _ENV
     if "GUARD_POLICY" not in env.read_text("utf-8", "replace"):
-        out.print(Text(f"{env} was left as it is; add: GUARD_POLICY={_POLICY}"))
-    out.print(Text("\nadd to your program:" if "import" in lines[0] else "\nrun:", "bold"))
+        out.print(Text(told(f"{env} was left as it is; add: GUARD_POLICY={_POLICY}")))
+    out.print(Text("\n" + told("add to your program:" if "import" in lines[0] else "run:"), "bold"))
     for line in lines:
         out.print(Text(line), soft_wrap=True)
-    out.print(Text("\nthen:", "bold"))
-    out.print(Text(f"guard policy test {_POLICY}    # what it does, shown by its cases"))
-    out.print(Text("guard audit query --list       # what the trace can be asked"))
+    out.print(Text("\n" + told("then:"), "bold"))
+    for verb, about in _NEXT:
+        out.print(Text(f"{verb:<30} # {told(about)}"))

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from guard import __version__
+from guard.cli.language import HELP, problems, spoken, told
 from guard.errors import BadRequest, GuardError, PolicyError, Refused
 
 app = typer.Typer(
@@ -17,7 +18,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP},
 )
 
 
@@ -71,28 +72,36 @@ def _verbs() -> None:
     app.add_typer(migrate.app, name="migrate")
 
 
+def _line(failure: GuardError) -> str:
+    """An error in one line. What is wrong with the language itself is said in English."""
+    try:
+        return told(f"guard: {failure}")
+    except GuardError:
+        return f"guard: {failure}"
+
+
 def run() -> int:
     """Run the command line and return its exit code; an error of guard is one clear line."""
     _verbs()
     try:
-        result = app(standalone_mode=False)
+        result = spoken(typer.main.get_command(app))(standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.Exit as stop:
         return int(stop.exit_code)
     except typer.Abort:
-        print("stopped", file=sys.stderr)
+        print(told("stopped"), file=sys.stderr)
         return 130
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        print(told("stopped"), file=sys.stderr)
         return 130
     except PolicyError as failure:
-        print(str(failure), file=sys.stderr)
+        print(problems(failure), file=sys.stderr)
         return 2
     except (Refused, BadRequest) as failure:
         print(f"guard: {failure.code}: {failure.message}", file=sys.stderr)
         return 1
     except GuardError as failure:
-        print(f"guard: {failure}", file=sys.stderr)
+        print(_line(failure), file=sys.stderr)
         return 2
     except Exception as failure:
         if hasattr(failure, "exit_code") and hasattr(failure, "show"):

@@ -14,6 +14,8 @@ import typer
 
 from guard.cli.backtest import backtest
 from guard.cli.calibrate import calibrate
+from guard.cli.language import problems as problem_lines
+from guard.cli.language import told
 from guard.cli.tables import cell, console
 from guard.errors import PolicyError
 
@@ -59,7 +61,7 @@ def check(source: Source = "default", as_json: AsJson = False) -> None:
     if as_json:
         names = {"policy": policy.policy, "version": policy.version, "sha256": policy.sha256}
         return _print_json({"ok": True, **names, "problems": [], "loosenings": loosened, "warnings": noted})
-    typer.echo(f"{policy.policy} {policy.version} loads, sha256 {policy.sha256[:16]}…")
+    typer.echo(told(f"{policy.policy} {policy.version} loads, sha256 {policy.sha256[:16]}…"))
     for title, lines in (("Looser than what it extends", loosened), ("Worth a look", noted)):
         _print_list(title, lines)
 
@@ -182,16 +184,16 @@ def _show_differences(found: Sequence[Difference]) -> None:
 
     out = console()
     if not found:
-        out.print("no difference")
+        out.print(told("no difference"))
         return
     for difference in found:
         out.print(Text(cell(difference.key), style="bold"), end="  ")
-        out.print(Text(difference.trend, style=_TRENDS[difference.trend]))
+        out.print(Text(told(difference.trend), style=_TRENDS[difference.trend]))
         texts = (difference.before, difference.after)
         for mark, text, origin in zip("-+", texts, difference.origins, strict=True):
             out.print(Text(f"  {mark} {cell(text)}"), Text(origin, style="dim"), soft_wrap=True)
     counts = Counter(difference.trend for difference in found)
-    out.print(Text(", ".join(f"{count} {trend}" for trend, count in counts.items())))
+    out.print(Text(", ".join(told(f"{count} {trend}") for trend, count in counts.items())))
 
 
 _TRENDS = {"tighter": "green", "looser": "red", "other": "yellow"}
@@ -210,7 +212,7 @@ def _fail(error: PolicyError, as_json: bool) -> Any:
     if as_json:
         _print_json({"ok": False, "problems": [_parts(problem) for problem in error.problems]})
     else:
-        typer.echo("\n".join(error.problems), err=True)
+        typer.echo(problem_lines(error), err=True)
     raise typer.Exit(2)
 
 
@@ -222,9 +224,9 @@ def _parts(problem: str) -> dict[str, Any]:
 
 def _print_list(title: str, lines: list[str]) -> None:
     if lines:
-        typer.echo(f"\n{title}:")
+        typer.echo(f"\n{told(title)}:")
     for line in lines:
-        typer.echo(f"  {line}")
+        typer.echo(f"  {told(line)}")
 
 
 def _print_json(data: Any) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from guard.cli.language import told
 from guard.errors import SetupError
 
 if TYPE_CHECKING:
@@ -64,12 +65,12 @@ def serve(
     gateway.check(host)
     asyncio.run(gateway.start())
     _check_port(host, port)
-    told = gateway.guard.policy
-    typer.echo(
-        f"guard: policy {told.policy} {told.version} ({told.sha256[:12]}) → {gateway.upstream};"
-        f" listening on {'https' if tls else 'http'}://{host}:{port}/v1",
-        err=True,
+    held = gateway.guard.policy
+    line = (
+        f"guard: policy {held.policy} {held.version} ({held.sha256[:12]}) → {gateway.upstream};"
+        f" listening on {'https' if tls else 'http'}://{host}:{port}/v1"
     )
+    typer.echo(told(line), err=True)
     _run(gateway, workers, _options(host, port) | tls)
 
 

@@ -1,0 +1,114 @@
+"""The language of the command line: English, or Chinese with GUARD_LANG=zh. What machines read is the same in both."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from guard.errors import PolicyError, SetupError
+
+LANGUAGES = ("en", "zh")
+
+HELP = ["-h", "--help"]
+"""The options that print a page of help."""
+
+_TABLE = Path(__file__).resolve().parent.parent / "data" / "chinese.json"
+_FIELD = re.compile(r"\{(\w+)\}")
+_TOLD = ("hint", "why")
+"""Fields that are sentences themselves."""
+
+
+def language() -> str:
+    """`en` or `zh`, by GUARD_LANG; raises SetupError for any other word."""
+    word = os.environ.get("GUARD_LANG", "").strip() or "en"
+    if word not in LANGUAGES:
+        raise SetupError(f"GUARD_LANG is {word[:20]!r}: write en or zh")
+    return word
+
+
+def told(text: str) -> str:
+    """A sentence in the language of the command line; one that the table does not have stays English."""
+    return text if language() == "en" else _chinese(text)
+
+
+def problems(error: PolicyError) -> str:
+    """The problems of a policy, one a line: file, line and key as they are, what is wrong in the language."""
+    return "\n".join(map(_problem, error.problems))
+
+
+def _problem(problem: str) -> str:
+    message = getattr(problem, "message", "")
+    return problem.removesuffix(message) + told(message) if message else told(problem)
+
+
+@cache
+def table() -> dict[str, str]:
+    """The sentences: English to Chinese, both with the same {fields}."""
+    found: dict[str, str] = json.loads(_TABLE.read_text("utf-8"))
+    return found
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    """The sentences with fields, those with the most words of their own first."""
+    rows = [row for row in table().items() if _FIELD.search(row[0])]
+    rows.sort(key=lambda row: -len(_FIELD.sub("", row[0])))
+    return [(_pattern(english), chinese) for english, chinese in rows]
+
+
+def _pattern(english: str) -> re.Pattern[str]:
+    parts = _FIELD.split(english)
+    texts = (f"(?P<{part}>.*?)" if n % 2 else re.escape(part) for n, part in enumerate(parts))
+    return re.compile("".join(texts), re.DOTALL)
+
+
+def _chinese(text: str) -> str:
+    if text in table():
+        return table()[text]
+    for pattern, chinese in _patterns():
+        if found := pattern.fullmatch(text):
+            values = {k: _chinese(v) if k.startswith(_TOLD) else v for k, v in found.groupdict().items()}
+            return _filled(chinese, values)
+    return text
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    return _FIELD.sub(lambda field: values[field[1]], text)
+
+
+def spoken(command: Any) -> Any:
+    """A command with all below it, whose help is in the language."""
+    if language() == "en":
+        return command
+    _titles()
+    _speak(command)
+    return command
+
+
+def _speak(command: Any) -> None:
+    import click
+
+    options = (*command.params, command.get_help_option(click.Context(command, help_option_names=HELP)))
+    for each in (command, *filter(None, options)):
+        for word in ("help", "short_help", "epilog"):
+            if text := getattr(each, word, None):
+                setattr(each, word, _paragraphs(text))
+    for below in getattr(command, "commands", {}).values():
+        _speak(below)
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(told(" ".join(part.split())) for part in text.split("\n\n"))
+
+
+def _titles() -> None:
+    """The headings of the pages of help."""
+    from typer import rich_utils
+
+    for name in ("ARGUMENTS", "OPTIONS", "COMMANDS", "ERRORS"):
+        name += "_PANEL_TITLE"
+        setattr(rich_utils, name, told(getattr(rich_utils, name)))

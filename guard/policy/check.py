@@ -10,6 +10,7 @@ from guard.policy.decide import judges, rule_for, wanted
 from guard.policy.fields import Node
 from guard.policy.model import Policy
 from guard.policy.names import ENGINE_KINDS, PRESIDIO_RECOGNIZERS, countries
+from guard.policy.providers import owner_of
 from guard.policy.resolve import Loaded
 from guard.types import Action, Stage
 
@@ -28,6 +29,7 @@ def warnings(loaded: Loaded, today: datetime.date) -> list[str]:
         *_idle(policy),
         *_idle_traffic(policy),
         *_idle_alerts(policy),
+        *_judged_where_it_fails(policy),
         *_dates(policy, today),
         *_excepted(policy, today),
     ]
@@ -127,6 +129,19 @@ def _idle_traffic(policy: Policy) -> Iterator[str]:
         yield "traffic.budget.unknown_usd: without a limit nothing is counted: write usd_per_day or usd_per_month"
     if budget.then.use and budget.usd_per_month is None and budget.tenant_usd_per_month is None:
         yield "traffic.budget.then: no limit stops the cheaper model: write usd_per_month to have one"
+
+
+def _judged_where_it_fails(policy: Policy) -> Iterator[str]:
+    """Fallbacks at other providers for the outage of an upstream that is the judge's, too."""
+    if policy.moderation.url or policy.moderation.by != "openai" or not judges(policy):
+        return
+    for model, others in policy.traffic.fallbacks.items():
+        elsewhere = [other for other in others if owner_of(policy.providers, other) is not None]
+        if elsewhere and owner_of(policy.providers, model) is None:
+            yield (
+                f"traffic.fallbacks.{model}: {elsewhere[0]} answers when the upstream is out, and the judge is asked there,"
+                " too: its answers are refused until it is back; set moderation.url, or GUARD_MODERATION_URL"
+            )
 
 
 def _idle_alerts(policy: Policy) -> Iterator[str]:

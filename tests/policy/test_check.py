@@ -15,7 +15,16 @@ from guard.policy.load import load, pack_names
 TODAY = datetime.date(2026, 12, 1)
 JUDGED = "output: {rules: {moderation.*: block}}"
 
+ELSEWHERE = (
+    "providers: {near: {url: 'https://near.example/v1'}}\n"
+    "traffic: {fallbacks: {gpt-5.6-terra: [gpt-5.6-terra, near/m]}}"
+)
+
 WARNED = [
+    (
+        f"{JUDGED}\n{ELSEWHERE}",
+        "traffic.fallbacks.gpt-5.6-terra: near/m answers when the upstream is out, and the judge is asked there",
+    ),
     ("mode: observe", "mode: observe: nothing is changed or refused"),
     ("egress: {mode: observe}", "egress.mode: observe: destinations outside"),
     (
@@ -86,6 +95,8 @@ def test_a_doubtful_choice_is_named(write: Callable[[str, str], Path], text: str
 
 
 QUIET = [
+    ELSEWHERE,
+    f"{JUDGED}\n{ELSEWHERE}\nmoderation: {{url: 'https://judge.example'}}",
     "input: {rules: {guard.*: block}}",
     f"{JUDGED}\negress: {{jurisdictions: [EEA, CH]}}",
     f"{JUDGED}\negress: {{jurisdictions: [EEA, CH, GB]}}",

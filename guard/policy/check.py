@@ -139,8 +139,8 @@ def _judged_where_it_fails(policy: Policy) -> Iterator[str]:
         elsewhere = [other for other in others if owner_of(policy.providers, other) is not None]
         if elsewhere and owner_of(policy.providers, model) is None:
             yield (
-                f"traffic.fallbacks.{model}: {elsewhere[0]} answers when the upstream is out, and the judge is asked there,"
-                " too: its answers are refused until it is back; set moderation.url, or GUARD_MODERATION_URL"
+                f"traffic.fallbacks.{model}: {elsewhere[0]} answers when the upstream is out, and the judge is asked"
+                " there, too: its answers are refused until it is back; set moderation.url, or GUARD_MODERATION_URL"
             )
 
 

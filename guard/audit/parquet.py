@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -201,6 +202,28 @@ def over(folder: Path, generations: Sequence[Generation], *, lines: bool) -> Ite
         "CREATE OR REPLACE VIEW calls AS SELECT * FROM stored_calls WHERE purpose <> 'model' OR trace_id NOT IN"
         " (SELECT trace_id FROM read_spans WHERE trace_id IS NOT NULL) UNION ALL SELECT * FROM joined_calls"
     )
+
+
+_OVER_LINES = frozenset(
+    "read_spans all_spans finding_lines finding_spans read_findings all_findings call_spans joined_calls calls".split()
+)
+_VIEW = re.compile(r"CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?(\w+)")
+
+
+def all_views(folder: Path, generations: Sequence[Generation], *, lines: bool) -> Iterator[str]:
+    """SQL of the views over Parquet, and over lines where there are any that it does not cover.
+
+    Where there are none, the views over lines are left out: binding them takes longer than most answers.
+    """
+    if lines or not all(parts(folder, generations, table) for table in ("spans", "findings", "calls")):
+        yield views()
+        yield from over(folder, generations, lines=lines) if generations else ()
+        return
+    yield from over(folder, generations, lines=False)
+    for statement in re.split(r"^(?=CREATE )", views(), flags=re.MULTILINE)[1:]:
+        found = _VIEW.match(statement)
+        if found is None or found[1] not in _OVER_LINES:
+            yield statement
 
 
 def joined_with(earlier: str) -> Iterator[str]:

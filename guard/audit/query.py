@@ -56,8 +56,7 @@ def connect(folder: Path, out: Path | None = None, only: Sequence[str] = ()) -> 
     connection.execute(f"CREATE VIEW lines AS {lines_of(paths, only)}")
     erasures = sorted(path.resolve() for path in folder.glob("*-erasure-*.jsonl"))
     connection.execute(f"CREATE VIEW erasure_lines AS {lines_of(erasures)}")
-    connection.execute(parquet.views())
-    for statement in parquet.over(folder, stored, lines=bool(paths)) if stored else ():
+    for statement in parquet.all_views(folder, stored, lines=bool(paths)):
         connection.execute(statement)
     _confine(connection, [*paths, *erasures, *parquet.parts(folder, stored), *filter(None, [out])])
     return connection

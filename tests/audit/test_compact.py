@@ -292,3 +292,20 @@ def test_clock_jumps(
     assert answers(folder) == lines
     assert lines["gaps"] == []
     assert run(folder, "SELECT count(*), count(DISTINCT seq), max(seq) FROM spans").rows == [(12, 12, 12)]
+
+
+def test_views_over_lines_are_bound_only_where_there_are_lines(installation: Any, folder: Path) -> None:
+    """Binding them takes longer than most answers from Parquet, so that a whole folder of it does without."""
+    traffic(installation)
+    installation.seal()
+    compact(folder)
+    with closing(connect(folder)) as connection:
+        told = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
+        assert {"spans", "calls", "findings"} <= (
+            made := {row[0] for row in connection.execute(told).fetchall()}
+        )
+        assert not made & {"read_spans", "read_findings", "joined_calls"}
+    traffic(installation)
+    installation.seal()
+    with closing(connect(folder)) as connection:
+        assert connection.execute("SELECT count(*) > 0 FROM read_spans").fetchall() == [(True,)]

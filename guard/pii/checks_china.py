@@ -22,14 +22,16 @@ CN_REGIONS = frozenset(
 )
 """First two digits of a region code (GB/T 2260; 81 to 83: residence permits of HK, Macau, Taiwan)."""
 
-_CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CN_CHECK = b"10X98765432"
+
+
+_CN_LANDS = frozenset(b"%d" % land for land in CN_REGIONS)
 
 
 def _cn_parts(view: bytes) -> bytes:
     """The 18 characters of a resident id whose region and birth date can be, else nothing."""
     number = compact(view)
-    if len(number) != 18 or int(number[:2]) not in CN_REGIONS:
+    if len(number) != 18 or number[:2] not in _CN_LANDS or not number[:17].isdigit():
         return b""
     return number if is_date(int(number[6:10]), int(number[10:12]), int(number[12:14])) else b""
 
@@ -39,7 +41,8 @@ def cn_resident_id(view: bytes) -> int:
     number = _cn_parts(view)
     if not number:
         return 0
-    return len(view) if _CN_CHECK[weighted(digits_of(number[:17]), _CN_WEIGHTS) % 11] == number[17] else 0
+    # The weights are 2, 4, 8 … from the right, MOD 11, where 13 is 2: so the sum is a number read in base 13.
+    return len(view) if _CN_CHECK[int(number[:17], 13) * 2 % 11] == number[17] else 0
 
 
 def cn_resident_id_shape(view: bytes) -> int:

@@ -67,17 +67,19 @@ def country_code(number: bytes) -> int:
 
 
 @cache
-def _in_use(code: bytes) -> tuple[Callable[[bytes], object], ...]:
-    """What tells the national numbers of a calling code that some operator has, region by region."""
-    return tuple(national(region, int(code)).fullmatch for region in _regions()[int(code)])
+def _in_use(code: bytes) -> Callable[[bytes], object]:
+    """What tells the national numbers of a calling code that some operator has, in whichever of its regions."""
+    ranges = "|".join(national(region, int(code)).pattern.decode("ascii") for region in _regions()[int(code)])
+    return re.compile(ranges.encode("ascii")).fullmatch
 
 
 def valid(number: bytes) -> bool:
     """Whether an international number (digits only) is in a range that some operator has."""
     size = country_code(number)
-    rest = number[size:]
-    in_use = _in_use(number[:size]) if size else ()
-    return any(fits(rest) or (rest[:1] == b"0" and fits(rest[1:])) for fits in in_use)
+    if not size:
+        return False
+    rest, fits = number[size:], _in_use(number[:size])
+    return bool(fits(rest) or (rest[:1] == b"0" and fits(rest[1:])))
 
 
 def possible(number: bytes) -> bool:

@@ -89,7 +89,9 @@ def test_what_a_row_opens_with_begins_all_its_matches() -> None:
         head = f"(?:{row.opening})"
         assert row.core.startswith(head)
         assert not re.match(r"[?*+{|]", row.core[len(head) :]), row.kind
-        assert "|" not in re.sub(r"\((?:[^()\[\]]|\[[^\]]*\]|\((?:[^()]|\([^()]*\))*\))*\)", "", row.core), row.kind
+        assert "|" not in re.sub(r"\((?:[^()\[\]]|\[[^\]]*\]|\((?:[^()]|\([^()]*\))*\))*\)", "", row.core), (
+            row.kind
+        )
 
 
 def test_every_check_names_its_standard() -> None:

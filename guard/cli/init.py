@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +25,8 @@ _PEOPLE = {
 _MOUNTS = {
     "app": (
         "from guard import install",
-        "install(app, policy='guard.yaml')   # the app's edge, and every OpenAI client made afterwards",
+        "# the app's edge, and every OpenAI client made afterwards",
+        "install(app, policy='guard.yaml')",
     ),
     "client": (
         "from guard import guarded_client",
@@ -172,7 +173,7 @@ GUARD_POLICY={_POLICY}
 """
 
 
-def _tell(folder: Path, lines: tuple[str, str]) -> None:
+def _tell(folder: Path, lines: Sequence[str]) -> None:
     from rich.text import Text
 
     out = console()
@@ -182,7 +183,7 @@ def _tell(folder: Path, lines: tuple[str, str]) -> None:
         out.print(Text(told(f"{env} was left as it is; add: GUARD_POLICY={_POLICY}")))
     out.print(Text("\n" + told("add to your program:" if "import" in lines[0] else "run:"), "bold"))
     for line in lines:
-        out.print(Text(line), soft_wrap=True)
+        out.print(Text(told(line)), soft_wrap=True)
     out.print(Text("\n" + told("then:"), "bold"))
     for verb, about in _NEXT:
         out.print(Text(f"{verb:<30} # {told(about)}"))

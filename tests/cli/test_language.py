@@ -248,6 +248,9 @@ def test_a_sentence_within_a_sentence() -> None:
     assert told("is an unknown key: did you mean mode?") == "是未知的键：您是否想写 mode？"
     assert told("guard: the moon is made of cheese") == "guard：the moon is made of cheese"
     assert told("something else") == "something else"
+    assert told("https://a.example/v1 is admitted: DE+FR by the policy") == (
+        "https://a.example/v1 准许：DE+FR，依据策略的声明"
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GUARD_LANG", "de")
         with pytest.raises(SetupError):

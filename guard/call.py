@@ -369,6 +369,13 @@ class Call:
         request = Request.of(endpoint, url.path if elsewhere else self.path, {**self.body, "model": model})
         return settle(admission, request, egress, self._found)
 
+    def forgets(self, admission: Admission | None, model: str) -> bool:
+        """Whether the request to another provider must say that nothing is stored, and does not yet."""
+        if admission is None or not isinstance(self.body, dict) or self.body.get("store") is not None:
+            return False
+        endpoint = self.endpoint.name if self.endpoint else ""
+        return forgetful(admission, Request(endpoint, model), self.policy.egress)
+
     @property
     def goes_on(self) -> bool:
         """Whether the request goes on from an answer that only its own provider has."""

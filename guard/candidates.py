@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx2
 
 from guard.traffic.sending import Headers, Outbound, Sending, keyed
+from guard.wire import dialects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,8 @@ def another(call: Call, name: str, before: Candidate) -> Candidate:
 def may_answer(call: Call, candidate: Candidate, before: Candidate) -> bool:
     """Whether a call may go to another (law 9): inside its places, and where what it goes on from is known."""
     stays = candidate.admission is None or candidate.admission.allowed
-    return stays and (candidate.host == before.host or not call.goes_on)
+    there, here = candidate.url, before.url
+    return stays and ((there.host, there.port) == (here.host, here.port) or not call.goes_on)
 
 
 def outbound(
@@ -68,16 +70,16 @@ def outbound(
     home = home.copy_with(path=call.called(home.path)) if call.called(home.path) != home.path else home
     return Outbound(
         call.method,
-        tuple(_sending(n, candidate, prepared, home, own) for n, candidate in enumerate(candidates)),
+        tuple(_sending(call, n, candidate, prepared, home, own) for n, candidate in enumerate(candidates)),
     )
 
 
 def _sending(
-    number: int, candidate: Candidate, prepared: Prepared, home: httpx2.URL, own: Headers
+    call: Call, number: int, candidate: Candidate, prepared: Prepared, home: httpx2.URL, own: Headers
 ) -> Sending:
     target = candidate.target
     url, fields = (home, own) if target is None else (candidate.url, target.provider.headers(own))
-    body, fields = to(candidate, prepared), _numbered(fields, number)
+    body, fields = to(call, candidate, prepared), _numbered(fields, number)
     return Sending(number, candidate.name, candidate.model, url, fields, body, candidate.admission)
 
 
@@ -88,6 +90,10 @@ def _numbered(headers: Headers, number: int) -> Headers:
     return [(k, v + b"-%d" % number if k == b"idempotency-key" else v) for k, v in headers]
 
 
-def to(candidate: Candidate, prepared: Prepared) -> Cleared:
-    """The body as a candidate gets it."""
-    return prepared.body if candidate.model == prepared.model else prepared.body.of(candidate.model)
+def to(call: Call, candidate: Candidate, prepared: Prepared) -> Cleared:
+    """The body as a candidate gets it: its model, in the words of its API, storing nothing where that is asked."""
+    api = candidate.target.provider.row.api if candidate.target is not None else ""
+    forget = candidate.url != call.url and call.forgets(candidate.admission, candidate.model)
+    if candidate.model == prepared.model and not forget and not dialects.differs(api):
+        return prepared.body
+    return prepared.body.of(candidate.model, api, forget=forget)

@@ -8,7 +8,7 @@ import orjson
 
 from guard.engine import Screened
 from guard.types import Receipts, Stage
-from guard.wire import jsonbody
+from guard.wire import dialects, jsonbody
 
 
 class Cleared:
@@ -25,9 +25,10 @@ class Cleared:
     def __init__(self, never: Never) -> None:
         raise TypeError("only what was screened is cleared")
 
-    def of(self, model: str) -> Cleared:
-        """The same request to another model."""
-        return _made(jsonbody.dump({**orjson.loads(self.body), "model": model}), self.receipts)
+    def of(self, model: str, api: str = "", *, forget: bool = False) -> Cleared:
+        """The same request to another model, as its provider's API wants it; `forget`: nothing is to be stored."""
+        body = {**orjson.loads(self.body), "model": model, **({"store": False} if forget else {})}
+        return _made(jsonbody.dump(dialects.spoken(api, body)), self.receipts)
 
 
 def clear(screened: Screened, body: bytes) -> Cleared:

@@ -316,7 +316,7 @@ def _served(call: Call, name: str) -> list[tuple[bytes, bytes]]:
 def _switched(call: Call, prepared: Prepared, candidate: Candidate) -> Prepared:
     """The same request to another model."""
     call.switch(candidate)
-    return Prepared(to(candidate, prepared), prepared.stream, candidate.model)
+    return Prepared(to(call, candidate, prepared), prepared.stream, candidate.model)
 
 
 def _letter(call: Call, url: httpx2.URL, headers: Headers, reason: str) -> Letter:

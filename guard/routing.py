@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guard.errors import SetupError
 from guard.policy.providers import Provider as Row
 from guard.residency import resident_host
 from guard.traffic.providers import Headers, Providers, Target
+from guard.wire import dialects
 
 if TYPE_CHECKING:
     import httpx2
 
-    from guard.call import Call
+    from guard.call import Call, Prepared
     from guard.guard import Guard
     from guard.policy.model import Policy
     from guard.settings import Settings
@@ -57,6 +59,14 @@ def route(call: Call) -> None:
     call.home, call.named, call.target = call.url, model, target
     call.body = {**call.body, "model": target.model}
     call.url, call.admission = url, call.guard.admit(url)
+
+
+def spoken(target: Target, prepared: Prepared) -> Prepared:
+    """A request in the words of its provider's API."""
+    api = target.provider.row.api
+    if not dialects.differs(api):
+        return prepared
+    return replace(prepared, body=prepared.body.of(prepared.model, api))
 
 
 def toward(call: Call, url: httpx2.URL, headers: Headers) -> tuple[httpx2.URL, Headers]:

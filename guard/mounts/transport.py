@@ -30,7 +30,7 @@ from guard.outside.upstream import ANSWER_BYTES
 from guard.policy.decide import judges
 from guard.policy.model import Policy
 from guard.refusals import Reply, failed_as, refuse
-from guard.routing import toward
+from guard.routing import spoken, toward
 from guard.services.drivers import drive, drive_stream, drive_stream_sync, drive_sync
 from guard.trace import spans
 from guard.types import Action, Identity
@@ -161,6 +161,7 @@ async def run(
     doors.settled = call.admission
     if call.target is not None:
         url, outgoing_headers = toward(call, url, outgoing_headers)
+        prepared = prepared if call.guard.dispatch is not None else spoken(call.target, prepared)
 
     async def work() -> Reply | Streaming:
         return await _sent(call, prepared, url, headers, outgoing_headers, doors, timeouts)

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from guard import Gateway, Guard
 from guard.errors import SetupError
 from guard.mounts.gateway import ClientKeys
+from guard.outside.upstream import UpstreamError
 from guard.policy.providers import Provider
 from guard.policy.traffic import Traffic
 from guard.traffic.targets import problems
@@ -169,13 +170,56 @@ async def test_an_answer_that_only_one_provider_has_is_not_asked_for_elsewhere(
     naming: Make, kit: Any, provider: Starlette, other: Starlette
 ) -> None:
     """What goes on from a stored response stays with who stored it."""
-    provider.state.script.fail("responses", "503", "503")
     door = gateway(naming(TO_B), provider)
     body = {"model": "large", "input": "hi"}
-    stored = await kit.request(door, "/v1/responses", {**body, "previous_response_id": "resp_1"})
-    assert (stored.status, other.state.received) == (503, [])
+    stored = (await kit.request(door, "/v1/responses", body)).json["id"]
+    provider.state.script.fail("responses", "503", "503")
+    failed = await kit.request(door, "/v1/responses", {**body, "previous_response_id": stored})
+    assert (failed.code, other.state.received) == ("retries_exhausted", [])
     assert (await kit.request(door, "/v1/responses", body)).status == 200
     assert sent(other) == [("/v1/responses", "small")]
+
+
+@pytest.mark.parametrize("model", ["c/m", "large"])
+async def test_mistral_is_spoken_to_in_its_own_words(
+    naming: Make, kit: Any, provider: Starlette, other: Starlette, model: str
+) -> None:
+    """C18: right parameters, as the primary and as a fallback; what its API does not have is an error there."""
+    more = f"  c: {{api: mistral, url: '{other.state.url}', models: [m]}}\n"
+    fallbacks = "traffic: {fallbacks: {large: [large, c/m]}}\n" if model == "large" else ""
+    provider.state.script.fail("chat", "503")
+    said = {"max_completion_tokens": 7, "seed": 3, "store": False, "temperature": 0.5}
+    answer = await ask(gateway(naming(more + fallbacks), provider), kit, model, **said)
+    assert answer.status == 200
+    got = orjson.loads(other.state.received[0].body)
+    assert {k: v for k, v in got.items() if k != "messages"} == {
+        "model": "m",
+        "max_tokens": 7,
+        "random_seed": 3,
+        "temperature": 0.5,
+    }
+    if fallbacks:
+        assert orjson.loads(provider.state.received[0].body)["max_completion_tokens"] == 7
+
+
+async def test_a_fallback_in_resident_mode_stores_nothing(
+    naming: Make, kit: Any, provider: Starlette, other: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenAI's regional hosts are told so, also where the call was meant for a host that needs no telling."""
+    heard = []
+
+    async def forward(call: Any, url: Any, headers: Any, cleared: Any, *rest: Any) -> Any:
+        heard.append((url.host, orjson.loads(cleared.body).get("store")))
+        raise UpstreamError("connect")
+
+    monkeypatch.setattr("guard.dispatch.forward", forward)
+    hosts = named.places(DE=provider.state.url, FR=other.state.url)
+    guard = naming(
+        "  eu: {api: openai, models: [x]}\ntraffic: {fallbacks: {large: [large, x]}}\n"
+        f"egress: {{jurisdictions: [EEA, CH], hosts: {{{hosts}}}}}\n"
+    )
+    assert (await ask(gateway(guard, provider), kit, "large")).code == "retries_exhausted"
+    assert heard == [("127.0.0.1", None), ("eu.api.openai.com", False)]
 
 
 async def test_both_tries_stand_in_one_trace(

@@ -94,7 +94,16 @@ class Account:
         self._decided(span, screened.verdict)
         if error:
             span.error(error)
+        self._seal(span)
         return span.end()
+
+    def _seal(self, span: Span) -> None:
+        """Put the texts that are kept for the auditor on a span."""
+        kept, auditor = self._call.exchange.kept, self._call.guard.auditor
+        if kept is not None and auditor is not None:
+            texts, cut = kept.take()
+            if texts:
+                auditor.seal(span, texts, original=kept.original, cut=cut)
 
     def unread(self, error: str) -> bytes:
         """The record of a request that could not be read."""
@@ -199,6 +208,7 @@ class Account:
         if error:
             span.error(error)
         span.set_all(cost)
+        self._seal(span)
         call.guard.ledger.append(span.end())
         self.count(verdict)
         if call.endpoint is not None and call.endpoint.operation and self._requested:

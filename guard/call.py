@@ -18,6 +18,7 @@ from guard.clearance import Cleared, clear
 from guard.engine import Exchange, Screened, lasting, screen_input, screen_output
 from guard.errors import BadRequest, Refused, Unavailable
 from guard.moderation import ask_inline
+from guard.pii.kept import Kept
 from guard.placement import Request, forgetful, settle
 from guard.policy import names
 from guard.policy.attach import Asked
@@ -149,8 +150,12 @@ class Call:
         except BadRequest as bad:
             yield from self._commit_bad(bad)
             raise
-        opaque = (*opaque, _KEYLESS) if self.exchange.keyless else opaque
-        screened = yield from screen_input(self.policy, self.exchange, segments, opaque, change=self._change)
+        exchange = self.exchange
+        opaque = (*opaque, _KEYLESS) if exchange.keyless else opaque
+        if self.policy.trace.content == "encrypted":
+            exchange.kept = Kept(self.policy.trace.what == "original")
+        screened = yield from screen_input(self.policy, exchange, segments, opaque, change=self._change)
+        exchange.keep_all(segments, screened.verdict.decisions)
         self._settle(screened.verdict)
         refusal_ = self._refusal(screened.verdict)
         self._screened = segments, screened
@@ -467,6 +472,7 @@ class Call:
             calls=calls(self.endpoint, data),
         )
         screened = yield from (answers.inlined(screening, data) if self._inline else screening)
+        self.exchange.keep_all(reading.segments, screened.verdict.decisions)
         self.action = max(self.action, screened.verdict.enforced)
         blocking = screened.verdict.blocking
         self.finish(
@@ -507,6 +513,7 @@ class Call:
             return Reply(status, jsonbody.dump(failure), ((b"content-type", b"application/json"),))
         segment = Segment("", text)
         screened = yield from screen_output(self.policy, self.exchange, [segment], (), judging=False)
+        self.exchange.keep_all([segment], screened.verdict.decisions)
         self.action = max(self.action, screened.verdict.enforced)
         self.finish(screened.verdict, error=str(status))
         if screened.verdict.blocking is not None:

@@ -17,6 +17,7 @@ from guard import moderation
 from guard.errors import Unavailable
 from guard.keys import keyed_hash
 from guard.pii.hidden import hidden
+from guard.pii.kept import Kept
 from guard.pii.mapping import Mapping as Placeholders
 from guard.pii.redact import Answer, answer, redact
 from guard.pii.resolve import resolve
@@ -62,9 +63,10 @@ class Exchange:
     `stacked` says that an outer mount shares it: what the inner one releases is remembered (`released`,
     `streamed`) and not screened twice. `judge` is the moderation service of its model call. `unknown` says that
     it goes on from what guard does not know any more: a placeholder could be another's, so none comes back.
-    `subject_key` is its tenant's for the running period: without one no subjects are noted, and `keyless` says that
-    there should be one. `paths` and `asked` are the paths of its mounts and the policies that it asks for, where some
-    are attached; `lease` keeps the workers of its policy version. `languages` are those that the caller asks for.
+    `kept` are its texts for the auditor. `subject_key` is its tenant's for the running period: without one no
+    subjects are noted, and `keyless` says that there should be one. `paths` and `asked` are the paths of its mounts
+    and the policies that it asks for, where some are attached; `lease` keeps the workers of its policy version.
+    `languages` are those that the caller asks for.
     """
 
     identity: Identity
@@ -73,6 +75,7 @@ class Exchange:
     subject_key: bytes = b""
     subject_key_id: str = ""
     keyless: bool = False
+    kept: Kept | None = None
     receipts: Receipts = field(default_factory=Receipts)
     own: set[str] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
@@ -118,6 +121,19 @@ class Exchange:
         """
         place = segment.path.removeprefix("response.")
         return place.startswith(_SETTINGS) and self.digest(segment.text) in self.sent
+
+    def keep(self, path: str, text: str, decisions: Iterable[Decision]) -> None:
+        """Keep a text, or the next piece of one, for the auditor, where the policy says so."""
+        if self.kept is not None:
+            own = (span for span in self.placeholders.original_spans(text) if span[2] in self.own)
+            self.kept.note(path, text, decisions, own)
+
+    def keep_all(self, segments: Iterable[Segment], decisions: Iterable[Decision]) -> None:
+        """Keep texts for the auditor, where the policy says so."""
+        if self.kept is not None:
+            decided = by_path(decisions)
+            for segment in segments:
+                self.keep(segment.path, segment.text, decided.get(segment.path, ()))
 
     def note_subject(self, text: str, finding: Finding, before: int = 0) -> None:
         """Remember whom a found value is about, as a keyed hash, while the text is at hand.

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from guard.outside.egress import Egress, SyncAdmittingTransport
     from guard.outside.stores.subjectkeys import SubjectKey, SubjectKeys
     from guard.services.detector import Detector
+    from guard.trace.content import Auditor
     from guard.trace.heads import HeadsPost
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy
@@ -211,7 +212,7 @@ class Guard:
         """Make the guard of another policy beside this one: same keys, names and ledger, its own decisions."""
         assert self.recorder is not None  # shared: made before it is copied
         made = copy.copy(self)
-        for derived in ("policy_attributes", "policy_group"):
+        for derived in ("policy_attributes", "policy_group", "auditor"):
             made.__dict__.pop(derived, None)
         made.policy, made.dispatch, made.attached = policy, dispatch, None
         made.detector, made.cuts = detector, detector.cuts()
@@ -260,6 +261,15 @@ class Guard:
     def policy_attributes(self) -> Mapping[str, Any]:
         """The span attributes that name the policy version."""
         return records.policy_attributes(self.policy)
+
+    @cached_property
+    def auditor(self) -> Auditor | None:
+        """Whose key opens the texts that the policy keeps, where it keeps any."""
+        if self.policy.trace.content == "none":
+            return None
+        from guard.trace.content import Auditor
+
+        return Auditor(self.policy.trace.auditor_key)
 
     @cached_property
     def policy_group(self) -> Any:

@@ -138,7 +138,10 @@ def _write_spans(target: Path, batch: Sequence[Path], number: int) -> None:
         connection.execute("CREATE TEMP TABLE batch AS SELECT * FROM read_spans")
         for view in ("read_spans", "finding_spans"):
             connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM batch")
-        stored = f"SELECT * EXCLUDE ({', '.join(parquet.LATER)}) FROM read_spans"
+        # What is kept for the auditor stays in the lines alone, and goes with them.
+        light = "CASE WHEN attrs['guard.content'] IS NULL THEN attrs ELSE map_from_entries(list_filter("
+        light += "map_entries(attrs), lambda e: e.key <> 'guard.content')) END AS attrs"
+        stored = f"SELECT * EXCLUDE ({', '.join(parquet.LATER)}) REPLACE ({light}) FROM read_spans"
         for table, rows in (("spans", stored), ("findings", "SELECT * FROM read_findings")):
             _copy(connection, f"{rows} ORDER BY start_ts, file, seq", target / table, f"b{number}")
 

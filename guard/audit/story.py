@@ -64,9 +64,7 @@ class Story:
 
 def why(folder: Path, trace_id: str) -> Story:
     """Tell one exchange by its trace id; raises QueryError for what is no trace id, or not on record."""
-    trace_id = trace_id.strip().lower()
-    if not _TRACE.fullmatch(trace_id):
-        raise QueryError("a trace id has 32 hex digits: it is the header x-guard-trace of the answer")
+    trace_id = trace_id_of(trace_id)
     with closing(connect(folder, only=(trace_id,))) as connection:
         found = connection.execute(_SPANS, {"trace": trace_id}).fetchall()
         findings = connection.execute(_FINDINGS, {"trace": trace_id}).fetchall()
@@ -82,6 +80,14 @@ def why(folder: Path, trace_id: str) -> Story:
         _first(first, spans.USER),
         tuple(_step(row, began, [f[1:] for f in findings if f[0] == row[6]]) for row in rows),
     )
+
+
+def trace_id_of(text: str) -> str:
+    """Read a trace id; raises QueryError for what is none."""
+    found = text.strip().lower()
+    if not _TRACE.fullmatch(found):
+        raise QueryError("a trace id has 32 hex digits: it is the header x-guard-trace of the answer")
+    return found
 
 
 def _first(attributes: list[dict[str, str]], name: str) -> str:
@@ -202,3 +208,6 @@ def _sizes(attrs: Mapping[str, str]) -> Iterator[str]:
         yield f"{attrs.get(spans.BYTES_SCREENED) or '0'} bytes of text were screened, {out}."
     if restored := attrs.get(spans.RESTORED):
         yield f"{restored} originals were put back into the answer."
+    if key := attrs.get(spans.CONTENT_KEY):
+        form = attrs.get(spans.CONTENT_FORM)
+        yield f"Its texts are kept ({form}), for the auditor's key {key} alone: guard audit open."

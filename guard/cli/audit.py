@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guard.cli import papers, persons, report, retention
+from guard.cli import contents, papers, persons, report, retention
 from guard.cli.desk import (
     Folder,
     Since,
@@ -34,6 +34,8 @@ app.command(epilog='Example: guard audit find --subject "zhang.san@example.com"'
 app.command(epilog="Example: guard audit erase --subject - --ticket DSR-12 < address.txt")(persons.erase)
 app.command(epilog="Example: guard audit retain --keep 400d --delete")(retention.retain)
 app.command(epilog="Example: guard audit hold --ticket LIT-7 --since 2026-01-01")(retention.hold)
+app.command(epilog="Example: guard audit keygen -o auditor.pem")(contents.keygen)
+app.command("open", epilog="Example: guard audit open TRACE_ID --key auditor.pem")(contents.open_)
 app.command(epilog="Example: guard audit report --regime gdpr --since 2026-01-01 -o evidence")(report.report)
 
 

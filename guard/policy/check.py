@@ -30,6 +30,7 @@ def warnings(loaded: Loaded, today: datetime.date) -> list[str]:
         *_idle_traffic(policy),
         *_idle_alerts(policy),
         *_judged_where_it_fails(policy),
+        *_kept_content(policy),
         *_dates(policy, today),
         *_excepted(policy, today),
     ]
@@ -45,6 +46,14 @@ def _observed(policy: Policy) -> Iterator[str]:
         for pattern, rule in getattr(policy, stage).rules.items():
             if any(step.enforced is not step.action for step in rule.steps):
                 yield f"{stage}.rules.{pattern} ({rule.origin}): mode: observe: what it finds passes"
+
+
+def _kept_content(policy: Policy) -> Iterator[str]:
+    trace = policy.trace
+    if trace.content == "encrypted":
+        yield f"trace.content: encrypted: {trace.what} texts of every call are kept for whoever holds the auditor's key"
+    elif trace.auditor_key or trace.what != "redacted":
+        yield "trace.auditor_key, trace.what: without effect: content is none"
 
 
 def _failing_open(policy: Policy) -> Iterator[str]:

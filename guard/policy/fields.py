@@ -197,8 +197,24 @@ Language = Annotated[
     str, _shaped(_LANGUAGE, "write a language code of two letters such as en or zh, or xx for all")
 ]
 Judge = Literal["openai", "inline", "guard-model", "off"]
+# SubjectPublicKeyInfo of an X25519 key (RFC 8410, section 4): 44 bytes.
+_AUDITOR_KEY = re.compile(r"(?:MCowBQYDK2VuAyEA[A-Za-z0-9+/]{43}=)?", re.ASCII)
+_PEM_LINES = re.compile(r"-----(?:BEGIN|END) PUBLIC KEY-----|\s", re.ASCII)
+
+
+def _auditor_key(text: str) -> str:
+    found = _PEM_LINES.sub("", text)
+    if not _AUDITOR_KEY.fullmatch(found):
+        raise wrong("is no public X25519 key: write the one that `guard audit keygen` prints, or its PEM")
+    return found
+
+
+AuditorKey = Annotated[str, AfterValidator(_auditor_key)]
+"""The auditor's public key, in base64 or as PEM."""
 SubjectPeriod = Literal["month", "quarter", "year"]
-Content = Annotated[Literal["none"], not_yet("redacted", "full", "original", "original+redacted")]
+Content = Annotated[
+    Literal["none", "encrypted"], not_yet("redacted", "full", "original", "original+redacted")
+]
 
 
 _Models = Mapping[Language, Annotated[str, Field(min_length=1, max_length=200)]]

@@ -274,7 +274,13 @@ class Subjects(Node):
 class Trace(Node):
     """What is recorded."""
 
-    content: fields.Content = Field(default="none", description="text in traces: none")
+    content: fields.Content = Field(default="none", description="text in traces: none or encrypted")
+    auditor_key: fields.AuditorKey = Field(
+        default="", description="with content: encrypted: the public key of whom the texts are for"
+    )
+    what: Literal["redacted", "original"] = Field(
+        default="redacted", description="with content: encrypted: which texts are kept"
+    )
     export: Literal["files"] = Field(default="files", description="where the record is written: files")
     subjects: Subjects = Field(default=Subjects(), description="keyed hashes of persons")
     keep: fields.Period = Field(
@@ -285,7 +291,9 @@ class Trace(Node):
     )
 
     @model_validator(mode="after")
-    def _keeps_long_enough(self) -> Trace:
+    def _is_whole(self) -> Trace:
+        if self.content == "encrypted" and not self.auditor_key:
+            raise wrong("content: encrypted needs a reader: write auditor_key (guard audit keygen makes one)")
         if self.keep and fields.days(self.keep) < fields.days(self.at_least):
             raise wrong(
                 f"keep: {self.keep} is less than at_least: {self.at_least}: write keep: {self.at_least}, or longer"

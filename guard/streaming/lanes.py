@@ -62,6 +62,10 @@ class Lanes:
         judged = ""
         if not self._state.exchange.passed(window.text):
             verdict = self._decide_window(job, lane, window, lists)
+            if lane.document:
+                self._state.exchange.keep_all(job.segments, verdict.decisions)
+            else:
+                self._state.exchange.keep(lane.name, window.text, verdict.decisions)
             if verdict.blocking is not None:
                 del self._state.jobs[key]
                 return self._block(lane, job.window, verdict.blocking)

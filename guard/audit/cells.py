@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +18,16 @@ def cell(value: Any) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection): full-width signs are signs, too."""
     if value is None or isinstance(value, int | float):
         return value
     text = cell(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return f"'{text}" if text.lstrip()[:1] in _SIGNS else text
+
+
+_SIGNS = frozenset("=+-@＝＋－＠")
+
+
+def plain(text: str) -> str:
+    """A JSON text that cannot steer a terminal: what does not print is escaped, as JSON may have it anyway."""
+    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)

@@ -125,7 +125,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, order: Order, asked: Asked, i
     first: list[tuple[str, ...]] = []
     with (into / file).open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(columns)
+        writer.writerow(map(csv_cell, columns))
         for row in rows:
             count += 1
             if len(first) < _PREVIEW:

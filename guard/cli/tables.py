@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guard.audit.cells import cell as cell
-from guard.audit.cells import csv_cell
+from guard.audit.cells import csv_cell, plain
 from guard.errors import SetupError
 
 if TYPE_CHECKING:
@@ -59,21 +59,23 @@ def console() -> Console:
 def _show(table: Table) -> None:
     """Print a table, or where it is wider than the terminal, one record under the other."""
     out = console()
+    columns = tuple(map(cell, table.columns))
     rows = [[cell(value) for value in row] for row in table.rows]
-    widths = [max(map(len, column)) for column in zip(table.columns, *rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     if not rows:
         out.print("no rows")
     elif sum(widths) + 3 * len(widths) + 1 <= out.width:
-        _show_table(out, table.columns, rows)
+        _show_table(out, columns, rows)
     else:
-        _show_records(out, table.columns, rows)
+        _show_records(out, columns, rows)
 
 
 def _show_table(out: Console, columns: tuple[str, ...], rows: list[list[str]]) -> None:
+    from rich.table import Column
     from rich.table import Table as Grid
     from rich.text import Text
 
-    grid = Grid(*columns)
+    grid = Grid(*(Column(Text(name)) for name in columns))
     for row in rows:
         grid.add_row(*map(Text, row))
     out.print(grid)
@@ -97,11 +99,12 @@ def write_json(value: Any) -> None:
     import orjson
 
     options = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_INDENT_2
-    sys.stdout.buffer.write(orjson.dumps(value, default=str, option=options) + b"\n")
+    text = orjson.dumps(value, default=str, option=options).decode()
+    sys.stdout.buffer.write((text if text.isascii() and "\x7f" not in text else plain(text)).encode() + b"\n")
     sys.stdout.flush()
 
 
 def _csv(table: Table) -> None:
     writer = csv.writer(sys.stdout)
-    writer.writerow(table.columns)
+    writer.writerow(map(csv_cell, table.columns))
     writer.writerows([csv_cell(value) for value in row] for row in table.rows)

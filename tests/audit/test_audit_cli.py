@@ -169,3 +169,20 @@ def test_exit_codes_of_the_real_command(exports: Path, tmp_path: Path) -> None:
     assert code("query", "SELECT colour FROM calls") == 2
     path.write_bytes(b"")
     assert code("verify") == 1
+
+
+def test_names_of_columns_are_values_too(guard_audit: Callable[..., Result], exports: Path) -> None:
+    """D05: a PIVOT makes column names of what is on record; neither they nor full-width signs run or steer."""
+    sql = "SELECT ' ＝1' AS v, '＠a' AS w, tenant AS \"=cmd\x1b[31m\x9b2J\" FROM decisions"
+    header, row = csv.reader(io.StringIO(guard_audit("query", sql, "--csv").output))
+    assert header == ["v", "w", "'=cmd\\u001b[31m\\u009b2J"]
+    assert row[:2] == ["' ＝1", "'＠a"]
+    for form in ((), ("--json",), ("--csv",)):
+        given = guard_audit("query", sql, *form)
+        assert given.exit_code == 0
+        assert all(c in "\r\n" or c.isprintable() for c in given.output), form
+    assert json.loads(guard_audit("query", sql, "--json").output) == [
+        {"v": " ＝1", "w": "＠a", "=cmd\x1b[31m\x9b2J": HOSTILE}
+    ]
+    small = guard_audit("query", 'SELECT 1 AS "[bold]\x9b"')
+    assert "[bold]\\u009b" in small.output

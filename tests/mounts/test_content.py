@@ -21,6 +21,7 @@ from guard.audit.story import why
 from guard.cli.audit import app
 from guard.errors import SetupError
 from guard.settings import Settings
+from guard.trace.content import Auditor, make_pair
 
 MAIL, CARD, BACK = "canary.alice@corp.com", "4111 1111 1111 1111", "canary.bob@corp.com"
 QUIET = """
@@ -189,3 +190,18 @@ def test_a_long_text_is_cut_and_says_so(connect: Connect, provider: Starlette, d
     assert (list(asked.values()), [len(text) for text in told.values()]) == (["Say much"], [65_536])
     cut = "SELECT attrs['gen_ai.operation.name'] FROM spans WHERE attrs['guard.content.cut'] = 'true'"
     assert run(desk.base / "exports", cut).rows == [("chat",)]
+
+
+def test_a_policy_loaded_anew_has_its_own_reader(connect: Connect, desk: Desk, tmp_path: Path) -> None:
+    """Another auditor's key holds from the next call on; what was sealed before stays the first one's."""
+    guard = desk.guard("original")
+    connect(guard).chat("One")
+    private, desk.public = make_pair()
+    desk.guard("original").close()
+    guard.reload()
+    connect(guard).chat("Two")
+    guard.close()
+    asked = "SELECT DISTINCT attrs['guard.content.key'] AS key FROM spans WHERE key IS NOT NULL"
+    keys = {key for (key,) in run(tmp_path / "exports", asked).rows}
+    assert keys == {desk.key_id, Auditor(desk.public).key_id}
+    assert private not in desk.held()

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from guard import Gateway, Guard
 from guard.errors import SetupError
 from guard.mounts.gateway import ClientKeys
+from guard.mounts.replay import Replay
 from guard.outside.upstream import UpstreamError
 from guard.policy.providers import Provider
 from guard.policy.traffic import Traffic
@@ -289,6 +290,25 @@ async def test_a_day_that_is_used_up_goes_on_at_the_cheaper_provider(
     assert (answer.status, answer.header("x-guard-model")) == (200, "b/small")
     assert (provider.state.received, sent(other)) == ([], [("/v1/chat/completions", "small")])
     assert dict(other.state.received[0].headers)[b"authorization"] == f"Bearer {CANARIES['B']}".encode()
+
+
+async def test_a_letter_goes_to_its_provider_again(
+    naming: Make, kit: Any, provider: Starlette, other: Starlette
+) -> None:
+    """A replay is a call of today: routed by its model, with the key of that provider and no other."""
+    more = "traffic: {dead_letters: true, fallbacks: {small: [small, large]}}\n"
+    guard = naming(more, upstream_key=CANARIES["UP"])
+    for app in (provider, other):
+        app.state.script.fail("chat", "503")
+    failed = await ask(gateway(guard, provider), kit, "b/small", f"I am {MAIL}")
+    letters, got = guard.dispatch.letters, []
+    [row] = letters.store.find(failed.header("x-guard-letter")).result(10)
+    provider.state.received.clear(), other.state.received.clear()
+    replay = Replay(guard, letters, provider.state.url, lambda row, answer: got.append(answer), force=True)
+    assert ((await replay.send(row)).state, len(got)) == ("answered", 1)
+    assert (sent(other), provider.state.received) == ([("/v1/chat/completions", "small")], [])
+    headers = str(other.state.received[0].headers)
+    assert [key for key, canary in CANARIES.items() if canary in headers] == ["B"]
 
 
 def test_both_fail(client: Connect, naming: Make, provider: Starlette, other: Starlette) -> None:

@@ -233,6 +233,7 @@ def test_upstream_headers_that_are_about_other_bytes_are_dropped(quiet: Guard) -
             "notes": (),
             "letter": "",
             "mount": "client",
+            "target": None,
         },
     )()
     names = [b"Content-Length", b"content-encoding", b"ETag", b"Digest", b"Set-Cookie", b"x-request-id"]

@@ -140,7 +140,8 @@ def _innermost(address: str) -> Address | None:
     return ipaddress.IPv4Address(found.packed[12:]) if holds else found.sixtofour or found
 
 
-def _is_internal(name: str) -> bool:
+def is_internal(name: str) -> bool:
+    """Whether a canonical host says itself that it is in one's own network: `ollama`, `llm.internal`, `10.0.0.7`."""
     address = _address(name)
     if address is not None:
         return not is_public(name)
@@ -293,7 +294,7 @@ def _covers(entry: str, host: str, scheme: str, port: int) -> bool:
         return False
     if name.scheme:
         return name.scheme == scheme
-    return scheme == "https" or name.port is not None or _is_internal(host)
+    return scheme == "https" or name.port is not None or is_internal(host)
 
 
 def _matches(pattern: str, host: str) -> bool:
@@ -365,5 +366,5 @@ def _where(name: str, place: Place | None, note: str) -> str:
 def label(name: str, place: Place | None) -> str:
     """All places of a destination in one word: `EEA+CH`."""
     if place is None:
-        return "LOCAL" if _is_internal(name) else "UNKNOWN"
+        return "LOCAL" if is_internal(name) else "UNKNOWN"
     return "+".join(dict.fromkeys(code.upper() for code in (*place.processing, *place.storage)))

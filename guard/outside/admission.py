@@ -46,19 +46,22 @@ def admitted(admit: Admit, url: httpx2.URL, settled: Admission | None = None) ->
 
 
 class PublicNames:
-    """Where names may lead: those that the shipped table admitted to public addresses only, others to a host.
+    """Where names may lead: those that the shipped table admitted, or that were only typed, to public addresses.
 
-    C24: a table row says where a provider is; an answer of the resolver inside one's own network is not it. A name
-    that an operator typed or declared may be inside, but never link-local (a cloud's metadata), unspecified or
-    multicast: no model is served there.
+    C24: a table row says where a provider is; an answer of the resolver inside one's own network is not it, nor is it
+    what `llm.example.org` says. What an operator declared may be inside, and so may a name that says so itself
+    (`ollama`, `llm.internal`), but never link-local (a cloud's metadata), unspecified or multicast: no model is
+    served there.
     """
 
     def __init__(self) -> None:
         self._names: set[str] = set()
 
     def note(self, admission: Admission) -> None:
-        """Remember a name that the table admitted."""
-        if admission.source == "table":
+        """Remember a name that nobody declared to be inside."""
+        if admission.source == "table" or (
+            admission.source == "named" and not residency.is_internal(admission.host)
+        ):
             self._names.add(admission.host)
 
     def check(self, name: str, addresses: Iterable[str]) -> None:
@@ -67,7 +70,11 @@ class PublicNames:
             return  # what was written as an address was admitted as one
         found = list(addresses)
         if name in self._names and not all(map(residency.is_public, found)):
-            raise Refused("egress.host", "the host's name leads to an address that is not public", status=451)
+            raise Refused(
+                "egress.host",
+                "the host's name leads to an address that is not public: say where it is under egress.hosts",
+                status=451,
+            )
         if not all(map(residency.is_host, found)):
             raise Refused(
                 "egress.host", "the host's name leads to an address that is no server's", status=451

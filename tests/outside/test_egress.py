@@ -133,7 +133,7 @@ async def test_a_url_that_is_admitted_otherwise_is_held_to_that(
     """C24: a name that was the operator's own statement and is the table's now must lead outside."""
     resolving_to(monkeypatch, "127.0.0.1")
     url = httpx2.URL(f"http://mine.openai.azure.com:{upstream.port}")
-    decided = naming(str(url))(url)
+    decided = replace(naming(str(url))(url), source="declared")
     gate = Egress(lambda url: decided)
     assert await (await gate.forward("POST", url, [], b"x")).read(100) == b"ok"
     await gate.aclose()
@@ -248,6 +248,28 @@ async def test_a_table_host_that_leads_inside_is_refused(
 
 
 @both
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.7", "fd00::7"])
+async def test_a_name_that_was_only_typed_does_not_lead_inside(
+    monkeypatch: pytest.MonkeyPatch, kind: str, address: str
+) -> None:
+    """C24: nobody said that it is a private link; the error says where to say it."""
+    resolving_to(monkeypatch, address)
+    with pytest.raises(Refused, match=r"not public: say where it is under egress\.hosts"):
+        await post(kind, naming("https://llm.example.org"), "https://llm.example.org/v1")
+
+
+@both
+@pytest.mark.parametrize("host", ["ollama", "llm.internal", "models.prod.svc", "localhost"])
+async def test_a_name_that_says_so_itself_may_lead_inside(
+    upstream: Any, monkeypatch: pytest.MonkeyPatch, kind: str, host: str
+) -> None:
+    """C24: a container's name or an internal one is where an operator meant it to be."""
+    resolving_to(monkeypatch, "127.0.0.1")
+    name = f"http://{host}:{upstream.port}"
+    assert (await post(kind, naming(name), name)).content == b"ok"
+
+
+@both
 @pytest.mark.parametrize("address", ["169.254.169.254", "::ffff:169.254.169.254", "0.0.0.0", "fe80::1"])
 async def test_no_name_leads_to_a_clouds_metadata(
     monkeypatch: pytest.MonkeyPatch, kind: str, address: str
@@ -256,7 +278,7 @@ async def test_no_name_leads_to_a_clouds_metadata(
     calls = resolving_to(monkeypatch, address)
     declared = {"llm.example.org": Place(("DE",), ("DE",))}
     for admit in (naming("llm.example.org"), admitter(jurisdictions=EU, declared=declared, named=())):
-        with pytest.raises(Refused, match="no server's"):
+        with pytest.raises(Refused, match=r"no server's|not public"):
             await post(kind, admit, "https://llm.example.org/v1")
     assert len(calls) == 2
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from guard.errors import GuardError, SetupError
 from guard.trace import spans
+from guard.trace.otlpjson import Whole
 from guard.trace.spans import Span
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -47,7 +48,7 @@ class Auditor:
         plain = zlib.compress(orjson.dumps([[_whole(path), _whole(text)] for path, text in texts]))
         sealed = _SUITE.encrypt(plain, self._public, info=_bound(span.trace_id, span.span_id))
         told: dict[str, Any] = {
-            spans.CONTENT: base64.b64encode(sealed).decode(),
+            spans.CONTENT: Whole(base64.b64encode(sealed).decode()),
             spans.CONTENT_KEY: self.key_id,
             spans.CONTENT_FORM: "original" if original else "redacted",
             spans.CONTENT_CUT: cut or None,

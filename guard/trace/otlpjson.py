@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 TEXT_LIMIT = 8192
-"""Longest text of one attribute, in code points; what is longer is cut and ends in an ellipsis."""
+"""Longest text of one attribute, in code points; what is longer is cut and ends in an ellipsis (but for `Whole`)."""
 
 # A line must stay one line for every reader, also for those that split at U+0085, U+2028 and U+2029,
 # and must not steer a terminal (C1 controls). orjson escapes only what is below U+0020.
@@ -64,6 +64,12 @@ def _other(value: Any) -> Json:
     raise TypeError(f"no span attribute can hold a {type(value).__name__}")
 
 
+class Whole(str):
+    """A text that is never cut: what is left of a sealed one opens no more."""
+
+    __slots__ = ()
+
+
 _ENCODERS: dict[type, Callable[[Any], Json]] = {
     str: _text,
     bool: lambda value: {"boolValue": value},
@@ -71,6 +77,7 @@ _ENCODERS: dict[type, Callable[[Any], Json]] = {
     float: _float,
     list: _array,
     tuple: _array,
+    Whole: lambda value: {"stringValue": str(value)},
 }
 
 

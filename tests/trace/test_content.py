@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import random
 
 import pytest
 from hypothesis import given
@@ -37,6 +39,17 @@ def test_what_is_sealed_opens(texts: list[tuple[str, str]]) -> None:
     span = sealed(texts)
     opened = Opener(PRIVATE).open(span._attributes[spans.CONTENT], span.trace_id, span.span_id)
     assert opened == [tuple(t.encode("utf-8", "replace").decode() for t in one) for one in texts]
+
+
+def test_the_longest_text_opens_from_the_line_on_record() -> None:
+    """The line cuts texts at 8,192 characters, but not this one: nothing would open what is left."""
+    draw = random.Random(5)
+    text = "".join(chr(draw.choice((draw.randint(32, 126), draw.randint(0x4E00, 0x9FFF)))) for _ in range(LIMIT))
+    span = sealed([("p", text)])
+    (line,) = json.loads(span.end())["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    told = {row["key"]: row["value"] for row in line["attributes"]}[spans.CONTENT]["stringValue"]
+    assert len(told) > 100_000
+    assert Opener(PRIVATE).open(told, span.trace_id, span.span_id) == [("p", text)]
 
 
 def test_nothing_else_opens_it() -> None:

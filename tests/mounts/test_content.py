@@ -180,14 +180,17 @@ def test_an_attached_policy_decides_for_its_tenant(connect: Connect, tmp_path: P
     assert run(tmp_path / "exports", asked).rows == [("other",)]
 
 
-def test_a_long_text_is_cut_and_says_so(connect: Connect, provider: Starlette, desk: Desk) -> None:
-    """65,536 characters of a stage are kept; a stream of more is bounded like any other."""
-    provider.state.script.reply = lambda body: "word " * 14_000
+def test_a_long_text_is_cut_and_says_so(
+    connect: Connect, provider: Starlette, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many characters of a stage are kept (65,536); a stream of more is bounded like any other."""
+    monkeypatch.setattr("guard.pii.kept.LIMIT", 1_000)
+    provider.state.script.reply = lambda body: "word " * 300
     guard = desk.guard("original")
     connect(guard).chat_stream("Say much")
     guard.close()
     [(_, asked), (_, told)] = desk.opened()
-    assert (list(asked.values()), [len(text) for text in told.values()]) == (["Say much"], [65_536])
+    assert (list(asked.values()), [len(text) for text in told.values()]) == (["Say much"], [1_000])
     cut = "SELECT attrs['gen_ai.operation.name'] FROM spans WHERE attrs['guard.content.cut'] = 'true'"
     assert run(desk.base / "exports", cut).rows == [("chat",)]
 

@@ -17,6 +17,7 @@ from guard.audit import parquet
 from guard.audit.lines import lines_of
 from guard.audit.parquet import FOLDER, MANIFEST, TABLES, Generation, Source, literal
 from guard.audit.questions import QueryError
+from guard.outside.folders import sync_folder
 from guard.trace.chain import CLOSE
 
 _BATCH = 256 * 1024 * 1024
@@ -108,7 +109,7 @@ def _made(
 
 def _files(target: Path, table: str) -> Iterator[str]:
     for path in sorted((target / table).rglob("*.parquet")):
-        _sync(path)
+        sync_folder(path)
         yield str(path.relative_to(target))
 
 
@@ -179,21 +180,13 @@ def _publish(base: Path, generations: Sequence[Generation]) -> None:
     base.mkdir(mode=0o700, exist_ok=True)
     draft = base / f"{MANIFEST}.{secrets.token_hex(4)}"
     draft.write_text(parquet.manifest(generations))
-    _sync(draft)
+    sync_folder(draft)
     draft.replace(base / MANIFEST)
-    _sync(base)
+    sync_folder(base)
     named = {generation.name for generation in generations}
     for path in base.iterdir():
         if path.is_dir() and path.name not in named:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from guard.outside.folders import sync_folder
 from guard.trace import chain
 from guard.trace.heads import Heads, HeadsPost
 from guard.trace.signing import Signer
@@ -125,11 +126,7 @@ class ExportFile:
         self._sign(chain.HEAD)
         self._file = self._create(self.path)
         self._inode = os.fstat(self._file).st_ino
-        folder = os.open(self._origin.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._origin.folder)
 
     def _create(self, path: Path) -> int:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from guard.errors import Unavailable
 from guard.keys import PERIODS, Keys, derive, keyed_hash, period_of
+from guard.outside.folders import sync_folder
 
 FOLDER = "subject-keys"
 
@@ -94,7 +95,7 @@ class SubjectKeys:
                 file.flush()
                 os.fsync(file.fileno())
             key.path.unlink()
-            _sync(key.path.parent)
+            sync_folder(key.path.parent)
 
     def _hold(self, key: SubjectKey) -> None:
         """Keep a key at hand; those of periods that are over are forgotten."""
@@ -136,7 +137,7 @@ class SubjectKeys:
             return False
         finally:
             draft.unlink()
-        _sync(path.parent)
+        sync_folder(path.parent)
         return True
 
     def _sealed(self, tenant: str, period: str) -> bytes:
@@ -156,11 +157,3 @@ class SubjectKeys:
 
 def _running(now: time.struct_time) -> frozenset[str]:
     return frozenset(period_of(length, now.tm_year, now.tm_mon) for length in PERIODS)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

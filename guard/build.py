@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from guard import destinations
 from guard.attached import Attached
 from guard.detecting import detector_args, open_detector
+from guard.elsewhere import heads_url, open_heads, poster
 from guard.errors import SetupError
 from guard.glass import FILE, GlassWatch
 from guard.keyring import home_of, load_keys, subject_keys
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     from guard.outside.admission import Admit
     from guard.policy.traffic import Budget as BudgetRules
     from guard.policy.traffic import Limits as LimitRules
-    from guard.trace.heads import HeadsPost
+    from guard.trace.heads import Receiver
     from guard.trace.ledger import Ledger
-    from guard.trace.otlp import OtlpCopy, Post
+    from guard.trace.otlp import OtlpCopy
     from guard.traffic.budget import Budget
     from guard.traffic.idempotency import Idempotency
     from guard.traffic.letters import Letters
@@ -74,7 +75,7 @@ def build(
     guard.collector = (
         _otlp_copy(settings, lambda url: guard.current.admit(url)) if settings.otlp_endpoint else None
     )
-    guard.heads = _heads_post(heads, lambda url: guard.current.admit(url)) if heads else None
+    guard.heads = open_heads(guard) if heads else None
     guard.metering = _open_metering(guard)
     guard.alerting = open_alerting(guard)
     if detecting:
@@ -146,7 +147,7 @@ def _warm(policy: Policy) -> None:
         threading.Thread(target=sealing.engine, name="guard-warm-sealing", daemon=True).start()
 
 
-def open_ledger(settings: Settings, copy: OtlpCopy | None, heads: HeadsPost | None) -> Ledger:
+def open_ledger(settings: Settings, copy: OtlpCopy | None, heads: Receiver | None) -> Ledger:
     """Open the ledger of one guard in the exports folder, with its copy for a Collector, and who is posted heads."""
     from guard.trace.ledger import Ledger
     from guard.trace.signing import load_signer
@@ -167,27 +168,6 @@ def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
     from guard.trace.otlp import OtlpCopy
 
     return OtlpCopy(settings.otlp_endpoint, poster(admit))
-
-
-def heads_url(settings: Settings) -> str:
-    """The webhook of GUARD_HEADS, where it is one; raises SetupError for one elsewhere without TLS."""
-    if not isinstance(settings.heads, str):
-        return ""
-    import httpx2
-
-    try:
-        url = httpx2.URL(settings.heads)
-    except httpx2.InvalidURL:
-        raise SetupError("GUARD_HEADS is no URL: write one such as https://heads.example.org/guard") from None
-    if not url.host or (url.scheme != "https" and url.host not in ("127.0.0.1", "::1", "localhost")):
-        raise SetupError("GUARD_HEADS: write an https URL, or a folder")
-    return settings.heads
-
-
-def _heads_post(url: str, admit: Admit) -> HeadsPost:
-    from guard.trace.heads import HeadsPost
-
-    return HeadsPost(url, poster(admit))
 
 
 def _open_metering(guard: Guard) -> Metering:
@@ -213,32 +193,6 @@ def open_alerting(guard: Guard) -> Alerting | None:
         guard.name(url)
     webhook = Webhook(url, poster(lambda url: guard.current.admit(url))) if url else None
     return Alerting(guard, rules, webhook, lookout=Lookout(settings.metrics_folder))
-
-
-_POST_S = 10.0
-"""Seconds that a post to a Collector or a webhook may take in each of its steps."""
-
-
-def poster(admit: Admit) -> Post:
-    """What posts JSON through the gate and gives the status."""
-    import httpx2
-
-    from guard.outside.egress import SyncAdmittingTransport
-
-    transport = SyncAdmittingTransport(admit)
-    waits = dict.fromkeys(("connect", "read", "write", "pool"), _POST_S)
-
-    def post(url: str, body: bytes) -> int:
-        headers = {"content-type": "application/json", "content-length": str(len(body))}
-        request = httpx2.Request("POST", url, headers=headers, content=body, extensions={"timeout": waits})
-        answer = transport.handle_request(request)
-        try:
-            answer.read()
-            return answer.status_code
-        finally:
-            answer.close()
-
-    return post
 
 
 def open_dispatch(policy: Policy, settings: Settings, guard: Guard) -> Dispatch | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from guard.elsewhere import heads_url
 from guard.errors import SetupError
 from guard.placement import depends
 from guard.policy.decide import judges
@@ -84,7 +85,7 @@ def _named(guard: Guard) -> Iterator[tuple[str, str, str, Guard]]:
     elif alerts.webhook:
         yield "alerts", "traffic.alerts.webhook", alerts.webhook, guard
     if isinstance(settings.heads, str):
-        yield "heads", "GUARD_HEADS", settings.heads, guard
+        yield "heads", "GUARD_HEADS", heads_url(settings), guard
     for name in ENVIRONMENT:
         if url := os.environ.get(name):
             yield "environment", name, url, guard

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from guard.outside.stores.subjectkeys import SubjectKey, SubjectKeys
     from guard.services.detector import Detector
     from guard.trace.content import Auditor
-    from guard.trace.heads import HeadsPost
+    from guard.trace.heads import Receiver
     from guard.trace.ledger import Ledger
     from guard.trace.otlp import OtlpCopy
     from guard.traffic.providers import Providers
@@ -86,7 +86,7 @@ class Guard:
         settings: Settings,
         keys: Keys,
         detector: Detector,
-        open_ledger: Callable[[Settings, OtlpCopy | None, HeadsPost | None], Ledger],
+        open_ledger: Callable[[Settings, OtlpCopy | None, Receiver | None], Ledger],
         subject_keys: SubjectKeys,
     ) -> None:
         self.policy = policy
@@ -110,7 +110,7 @@ class Guard:
         self.glass_watch: GlassWatch | None = None
         self._root: Guard | None = None
         self.collector: OtlpCopy | None = None
-        self.heads: HeadsPost | None = None
+        self.heads: Receiver | None = None
         self.metrics = Metrics()
         self.metering = Metering(self)
         self._current: Guard | None = None

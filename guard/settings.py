@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,7 +14,7 @@ from guard.types import Limits
 
 def _place(place: Path | str | None) -> Path | str | None:
     """A URL as it is, anything else as a path."""
-    url = isinstance(place, str) and place.startswith(("https://", "http://"))
+    url = isinstance(place, str) and place.startswith(("https://", "http://", "s3+https://", "s3+http://"))
     return place if url or place is None else Path(place)
 
 
@@ -33,7 +33,23 @@ class Settings(BaseSettings):
     exports: Path = Field(default=Path("guard-exports"), description="where trace exports are written")
     heads: Annotated[Path | str | None, AfterValidator(_place)] = Field(
         default=None,
-        description="a second place, of another owner, for signed heads: a folder, or an https URL",
+        description="a second place, of another owner, for signed heads: a folder, an https URL, or a bucket "
+        "as s3+https://HOST/BUCKET",
+    )
+    heads_key_id: SecretStr | None = Field(
+        default=None, description="who puts heads into the bucket of GUARD_HEADS: the access key's id"
+    )
+    heads_secret: SecretStr | None = Field(default=None, description="the secret of that access key")
+    heads_region: str = Field(
+        default="", description="the bucket's region, where its host does not say it; else us-east-1"
+    )
+    heads_lock: Literal["compliance", "governance"] = Field(
+        default="compliance", description="the mode in which heads are locked in the bucket"
+    )
+    heads_keep: str = Field(
+        default="",
+        pattern=r"^([0-9]{1,5}[dw])?$",
+        description="how long heads are locked, at least, as 400d; and no less than trace.keep of the policy",
     )
     key: SecretStr | None = Field(default=None, description="the master key; else a file made in GUARD_HOME")
     seal_keys: SecretStr | None = Field(

@@ -16,11 +16,11 @@ from guard.cli.desk import (
     bar,
     exports_of,
     given,
-    heads_of,
     on_record,
     public_key,
     read_file,
 )
+from guard.cli.heads import heads_folder
 from guard.cli.tables import AsCsv, AsJson, AsParquet, cell, console, draft, form_of, present, write_json
 from guard.errors import SetupError
 
@@ -96,8 +96,11 @@ def verify(
     folder: Folder = None,
     key: Annotated[Path | None, typer.Option(help="The public key (PEM); GUARD_HOME's if left out.")] = None,
     heads: Annotated[
-        Path | None,
-        typer.Option(help="Heads kept elsewhere: a folder, or a webhook's file; GUARD_HEADS if left out."),
+        str | None,
+        typer.Option(
+            help="Heads kept elsewhere: a folder, a webhook's file, or a bucket as s3+https://HOST/BUCKET; "
+            "the folder of GUARD_HEADS if left out."
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -107,8 +110,8 @@ def verify(
     exports = path or exports_of(folder)
     public = read_file(key) if key else public_key()[1]
     try:
-        with bar("verify", exports) as progress:
-            found = check(exports, public, progress, heads or heads_of())
+        with heads_folder(heads) as kept, bar("verify", exports) as progress:
+            found = check(exports, public, progress, kept)
     except OSError as error:
         raise SetupError(f"{error.filename or exports}: {error.strerror or 'cannot be read'}") from None
     (_report_json if json else _report)(found)

@@ -20,6 +20,7 @@ from guard.quota import Quota, answers_a_minute, streamed_load
 if TYPE_CHECKING:
     from guard.destinations import Destination
     from guard.guard import Guard
+    from guard.outside.buckets import Bucket
     from guard.policy.resolve import Loaded
     from guard.settings import Settings
 
@@ -176,6 +177,7 @@ def _world(loaded: Loaded, settings: Settings, upstream: str) -> Iterator[Check]
                 yield _destination(found)
         yield from _provider_keys(guard)
         yield from _letters(guard)
+        yield from _bucket(guard)
         yield from _models(guard)
         yield from _judge(guard, base)
     finally:
@@ -219,6 +221,36 @@ def _letters(guard: Guard) -> Iterator[Check]:
     yield Check(
         "dead letters", "look" if open_ else "ok", f"{what}: guard letters list" if what else "none", counts
     )
+
+
+def _bucket(guard: Guard) -> Iterator[Check]:
+    """Whether the bucket of GUARD_HEADS can lock what is put into it, and whether heads wait for it."""
+    from guard.elsewhere import is_bucket, lock_of, open_bucket
+
+    place = guard.settings.heads
+    if not isinstance(place, str) or not is_bucket(place) or guard.heads is None:
+        return
+    bucket, lock = open_bucket(place, guard.settings, guard.admit), lock_of(guard.settings, guard.policy)
+    state, what = _locked(bucket, f"heads are locked until {lock.until:%Y-%m-%d}, mode {lock.mode}")
+    if waiting := guard.heads.waiting:
+        state, what = "failed" if state == "failed" else "look", f"{what}; {waiting} heads wait to be sent"
+    yield Check("bucket of heads", state, what, {"waiting": waiting, "mode": lock.mode})
+
+
+def _locked(bucket: Bucket, what: str) -> tuple[State, str]:
+    import httpx2
+
+    from guard.outside.buckets import BucketError, why
+
+    try:
+        locks = bucket.locks()
+    except (GuardError, httpx2.HTTPError) as failure:
+        # Whoever may only put, as guard should, is often not told how the bucket is set up.
+        state: State = "look" if isinstance(failure, BucketError) and failure.status == 403 else "failed"
+        return state, f"whether it locks objects cannot be asked ({why(failure)}); {what}"
+    finally:
+        bucket.close()
+    return ("ok", what) if locks else ("failed", "it has no object lock: make the bucket with one")
 
 
 def _guard(loaded: Loaded, settings: Settings) -> Guard:

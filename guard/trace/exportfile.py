@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from guard.outside.folders import sync_folder
 from guard.trace import chain
-from guard.trace.heads import Heads, HeadsPost
+from guard.trace.heads import Heads, Receiver
 from guard.trace.signing import Signer
 
 _LOG = logging.getLogger("guard.trace")
@@ -43,7 +43,7 @@ class Origin(NamedTuple):
     sign_every: int
     sign_after_s: float
     disk: Disk
-    heads: Path | HeadsPost | None = None
+    heads: Path | Receiver | None = None
 
 
 class ExportFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -18,6 +18,20 @@ SUFFIX = ".heads"
 _FORMAT = 1
 
 
+class Receiver(Protocol):
+    """Takes heads for a place that is no folder; it counts them, and never raises."""
+
+    sent: int
+    dropped: int
+
+    @property
+    def waiting(self) -> int: ...
+
+    def take(self, export: str, header: bytes, head: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class HeadsPost(Courier):
     """Post heads to a webhook as `{"guard-heads": 1, "heads": [{"export", "header", "head"}, …]}`.
 
@@ -27,6 +41,11 @@ class HeadsPost(Courier):
     def __init__(self, url: str, post: Post, **bounds: Any) -> None:
         self._told = False
         super().__init__(url, self._noting(post), _body, name="guard-heads", **bounds)
+
+    def take(self, export: str, header: bytes, head: bytes) -> None:
+        """Queue one head with the header of its chain."""
+        told = {"export": export, "header": header.decode(), "head": head.decode()}
+        self.offer(orjson.dumps(told))
 
     def _noting(self, post: Post) -> Post:
         """Log once that the place does not take heads, and again after it did."""
@@ -57,23 +76,23 @@ def _body(items: Sequence[bytes]) -> bytes:
 
 class Heads:
     """The heads of one export: as `<export>.heads` in another folder (the chain's header, then `head` and `close`),
-    or posted to a webhook.
+    or given to who posts them to a webhook or puts them into a bucket.
 
     The record does not wait for this place and does not fail with it: what is missing there shows in
     `guard audit verify --heads`, and is logged once a file.
     """
 
-    def __init__(self, place: Path | HeadsPost | None, export: str) -> None:
+    def __init__(self, place: Path | Receiver | None, export: str) -> None:
         self._export = export
         self._path = place / Path(export).with_suffix(SUFFIX).name if isinstance(place, Path) else None
-        self._post = place if isinstance(place, HeadsPost) else None
+        self._receiver = None if isinstance(place, Path) else place
         self._header = b""
         self._told = False
 
     def add(self, lines: bytes) -> None:
         """Append whole lines."""
-        if self._post is not None:
-            self._offer(self._post, lines)
+        if self._receiver is not None:
+            self._give(self._receiver, lines)
         if self._path is None:
             return
         try:
@@ -85,10 +104,9 @@ class Heads:
                 _LOG.warning("a signed head could not be written to GUARD_HEADS (%s)", type(error).__name__)
             self._told = True
 
-    def _offer(self, post: HeadsPost, lines: bytes) -> None:
+    def _give(self, receiver: Receiver, lines: bytes) -> None:
         for line in lines.splitlines():
             if line.startswith(b"{"):
                 self._header = line
             else:
-                told = {"export": self._export, "header": self._header.decode(), "head": line.decode()}
-                post.offer(orjson.dumps(told))
+                receiver.take(self._export, self._header, line)

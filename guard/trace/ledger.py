@@ -25,7 +25,7 @@ from pathlib import Path
 from guard.errors import Unavailable
 from guard.trace.chain import Link
 from guard.trace.exportfile import Disk, ExportFile, Origin
-from guard.trace.heads import HeadsPost
+from guard.trace.heads import Receiver
 from guard.trace.signing import Signer, load_signer
 from guard.trace.waiters import Entry, Waiter, resolve, settle
 
@@ -62,7 +62,7 @@ class Ledger:
         retry_s: float = 0.5,
         copy: Callable[[bytes], None] | None = None,
         disk: Disk | None = None,
-        heads: Path | HeadsPost | None = None,
+        heads: Path | Receiver | None = None,
     ) -> None:
         self._label = re.sub(r"[^a-z0-9]+", "-", writer.lower())[:32].strip("-")
         self._origin = Origin(folder, "", signer, sign_every, sign_after_s, disk or Disk(), heads)

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from guard import Guard
 from guard.audit.verify import verify
-from guard.build import build, heads_url
+from guard.build import build
 from guard.cli.audit import app
+from guard.elsewhere import heads_url
 from guard.errors import SetupError
 from guard.settings import Settings
 from guard.trace.heads import HeadsPost

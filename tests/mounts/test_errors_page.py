@@ -135,6 +135,10 @@ def starts(make_guard: Any, provider: Any, folder: Path) -> Iterator[Callable[[]
     (folder / PRIVATE).chmod(0o644)
     yield lambda: load_signer(folder)
     yield lambda: make_guard(heads="http://heads.example.org/")
+    bucket = "s3+https://s3.eu-west-1.amazonaws.com/audit"
+    yield lambda: make_guard(heads=bucket.replace("https", "http"))
+    yield lambda: make_guard(heads=bucket)
+    yield lambda: make_guard(heads=bucket, heads_key_id="id", heads_secret="secret")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         yield lambda: _check_port("127.0.0.1", taken.getsockname()[1])
     yield lambda: _verb(["key"], folder / "none")

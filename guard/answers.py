@@ -40,7 +40,8 @@ def parsed(status: int, headers: Headers, body: bytes, limits: Limits, *, own: b
     except BadRequest as bad:
         if not good(status):
             return None
-        raise BadRequest(502, "upstream_not_json", f"the answer cannot be read: {bad.message}") from None
+        why = bad.message.replace("send the body", "it did not come")
+        raise BadRequest(502, "upstream_not_json", f"the answer cannot be read: {why}") from None
 
 
 def reading(status: int, document: Document, endpoint: Endpoint | None, where: Places | None) -> Reading:

@@ -175,4 +175,5 @@ def wanted(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, ...]:
 def unlisted(known: frozenset[str], count: int = 1) -> BadRequest:
     """What is said of a name that no attachment has; it quotes none."""
     ask = f"write {' or '.join(sorted(known))}" if known else "the policy lists none: leave it out"
-    return BadRequest(400, "unknown_policy", f"x-guard-policy asks for {count} unknown policies: {ask}")
+    asked = "an unknown policy" if count == 1 else f"{count} unknown policies"
+    return BadRequest(400, "unknown_policy", f"x-guard-policy asks for {asked}: {ask}")

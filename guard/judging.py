@@ -137,9 +137,8 @@ class Moderation(_Service):
         except Refused as failure:
             raise SetupError(_choices(f"the judge may not be reached: {failure.message}")) from None
         except Exception as failure:
-            raise SetupError(
-                _choices(f"the judge {self.url} cannot be reached ({type(failure).__name__})")
-            ) from None
+            how = getattr(failure, "kind", type(failure).__name__)
+            raise SetupError(_choices(f"the judge {self.url} cannot be reached ({how})")) from None
         if reply.status in _ABSENT:
             raise SetupError(_choices(f"{self.url} has no moderation endpoint (HTTP {reply.status})"))
 

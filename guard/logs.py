@@ -31,7 +31,9 @@ def redactor(
     kinds = wanted(loaded, Stage.LOGS)
     scanner = Scanner(**scanner_args(loaded, kinds))
     own = OwnPatterns(
-        Own(row.name, row.pattern, row.kind, row.score) for row in loaded.recognizers.custom if row.kind in kinds
+        Own(row.name, row.pattern, row.kind, row.score)
+        for row in loaded.recognizers.custom
+        if row.kind in kinds
     )
     lists = Lists(_for_lines(acting_lists(loaded, kinds))).of("")
 

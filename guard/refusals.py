@@ -16,8 +16,6 @@ from guard.wire import jsonbody, refusal
 LONGEST_S = 31 * 86400.0
 """The longest Retry-After that is passed on: a month; a provider may write anything."""
 
-_TYPES = ((BadRequest, "invalid_request_error"), (Outage, "upstream_error"))
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reply:
@@ -58,10 +56,18 @@ def failed_as(failure: BaseException) -> str:
     return getattr(failure, "code", "") or getattr(failure, "kind", "") or type(failure).__name__
 
 
+def type_of(error: Refused | BadRequest | Outage) -> str:
+    """Whose fault it was, as the `type` of the API's errors: the policy's, the caller's or the provider's."""
+    if isinstance(error, Refused):
+        return "guard_refused"
+    return (
+        "invalid_request_error" if isinstance(error, BadRequest) and error.status < 500 else "upstream_error"
+    )
+
+
 def refuse(error: Refused | BadRequest | Outage) -> Reply:
     """Write a refusal as the interface has it; only a 429 of guard's own limits may be retried."""
-    kind = next((word for known, word in _TYPES if isinstance(error, known)), "guard_refused")
-    body = refusal.error_body(error.code, error.message, getattr(error, "param", "") or None, kind)
+    body = refusal.error_body(error.code, error.message, getattr(error, "param", "") or None, type_of(error))
     headers = [(b"content-type", b"application/json")]
     if error.status != 429 or isinstance(error, Outage):
         headers.append((b"x-should-retry", b"false"))

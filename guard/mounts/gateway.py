@@ -113,7 +113,7 @@ class Gateway:
         self._urls: dict[str, httpx2.URL] = {}
         self._timeouts = Timeouts(_CONNECT_S, settings.read_timeout_s)
         listed = ClientKeys(settings.client_keys.get_secret_value() if settings.client_keys else "")
-        self._clients = Clients(listed or None, _virtual(guard), self._limited)
+        self._clients = Clients(listed or None, _virtual(guard, bool(listed)), self._limited)
         self.operations = Operations(guard, keyed=bool(self._clients))
         key = settings.upstream_key or settings.openai_api_key
         self._authorization = f"Bearer {key.get_secret_value()}".encode() if key else None
@@ -290,10 +290,10 @@ def _settle() -> None:
     gc.set_threshold(_COLLECT_AFTER)
 
 
-def _virtual(guard: Guard) -> Watched | None:
-    """The virtual keys, where there are any when the gateway starts: an open gateway does not close by itself."""
+def _virtual(guard: Guard, closed: bool) -> Watched | None:
+    """The virtual keys, where keys are asked for when the gateway starts: an open gateway does not close by itself."""
     file = key_file(guard.settings, guard.keys)
-    return Watched(file) if file.path.exists() else None
+    return Watched(file) if closed or guard.settings.virtual_keys or file.path.exists() else None
 
 
 def default_upstream(guard: Guard) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from guard.errors import BadRequest, Refused
 from guard.outside.egress import UpstreamError
-from guard.refusals import Reply
+from guard.refusals import Reply, type_of
 from guard.sentences import sentence
 from guard.types import Stage
 from guard.wire import refusal
@@ -109,7 +109,7 @@ def failed() -> Refused:
 def failure_event(failure: Exception) -> bytes:
     """The last event of a stream that cannot go on: an error in the API's form; no `[DONE]` follows."""
     if isinstance(failure, UpstreamError):
-        return refusal.error_event(f"upstream_{failure.kind}", str(failure))
+        return refusal.error_event(f"upstream_{failure.kind}", str(failure), "upstream_error")
     if isinstance(failure, BadRequest | Refused):
-        return refusal.error_event(failure.code, failure.message)
+        return refusal.error_event(failure.code, failure.message, type_of(failure))
     return refusal.error_event(FAILED, sentence(FAILED, "", Stage.OUTPUT))

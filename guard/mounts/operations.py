@@ -93,7 +93,8 @@ class Operations:
 
     async def _metrics(self, scope: Scope) -> Reply:
         if not self._may_see(scope):
-            return Reply(404, jsonbody.dump(refusal.error_body("not_found", "there is nothing here")), _JSON)
+            body = refusal.error_body("not_found", "there is nothing here")
+            return Reply(404, jsonbody.dump(body), (*_JSON, (b"x-should-retry", b"false")))
         text = await asyncio.to_thread(self._guard.metering.prometheus)
         return Reply(200, text, ((b"content-type", exposition.CONTENT_TYPE), (b"cache-control", b"no-store")))
 

@@ -83,11 +83,15 @@ class Idempotency:
             return ticket
         if found.other:
             raise Refused(
-                "idempotency_key_reuse", "this Idempotency-Key came with another request before", status=422
+                "idempotency_key_reuse",
+                "this Idempotency-Key came with another request before: send a new one",
+                status=422,
             )
         if found.sealed is None:
             raise Refused(
-                "idempotency_in_flight", "the first call with this Idempotency-Key is under way", status=409
+                "idempotency_in_flight",
+                "the first call with this Idempotency-Key is under way: wait for it",
+                status=409,
             )
         return _opened(ticket, found.sealed)
 

@@ -353,8 +353,12 @@ def _given(ended: Ended, held: _T | None) -> _T:
     status, how = 503, "the circuit to the provider is open after too many failures"
     if ended.code == "retries_exhausted" and last is not None:
         status = last.status or (504 if last.error == "timeout" else 502)
-        how = f"the provider failed ({last.status or last.error}) and was tried {ended.tries} times"
+        how = f"the provider failed ({last.status or last.error}) and was tried {_times(ended.tries)}"
     raise Outage(ended.code, how, status=status, retry_after_s=ended.retry_after_s)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def keyed(headers: Headers) -> Headers:

@@ -269,4 +269,6 @@ def _damaged(reason: str) -> BadRequest:
 
 
 def _too_many(limits: Limits) -> BadRequest:
-    return BadRequest(413, "too_many_parts", f"the form holds more than {limits.parts} fields")
+    return BadRequest(
+        413, "too_many_parts", f"the form holds more than {limits.parts} fields (GUARD_MAX_PARTS)"
+    )

@@ -94,7 +94,12 @@ class Reader:
         self.counts[what] = self.counts.get(what, 0) + number
         most = getattr(self.limits, what)
         if self.strict and self.counts[what] > most:
-            raise BadRequest(413, f"too_many_{what}", f"the body holds more than {most} {what}", param=path)
+            raise BadRequest(
+                413,
+                f"too_many_{what}",
+                f"the body holds more than {most} {what} (GUARD_MAX_{what.upper()})",
+                param=path,
+            )
 
 
 class Node:

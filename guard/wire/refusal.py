@@ -48,9 +48,9 @@ def error_body(
     return {"error": {"message": message, "type": type, "param": param, "code": code}}
 
 
-def error_event(code: str, message: str) -> bytes:
-    """The event that ends a stream when a check could not run; no `[DONE]` follows."""
-    return encode(dump(error_body(code, message)).decode())
+def error_event(code: str, message: str, type: str = "guard_refused") -> bytes:
+    """The event that ends a stream which cannot go on; no `[DONE]` follows."""
+    return encode(dump(error_body(code, message, type=type)).decode())
 
 
 def blocked_response(

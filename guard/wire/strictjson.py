@@ -50,7 +50,7 @@ def parse(data: bytes, limits: Limits) -> Any:
     value = _loads(data)
     skeleton = _outside_strings(data)
     if skeleton.count(b":") != _count_keys(value):
-        raise BadRequest(400, "invalid_json", "the body repeats a key in one JSON object")
+        raise BadRequest(400, "invalid_json", "the body repeats a key in one JSON object: send each once")
     depth = min(limits.depth, _DEEPEST)
     if _deeper_than(skeleton, depth):
         raise BadRequest(400, "invalid_json", f"the body is nested deeper than {depth} levels")

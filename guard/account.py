@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
 
 class Account:
-    """What is recorded and counted of one call. The call says what happened; here stands how that is written."""
+    """What is recorded and counted of one call. The call says what happened; here stands how that is written.
+
+    It is told of the call each time and does not hold it: what holds each other stays until the collector comes.
+    """
 
     def __init__(self, call: Call, *, parent: Any, links: Sequence[Any]) -> None:
-        self._call = call
         self.intent: Span = call.guard.recorder.start(
             spans.SCREEN, parent=parent, links=links, prepared=call.guard.policy_group
         )
@@ -50,10 +52,9 @@ class Account:
         """Note what the caller says came of the call (`x-guard-outcome`)."""
         self._outcome = records.outcome_word(headers)
 
-    @property
-    def user(self) -> str:
+    def user(self, call: Call) -> str:
         """The caller as a keyed hash: `safety_identifier`, else `user`, else the identity (design, section 5)."""
-        call, named = self._call, ""
+        named = ""
         if isinstance(call.body, dict):
             named = next(
                 (v for k in ("safety_identifier", "user") if isinstance(v := call.body.get(k), str)), ""
@@ -61,13 +62,13 @@ class Account:
         user = named or call.exchange.identity.user
         return keyed_hash(call.guard.keys.users, user) if user else ""
 
-    def _common(self) -> Mapping[str, Any]:
-        call, who = self._call, self._call.exchange.identity
+    def _common(self, call: Call) -> Mapping[str, Any]:
+        who = call.exchange.identity
         return {
             spans.EXCHANGE: self.intent.span_id,
             spans.TENANT: who.tenant,
             spans.MOUNT: call.mount,
-            spans.USER: self.user or None,
+            spans.USER: self.user(call) or None,
             spans.CLIENT_KEY: who.key or None,
             spans.CLIENT_KEY_NAME: who.keys[1] if who.keys and len(who.keys) > 1 else None,
             spans.POLICY_ASKED: list(call.exchange.asked) or None,
@@ -75,12 +76,12 @@ class Account:
             spans.OUTCOME: self._outcome,
         }
 
-    def screened(self, screened: Screened, forwarded: int, error: str) -> bytes:
+    def screened(self, call: Call, screened: Screened, forwarded: int, error: str) -> bytes:
         """The record of intent: what was found and decided, and where the request may go."""
-        call, span = self._call, self.intent
+        span = self.intent
         if call.admission is not None:
             call.guard.metrics.admitted(call.admission)
-        span.set_all(self._common())
+        span.set_all(self._common(call))
         span.set_all(
             records.screen_attributes(
                 screened.verdict,
@@ -91,53 +92,47 @@ class Account:
                 admission=call.admission,
             )
         )
-        self._decided(span, screened.verdict)
+        self._decided(call, span, screened.verdict)
         if error:
             span.error(error)
-        self._seal(span)
+        self._seal(call, span)
         return span.end()
 
-    def _seal(self, span: Span) -> None:
+    def _seal(self, call: Call, span: Span) -> None:
         """Put the texts that are kept for the auditor on a span."""
-        kept, auditor = self._call.exchange.kept, self._call.guard.auditor
+        kept, auditor = call.exchange.kept, call.guard.auditor
         if kept is not None and auditor is not None:
             texts, cut = kept.take()
             if texts:
                 auditor.seal(span, texts, original=kept.original, cut=cut)
 
-    def unread(self, error: str) -> bytes:
+    def unread(self, call: Call, error: str) -> bytes:
         """The record of a request that could not be read."""
         span = self.intent
-        span.set_all(self._common())
+        span.set_all(self._common(call))
         span.set(spans.STAGE, str(Stage.INPUT))
         span.error(error)
         return span.end()
 
-    def count(self, verdict: Verdict | None) -> None:
+    def count(self, call: Call, verdict: Verdict | None) -> None:
         """Count a verdict, and what became of each check."""
-        metrics = self._call.guard.metrics
+        metrics = call.guard.metrics
         if verdict is not None:
-            metrics.decided(verdict, self._call.tenant)
-        metrics.checked(self._call.exchange.receipts)
+            metrics.decided(verdict, call.tenant)
+        metrics.checked(call.exchange.receipts)
 
-    def _decided(self, span: Span, verdict: Verdict) -> None:
-        if self._call.policy.waivers:
-            span.set(spans.WAIVED, self._waived(verdict) or None)
-        exchange, keyed = self._call.exchange, False
+    def _decided(self, call: Call, span: Span, verdict: Verdict) -> None:
+        if call.policy.waivers:
+            span.set(spans.WAIVED, _waived(call, verdict) or None)
+        exchange, keyed = call.exchange, False
         for name, attributes in spans.finding_events(verdict, exchange.subject):
             span.event(name, attributes)
             keyed = keyed or any(attributes.get(spans.SUBJECTS, ()))
         if keyed:
             span.set(spans.SUBJECT_KEY, exchange.subject_key_id)
 
-    def _waived(self, verdict: Verdict) -> list[str]:
-        """Name the exceptions by which something went on that the rules would have stopped or taken out."""
-        decided = ((d.finding.kind, d.action, d.enforced) for d in verdict.decisions)
-        return applied(self._call.policy.waivers, str(verdict.stage), decided)
-
-    def start_model(self, prepared: Prepared, host: str, port: int | None) -> None:
+    def start_model(self, call: Call, prepared: Prepared, host: str, port: int | None) -> None:
         """Begin the model call's own span."""
-        call = self._call
         self._asked = time.perf_counter()
         self._requested = records.request_attributes(call.endpoint, call.body, host, port)
         self._requested |= {key: value for key, value in self._elsewhere.items() if key in self._requested}
@@ -145,16 +140,16 @@ class Account:
             records.model_span_name(call.endpoint, prepared.model),
             kind="client",
             parent=self.intent,
-            attributes={**self._common(), **self._elsewhere, **self._requested},
+            attributes={**self._common(call), **self._elsewhere, **self._requested},
             prepared=call.guard.policy_group,
         )
 
-    def tried(self, tried: Tried) -> None:
+    def tried(self, call: Call, tried: Tried) -> None:
         """Note one try of the model call: both a failure and what answered stand in one trace."""
         failure = tried.error or (str(tried.status) if tried.status >= 400 else "")
-        self._call.guard.metrics.tried(tried.model, tried.number, failure)
+        call.guard.metrics.tried(tried.model, tried.number, failure)
         if self._model is not None:
-            where = tried.settled if self._call.guard.providers is not None else None
+            where = tried.settled if call.guard.providers is not None else None
             self._model.event(
                 spans.ATTEMPT,
                 records.attempt_attributes(
@@ -162,10 +157,10 @@ class Account:
                 ),
             )
 
-    def switch(self, candidate: Candidate) -> None:
+    def switch(self, call: Call, candidate: Candidate) -> None:
         """Note that another model is asked than before, and where, if that is elsewhere."""
         told = {spans.REQUEST_MODEL: records.identifier(candidate.model)}
-        where = {} if self._call.guard.providers is None else records.place_attributes(candidate)
+        where = {} if call.guard.providers is None else records.place_attributes(candidate)
         if self._model is None:
             self._elsewhere = where
             return
@@ -180,6 +175,7 @@ class Account:
 
     def end(
         self,
+        call: Call,
         verdict: Verdict | None,
         usage: Any,
         error: str,
@@ -189,12 +185,12 @@ class Account:
         cost: Mapping[str, Any],
     ) -> None:
         """Write the outcome, not awaited, and count it. `screened` and `unchecked` are bytes of a stream."""
-        call, span = self._call, self._model
+        span = self._model
         if span is None:
             span = call.guard.recorder.start(
                 spans.SCREEN,
                 parent=self.intent,
-                attributes=self._common(),
+                attributes=self._common(call),
                 prepared=call.guard.policy_group,
             )
         outcome = records.outcome_attributes(verdict, usage, call.exchange.receipts, screened)
@@ -204,17 +200,17 @@ class Account:
         span.set_all(records.restore_attributes(call.exchange.came_back))
         span.set(spans.RELEASED_UNCHECKED, unchecked or None)
         if verdict is not None:
-            self._decided(span, verdict)
+            self._decided(call, span, verdict)
         if error:
             span.error(error)
         span.set_all(cost)
-        self._seal(span)
+        self._seal(call, span)
         call.guard.ledger.append(span.end())
-        self.count(verdict)
+        self.count(call, verdict)
         if call.endpoint is not None and call.endpoint.operation and self._requested:
-            self._measure(outcome, error)
+            self._measure(call, outcome, error)
 
-    def _measure(self, outcome: Mapping[str, Any], error: str) -> None:
+    def _measure(self, call: Call, outcome: Mapping[str, Any], error: str) -> None:
         asked = self._requested
         called = Called(
             asked[spans.OPERATION],
@@ -229,4 +225,10 @@ class Account:
             outcome.get(spans.OUTPUT_TOKENS),
             bool(outcome.get(spans.RESPONSE_MODEL)),
         )
-        self._call.guard.metrics.called(called)
+        call.guard.metrics.called(called)
+
+
+def _waived(call: Call, verdict: Verdict) -> list[str]:
+    """Name the exceptions by which something went on that the rules would have stopped or taken out."""
+    decided = ((d.finding.kind, d.action, d.enforced) for d in verdict.decisions)
+    return applied(call.policy.waivers, str(verdict.stage), decided)

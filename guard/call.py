@@ -398,14 +398,14 @@ class Call:
         return refused(self.policy, blocking, verdict, self.exchange.languages)
 
     def _commit(self, screened: Screened, out: bytes, refusal_: Refused | None) -> Flow[None]:
-        record = self._account.screened(screened, len(out), refusal_.code if refusal_ else "")
+        record = self._account.screened(self, screened, len(out), refusal_.code if refusal_ else "")
         try:
             yield Commit(record)
             self.exchange.receipts.note("record", Receipt.RAN)
         except Unavailable as failure:
             self.failed("record", failure)
         finally:
-            self._account.count(screened.verdict)
+            self._account.count(self, screened.verdict)
 
     def failed(self, check: str, failure: Unavailable) -> None:
         """Decide what follows from a check that could not run; raises Refused where the policy blocks."""
@@ -419,7 +419,7 @@ class Call:
 
     def _commit_bad(self, bad: BadRequest) -> Flow[None]:
         try:
-            yield Commit(self._account.unread(bad.code))
+            yield Commit(self._account.unread(self, bad.code))
         except Unavailable as failure:
             self.failed("record", failure)
 
@@ -431,24 +431,24 @@ class Call:
     @property
     def user(self) -> str:
         """The caller as a keyed hash: `safety_identifier`, else `user`, else the identity (design, section 5)."""
-        return self._account.user
+        return self._account.user(self)
 
     # toward the caller
 
     def start_model(self, prepared: Prepared, host: str, port: int | None) -> None:
         """Begin the model call's own span."""
-        self._account.start_model(prepared, host, port)
+        self._account.start_model(self, prepared, host, port)
 
     def tried(self, tried: Tried) -> None:
         """Note one try of the model call."""
         self.attempts = tried.number
-        self._account.tried(tried)
+        self._account.tried(self, tried)
 
     def switch(self, candidate: Candidate) -> None:
         """Note that another model is asked than the caller named."""
         named = self.named or self.asked or str(self.body["model"])
         self.asked, self.body = named, {**self.body, "model": candidate.model}
-        self._account.switch(candidate)
+        self._account.switch(self, candidate)
 
     def first_chunk(self) -> None:
         """Note that the model began its answer."""
@@ -576,6 +576,7 @@ class Call:
         self._note_ends(usage)
         self._remember(usage)
         self._account.end(
+            self,
             verdict,
             usage,
             self.failure,

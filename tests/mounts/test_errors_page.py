@@ -187,7 +187,7 @@ async def test_refusals_on_purpose(
     error = answer.json["error"]
     assert set(error) == {"message", "type", "code", "param"}
     assert error["message"]
-    asked = code.startswith(("invalid_", "legacy.")) and status == "400" or status == "415"
+    asked = (code.startswith(("invalid_", "legacy.")) and status == "400") or status == "415"
     wanted = (
         "upstream_error" if code.startswith(FAILED) else "invalid_request_error" if asked else error["type"]
     )

@@ -94,7 +94,9 @@ SELECT
   TRY_CAST(otlp_get(keys, texts, 'gen_ai.usage.input_tokens') AS BIGINT) AS input_tokens,
   TRY_CAST(otlp_get(keys, texts, 'gen_ai.usage.output_tokens') AS BIGINT) AS output_tokens,
   TRY_CAST(otlp_get(keys, texts, 'guard.cost.usd') AS DOUBLE) AS cost_usd,
-  otlp_get(keys, texts, 'server.address') AS address
+  otlp_get(keys, texts, 'server.address') AS address,
+  otlp_get(keys, texts, 'guard.waived') AS waived,
+  otlp_get(keys, texts, 'guard.outcome') AS tag
 FROM parsed;
 
 CREATE OR REPLACE VIEW read_spans AS SELECT * FROM otlp_spans('lines');
@@ -117,7 +119,7 @@ SELECT
     AS exchange,
   start_ts, duration_ms, name, stage, action, enforced, error_type, mount, endpoint, tenant, user_hash,
   policy, policy_version, policy_sha256, policy_mode, bytes_screened, bytes_forwarded,
-  host, jurisdiction, residency_decision, residency_code, detect, attrs, file, seq
+  host, jurisdiction, residency_decision, residency_code, detect, waived IS NOT NULL AS waived, attrs, file, seq
 FROM all_spans
 WHERE stage IS NOT NULL;
 
@@ -213,7 +215,7 @@ WITH
       trace_id, span_id, parent_span_id, name, start_ts, duration_ms, file, seq, stage, exchange, action, enforced,
       error_type, tenant, user_hash, mount, endpoint, policy, policy_version, host, jurisdiction,
       residency_decision, bytes_screened, bytes_forwarded, operation, provider, model, response_model,
-      response_id, input_tokens, output_tokens, cost_usd, address
+      response_id, input_tokens, output_tokens, cost_usd, address, tag
     FROM call_spans
   ),
   intents AS (
@@ -259,6 +261,7 @@ SELECT
   e.input_tokens AS input_tokens,
   e.output_tokens AS output_tokens,
   e.cost_usd AS cost_usd,
+  i.tag AS tag,
   i.span_id IS NOT NULL AS intent,
   i.span_id AS intent_span_id,
   e.span_id AS call_span_id,
@@ -276,7 +279,7 @@ SELECT
   END,
   error_type, start_ts, duration_ms, tenant, user_hash, mount, 'moderations', provider, model, response_model,
   response_id, coalesce(address, host), jurisdiction, residency_decision, NULL, NULL, NULL, NULL, policy,
-  policy_version, NULL, NULL, NULL, NULL, cost_usd, true, NULL, span_id, file, seq
+  policy_version, NULL, NULL, NULL, NULL, cost_usd, NULL, true, NULL, span_id, file, seq
 FROM flat
 WHERE operation = 'moderation';
 

@@ -29,7 +29,9 @@ _QUIET_S = 3600.0
 
 Progress = Callable[[int], None]
 
-_OPTIONS = "FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, PARTITION_BY (day), OVERWRITE_OR_IGNORE"
+_PARQUET = "FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd"
+_OPTIONS = f"{_PARQUET}, PARTITION_BY (day), OVERWRITE_OR_IGNORE"
+_INDEX = f"{_PARQUET}, ROW_GROUP_SIZE 16384"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def _made(
         _write_spans(target, batch, number)
         progress(sum(path.stat().st_size for path in batch))
     _write_calls(folder, target, kept, len(kept))
+    _write_traces(target)
     if tuple(map(Source.of, exports)) != sources:
         raise QueryError("an export was changed while it was read: start again")
     files = {table: tuple(_files(target, table)) for table in TABLES}
@@ -166,6 +169,19 @@ def _write_calls(folder: Path, target: Path, kept: Sequence[Generation], number:
                 _copy(connection, again, target / "superseded", "b")
         calls = f"SELECT *, {number} AS generation FROM joined_calls ORDER BY start_ts, trace_id"
         _copy(connection, calls, target / "calls", "b")
+
+
+def _write_traces(target: Path) -> None:
+    """Note in which files each trace stands, sorted so that one is found by reading a few kilobytes."""
+    files = sorted((target / "spans").rglob("*.parquet"))
+    if not files:
+        return
+    (target / "traces").mkdir(mode=0o700)
+    part = f"{literal(target.name + '/')} || regexp_extract(filename, {literal(parquet.PART)})"
+    rows = f"SELECT DISTINCT md5_number_lower(trace_id) AS key, {part} AS part FROM"
+    rows += f" {parquet.source(files, filename=True)} WHERE trace_id IS NOT NULL ORDER BY key, part"
+    with _connected([]) as connection:
+        connection.execute(f"COPY ({rows}) TO {literal(str(target / 'traces' / 't.parquet'))} ({_INDEX})")
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, rows: str, target: Path, name: str) -> None:

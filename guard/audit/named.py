@@ -297,7 +297,7 @@ SELECT tenant, policy, policy_mode, stage, count(*) AS decisions,
   count(*) FILTER (action = 'redact' AND enforced <> 'redact') AS would_change,
   count(*) FILTER (enforced = 'block') AS refused, count(*) FILTER (enforced = 'redact') AS changed
 FROM decisions
-WHERE attrs['guard.waived'] IS NULL AND {when}
+WHERE NOT waived AND {when}
 GROUP BY tenant, policy, policy_mode, stage
 ORDER BY would_refuse DESC, would_change DESC, tenant, policy, policy_mode, stage
 """,
@@ -309,7 +309,7 @@ ORDER BY would_refuse DESC, would_change DESC, tenant, policy, policy_mode, stag
 SELECT start_ts, tenant, user_hash, stage, attrs['guard.waived'] AS waived, action, enforced, policy, policy_version,
   trace_id
 FROM decisions
-WHERE attrs['guard.waived'] IS NOT NULL AND {when}
+WHERE waived AND {when}
 ORDER BY start_ts
 """,
         only=("guard.waived",),
@@ -443,16 +443,11 @@ ORDER BY usd DESC NULLS LAST, calls DESC, tenant, model
         "What did each tenant's calls cost by route and model, with how many tokens, and what came of them?",
         # `outcomes` are what callers tagged (x-guard-outcome); `good` those of them that calls are made for.
         """
-WITH tagged AS (
-  SELECT trace_id, span_id, attrs['guard.outcome'] AS tag FROM spans
-  WHERE name = 'guard.screen' AND attrs['guard.outcome'] IS NOT NULL
-),
-asked AS (
-  SELECT c.tenant, nullif(concat_ws(' ', c.mount, c.endpoint), '') AS route,
-    coalesce(c.model, c.response_model) AS model, c.outcome, c.cost_usd, c.input_tokens, c.output_tokens, t.tag
-  FROM calls c LEFT JOIN tagged t ON t.trace_id = c.trace_id AND t.span_id = c.intent_span_id
-  WHERE c.purpose = 'model' AND c.outcome <> 'refused' AND c.endpoint NOT IN ('models', 'model')
-    AND c.start_ts >= $since AND c.start_ts < $until AND ($tenant = '' OR c.tenant = $tenant)
+WITH asked AS (
+  SELECT tenant, nullif(concat_ws(' ', mount, endpoint), '') AS route,
+    coalesce(model, response_model) AS model, outcome, cost_usd, input_tokens, output_tokens, tag
+  FROM calls
+  WHERE purpose = 'model' AND outcome <> 'refused' AND endpoint NOT IN ('models', 'model') AND {when}
 ),
 tags AS (
   SELECT tenant, route, model, string_agg(tag || ' ' || n, ', ' ORDER BY n DESC, tag) AS outcomes

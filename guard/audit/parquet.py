@@ -10,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
 
 FOLDER = "parquet"
 MANIFEST = "manifest.json"
-TABLES = ("spans", "findings", "calls", "superseded")
+TABLES = ("spans", "findings", "calls", "superseded", "traces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,8 @@ def views() -> str:
 
 
 def schema() -> str:
-    """What Parquet was made by: other views make other columns."""
-    return hashlib.sha256(views().encode()).hexdigest()
+    """What Parquet was made by: other views, or another way to store them, make other columns."""
+    return hashlib.sha256(repr((views(), TABLES, _COLUMNS, LATER)).encode()).hexdigest()
 
 
 def read_manifest(folder: Path) -> list[Generation]:
@@ -110,6 +113,37 @@ def parts(folder: Path, generations: Sequence[Generation], table: str = "") -> l
     ]
 
 
+PART = "day=[^/]+/b[0-9]+"
+"""A day of a batch: its spans and its findings stand in files whose names begin so, each in its folder."""
+
+
+def holding(
+    connection: duckdb.DuckDBPyConnection, folder: Path, generations: Sequence[Generation], trace: str
+) -> list[Generation]:
+    """The generations without the spans and findings of other days than those of one trace.
+
+    One file of each table stays in any case: the views have its columns.
+    """
+    if not (files := parts(folder, generations, "traces")):
+        return list(generations)
+    told = f"SELECT part FROM {source(files)} WHERE key = md5_number_lower($trace)"
+    found = {row[0] for row in connection.execute(told, {"trace": trace}).fetchall()}
+    return [_only(generation, found) for generation in generations]
+
+
+def _only(generation: Generation, found: Collection[str]) -> Generation:
+    def of(table: str) -> tuple[str, ...]:
+        files = generation.files[table]
+        return tuple(file for file in files if _part(generation, file) in found) or files[:1]
+
+    return replace(generation, files={**generation.files, "spans": of("spans"), "findings": of("findings")})
+
+
+def _part(generation: Generation, file: str) -> str:
+    found = re.search(PART, file)
+    return f"{generation.name}/{found[0] if found else ''}"
+
+
 _COLUMNS = (
     "trace_id",
     "span_id",
@@ -156,11 +190,12 @@ _COLUMNS = (
     "output_tokens",
     "cost_usd",
     "address",
+    "waived",
+    "tag",
 )
 
 LATER = {
     "exchange": "attrs['guard.exchange']",
-    "user_hash": "attrs['guard.user']",
     "response_model": "attrs['gen_ai.response.model']",
     "response_id": "attrs['gen_ai.response.id']",
     "input_tokens": "TRY_CAST(attrs['gen_ai.usage.input_tokens'] AS BIGINT)",
@@ -248,10 +283,10 @@ def _calls(files: Mapping[str, Sequence[Path]]) -> str:
     )
 
 
-def source(files: Sequence[Path]) -> str:
-    """Parquet files as a table of SQL."""
+def source(files: Sequence[Path], *, filename: bool = False) -> str:
+    """Parquet files as a table of SQL, if wished with the name of each row's file."""
     listed = ", ".join(literal(str(file)) for file in files)
-    return f"read_parquet([{listed}], hive_partitioning = false)"
+    return f"read_parquet([{listed}], hive_partitioning = false{', filename = true' if filename else ''})"
 
 
 def literal(text: str) -> str:

@@ -38,19 +38,24 @@ class Table:
     more: bool = False
 
 
-def connect(folder: Path, out: Path | None = None, only: Sequence[str] = ()) -> duckdb.DuckDBPyConnection:
+def connect(
+    folder: Path, out: Path | None = None, only: Sequence[str] = (), trace: str = ""
+) -> duckdb.DuckDBPyConnection:
     """Open the views over a folder's exports; the connection can read those files and nothing else.
 
     What `guard audit compact` has read comes from its Parquet, the rest from the lines. An empty folder gives
     empty views. `out` is the one file that it may write; with `only`, lines that hold none of these texts are left
-    out (`Question.only`). Raises QueryError where there is no such folder.
+    out (`Question.only`), and with `trace` Parquet of other days than that trace's may be. Raises QueryError where
+    there is no such folder.
     """
     if not folder.is_dir():
         raise QueryError(f"there is no folder of exports at {folder}")
     stored = parquet.current(folder)
     read = parquet.covered(stored)
-    paths = sorted(p.resolve() for p in folder.iterdir() if p.suffix == ".jsonl" and p.name not in read)
     connection = duckdb.connect(":memory:")
+    if trace:
+        stored = parquet.holding(connection, folder, stored, trace)
+    paths = sorted(p.resolve() for p in folder.iterdir() if p.suffix == ".jsonl" and p.name not in read)
     # DuckDB would draw its bar into the answer on standard output.
     connection.execute("SET enable_progress_bar = false")
     connection.execute(f"CREATE VIEW lines AS {lines_of(paths, only)}")
@@ -82,7 +87,9 @@ def run(
     named = QUESTIONS.get(question)
     values = bound(named, dict(parameters or {})) if named else dict(parameters or {})
     sql, only = (named.sql, _only(named, values)) if named else (question, ())
-    with closing(connect(folder, out, only)) as connection:
+    with closing(
+        connect(folder, out, only, str(values["trace"]) if named and "trace" in values else "")
+    ) as connection:
         return _answer(connection, sql, values, ROWS) if out is None else _write(connection, sql, values, out)
 
 

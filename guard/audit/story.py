@@ -65,7 +65,7 @@ class Story:
 def why(folder: Path, trace_id: str) -> Story:
     """Tell one exchange by its trace id; raises QueryError for what is no trace id, or not on record."""
     trace_id = trace_id_of(trace_id)
-    with closing(connect(folder, only=(trace_id,))) as connection:
+    with closing(connect(folder, only=(trace_id,), trace=trace_id)) as connection:
         found = connection.execute(_SPANS, {"trace": trace_id}).fetchall()
         findings = connection.execute(_FINDINGS, {"trace": trace_id}).fetchall()
     if not found:

@@ -18,6 +18,7 @@ from guard.audit import compact as compacting
 from guard.audit import parquet
 from guard.audit.compact import compact
 from guard.audit.query import QUESTIONS, VIEWS, QueryError, bound, connect, run
+from guard.audit.story import why
 from guard.audit.verify import verify
 from guard.trace import records, spans
 from guard.trace.ledger import Ledger
@@ -292,6 +293,44 @@ def test_clock_jumps(
     assert answers(folder) == lines
     assert lines["gaps"] == []
     assert run(folder, "SELECT count(*), count(DISTINCT seq), max(seq) FROM spans").rows == [(12, 12, 12)]
+
+
+@pytest.fixture
+def days(installation: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The traces of two runs over three days, each day with two calls; one ends on the next day, in the other run."""
+    traces, now, last = [], time.time_ns(), None
+    for run_ in range(2):
+        for day in range(3):
+            with monkeypatch.context() as patch:
+                patch.setattr(spans.time, "time_ns", lambda day=day: now + day * 86_400 * 10**9)
+                if last is not None:
+                    installation.gateway.call(last)
+                for admission in (kit.EU, kit.GLOBAL):
+                    last = installation.gateway.intent(admission)
+                    traces.append(last.trace_id)
+        installation.seal()
+        if run_ == 0:
+            compact(folder)
+    compact(folder)
+    return traces
+
+
+def test_one_trace_is_read_from_the_files_that_hold_it(days: list[str], folder: Path) -> None:
+    """Its story and its spans are those of the lines; spans of other days are not even looked at."""
+    copy = folder.with_name("raw")
+    shutil.copytree(folder, copy, ignore=lambda directory, names: {"parquet"})
+    told = "SELECT count(*), count(*) FILTER (trace_id = $trace) FROM stored_spans"
+    for trace in [*days, "0" * 32]:
+        parameters = {"trace": trace}
+        answer = run(folder, "exchange", parameters)
+        assert answer == run(copy, "exchange", parameters)
+        with closing(connect(folder)) as connection:
+            whole = connection.execute(told, parameters).fetchall()[0]
+        with closing(connect(folder, trace=trace)) as connection:
+            looked_at = connection.execute(told, parameters).fetchall()[0]
+        assert looked_at[0] < whole[0]
+        assert looked_at[1] == whole[1] == len(answer.rows)
+    assert [why(folder, trace) for trace in days] == [why(copy, trace) for trace in days]
 
 
 def test_views_over_lines_are_bound_only_where_there_are_lines(installation: Any, folder: Path) -> None:

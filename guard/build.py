@@ -79,7 +79,7 @@ def build(
     guard.metering = _open_metering(guard)
     guard.alerting = open_alerting(guard)
     if detecting:
-        destinations.check(guard, "trace copy", "alerts", "heads")
+        destinations.check(guard, "proxy", "trace copy", "alerts", "heads")
         _warm(policy)
     attach(guard, start=detecting)
     if detecting:
@@ -167,7 +167,7 @@ def _otlp_copy(settings: Settings, admit: Admit) -> OtlpCopy:
     """The copy leaves through the same gate as everything else: a Collector outside the residency is refused."""
     from guard.trace.otlp import OtlpCopy
 
-    return OtlpCopy(settings.otlp_endpoint, poster(admit))
+    return OtlpCopy(settings.otlp_endpoint, poster(settings, admit))
 
 
 def _open_metering(guard: Guard) -> Metering:
@@ -175,7 +175,7 @@ def _open_metering(guard: Guard) -> Metering:
     from guard.trace.snapshots import Shared
 
     settings = guard.settings
-    post = poster(lambda url: guard.current.admit(url)) if settings.otlp_endpoint else None
+    post = poster(settings, lambda url: guard.current.admit(url)) if settings.otlp_endpoint else None
     folder = settings.metrics_folder
     return Metering(guard, post=post, shared=Shared(folder) if folder is not None else None)
 
@@ -191,7 +191,7 @@ def open_alerting(guard: Guard) -> Alerting | None:
     secret = settings.alert_webhook.get_secret_value() if settings.alert_webhook is not None else ""
     if url := secret or rules.webhook:
         guard.name(url)
-    webhook = Webhook(url, poster(lambda url: guard.current.admit(url))) if url else None
+    webhook = Webhook(url, poster(settings, lambda url: guard.current.admit(url))) if url else None
     return Alerting(guard, rules, webhook, lookout=Lookout(settings.metrics_folder))
 
 

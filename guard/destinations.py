@@ -11,6 +11,7 @@ from guard.elsewhere import heads_url
 from guard.errors import SetupError
 from guard.placement import depends
 from guard.policy.decide import judges
+from guard.proxies import proxy_of
 from guard.types import Admission
 
 if TYPE_CHECKING:
@@ -61,7 +62,14 @@ def destinations(guard: Guard, upstream: str = "") -> list[Destination]:
     """List what is configured: the model, judges, providers, the trace's copy, heads, alerts, what SDKs are told."""
     rows = [("model", "--upstream", upstream, guard)] if upstream else []
     found = [Destination(what, by, url, _admission(g, url)) for what, by, url, g in [*rows, *_named(guard)]]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*_proxies(guard), *found]))
+
+
+def _proxies(guard: Guard) -> Iterator[Destination]:
+    for member in guard.family:
+        proxy = proxy_of(member.policy.egress)
+        if proxy is not None:
+            yield Destination("proxy", "egress.proxy", member.policy.egress.proxy.url, proxy)
 
 
 def _named(guard: Guard) -> Iterator[tuple[str, str, str, Guard]]:

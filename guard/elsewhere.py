@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from guard.errors import SetupError
 from guard.policy.fields import days
+from guard.proxies import through
 from guard.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def open_heads(guard: Guard) -> Receiver | None:
     if not is_bucket(settings.heads):
         from guard.trace.heads import HeadsPost
 
-        return HeadsPost(heads_url(settings), poster(lambda url: guard.current.admit(url)))
+        return HeadsPost(heads_url(settings), poster(settings, lambda url: guard.current.admit(url)))
     from guard.outside.buckets import why
     from guard.trace.deposit import Deposit
 
@@ -95,7 +96,7 @@ def open_bucket(place: str, settings: Settings, admit: Admit) -> Bucket:
         )
     region = settings.heads_region or found.region
     key_id = settings.heads_key_id.get_secret_value()
-    return Bucket(found, Credentials(key_id, settings.heads_secret, region), admit)
+    return Bucket(found, Credentials(key_id, settings.heads_secret, region), admit, settings.proxy_auth)
 
 
 def admit_under(policy: Policy, url: str) -> Admit:
@@ -103,18 +104,19 @@ def admit_under(policy: Policy, url: str) -> Admit:
     from guard.outside.admission import admitter
 
     egress = policy.egress
-    return admitter(
+    admit = admitter(
         jurisdictions=egress.jurisdictions, declared=egress.hosts, named=["/".join(url.split("/")[:3])]
     )
+    return lambda to: through(admit(to), to.scheme, to.port, egress)
 
 
-def poster(admit: Admit) -> Post:
+def poster(settings: Settings, admit: Admit) -> Post:
     """What posts JSON through the gate and gives the status."""
     import httpx2
 
     from guard.outside.egress import SyncAdmittingTransport
 
-    transport = SyncAdmittingTransport(admit)
+    transport = SyncAdmittingTransport(admit, proxy_auth=settings.proxy_auth)
     waits = dict.fromkeys(("connect", "read", "write", "pool"), _POST_S)
 
     def post(url: str, body: bytes) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from guard import residency
+from guard import proxies, residency
 from guard.doors import LocalDoors
 from guard.engine import Exchange, screen_input
 from guard.errors import Refused, Unavailable
@@ -354,7 +354,7 @@ class Guard:
             return self._door.egress
         with self._lock:
             if self._egress is None:
-                self._egress = Egress(self.admit)
+                self._egress = Egress(self.admit, proxy_auth=self.settings.proxy_auth)
                 self._egresses.append(self._egress)
             return self._egress
 
@@ -367,7 +367,7 @@ class Guard:
             return self._door.blocking
         with self._lock:
             if self._blocking is None:
-                self._blocking = SyncAdmittingTransport(self.admit)
+                self._blocking = SyncAdmittingTransport(self.admit, proxy_auth=self.settings.proxy_auth)
                 self._transports.append(self._blocking)
             return self._blocking
 
@@ -400,8 +400,8 @@ class Guard:
             named=named,
         )
         if not admission.allowed and self.policy.egress.mode == "observe":
-            return residency.observed(admission)
-        return admission
+            admission = residency.observed(admission)
+        return proxies.through(admission, target.scheme, target.port, self.policy.egress)
 
     def name(self, url: str) -> None:
         """Name a host that may be reached (an upstream, a base URL); where it is, the table or the policy says."""

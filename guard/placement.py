@@ -92,13 +92,32 @@ def _decided(
     rules: tuple[str, ...],
     observing: bool,
 ) -> Admission:
-    host, source = admission.host, admission.source
-    if within is None or (place is not None and residency.inside(place, within)):
+    host, source, proxy = admission.host, admission.source, admission.proxy
+    if within is not None and rules and proxy is not None and not _holds(within, proxy.place):
+        decided = _carried_outside(admission, place, within, rules)
+        decided = residency.observed(decided) if observing else decided
+    elif within is None or (place is not None and residency.inside(place, within)):
         decided = Admission(True, host, residency.label(host, place), "", place, source=source)
     else:
         decided = residency.outside(host, source, place, within, note=note, rules=rules)
         decided = residency.observed(decided) if observing else decided
-    return replace(decided, within=within if rules and within is not None else (), rules=rules)
+    return replace(decided, within=within if rules and within is not None else (), rules=rules, proxy=proxy)
+
+
+def _holds(within: tuple[str, ...], place: Place | None) -> bool:
+    return place is not None and residency.inside(place, within)
+
+
+def _carried_outside(
+    admission: Admission, place: Place | None, within: tuple[str, ...], rules: tuple[str, ...]
+) -> Admission:
+    """The refusal of a call whose proxy is outside the places that `egress.rules` leave."""
+    where = f"egress.rules keeps {', '.join(rules)} in {', '.join(within) or 'no place at all'}"
+    reason = f"{where}, and the proxy of egress.proxy is not there, or egress.hosts does not say so"
+    label = residency.label(admission.host, place)
+    return Admission(
+        False, admission.host, label, reason, place, code="egress.jurisdiction", source=admission.source
+    )
 
 
 def depends(admission: Admission) -> bool:

@@ -68,7 +68,7 @@ def _renewed(root: Guard, source: str | Path | Policy | None) -> Guard:
     made.lease = Lease(made)
     same = made.policy.traffic.alerts == before.policy.traffic.alerts
     made.alerting = before.alerting if same else open_alerting(made)
-    destinations.check(made, "alerts", "provider")
+    destinations.check(made, "proxy", "alerts", "provider")
     check_keys(made)
     attach(made)
     for detector in _detectors(made) - _detectors(before):

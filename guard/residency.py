@@ -23,7 +23,7 @@ TABLE_DATE: str = _DATA["date"]
 
 _GROUPS: dict[str, list[str]] = _DATA["groups"]
 _REGIONS: dict[str, dict[str, str]] = _DATA["regions"]
-_PORTS = {"https": 443, "http": 80}
+PORTS = {"https": 443, "http": 80}
 _NOWHERE = frozenset({"GLOBAL", "UNKNOWN"})
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
@@ -249,9 +249,9 @@ def admit(
     loopback, private addresses, internal names or a written port.
     """
     name = canonical(host)
-    if name is None or scheme not in _PORTS:
+    if name is None or scheme not in PORTS:
         return _refusal("egress.host", "", "the destination is not an http or https host")
-    found = _find(name, scheme, port or _PORTS[scheme], declared, named)
+    found = _find(name, scheme, port or PORTS[scheme], declared, named)
     if found is None:
         return _refusal("egress.host", name, _unnamed(name, declared, named))
     source, place = found
@@ -263,13 +263,13 @@ def admit(
 def _find(
     name: str, scheme: str, port: int, declared: Mapping[str, Place], named: Collection[str]
 ) -> tuple[str, Place | None] | None:
-    covering = [entry for entry in declared if _covers(entry, name, scheme, port)]
+    covering = [entry for entry in declared if covers(entry, name, scheme, port)]
     if covering:
         return "declared", declared[max(covering, key=_exactness)]
     row = lookup(name)
     if row is not None and (scheme, port) == ("https", 443):
         return "table", row.place
-    return ("named", None) if any(_covers(entry, name, scheme, port) for entry in named) else None
+    return ("named", None) if any(covers(entry, name, scheme, port) for entry in named) else None
 
 
 @lru_cache(maxsize=1024)
@@ -283,10 +283,11 @@ def _name(entry: str) -> _Name | None:
     name = canonical(bare)
     if name is None or (port and not (port.isascii() and port.isdigit())):
         return None
-    return _Name(scheme.lower(), wild + name, int(port) if port else _PORTS.get(scheme.lower()))
+    return _Name(scheme.lower(), wild + name, int(port) if port else PORTS.get(scheme.lower()))
 
 
-def _covers(entry: str, host: str, scheme: str, port: int) -> bool:
+def covers(entry: str, host: str, scheme: str, port: int) -> bool:
+    """Whether an entry of `declared` or `named` (see `admit`) is about a canonical host, its scheme and its port."""
     name = _name(entry)
     if name is None or not _matches(name.host, host):
         return False

@@ -79,6 +79,10 @@ class Settings(BaseSettings):
         default="", description="base URL of an OTLP/HTTP collector for a copy of the traces"
     )
 
+    proxy_auth: SecretStr | None = Field(
+        default=None, description="user:password at the proxy of egress.proxy, where it asks for them"
+    )
+
     tokenizers: Path | None = Field(
         default=None,
         description="a folder with o200k_base.tiktoken, cl100k_base.tiktoken: prompts are counted, not estimated",

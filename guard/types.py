@@ -191,12 +191,28 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """The proxy through which a destination is reached (http, by CONNECT), where it is, and who said so."""
+
+    host: str
+    port: int
+    place: Place | None = None
+    source: str = ""
+
+    @property
+    def origin(self) -> str:
+        """It as a URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """Whether a destination may be reached, where it is, and why.
 
     `code` is the kind of a refusal (`egress.host`, `egress.jurisdiction`); `source` says who knows the
     place or named the host: `table`, `declared` or `named`. `rules` are the patterns of `egress.rules` that what was
-    found called on, and `within` the places that they left.
+    found called on, and `within` the places that they left. `proxy` carries the connection, where the policy has one.
     """
 
     allowed: bool
@@ -209,6 +225,7 @@ class Admission:
     source: str = ""
     within: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    proxy: Proxy | None = None
 
 
 @dataclass(frozen=True, slots=True)

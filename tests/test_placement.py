@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guard import residency
+from guard import proxies, residency
 from guard.placement import Request, depends, forgetful, settle
 from guard.policy.fields import PlaceForm
 from guard.policy.model import Egress
@@ -251,3 +251,25 @@ def test_a_host_may_depend_on_the_request() -> None:
     assert not depends(settled("api.openai.com", egress(EU)))
     assert not depends(settled("evil.example", egress(EU)))
     assert PlaceForm.model_validate(RESOURCE).place().deployments[1] == ("Zone", "DataZoneStandard")
+
+
+@pytest.mark.parametrize(
+    ("place", "allowed"), [((), False), (("DE",), False), (("CN",), True), (("HK",), False)]
+)
+def test_a_proxy_is_where_the_rules_keep_what_was_found(place: tuple[str, ...], allowed: bool) -> None:
+    """CN identifiers stay in CN on their way, too; without one the proxy may be elsewhere."""
+    hosts = {"proxy.example.org:3128": {"processing": place, "storage": place}} if place else {}
+    proxy = {"url": "http://proxy.example.org:3128"}
+    rules = egress(rules={"pii.cn.*": {"jurisdictions": ("CN",)}}, hosts=hosts, proxy=proxy)
+    known = residency.admit(
+        "api.deepseek.com", port=None, scheme="https", jurisdictions=None, declared={}, named=()
+    )
+    admission = proxies.through(known, "https", None, rules)
+    found = settle(admission, Request("chat"), rules, [Finding("pii.cn.resident_id", 0, 1, 1.0, "pattern")])
+    assert (found.allowed, found.code) == (allowed, "" if allowed else "egress.jurisdiction")
+    assert settle(admission, Request("chat"), rules, []).allowed
+    assert found.proxy == admission.proxy is not None
+    watched = egress(rules={"pii.cn.*": {"jurisdictions": ("CN",)}}, hosts=hosts, proxy=proxy, mode="observe")
+    assert settle(
+        admission, Request("chat"), watched, [Finding("pii.cn.resident_id", 0, 1, 1.0, "p")]
+    ).allowed

@@ -320,7 +320,7 @@ def _response(reply: Reply, request: httpx2.Request) -> httpx2.Response:
 
 def _upstream_failure(failure: UpstreamError, request: httpx2.Request) -> httpx2.TransportError:
     """Give the SDK the error it knows how to retry."""
-    kinds = {"connect": httpx2.ConnectError, "timeout": httpx2.ReadTimeout}
+    kinds = {"connect": httpx2.ConnectError, "timeout": httpx2.ReadTimeout, "proxy": httpx2.ProxyError}
     return kinds.get(failure.kind, httpx2.RemoteProtocolError)(str(failure), request=request)
 
 

@@ -59,10 +59,9 @@ class PublicNames:
 
     def note(self, admission: Admission) -> None:
         """Remember a name that nobody declared to be inside."""
-        if admission.source == "table" or (
-            admission.source == "named" and not residency.is_internal(admission.host)
-        ):
-            self._names.add(admission.host)
+        met = admission.proxy or admission  # whose name is resolved here: a proxy resolves the destination's
+        if met.source == "table" or (met.source == "named" and not residency.is_internal(met.host)):
+            self._names.add(met.host)
 
     def check(self, name: str, addresses: Iterable[str]) -> None:
         """Raise Refused if one of the addresses that a name leads to may not be connected to."""

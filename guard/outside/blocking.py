@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpcore2
 import httpx2
+from pydantic import SecretStr
 
 from guard.outside.admission import Admit, PublicNames, admitted
 from guard.outside.sessions import KEPT_ALIVE_S, tls
@@ -20,9 +22,11 @@ from guard.outside.upstream import (
     client_errors,
     decoding,
     outgoing,
+    proxy_failure,
+    proxy_fields,
     refuse_redirect,
 )
-from guard.types import Admission
+from guard.types import Admission, Proxy
 
 
 class _Backend(httpcore2.SyncBackend):
@@ -70,6 +74,8 @@ class _SyncStream(httpx2.SyncByteStream):
 def _core_errors() -> Iterator[None]:
     try:
         yield
+    except httpcore2.ProxyError as error:  # its text begins with the status of CONNECT
+        raise proxy_failure(int(str(error)[:3])) from None
     except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as error:
         raise getattr(httpx2, type(error).__name__)(str(error)) from None
 
@@ -77,32 +83,55 @@ def _core_errors() -> Iterator[None]:
 class SyncAdmittingTransport(httpx2.BaseTransport):
     """The gate as a synchronous httpx2 transport."""
 
-    def __init__(self, admit: Admit, *, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, admit: Admit, *, context: ssl.SSLContext | None = None, proxy_auth: SecretStr | None = None
+    ) -> None:
         self.admit = admit
         self._public = PublicNames()
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=context or tls(),
-            max_connections=None,
-            max_keepalive_connections=20,
-            keepalive_expiry=KEPT_ALIVE_S,
-            network_backend=_Backend(self._public),
-        )
+        self._context = context or tls()
+        self._proxy_fields = proxy_fields(proxy_auth)
+        self._lock = threading.Lock()
+        self._pools: dict[str, httpcore2.ConnectionPool] = {}
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Forward one request; raises Refused, and httpx2's own errors for failures of the upstream."""
         admission = admitted(self.admit, request.url, request.extensions.get("settled"))
         self._public.note(admission)
-        with _core_errors():
-            response = self._pool.handle_request(_core_request(request, admission))
+        with client_errors(), _core_errors():
+            response = self._pool(admission.proxy).handle_request(_core_request(request, admission))
         try:
             return _client_response(request, response)
         except BaseException:
             response.close()
             raise
 
+    def _pool(self, proxy: Proxy | None) -> httpcore2.ConnectionPool:
+        """The connections that a proxy carries, or those that none does."""
+        origin = proxy.origin if proxy is not None else ""
+        with self._lock:
+            found = self._pools.get(origin)
+            if found is None:
+                found = self._pools[origin] = self._opened(origin)
+            return found
+
+    def _opened(self, proxy: str) -> httpcore2.ConnectionPool:
+        common: dict[str, Any] = {
+            "ssl_context": self._context,
+            "max_connections": None,
+            "max_keepalive_connections": 20,
+            "keepalive_expiry": KEPT_ALIVE_S,
+            "network_backend": _Backend(self._public),
+        }
+        if not proxy:
+            return httpcore2.ConnectionPool(**common)
+        return httpcore2.HTTPProxy(proxy, proxy_headers=self._proxy_fields, **common)
+
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        with self._lock:
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.close()
 
 
 def _core_request(request: httpx2.Request, admission: Admission) -> httpcore2.Request:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
 import httpx2
+from pydantic import SecretStr
 
 from guard.errors import GuardError, Refused, SetupError
 from guard.outside.admission import Admit
@@ -86,10 +87,12 @@ def address(text: str) -> Address:
 class Bucket:
     """One bucket: `put`, `versions`, `get`, `locks`. Raises BucketError, Refused, and httpx2's own errors."""
 
-    def __init__(self, place: Address, credentials: Credentials, admit: Admit) -> None:
+    def __init__(
+        self, place: Address, credentials: Credentials, admit: Admit, proxy_auth: SecretStr | None = None
+    ) -> None:
         self.place = place
         self._credentials = credentials
-        self._transport = SyncAdmittingTransport(admit)
+        self._transport = SyncAdmittingTransport(admit, proxy_auth=proxy_auth)
 
     def put(self, name: str, body: bytes, lock: Lock) -> None:
         """Put an object that nobody can remove or replace before the lock ends; a bucket without locks refuses it.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import httpx2
 from multidict import CIMultiDict
+from pydantic import SecretStr
 from yarl import URL
 
 from guard.outside.admission import Admit as Admit
@@ -24,6 +25,8 @@ from guard.outside.upstream import (
     client_errors,
     decoding,
     outgoing,
+    proxy_failure,
+    proxy_fields,
     refuse_redirect,
 )
 from guard.outside.upstream import Timeouts as Timeouts
@@ -44,6 +47,8 @@ class _UpstreamErrors:
             raise UpstreamError("timeout") from None
         if isinstance(failure, aiohttp.ClientConnectorError):
             raise UpstreamError("connect") from None
+        if isinstance(failure, aiohttp.ClientHttpProxyError):
+            raise proxy_failure(failure.status) from None
         if isinstance(failure, aiohttp.ClientError | OSError):
             raise UpstreamError("closed") from None
 
@@ -100,11 +105,14 @@ class Answer:
 class Egress:
     """The gate: admits a URL, then forwards over this loop's one session. Cheap to make, lazy to connect."""
 
-    def __init__(self, admit: Admit, *, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, admit: Admit, *, context: ssl.SSLContext | None = None, proxy_auth: SecretStr | None = None
+    ) -> None:
         self.admit = admit
         self._public = PublicNames()
         self._sessions = Sessions(self._public, context)
-        self._last: tuple[httpx2.URL | str, Admission | None, URL] = ("", None, URL())
+        self._proxy_fields = _fields(proxy_fields(proxy_auth))
+        self._last: tuple[httpx2.URL | str, Admission | None, _Target] = ("", None, _Target(URL()))
 
     async def forward(
         self,
@@ -126,15 +134,17 @@ class Egress:
         with _UPSTREAM_ERRORS:
             response = await session.request(
                 method,
-                target,
+                target.url,
                 headers=fields,
                 data=_payload(body),
                 allow_redirects=False,
+                proxy=target.proxy,
+                proxy_headers=self._proxy_fields if target.proxy else None,
                 timeout=_limits(timeouts) if timeouts else _LIMITS,
             )
         return _answer(response)
 
-    def _admitted(self, url: httpx2.URL | str, settled: Admission | None) -> URL:
+    def _admitted(self, url: httpx2.URL | str, settled: Admission | None) -> _Target:
         """Admit a URL, and write it for aiohttp; the last one written is kept, since a gateway has few."""
         admission = admitted(self.admit, url if isinstance(url, httpx2.URL) else httpx2.URL(url), settled)
         known, decided, target = self._last
@@ -149,9 +159,17 @@ class Egress:
         await self._sessions.aclose()
 
 
-def _target(admission: Admission, url: httpx2.URL) -> URL:
+class _Target(NamedTuple):
+    """Where aiohttp connects: the admitted URL, and the proxy that carries it."""
+
+    url: URL
+    proxy: URL | None = None
+
+
+def _target(admission: Admission, url: httpx2.URL) -> _Target:
     # Built from the admitted parts, so that no second parser may read another host out of the text.
-    return URL.build(
+    proxy = admission.proxy
+    to = URL.build(
         scheme=url.scheme,
         host=admission.host,
         port=url.port or PORTS[url.scheme],
@@ -159,6 +177,7 @@ def _target(admission: Admission, url: httpx2.URL) -> URL:
         query_string=url.query.decode("ascii"),
         encoded=True,
     )
+    return _Target(to, URL.build(scheme="http", host=proxy.host, port=proxy.port) if proxy else None)
 
 
 def _fields(headers: Iterable[Header]) -> CIMultiDict[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx2
+from pydantic import SecretStr
 
-from guard.errors import BadRequest, GuardError, Refused
+from guard.errors import BadRequest, GuardError, Refused, SetupError
 
 Header = tuple[bytes, bytes]
 PORTS = {"https": 443, "http": 80}
@@ -21,6 +23,7 @@ _REASONS = {
     "connect": "the upstream could not be reached",
     "timeout": "the upstream did not answer in time",
     "closed": "the upstream closed the connection or did not speak HTTP",
+    "proxy": "the proxy of egress.proxy refused the connection: does it allow the host, is GUARD_PROXY_AUTH right?",
     "encoding": "the upstream answered in an encoding that was not asked for and cannot be read",
 }
 
@@ -33,7 +36,7 @@ _BREAKS = frozenset(b"\r\n\0")
 
 
 class UpstreamError(GuardError):
-    """The upstream failed; `kind` is connect, timeout, closed or encoding. It never quotes a body."""
+    """The upstream failed; `kind` is connect, timeout, closed, proxy or encoding. It never quotes a body."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(_REASONS[kind])
@@ -44,6 +47,7 @@ _CLIENT_ERRORS = {
     "connect": httpx2.ConnectError,
     "timeout": httpx2.ReadTimeout,
     "closed": httpx2.ReadError,
+    "proxy": httpx2.ProxyError,
     "encoding": httpx2.DecodingError,
 }
 
@@ -55,6 +59,22 @@ def client_errors() -> Iterator[None]:
         yield
     except UpstreamError as error:
         raise _CLIENT_ERRORS[error.kind](str(error)) from None
+
+
+def proxy_failure(status: int) -> UpstreamError:
+    """Read the status by which a proxy answered CONNECT: 5xx is the upstream's failure, the rest its own refusal."""
+    return UpstreamError("connect" if status >= 500 else "proxy")
+
+
+def proxy_fields(auth: SecretStr | None) -> list[Header]:
+    """The headers that a proxy is shown; raises SetupError for what is no `user:password`."""
+    if auth is None:
+        return []
+    user, _, password = auth.get_secret_value().partition(":")
+    if not user or not password:
+        raise SetupError("GUARD_PROXY_AUTH: write user:password")
+    given = base64.b64encode(f"{user}:{password}".encode())
+    return [(b"Proxy-Authorization", b"Basic " + given)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ _SELECTOR = re.compile(r"\$(?:\.\.\w+|\.\w+|\['[^']+'\]|\[\d+\]|\[\*\]|\.\*)+")
 _TOOL = re.compile(r"[A-Za-z0-9_.:-]{1,128}|\*")
 _URL = re.compile(r"(?:https?://[^\s/?#@]+(?:/[^\s?#]*)?)?")
 
+_PROXY = re.compile(r"(?:http://(?:[^\s/?#@:\[\]A-Z]+|\[[0-9a-f:.]+\]):\d{1,5}/?)?")
+
 _NOTHING = {"maxItems": 0, "maxProperties": 0, "maxLength": 0}
 
 
@@ -163,6 +165,22 @@ Host = Annotated[
 BaseUrl = Annotated[
     str,
     _shaped(_URL, "write a base URL such as https://eu.api.openai.com/v1, without user, query or fragment"),
+]
+
+
+def _port(url: str) -> str:
+    if url and not 0 < int(url.rstrip("/").rpartition(":")[2]) < 65536:
+        raise wrong("has a port that does not exist: write one such as 3128")
+    return url.rstrip("/")
+
+
+ProxyUrl = Annotated[
+    str,
+    _shaped(
+        _PROXY,
+        "write an http URL with its port, such as http://proxy.example.org:3128, without user (GUARD_PROXY_AUTH)",
+    ),
+    AfterValidator(_port),
 ]
 RouteKey = Annotated[str, _shaped(_ROUTE, 'write method and path, such as "POST /ask", or "*" to mean all')]
 Jurisdiction = Annotated[

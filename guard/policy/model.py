@@ -119,6 +119,23 @@ class Kept(Node):
     )
 
 
+class EgressProxy(Node):
+    """The proxy through which what is outside one's own network is reached."""
+
+    url: fields.ProxyUrl = Field(
+        default="", description="such as http://proxy.example.org:3128; its password is GUARD_PROXY_AUTH"
+    )
+    except_: tuple[fields.Host, ...] = Field(
+        default=(), alias="except", description="hosts to reach directly, beside what is internal by its name"
+    )
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> EgressProxy:
+        if self.except_ and not self.url:
+            raise wrong("except has no proxy that it is an exception of: write url, or take it out")
+        return self
+
+
 class Egress(Node):
     """Where any connection may go."""
 
@@ -133,6 +150,10 @@ class Egress(Node):
     )
     rules: Mapping[str, Kept] = Field(
         default={}, description="what was found decides where: kind pattern to {jurisdictions: [CN]}"
+    )
+    proxy: EgressProxy = Field(
+        default=EgressProxy(),
+        description="the proxy to go through: {url: ..., except: [..]}; else none is used",
     )
 
     @property

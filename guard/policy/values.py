@@ -176,6 +176,11 @@ def _plain(value: Any) -> Any:
     return frozenset(value) if isinstance(value, tuple) else value
 
 
+def _first_proxy(first: Any, second: Any) -> Any:
+    """Keep the first proxy there is: nothing leads it elsewhere."""
+    return first if first.url else second
+
+
 _MODE = Value(_ranked("enforce", "observe"))
 _ANY = Value(_last, ordered=False)
 
@@ -197,6 +202,7 @@ VALUES: Mapping[KeyPath, Value] = {
     ("egress", "hosts"): Value(_more_places, _updated),
     ("egress", "mode"): _MODE,
     ("egress", "rules"): Value(_narrower, _narrower),
+    ("egress", "proxy"): Value(_first_proxy, ordered=False),
     ("recognizers", "countries"): Value(_union),
     ("recognizers", "names"): _ANY,
     ("recognizers", "presidio", "recognizers"): Value(_union),

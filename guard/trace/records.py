@@ -151,6 +151,7 @@ def residency_attributes(admission: Admission | None) -> dict[str, Any]:
         spans.RESIDENCY_STORAGE: place and list(place.storage),
         spans.RESIDENCY_RULES: list(admission.rules) or None,
         spans.RESIDENCY_WITHIN: list(admission.within) or None,
+        spans.RESIDENCY_PROXY: admission.proxy and f"{admission.proxy.host}:{admission.proxy.port}",
     }
 
 

@@ -323,6 +323,8 @@ def _kind(failure: httpx2.TransportError) -> str:
     """The word of an UpstreamError for a failure of the blocking transport."""
     if isinstance(failure, httpx2.ConnectError | httpx2.ConnectTimeout):
         return "connect"
+    if isinstance(failure, httpx2.ProxyError):
+        return "proxy"
     return "timeout" if isinstance(failure, httpx2.TimeoutException) else "closed"
 
 

@@ -159,6 +159,17 @@ def test_a_destination_outside_the_jurisdictions_is_said(doctor: Run, provider: 
     assert provider.state.received == []
 
 
+def test_the_proxy_is_a_destination(doctor: Run) -> None:
+    """Where it is, and why it may not be used, before the first call."""
+    quiet = "output: {rules: {}}\nmoderation: {by: 'off'}\n"
+    proxy = "proxy: {url: 'http://proxy.example.org:3128'}"
+    code, out = doctor("--json", policy=f"{quiet}egress: {{{proxy}}}\n")
+    assert (code, facts(out)["proxy"]["state"]) == (0, "ok")
+    code, out = doctor("--json", policy=f"{quiet}egress: {{jurisdictions: [EEA], {proxy}}}\n")
+    assert (code, facts(out)["proxy"]["state"]) == (1, "failed")
+    assert "only egress.hosts can say where it is" in facts(out)["proxy"]["what"]
+
+
 def test_nobody_is_asked_where_no_rule_judges(doctor: Run, provider: Starlette) -> None:
     """Without moderation rules there is no judge to look for."""
     code, out = doctor("--json", policy="output: {rules: {}}\nmoderation: {by: 'off'}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,6 +17,9 @@ from guard import Guard, Refused, SetupError, guarded_client
 from guard.mounts.transport import destination, incoming, outgoing
 from guard.simulator.app import create_app
 from guard.simulator.server import serve
+from tests.mounts.conftest import completion, read_spans
+from tests.outside.test_proxies import ELSEWHERE, GOOD, proxying
+from tests.outside.test_tls import serving, trusting
 
 MAIL = "alice@corp.com"
 EU = "egress: {jurisdictions: [EEA, CH]}\n"
@@ -137,6 +141,31 @@ def test_proxies_of_the_environment_are_ignored(
     assert sdk.chat("hi").choices[0].message.content == "You wrote: hi"
     assert len(sdk.chat_stream("hi")) > 1
     assert len(provider.state.received) == 2
+
+
+def test_the_proxy_of_the_policy_carries_the_call_and_stands_on_record(
+    connect: Connect, make_guard: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """C25: nothing but it; the call is screened as any, and the record names who carried it."""
+    context = trusting(tmp_path)
+    monkeypatch.setattr("guard.outside.sessions.tls", lambda: context)
+    monkeypatch.setattr("guard.outside.blocking.tls", lambda: context)
+    answer = json.dumps(completion("fine")).encode()
+    with serving(GOOD, tmp_path, answer=answer) as (here, _), proxying(here) as proxy:
+        guard = make_guard(make_guard.quiet + f"egress: {{proxy: {{url: '{proxy.url}'}}}}\n")
+        sdk = connect(guard, f"https://{ELSEWHERE}/v1")
+        assert sdk.chat(f"Write to {MAIL}").choices[0].message.content == "fine"
+    assert [head.split()[:2] for head in proxy.asked] == [[b"CONNECT", f"{ELSEWHERE}:443".encode()]]
+    carried = {s.get("guard.residency.proxy") for s in read_spans(guard.settings.exports)}
+    assert proxy.url.removeprefix("http://") in carried
+
+
+def test_a_proxy_that_may_not_be_reached_stops_the_start(tmp_path: Path) -> None:
+    """One that lies nowhere, where the policy asks for a place."""
+    file = tmp_path / "own.yaml"
+    file.write_text("egress: {jurisdictions: [EEA], proxy: {url: 'http://proxy.example.org:3128'}}\n")
+    with pytest.raises(SetupError, match=r"egress\.proxy \(proxy\) may not be reached: .*only egress\.hosts"):
+        Guard.from_policy(file)
 
 
 @pytest.mark.parametrize("sync", [True, False])

@@ -562,7 +562,7 @@ async def test_no_idle_connection_is_used_that_a_server_may_be_closing() -> None
     gate, transport = Egress(naming()), SyncAdmittingTransport(naming())
     try:
         connector = (await gate._sessions.get()).connector
-        assert (connector._keepalive_timeout, transport._pool._keepalive_expiry) == (KEPT_ALIVE_S,) * 2  # type: ignore[union-attr]
+        assert (connector._keepalive_timeout, transport._pool(None)._keepalive_expiry) == (KEPT_ALIVE_S,) * 2  # type: ignore[union-attr]
     finally:
         await gate.aclose()
         transport.close()

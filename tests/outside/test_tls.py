@@ -50,12 +50,12 @@ def issue(
     since: datetime.datetime = NOW - DAY,
     until: Any = NOW + DAY,
 ) -> Papers:
-    """A certificate for an address; by itself where there is no issuer, and then an authority."""
+    """A certificate for an address or name; by itself where there is no issuer, and then an authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"{address} {id(key)}")])
     by = issuer.certificate if issuer else None
     constraints = x509.BasicConstraints(ca=issuer is None, path_length=None)
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+    alternative = x509.SubjectAlternativeName([_whose(address)])
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(
         issuer.key.public_key() if issuer else key.public_key()
     )
@@ -74,8 +74,15 @@ def issue(
     return Papers(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
 
 
+def _whose(address: str) -> x509.GeneralName:
+    if address[0].isdigit():
+        return x509.IPAddress(ipaddress.ip_address(address))
+    return x509.DNSName(address)
+
+
 HERE = "127.0.0.1"
 PROMPT = b"a prompt"
+ENDS = (PROMPT, b"}")
 ROOT = issue(HERE)
 GOOD = issue(HERE, ROOT)
 BAD = {
@@ -89,9 +96,10 @@ BAD = {
 
 @contextlib.contextmanager
 def serving(
-    papers: Papers, folder: Path, newest: ssl.TLSVersion | None = None
+    papers: Papers, folder: Path, newest: ssl.TLSVersion | None = None, answer: bytes = b"ok"
 ) -> Iterator[tuple[str, list[bytes]]]:
     """A TLS server that answers every request, and the first bytes of each connection."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*papers.write(folder))
     if newest is not None:
@@ -111,9 +119,9 @@ def serving(
                 begun.append(client.recv(3, socket.MSG_PEEK))
                 with context.wrap_socket(client, server_side=True) as wrapped:
                     asked = b""
-                    while not asked.endswith(PROMPT) and (more := wrapped.recv(65536)):
+                    while not asked.endswith(ENDS) and (more := wrapped.recv(65536)):
                         asked += more  # what is not read would cut the answer off
-                    wrapped.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+                    wrapped.sendall(head % len(answer) + answer)
 
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()

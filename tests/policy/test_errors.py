@@ -168,6 +168,21 @@ KEYS = [
     ("policy: my policy", "1:policy: cannot be read: write a short name"),
     ("review_by: next year", "1:review_by: is no date: write one such as 2026-12-31"),
     (
+        "egress: {proxy: {url: 'https://p.example:3128'}}",
+        "1:egress.proxy.url: cannot be read: write an http URL",
+    ),
+    (
+        "egress: {proxy: {url: 'http://p.example'}}",
+        "1:egress.proxy.url: cannot be read: write an http URL with its port",
+    ),
+    ("egress: {proxy: {url: 'http://u:pw@p.example:1'}}", "1:egress.proxy.url: cannot be read: write an http URL"),
+    (
+        "egress: {proxy: {url: 'http://p.example:70000'}}",
+        "1:egress.proxy.url: has a port that does not exist",
+    ),
+    ("egress: {proxy: {except: [a.example]}}", "1:egress.proxy: except has no proxy"),
+    ("egress: {proxy: 'http://p.example:3128'}", "1:egress.proxy: "),
+    (
         "egress: {jurisdictions: [EUU]}",
         "1:egress.jurisdictions[0]: 'EUU' is no country or group of countries",
     ),

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from guard import proxies, residency
 from guard.errors import Refused, SetupError
+from guard.outside.admission import PublicNames
 from guard.outside.egress import AsyncAdmittingTransport, Egress, SyncAdmittingTransport
 from guard.outside.upstream import proxy_fields
 from guard.policy.model import Egress as Rules
@@ -258,6 +259,16 @@ def test_an_ipv6_address_is_not_asked_of_a_proxy() -> None:
     url = "https://[2001:4860:4860::8888]/"
     found = deciding(rules("http://127.0.0.1:3128"), url)(httpx2.URL(url))
     assert (found.allowed, found.code) == (False, "egress.host")
+
+
+def test_a_typed_proxy_is_no_way_into_ones_own_network() -> None:
+    """C24: its own name is held to public addresses; where it leads, nobody here looks up."""
+    public = PublicNames()
+    url = f"https://{ELSEWHERE}/"
+    public.note(deciding(rules("http://proxy.example.org:3128"), url)(httpx2.URL(url)))
+    with pytest.raises(Refused, match="not public"):
+        public.check("proxy.example.org", ["10.0.0.7"])
+    public.check(ELSEWHERE, ["10.0.0.7"])
 
 
 @pytest.mark.parametrize("auth", ["", "ann", ":x", "ann:"])

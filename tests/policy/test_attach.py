@@ -35,7 +35,9 @@ ROWS = [
     Attachment(paths=("/v1/embeddings", "/ask/*"), policy="strict"),
     Attachment(models=("gpt-*",), tenants=("acme",), policy="strict"),
     Attachment(header="kids", policy="minors"),
-    Attachment(keys=("partner-*", "1a2b3c4d5e6f"), tenants=("delta",), paths=("/v1/embeddings",), policy="strict"),
+    Attachment(
+        keys=("partner-*", "1a2b3c4d5e6f"), tenants=("delta",), paths=("/v1/embeddings",), policy="strict"
+    ),
 ]
 HELD = [
     (Asked("beta", ("/x",), ("m",)), set()),
@@ -127,6 +129,19 @@ def test_attaching_combines_as_extending_does(load_files: Files, other: str) -> 
     attached = combine(load("voice").policy, [load(other)]).policy
     named = both.model_copy(update={"policy": attached.policy, "version": attached.version})
     assert named.sha256 == attached.sha256
+
+
+@pytest.mark.parametrize(
+    ("own", "carries"), [("http://first:3128", "http://first:3128"), ("", "http://other:8080")]
+)
+def test_what_is_attached_leads_nothing_to_another_proxy(load_files: Files, own: str, carries: str) -> None:
+    """It may bring the first one, with its exceptions; one that is there stays."""
+    policy = load_files(
+        more="egress: {proxy: {url: 'http://other:8080', except: [a.example]}}",
+        p=f"egress: {{proxy: {{url: '{own}'}}}}\nattach:\n- {{tenants: [a], policy: ./more.yaml}}",
+    ).policy
+    proxy = combine(policy, [row.under for row in policy.attach]).policy.egress.proxy
+    assert (proxy.url, proxy.except_) == (carries, () if own else ("a.example",))
 
 
 def test_places_with_nothing_in_common_leave_none(load_files: Files) -> None:

@@ -202,7 +202,7 @@ def _models(guard: Guard) -> Iterator[Check]:
     traffic = guard.policy.traffic
     if not named(traffic):
         return
-    ends = [*ending(traffic, datetime.datetime.now(datetime.UTC).date())]
+    ends = [*ending(traffic, datetime.datetime.now(datetime.UTC).date(), guard.policy.providers)]
     what = "; ".join(ends) or "none of those named stops answering within 90 days"
     yield Check("models", "look" if ends else "ok", what, {"ending": ends})
 

@@ -55,7 +55,7 @@ def check(source: Source = "default", as_json: AsJson = False) -> None:
             raise PolicyError([_placed(loaded, *problem.split(": ", 1)) for problem in found])
     except PolicyError as error:
         _fail(error, as_json)
-    ends = (f"traffic: {line}" for line in ending(loaded.policy.traffic, today))
+    ends = (f"traffic: {line}" for line in ending(loaded.policy.traffic, today, loaded.policy.providers))
     noted = [*warnings(loaded, today), *ends, *idle_rules(loaded.policy)]
     policy, loosened = loaded.policy, [str(loosening) for loosening in loaded.loosenings]
     if as_json:

@@ -32,14 +32,13 @@ def problems(
 ) -> Iterator[str]:
     """Say of each model that may not be asked why, and what to write instead.
 
-    A model with an own price is known, and so is one that its provider lists. When OpenAI's models stop answering says
-    nothing of another provider's.
+    A model with an own price is known, and so is one that its provider lists.
     """
     prices = Prices(traffic.budget.prices)
     yield from _twice(traffic, providers)
     for model, key in named(traffic).items():
         owner = owner_of(providers, model)
-        stop = _stop(model, traffic) if owner is None else None
+        stop = _stop(model, traffic, providers)
         if stop is not None and stop.date <= today:
             yield f"{key}: {model} stopped answering on {stop.date}: {_instead(stop)}"
         elif key.startswith("traffic.fallbacks") and (what := _unknown(prices, model, owner, providers)):
@@ -66,17 +65,23 @@ def _twice(traffic: Traffic, providers: Mapping[str, Provider]) -> Iterator[str]
             yield f"traffic.fallbacks.{asked}: means the same model as {other}: write one list"
 
 
-def ending(traffic: Traffic, today: date) -> Iterator[str]:
+def ending(
+    traffic: Traffic, today: date, providers: Mapping[str, Provider] = MappingProxyType({})
+) -> Iterator[str]:
     """Say of each model that will stop answering within 90 days when, and what to write instead."""
     for model in dict.fromkeys((*traffic.fallbacks, *named(traffic))):
-        stop = _stop(model, traffic)
+        stop = _stop(model, traffic, providers)
         if stop is not None and today < stop.date <= today + AHEAD:
             days = (stop.date - today).days
             yield f"{model} stops answering on {stop.date}, in {days} days: {_instead(stop)}"
 
 
-def _stop(model: str, traffic: Traffic) -> Shutdown | None:
-    return None if model in traffic.budget.prices else SHUTDOWNS.get(base(model))
+def _stop(model: str, traffic: Traffic, providers: Mapping[str, Provider]) -> Shutdown | None:
+    """When a model of OpenAI stops answering; that says nothing of another provider's model of the same name."""
+    owner = owner_of(providers, model)
+    if owner is not None and providers[owner[0]].api != "openai":
+        return None
+    return None if model in traffic.budget.prices else SHUTDOWNS.get(base(owner[1] if owner else model))
 
 
 def _instead(stop: Shutdown) -> str:

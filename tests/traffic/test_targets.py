@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from guard import Guard, SetupError
 from guard.cli.main import _verbs, app
+from guard.policy.providers import Provider
 from guard.policy.traffic import Traffic
 from guard.traffic.targets import ending, problems
 from guard.wire.models import SHUTDOWNS
@@ -50,6 +51,16 @@ def test_a_shutdown_is_told_ninety_days_ahead(ahead: int, told: int) -> None:
     assert len([*ending(traffic(["gpt-4o"]), LAST - timedelta(days=ahead))]) == told
     both = Traffic.model_validate({"fallbacks": {"gpt-4o": ("m",)}})
     assert len([*ending(both, LAST - timedelta(days=ahead))]) == told
+
+
+@pytest.mark.parametrize(("api", "told"), [("openai", 1), ("azure", 0), ("vllm", 0)])
+def test_dates_of_openai_say_nothing_of_anothers_model(api: str, told: int) -> None:
+    """A deployment may be called as the model that it once was; at OpenAI by another name it is that model."""
+    url = "https://acme.openai.azure.com/openai/v1" if api == "azure" else ""
+    providers = {"p": Provider(api=api, url=url, models=("gpt-4o",))}  # type: ignore[arg-type]
+    for model in ("gpt-4o", "p/gpt-4o"):
+        assert len([*ending(traffic([model]), LAST - timedelta(days=1), providers)]) == told
+        assert len([*problems(traffic([model]), LAST, providers)]) == told
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -356,7 +356,7 @@ async def _cancel_when_gone(receive: Receive, task: asyncio.Task[Any]) -> None:
 
 async def _send_stream(send: Send, answer: Streaming, idle_s: float) -> None:
     headers = [(k, v) for k, v in answer.headers if k.lower() != b"content-length"]
-    async with contextlib.aclosing(_ended(answer.chunks)) as chunks:
+    async with contextlib.aclosing(_ended(answer)) as chunks:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         async with Pulse(send, idle_s) as pulse:
             async for data in chunks:
@@ -364,14 +364,14 @@ async def _send_stream(send: Send, answer: Streaming, idle_s: float) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _ended(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+async def _ended(answer: Streaming) -> AsyncGenerator[bytes]:
     """The chunks; where they break off, an error event is the last."""
     try:
-        async for data in chunks:
+        async for data in answer.chunks:
             yield data
     except Exception as failure:
         log.error("a stream broke off: %s", type(failure).__name__)
-        yield failure_event(failure)
+        yield failure_event(failure, answer.call.letter)
 
 
 def _refusal(refused: Refused | BadRequest, call: Call) -> Reply:

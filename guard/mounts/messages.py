@@ -106,10 +106,14 @@ def failed() -> Refused:
     return Refused(FAILED, "a check could not run, so nothing was let through; try again later", status=503)
 
 
-def failure_event(failure: Exception) -> bytes:
-    """The last event of a stream that cannot go on: an error in the API's form; no `[DONE]` follows."""
+def failure_event(failure: Exception, letter: str = "") -> bytes:
+    """The last event of a stream that cannot go on: an error in the API's form; no `[DONE]` follows.
+
+    `letter` is the dead letter under which the call is kept: the headers, which name those of others, are gone.
+    """
     if isinstance(failure, UpstreamError):
-        return refusal.error_event(f"upstream_{failure.kind}", str(failure), "upstream_error")
+        kept = f"; the call is kept: guard letters show {letter}" if letter else ""
+        return refusal.error_event(f"upstream_{failure.kind}", f"{failure}{kept}", "upstream_error")
     if isinstance(failure, BadRequest | Refused):
         return refusal.error_event(failure.code, failure.message, type_of(failure))
     return refusal.error_event(FAILED, sentence(FAILED, "", Stage.OUTPUT))

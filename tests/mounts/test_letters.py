@@ -157,6 +157,22 @@ def test_a_stream_that_was_cut_is_kept(
     assert (row.reason, row.streamed, row.attempts) == ("cut", True, 1)
 
 
+@pytest.mark.anyio
+async def test_the_gateway_names_the_letter_of_a_stream_that_broke_off(
+    provider: Starlette, guarded: Any, kit: Any
+) -> None:
+    """C22: in the last event, since the headers are gone."""
+    guard = guarded()
+    provider.state.script.reply = lambda body: "some words of an answer " * 30
+    provider.state.script.fail("chat", "disconnect")
+    gateway = Gateway(guard, upstream=provider.state.url)
+    answer = await kit.request(gateway, body={"model": "m", "stream": True, **kit.chat("hi")})
+    [row] = kept(guard)
+    last = orjson.loads(answer.body.rstrip().rpartition(b"data: ")[2])["error"]
+    assert last["code"] == "upstream_closed"
+    assert last["message"].endswith(f"; the call is kept: guard letters show {row.id}")
+
+
 def test_tools_are_noted(client: Connect, provider: Starlette, guarded: Any) -> None:
     """C40: a call that bears tools may do more than answer."""
     guard = guarded()

@@ -2,17 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from guard.audit.questions import QueryError
+from guard.audit.query import ask, connect
+from guard.audit.questions import QueryError, Question
 from guard.audit.story import trace_id_of
+from guard.audit.subjects import DESTROYED
 from guard.trace import spans
 from guard.trace.content import Opener, Sealed
+
+# One exchange has one form and one key.
+_KEPT = f"""
+SELECT trace_id, any_value(attrs['{spans.CONTENT_FORM}']), any_value(attrs['{spans.CONTENT_KEY}'])
+FROM spans
+WHERE list_contains($traces, trace_id) AND attrs['{spans.CONTENT_KEY}'] IS NOT NULL
+GROUP BY trace_id
+"""
+_ERASED = f"""
+WITH persons AS (
+  SELECT unnest(subjects) AS subject, subject_key FROM all_findings WHERE trace_id = $trace
+)
+SELECT start_ts, ticket FROM erased WHERE subject IN (SELECT subject FROM persons)
+UNION ALL
+SELECT start_ts, ticket FROM ({DESTROYED}) WHERE id IN (SELECT subject_key FROM persons)
+ORDER BY start_ts LIMIT 1
+"""
+
+
+class Kept(NamedTuple):
+    """What is kept of an exchange's texts: `original` or `redacted`, and the key that they are sealed to."""
+
+    form: str
+    key: str
+
+
+class Erased(NamedTuple):
+    """When someone in an exchange was erased, and why."""
+
+    when: datetime
+    ticket: str
+
+
+def kept(folder: Path, traces: Sequence[str]) -> dict[str, Kept]:
+    """Tell of which of these exchanges texts are kept."""
+    question = Question("content", "", _KEPT, (), only=(spans.CONTENT_KEY,))
+    rows = ask(folder, question, {}, {"traces": list(traces)}, most=None).rows if traces else []
+    return {trace: Kept(form, key) for trace, form, key in rows}
+
+
+def erased(folder: Path, trace: str) -> Erased | None:
+    """Tell whether a person in this exchange was erased, by a tombstone or with the key of their period."""
+    trace = trace_id_of(trace)
+    with closing(connect(folder, only=(trace,))) as connection:
+        row = connection.execute(_ERASED, {"trace": trace}).fetchone()
+    return Erased(*row) if row else None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -49,7 +49,7 @@ WHERE subject_key IS NULL AND list_has_any([strftime(start_ts, '%Y'), strftime(s
     strftime(start_ts, '%Y-Q') || quarter(start_ts)], $periods)
   AND tenant = $tenant AND len(list_filter(subjects, lambda s: s <> '')) > 0
 """
-_DESTROYED = """
+DESTROYED = """
 SELECT unnest(otlp_list(otlp_get(keys, texts, 'guard.subject_key.ids'))) AS id, start_ts,
   otlp_get(keys, texts, 'guard.audit.ticket') AS ticket
 FROM (
@@ -138,7 +138,7 @@ def used(folder: Path) -> list[Used]:
 
 
 def _used(connection: duckdb.DuckDBPyConnection) -> list[Used]:
-    gone = {id: (when, ticket) for id, when, ticket in connection.execute(_DESTROYED).fetchall()}
+    gone = {id: (when, ticket) for id, when, ticket in connection.execute(DESTROYED).fetchall()}
     return [
         Used(id, tenant or "", count, first, last, *gone.get(id, (None, None)))
         for id, tenant, count, first, last in connection.execute(_KEYS).fetchall()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from guard.cli.desk import Folder, exports_of, on_record, read_file
 from guard.cli.tables import AsJson, cell, console, write_json
+from guard.cli.who import identified
 from guard.errors import SetupError
 
 if TYPE_CHECKING:
@@ -41,24 +43,43 @@ def open_(
     trace: Annotated[str, typer.Argument(help="A trace id, as in x-guard-trace.")],
     key: Annotated[Path, typer.Option(help="The auditor's private key (PEM).")],
     folder: Folder = None,
+    erased: Annotated[
+        str,
+        typer.Option(help="Open even if a person in it was erased: the number of the case. It is recorded."),
+    ] = "",
     json: AsJson = False,
 ) -> None:
     """Show the texts that were kept of one exchange, with the auditor's private key. That it was read is on record.
 
-    Exit code 1 where some of it stays closed.
+    Where a person in it was erased nothing is shown without --erased. Exit code 1 where some of it stays closed.
     """
     from guard.audit.contents import contents
     from guard.trace.content import Opener
 
     exports = exports_of(folder)
+    case = identified(erased, "--erased", "the number of a case such as LIT-7") if erased else ""
+    if not case:
+        _refuse_erased(exports, trace)
     found = contents(exports, trace, Opener(read_file(key)))
-    on_record(exports, "open", form="json" if json else "table")
+    on_record(exports, "open", form="json" if json else "table", question=f"erased {case}" if case else None)
     if json:
         write_json([{name: getattr(one, name) for name in _FIELDS} for one in found])
     else:
         for one in found:
             _show(one)
     raise typer.Exit(1 if any(one.closed for one in found) else 0)
+
+
+def _refuse_erased(exports: Path, trace: str) -> None:
+    from guard.audit.contents import erased
+
+    if found := erased(exports, trace):
+        print(
+            f"a person in this exchange was erased on {found.when:%Y-%m-%d}, ticket {cell(found.ticket)}:"
+            " its texts stay closed; --erased CASE opens them, and is on record",
+            file=sys.stderr,
+        )
+        raise typer.Exit(1)
 
 
 _FIELDS = ("stage", "span_id", "form", "cut", "file", "texts", "closed")

@@ -22,7 +22,10 @@ def sample(
     json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Draw calls for work papers: in the order of SHA-256(seed, trace, span), so that nobody chose them."""
+    """Draw calls for work papers: in the order of SHA-256(seed, trace, span), so that nobody chose them.
+
+    The column `content` says of which calls texts are kept, sealed to the auditor; `guard audit open` opens them.
+    """
     from guard.audit.sample import draw
 
     exports, form = exports_of(folder), form_of(json, as_csv)
@@ -30,6 +33,12 @@ def sample(
     on_record(exports, "sample", form=form)
     present(drawn.table, form)
     print(f"{len(drawn.table.rows)} of {drawn.population} calls, seed {seed!r}", file=sys.stderr)
+    if drawn.keys:
+        whose = f"sealed to the auditor's key {', '.join(drawn.keys)}"
+        print(
+            f"of {drawn.kept} of them texts are kept, {whose}: guard audit open TRACE_ID --key auditor.pem",
+            file=sys.stderr,
+        )
 
 
 def reconcile(

@@ -116,8 +116,24 @@ def _bury(
         write_json({"erased": len(found.table.rows), "ticket": ticket})
     else:
         print(f"{len(found.table.rows)} findings are no longer linked to this person")
+    _tell_sealed(exports, found)
     _tell_unsearched(found)
     raise typer.Exit(0 if found.table.rows else 1)
+
+
+def _tell_sealed(exports: Path, found: Found) -> None:
+    """Say what a tombstone does not reach: texts that are sealed to an auditor's key."""
+    from guard.audit.contents import kept
+
+    at = found.table.columns.index("trace_id")
+    sealed = kept(exports, sorted({row[at] for row in found.table.rows}))
+    if sealed:
+        keys = ", ".join(sorted({one.key for one in sealed.values()}))
+        print(
+            f"of {len(sealed)} exchanges with this person texts are kept, sealed to the auditor's key {keys}:"
+            " guard audit open refuses them from now on, and they stay in the lines until their exports are deleted",
+            file=sys.stderr,
+        )
 
 
 def _unlink(

@@ -12,6 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from guard.audit.compact import compact
+from guard.audit.contents import erased
 from guard.audit.query import QueryError, run
 from guard.audit.subjects import _derived, find
 from guard.cli.audit import app
@@ -143,6 +144,9 @@ def test_a_destroyed_period_is_found_no_more(house: House, compacted: bool) -> N
     )
     assert run(house.exports, asked).rows == [(f'["{key.id}"]', "acme", "DSR-9", "jo")]
     assert run(house.exports, "SELECT count(*) FROM findings WHERE tenant = 'acme'").rows == [(3,)]
+    asked = "SELECT any_value(trace_id) FROM findings GROUP BY subject_key ORDER BY subject_key"
+    gone = [erased(house.exports, trace) for (trace,) in run(house.exports, asked).rows]
+    assert [one and one.ticket for one in gone] == [None, "DSR-9", None, None]
     again = house.audit("erase", "--tenant", "acme", "--period", OCTOBER, "--ticket", "DSR-9", "--yes")
     assert (again.exit_code, again.stdout) == (1, "0 keys were destroyed\n")
 

@@ -31,9 +31,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_planted_values_are_left_nowhere(tmp_path: Path) -> None:
-    """D06, D07, C14, C31, D21: provider, errors, reprs, exports, keys folder and log hold no original and no key."""
+    """D06, D07, C14, C31, D21: provider, errors, reprs, exports, keys folder and log hold no original and no key.
+
+    Texts are kept for the auditor meanwhile: the private key opens every planted value, and nothing else shows a word.
+    """
     after = world.run(tmp_path)
     assert after.leaks() == set()
+    assert after.words() == set()
+    planted = {name for name, value in world.CANARIES.items() if any(value in text for text in after.opened)}
+    assert planted == set(world.CANARIES) - {"bearer"}
     assert all(after.sinks().values()), "a sink that holds nothing proves nothing"
 
 

@@ -15,8 +15,10 @@ import openai
 
 from guard import Guard, Refused
 from guard.audit.compact import compact
+from guard.audit.contents import contents
 from guard.audit.pack import Order, gather
 from guard.audit.query import QUESTIONS, VIEWS, bound, connect
+from guard.audit.query import run as ask_sql
 from guard.audit.regimes import EVERY
 from guard.audit.story import why
 from guard.logs import redactor
@@ -26,6 +28,7 @@ from guard.services import logs
 from guard.settings import Settings
 from guard.simulator.app import create_app
 from guard.simulator.server import serve
+from guard.trace.content import Opener, make_pair
 from guard.trace.signing import PUBLIC
 
 CANARIES = {
@@ -45,7 +48,14 @@ extends: [default]
 recognizers:
   presidio: {recognizers: []}
 traffic: {dead_letters: true, idempotency: true}
+trace: {content: encrypted, auditor_key: AUDITOR, what: original}
 """
+
+WORDS = [b"The key is", "卡号".encode(), "身份证".encode(), "手机".encode(), b"and key", b"Answer "]
+"""What stands around the planted values: redacted texts hold it, and no sink but those that carry them may."""
+
+_TEXTS = ("upstream", "reprs", "letters", "errors", "log")
+"""Sinks that hold screened texts, as they must: a provider's error quotes what it got, and its caller logs that."""
 
 
 def spellings(value: str) -> list[bytes]:
@@ -112,6 +122,7 @@ class World:
     reprs: list[bytes] = field(default_factory=list)
     answers: list[bytes] = field(default_factory=list)
     letters: list[bytes] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
 
     def sinks(self) -> dict[str, bytes]:
         """Everything that anyone could read afterwards, but for the screened answers."""
@@ -136,6 +147,11 @@ class World:
                     found.add((sink, name))
         return found
 
+    def words(self) -> set[tuple[str, bytes]]:
+        """Each (sink, word) of the texts, original or redacted, that stands in the clear where it must not."""
+        held = {sink: bytes_ for sink, bytes_ in self.sinks().items() if sink not in _TEXTS}
+        return {(sink, word) for sink, bytes_ in held.items() for word in WORDS if word in bytes_}
+
 
 def _files(folder: Path) -> bytes:
     return b"\n".join(p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file())
@@ -143,7 +159,8 @@ def _files(folder: Path) -> bytes:
 
 def run(folder: Path) -> World:
     """Send planted values through both SDK clients and the gateway, in success and in every failure."""
-    (folder / "policy.yaml").write_text(POLICY)
+    private, public = make_pair()
+    (folder / "policy.yaml").write_text(POLICY.replace("AUDITOR", public))
     world = World(folder)
     with _logging(folder), serve(app := create_app()) as url:
         settings = Settings(
@@ -161,7 +178,16 @@ def run(folder: Path) -> World:
             strict.close()
         world.upstream += [row.body + repr(row.headers).encode() for row in app.state.received]
     _desk(world)
+    _open(world, Opener(private))
     return world
+
+
+def _open(world: World, opener: Opener) -> None:
+    """Every text that is kept for the auditor, opened with the auditor's key."""
+    exports = world.folder / "exports"
+    kept = "SELECT DISTINCT trace_id FROM spans WHERE attrs['guard.content.key'] IS NOT NULL"
+    for (trace,) in ask_sql(exports, kept).rows:
+        world.opened += [str(one.texts) for one in contents(exports, trace, opener)]
 
 
 def _letters(world: World, guard: Guard) -> None:

@@ -152,9 +152,39 @@ def test_the_verbs_of_the_desk(connect: Connect, provider: Starlette, desk: Desk
     assert desk.key.stat().st_mode & 0o777 == 0o600
     told = " ".join(line for step in why(tmp_path / "exports", trace).steps for line in step.sentences)
     assert f"kept (original), for the auditor's key {desk.key_id} alone" in told
+    drawn = [desk.audit("sample", "--seed", "s", "--json")]
     compact(tmp_path / "exports")
+    drawn.append(desk.audit("sample", "--seed", "s", "--json"))
+    for sample in drawn:
+        assert [row["content"] for row in json.loads(sample.stdout)] == ["original"] * 3
+        assert f"of 3 of them texts are kept, sealed to the auditor's key {desk.key_id}" in sample.stderr
     asked = "SELECT count(attrs['guard.content']), count(attrs['guard.content.key']) FROM spans"
     assert run(tmp_path / "exports", asked).rows == [(0, 5)]
+
+
+def test_an_erased_persons_texts_stay_closed(connect: Connect, provider: Starlette, desk: Desk) -> None:
+    """A tombstone says what it does not reach; opening honours it, and what opens it all the same is on record."""
+    calls(connect, provider, desk.guard("original"))
+    where = "FROM spans WHERE attrs['guard.content.key'] IS NOT NULL"
+    erased, stream, other = (
+        trace
+        for trace, _ in run(
+            desk.base / "exports", f"SELECT trace_id, min(seq) {where} GROUP BY 1 ORDER BY 2"
+        ).rows
+    )
+    done = desk.audit("erase", "--subject", MAIL, "--ticket", "DSR-12")
+    assert "of 2 exchanges with this person texts are kept" in done.stderr
+    for trace in (erased, stream):
+        refused = desk.audit("open", trace, "--key", desk.key)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "ticket DSR-12" in refused.stderr
+    assert desk.audit("open", other, "--key", desk.key).exit_code == 0
+    assert desk.audit("open", erased, "--key", desk.key, "--erased", "for the court").exit_code == 2
+    opened = desk.audit("open", erased, "--key", desk.key, "--erased", "LIT-7")
+    assert (opened.exit_code, MAIL in opened.stdout) == (0, True)
+    read = "SELECT attrs['guard.audit.question'] FROM spans WHERE attrs['guard.audit.verb'] = 'open' ORDER BY start_ts"
+    assert run(desk.base / "exports", read).rows == [(None,), ("erased LIT-7",)]
+    assert desk.audit("verify").exit_code == 0
 
 
 def test_nothing_is_kept_unless_the_policy_says_so(connect: Connect, tmp_path: Path) -> None:
@@ -164,6 +194,10 @@ def test_nothing_is_kept_unless_the_policy_says_so(connect: Connect, tmp_path: P
     guard = Guard.from_policy(path, Settings(home=tmp_path / "home", exports=tmp_path / "exports"))
     connect(guard).chat(f"Ask {MAIL}")
     guard.close()
+    sample = Desk(tmp_path).audit("sample", "--seed", "s", "--json")
+    assert [row["content"] for row in json.loads(sample.stdout)] == [None]
+    assert "texts are kept" not in sample.stderr
+    (tmp_path / "auditor.pem").unlink()
     assert (guard.auditor, b"guard.content" in Desk(tmp_path).held()) == (None, False)
 
 

@@ -60,7 +60,7 @@ def kept(folder: Path, traces: Sequence[str]) -> dict[str, Kept]:
 def erased(folder: Path, trace: str) -> Erased | None:
     """Tell whether a person in this exchange was erased, by a tombstone or with the key of their period."""
     trace = trace_id_of(trace)
-    with closing(connect(folder, only=(trace,))) as connection:
+    with closing(connect(folder, only=(trace,), trace=trace)) as connection:
         row = connection.execute(_ERASED, {"trace": trace}).fetchone()
     return Erased(*row) if row else None
 

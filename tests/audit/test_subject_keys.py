@@ -144,9 +144,9 @@ def test_a_destroyed_period_is_found_no_more(house: House, compacted: bool) -> N
     )
     assert run(house.exports, asked).rows == [(f'["{key.id}"]', "acme", "DSR-9", "jo")]
     assert run(house.exports, "SELECT count(*) FROM findings WHERE tenant = 'acme'").rows == [(3,)]
-    asked = "SELECT any_value(trace_id) FROM findings GROUP BY subject_key ORDER BY subject_key"
-    gone = [erased(house.exports, trace) for (trace,) in run(house.exports, asked).rows]
-    assert [one and one.ticket for one in gone] == [None, "DSR-9", None, None]
+    asked = "SELECT tenant, left(subject_key, 7), any_value(trace_id) FROM findings GROUP BY 1, 2"
+    gone = {row[:2] for row in run(house.exports, asked).rows if erased(house.exports, row[2])}
+    assert gone == {("acme", OCTOBER)}
     again = house.audit("erase", "--tenant", "acme", "--period", OCTOBER, "--ticket", "DSR-9", "--yes")
     assert (again.exit_code, again.stdout) == (1, "0 keys were destroyed\n")
 

@@ -35,5 +35,5 @@ def _sum(table: Table) -> str:
     return (
         said
         if priced == calls
-        else f"{said}; {calls - priced} have no price: it is counted where a policy has a budget"
+        else f"{said}; {calls - priced} without a price: it is counted where a policy has a budget"
     )

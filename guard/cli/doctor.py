@@ -177,6 +177,7 @@ def _world(loaded: Loaded, settings: Settings, upstream: str) -> Iterator[Check]
                 yield _destination(found)
         yield from _provider_keys(guard)
         yield from _letters(guard)
+        yield from _budget(guard)
         yield from _bucket(guard)
         yield from _models(guard)
         yield from _judge(guard, base)
@@ -205,6 +206,15 @@ def _models(guard: Guard) -> Iterator[Check]:
     ends = [*ending(traffic, datetime.datetime.now(datetime.UTC).date(), guard.policy.providers)]
     what = "; ".join(ends) or "none of those named stops answering within 90 days"
     yield Check("models", "look" if ends else "ok", what, {"ending": ends})
+
+
+def _budget(guard: Guard) -> Iterator[Check]:
+    """What was spent, where the policy has a budget."""
+    from guard.cli.spent import budget_row
+
+    budget = guard.dispatch.budget if guard.dispatch else None
+    if budget is not None:
+        yield Check("budget", *budget_row(budget, guard.policy.traffic.budget))
 
 
 def _letters(guard: Guard) -> Iterator[Check]:

@@ -107,8 +107,11 @@ class Replay:
         if state == SENDING:
             return "another replay is sending it"
         if _origin(row.url) != self._origin:
-            host = httpx2.URL(row.url).host
-            return f"it goes to {host}: name that base URL with --upstream, and its key in GUARD_UPSTREAM_KEY"
+            scheme, host, port = _origin(row.url)
+            where = f"{scheme}://{host}:{port}" if port else host
+            return (
+                f"it goes to {where}: name that base URL with --upstream, and its key in GUARD_UPSTREAM_KEY"
+            )
         if self._force:
             return ""
         return _needs_force(row, state) or (

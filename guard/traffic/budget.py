@@ -68,6 +68,11 @@ class Spending:
     spent: float
     limit: float | None
 
+    @property
+    def percent(self) -> int:
+        """How much of the limit is spent, rounded down; 0 where there is none."""
+        return int(100 * self.spent / self.limit) if self.limit else 0
+
 
 class Claim:
     """What one call may cost and did cost, whichever of its `models` answers; it is settled once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from guard import Guard, SetupError, guarded_client
 from guard.cli.main import _verbs, app
 from guard.mounts.gateway import Gateway
+from guard.outside.stores.spend import Account, SpendStore
 from guard.simulator.limits import Quota
 from guard.trace import exportfile
 
@@ -157,6 +159,40 @@ def test_a_destination_outside_the_jurisdictions_is_said(doctor: Run, provider: 
     assert "eu.api.openai.com" in checks["model"]["what"]
     assert "judge answers" not in checks
     assert provider.state.received == []
+
+
+@pytest.mark.parametrize(
+    ("total", "acme", "state", "said"),
+    [
+        (None, None, "ok", "0.00 of 10.00 USD today (0 %), 0.00 of 100.00 USD this month (0 %)"),
+        (7.99, 0.99, "ok", "7.99 of 10.00 USD today (79 %), 7.99 of 100.00 USD this month (7 %)"),
+        (8, 1, "look", "8.00 of 10.00 USD today (80 %), 8.00 of 100.00 USD this month (8 %), "
+         "tenant acme: 1.00 of 2.00 USD today (50 %)"),
+        (10, 0, "look", "10.00 of 10.00 USD today (100 %), 10.00 of 100.00 USD this month (10 %)"
+         "; where a day is used up calls go on with cheap"),
+        (100, 0, "look", "100.00 of 10.00 USD today (1000 %), 100.00 of 100.00 USD this month (100 %)"
+         "; calls past a limit are refused"),
+    ],
+)  # fmt: skip
+def test_the_budget_is_shown(
+    doctor: Run, tmp_path: Path, total: float | None, acme: float | None, state: str, said: str
+) -> None:
+    """All together, whatever was spent, and the tenants that are past half of theirs; from 80 % on worth a look."""
+    day = datetime.now(UTC).date()
+    periods = {str(other): f"{other:%Y-%m}" for other in (day, day + timedelta(days=1))}  # midnight may come
+    (tmp_path / "home").mkdir(mode=0o700)
+    store = SpendStore(tmp_path / "home" / "spend.sqlite3")
+    for scope, usd in (("total", total), ("tenant:acme", acme)):
+        accounts = [Account(scope, period) for period in {*periods, *periods.values()}]
+        if usd is not None:
+            store.reserve(accounts, round(usd * 1_000_000)).result(10)
+    store.close()
+    limits = "usd_per_day: 10, usd_per_month: 100, tenant_usd_per_day: 2"
+    budget = f"{{{limits}, then: {{use: cheap}}, prices: {{cheap: {{input: 1, output: 1}}}}}}"
+    quiet = "output: {rules: {}}\nmoderation: {by: 'off'}\n"
+    code, out = doctor("--json", policy=f"{quiet}traffic: {{budget: {budget}}}\n")
+    found = facts(out)["budget"]
+    assert (code, found["state"], found["what"]) == (0, state, said)
 
 
 def test_the_proxy_is_a_destination(doctor: Run) -> None:

@@ -181,15 +181,16 @@ def _open_metering(guard: Guard) -> Metering:
 
 
 def open_alerting(guard: Guard) -> Alerting | None:
-    """What watches the lines of a guard's policy."""
+    """What watches the lines of a guard's policy, and who is told of broken glass."""
     rules, settings = guard.policy.traffic.alerts, guard.settings
-    if not rules.watched and not rules.budget:
+    secret = settings.alert_webhook.get_secret_value() if settings.alert_webhook is not None else ""
+    url = secret or rules.webhook
+    if not (url or rules.watched or rules.budget):
         return None
     from guard.alerting import Alerting, Lookout
     from guard.traffic.webhook import Webhook
 
-    secret = settings.alert_webhook.get_secret_value() if settings.alert_webhook is not None else ""
-    if url := secret or rules.webhook:
+    if url:
         guard.name(url)
     webhook = Webhook(url, poster(settings, lambda url: guard.current.admit(url))) if url else None
     return Alerting(guard, rules, webhook, lookout=Lookout(settings.metrics_folder))

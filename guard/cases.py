@@ -237,11 +237,16 @@ def _set_difference(expected: set[str], got: set[str]) -> str:
 
 
 def acting_rules(policy: Policy) -> list[Rule]:
-    """List the rules of a policy that do something or that say allow, for what no case exercises."""
+    """List the rules of a policy that do something or that say allow, and that a case could exercise.
+
+    A wider rule that stands for a narrower pattern, too, is one rule; answers and log lines have no case of `guard.*`.
+    """
     return [
         (stage, pattern, rule.steps[0].origin if rule.steps else rule.origin)
         for stage in STAGES
         for pattern, rule in getattr(policy, stage).rules.items()
+        if stage is Stage.INPUT or not pattern.startswith("guard.")
+        if not rule.steps or any(step.rule == pattern for step in rule.steps)
     ]
 
 

@@ -88,7 +88,7 @@ def _named(guard: Guard) -> Iterator[tuple[str, str, str, Guard]]:
     if settings.otlp_endpoint:
         yield "trace copy", "GUARD_OTLP_ENDPOINT", settings.otlp_endpoint, guard
     alerts = guard.policy.traffic.alerts
-    if settings.alert_webhook is not None and (alerts.watched or alerts.budget):
+    if settings.alert_webhook is not None:
         yield "alerts", "GUARD_ALERT_WEBHOOK", _origin(settings.alert_webhook.get_secret_value()), guard
     elif alerts.webhook:
         yield "alerts", "traffic.alerts.webhook", alerts.webhook, guard

@@ -66,7 +66,9 @@ def exchange(*values: tuple[str, str], stacked: bool = False) -> Exchange:
     for kind, value in values:
         placeholders.placeholder(kind, value, Redaction("token", restore=True))
     own = {value for _, value in values}
-    return Exchange(Identity(), placeholders, keys.memo, keys.subjects_of("default", 2026), own=own, stacked=stacked)
+    return Exchange(
+        Identity(), placeholders, keys.memo, keys.subjects_of("default", 2026), own=own, stacked=stacked
+    )
 
 
 PATHS = {"chat": "/v1/chat/completions", "completions": "/v1/completions", "responses": "/v1/responses"}

@@ -54,7 +54,9 @@ def name(file: Path) -> str:
 def loaded_by(statement: str) -> set[str]:
     """The top-level modules of a fresh interpreter after one statement."""
     code = f"import sys\n{statement}\nprint(*{{m.partition('.')[0] for m in sys.modules}})"
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
     return set(ran.stdout.split())
 
 
@@ -103,7 +105,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(guard, "nope")
 
 
-@pytest.mark.parametrize("file", [f for f in MODULES if f.name == "__init__.py" and f.parent != PACKAGE], ids=name)
+@pytest.mark.parametrize(
+    "file", [f for f in MODULES if f.name == "__init__.py" and f.parent != PACKAGE], ids=name
+)
 def test_a_folder_holds_its_law_and_re_exports_nothing(file: Path) -> None:
     """The `__init__` of a floor is one docstring."""
     assert ast.get_docstring(TREES[file])
@@ -124,7 +128,10 @@ def functions() -> Iterator[tuple[str, int]]:
     for file, tree in TREES.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield f"{name(file)}:{node.lineno} {node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
+                yield (
+                    f"{name(file)}:{node.lineno} {node.name}",
+                    (node.end_lineno or node.lineno) - node.lineno + 1,
+                )
 
 
 def test_functions_are_short() -> None:

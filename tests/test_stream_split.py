@@ -251,7 +251,9 @@ def test_responses_repeat_what_was_streamed(stream: dict[str, Any]) -> None:
         assert [event["sequence_number"] for event in run.events] == list(range(len(run.events)))
 
 
-@pytest.mark.parametrize("spelled", ["<us health insurance member id 1>", "< US HEALTH INSURANCE MEMBER ID 1 >"])
+@pytest.mark.parametrize(
+    "spelled", ["<us health insurance member id 1>", "< US HEALTH INSURANCE MEMBER ID 1 >"]
+)
 @pytest.mark.parametrize("policy", [kit.REDACTING, kit.JUDGED], ids=["found", "judged"])
 def test_a_placeholder_of_many_words_comes_back_over_every_border(policy: str, spelled: str) -> None:
     """B30: a token written with blanks has places for a cut inside; no window may end there."""

@@ -141,14 +141,14 @@ def _policy(folder: Path, pack: tuple[str, str], places: tuple[str, ...]) -> str
 # {told("After each change:")} guard policy check {_POLICY}
 policy: {name}
 version: "1"
-extends: [{base}]        # {told(about)}
-owner: ""                # {told("who answers for it, for the officer and the auditor")}
+{f"extends: [{base}]":<26}# {told(about)}
+owner: ""                 # {told("who answers for it, for the officer and the auditor")}
 
 # {told("Rules are `kind pattern: action`; the most specific pattern wins; allow < flag < redact < block.")}
 # {told("What is in force, and where each line comes from:")} guard policy show {_POLICY} --why
 input:
   rules:
-    secret.*: block      # {told("a pasted key is refused, so that its owner learns of it")}
+    secret.*: block       # {told("a pasted key is refused, so that its owner learns of it")}
 {where}
 # {told("What must come out. Add your own cases before you change a rule:")} guard policy test {_POLICY}
 tests:

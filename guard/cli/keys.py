@@ -84,8 +84,9 @@ def list_keys(json: AsJson = False) -> None:
 
     table = Table("id", "name", "tenant", "role", "created", "ends", "state", box=None, pad_edge=False)
     for row in rows:
-        ends = _day(row.revoked or row.expires) or "never"
-        table.add_row(row.id, row.name, row.tenant, row.role, _day(row.created), ends, row.state(time.time()))
+        ends = _minute(row.revoked or row.expires) or "never"
+        state = row.state(time.time())
+        table.add_row(row.id, row.name, row.tenant, row.role, _minute(row.created), ends, state)
     console().print(table)
 
 
@@ -163,6 +164,10 @@ def _told(row: VirtualKey) -> dict[str, str | None]:
         "revoked": _day(row.revoked) or None,
         "state": row.state(time.time()),
     }
+
+
+def _minute(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%MZ}" if seconds else ""
 
 
 def _day(seconds: float) -> str:

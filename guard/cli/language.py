@@ -81,9 +81,7 @@ def _filled(text: str, values: dict[str, str]) -> str:
 
 
 def spoken(command: Any) -> Any:
-    """A command with all below it, whose help is in the language."""
-    if language() == "en":
-        return command
+    """A command with all below it, whose help is in the language, its paragraphs as long as the terminal is wide."""
     _titles()
     _speak(command)
     return command

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from guard.kinds import OPAQUE, UNAVAILABLE
 from guard.policy.decide import judges, rule_for, wanted
-from guard.policy.fields import Node
 from guard.policy.model import Policy
 from guard.policy.names import ENGINE_KINDS, PRESIDIO_RECOGNIZERS, countries
 from guard.policy.providers import owner_of
@@ -124,18 +123,7 @@ def _idle(policy: Policy) -> Iterator[str]:
 
 
 def _idle_traffic(policy: Policy) -> Iterator[str]:
-    traffic = policy.traffic
-    budget = traffic.budget
-    if traffic.retries.attempts == 1:
-        for key in _changed(traffic.retries, "max_wait_s", "deadline_s"):
-            yield f"traffic.retries.{key}: without attempts of 2 or more nothing is tried again"
-    if not traffic.limits.limited:
-        for key in _changed(traffic.limits, "per", "wait"):
-            yield f"traffic.limits.{key}: without a limit there is nothing to wait for: write requests_per_minute"
-    if budget.then.use and budget.usd_per_day is None and budget.tenant_usd_per_day is None:
-        yield "traffic.budget.then: only a day's limit leads to another model: write usd_per_day"
-    if budget.unknown_usd is not None and not budget.limited:
-        yield "traffic.budget.unknown_usd: without a limit nothing is counted: write usd_per_day or usd_per_month"
+    budget = policy.traffic.budget
     if budget.then.use and budget.usd_per_month is None and budget.tenant_usd_per_month is None:
         yield "traffic.budget.then: no limit stops the cheaper model: write usd_per_month to have one"
 
@@ -156,14 +144,7 @@ def _judged_where_it_fails(policy: Policy) -> Iterator[str]:
 def _idle_alerts(policy: Policy) -> Iterator[str]:
     alerts = policy.traffic.alerts
     if alerts.webhook and not alerts.watched and not alerts.budget:
-        yield "traffic.alerts.webhook: without a line there is nothing to tell: write p99_s: 2, or budget: [80, 100]"
-    if alerts.budget and not policy.traffic.budget.limited:
-        yield "traffic.alerts.budget: without a limit there is no part of it: write traffic.budget.usd_per_day"
-
-
-def _changed(node: Node, *keys: str) -> Iterator[str]:
-    """The keys of a mapping that are not as they are when nobody writes them."""
-    return (key for key in keys if getattr(node, key) != type(node).model_fields[key].default)
+        yield "traffic.alerts.webhook: it hears of break-glass only: write p99_s: 2, or budget: [80, 100], for more"
 
 
 def _excepted(policy: Policy, today: datetime.date) -> Iterator[str]:

@@ -9,6 +9,7 @@ from guard.errors import PolicyError
 from guard.policy import names
 from guard.policy.attach import Attachment
 from guard.policy.cases import Placed
+from guard.policy.idle import without_effect
 from guard.policy.lint import lint, lint_cases
 from guard.policy.model import Policy
 from guard.policy.resolve import Loaded, combine, resolve
@@ -24,8 +25,14 @@ def load_policy(source: str | Path | Policy) -> Policy:
 
 
 def load(source: str | Path) -> Loaded:
-    """Load a policy with the origin of everything in it; raises PolicyError."""
-    return _Loader().load(_locate(source, Path()) or pack_path(str(source)))
+    """Load a policy with the origin of everything in it; raises PolicyError.
+
+    A key without effect is refused in what all its files say together: a file that others extend may say half of it.
+    """
+    loaded = _Loader().load(_locate(source, Path()) or pack_path(str(source)))
+    if idle := without_effect(loaded):
+        raise PolicyError([*idle])
+    return loaded
 
 
 def load_cases(path: Path, policy: Policy) -> tuple[Placed, ...]:

@@ -53,6 +53,9 @@ class ExceptionRow(Node):
             raise wrong(f"{self.kind} covers {never}, from which nobody is excepted: name another kind")
         return self
 
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.tenant} until {self.until} ({self.ticket})"
+
     @property
     def origin(self) -> str:
         """Where it is written, as `file:line`."""

@@ -206,7 +206,10 @@ def test_each_policy_admits_for_its_own(folder: Path, signer: Signer, tmp_path: 
         "exceptions: [{kind: pii.email, tenant: acme, until: 2999-12-31, ticket: T-1, approved_by: jo}]\n"
     )
     found = under(folder, tmp_path, "input: {rules: {pii.email: block}}\n" + excepted)
-    assert [row[1:4] for row in found.verdicts.rows] == [("acme", "allow", "flag"), ("beta", "allow", "block")]
+    assert [row[1:4] for row in found.verdicts.rows] == [
+        ("acme", "allow", "flag"),
+        ("beta", "allow", "block"),
+    ]
 
 
 def test_destinations(exports: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from guard.glass import FILE, Glass, read, write
 from guard.keys import Keys
 from guard.settings import Settings
 from guard.trace.ledger import Ledger
+from guard.traffic.webhook import Webhook
 
 CARD = "my card is 4111 1111 1111 1111"
 POLICY = """
@@ -85,7 +86,10 @@ def test_a_rule_flags_for_a_while_and_acts_again_by_itself(
     assert running.redact(CARD) == CARD
     assert {member.policy.sha256 for member in running.family} == {running.policy.sha256}
     assert "break-glass INC-42: pii.card is only flagged now" in caplog.text
-    assert "alert break_glass firing: pii.card is only flagged, INC-42 (docs/runbook.md#break_glass)" in caplog.text
+    assert (
+        "alert break_glass firing: pii.card is only flagged, INC-42 (docs/runbook.md#break_glass)"
+        in caplog.text
+    )
     (row,) = recorded(folder)
     assert (row["guard.break_glass.kind"], row["guard.break_glass.by"]) == ("pii.card", "jo.weber")
     later = time.time() + 31 * 60
@@ -95,6 +99,20 @@ def test_a_rule_flags_for_a_while_and_acts_again_by_itself(
         running.redact(CARD)
     look(running)
     assert "break-glass INC-42: pii.card meets its rule again" in caplog.text
+
+
+def test_a_webhook_alone_is_told(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the policy draws no line, GUARD_ALERT_WEBHOOK hears of broken glass all the same."""
+    (folder / "house.yaml").write_text(POLICY)
+    monkeypatch.setenv("GUARD_ALERT_WEBHOOK", "http://127.0.0.1:9/hook")
+    offered: list[bytes] = []
+    monkeypatch.setattr(Webhook, "offer", lambda self, body: offered.append(body))
+    guard = Guard.from_policy(folder / "house.yaml", Settings())
+    assert guard.ledger.ready
+    run("--kind", "pii.card", "--minutes", "30", "--ticket", "INC-42")
+    look(guard)
+    guard.close()
+    assert [orjson.loads(body)["alert"] for body in offered] == ["break_glass"]
 
 
 def test_it_holds_through_a_reload_and_ends_when_told(running: Guard, run: Run, folder: Path) -> None:

@@ -21,7 +21,9 @@ MASTER, NEW, OLD = "master-key-of-tests", "new-seal-key-of-tests", "old-seal-key
 MAIL = "jo.weber@kontor-nord.org"
 
 
-def reveal(*arguments: str, text: str = "", exports: Path, **settings: str) -> subprocess.CompletedProcess[bytes]:
+def reveal(
+    *arguments: str, text: str = "", exports: Path, **settings: str
+) -> subprocess.CompletedProcess[bytes]:
     """Run `guard reveal` in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "GUARD_EXPORTS": str(exports)}
     environment |= {"GUARD_KEY": MASTER, "GUARD_SEAL_KEYS": f"{NEW},{OLD}", **settings}
@@ -123,7 +125,11 @@ def test_sealing_keys_come_from_the_settings_and_are_never_shown() -> None:
     """GUARD_SEAL_KEYS: the first seals, all open; secrets are masked, and a bad list stops the start."""
     made = Settings(key="k" * 16, seal_keys=f" {NEW}, {OLD},")  # type: ignore[arg-type]
     assert NEW not in repr(made)
-    assert [sealer.key_id for sealer in load_keys(made).sealers] == [key_id(NEW), key_id(OLD), key_id("k" * 16)]
+    assert [sealer.key_id for sealer in load_keys(made).sealers] == [
+        key_id(NEW),
+        key_id(OLD),
+        key_id("k" * 16),
+    ]
     for bad, says in (("hunter2", "shorter than 16"), (f"{NEW},{NEW}", "stands twice")):
         with pytest.raises(SetupError, match=says) as caught:
             load_keys(Settings(key="k" * 16, seal_keys=bad))  # type: ignore[arg-type]

@@ -55,7 +55,9 @@ def test_json_has_one_object_a_line_with_offsets_within_it(policy: str) -> None:
     done = guard("scan", "-", "--json", "--policy", policy, text=TEXT)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     lines = TEXT.splitlines()
-    found = [[(f["kind"], lines[i][f["start"] : f["end"]]) for f in row["findings"]] for i, row in enumerate(rows)]
+    found = [
+        [(f["kind"], lines[i][f["start"] : f["end"]]) for f in row["findings"]] for i, row in enumerate(rows)
+    ]
     assert found == [
         [],
         [("pii.email", "jo.weber@kontor-nord.org")],
@@ -147,7 +149,9 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("verb", ["demo", "serve", "scan", "redact", "policy check", "audit query", "audit verify"])
+@pytest.mark.parametrize(
+    "verb", ["demo", "serve", "scan", "redact", "policy check", "audit query", "audit verify"]
+)
 def test_help_teaches_with_an_example(verb: str) -> None:
     """Every verb's --help shows how it is called."""
     done = guard(*verb.split(), "--help")
@@ -180,7 +184,9 @@ def test_scanning_leaves_no_trace(policy: str, tmp_path: Path) -> None:
 def test_a_terminal_shows_the_hits_in_colour_in_their_lines(policy: str) -> None:
     """Each line with a hit once, the hit in the colour of what is done to it; control characters do not steer it."""
     text = "calm\nmail jo.weber@kontor-nord.org\x1b]0;x\x07 today\n"
-    shown = guard("scan", "-", "--policy", policy, text=text, FORCE_COLOR="1", TERM="xterm-256color").stdout.decode()
+    shown = guard(
+        "scan", "-", "--policy", policy, text=text, FORCE_COLOR="1", TERM="xterm-256color"
+    ).stdout.decode()
     [line] = [line for line in shown.splitlines() if "today" in line]
     assert re.search(r"\x1b\[[0-9;]*43mjo\.weber@kontor-nord\.org\x1b\[0m", line)
     assert "\x1b]" not in shown
@@ -256,7 +262,9 @@ def test_a_folder_is_read_to_the_bottom(policy: str, folder: Path) -> None:
 
 def test_people_see_which_file(policy: str, folder: Path) -> None:
     """The place names file, line and column, and the count how many files were read."""
-    shown = guard("scan", str(folder / "deep"), str(folder / ".env"), "--policy", policy, COLUMNS="200").stdout.decode()
+    shown = guard(
+        "scan", str(folder / "deep"), str(folder / ".env"), "--policy", policy, COLUMNS="200"
+    ).stdout.decode()
     assert f"{folder / 'deep' / 'notes.txt'}:2:6" in shown
     assert f"{folder / '.env'}:1:8" in shown
     assert "2 found in 2 files" in shown
@@ -286,7 +294,10 @@ def test_json_lines_are_read_string_by_string(policy: str, tmp_path: Path) -> No
     assert found[0] == []
     assert found[1] == [("pii.email", "$.messages[0].content", 12, 36)]
     assert sorted(found[2]) == [("pii.email", "$ (key)", 0, 24), ("pii.us.ssn", "$.ssn", 0, 11)]
-    assert guard("scan", "-", "--jsonl", "--json", "--policy", policy, text=file.read_text()).stdout == done.stdout
+    assert (
+        guard("scan", "-", "--jsonl", "--json", "--policy", policy, text=file.read_text()).stdout
+        == done.stdout
+    )
     shown = guard("scan", str(file), "--policy", policy, COLUMNS="200").stdout.decode()
     assert f"{file}:2:$.messages[0].content:13" in shown
 

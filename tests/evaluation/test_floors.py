@@ -71,7 +71,9 @@ def test_nothing_crashes(results: dict[str, Any]) -> None:
 
 def prompts() -> list[str]:
     """Ordinary prompts: hardly any holds personal data."""
-    lines = (TOOL.parents[1] / "data" / "negatives_user_prompts.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (
+        (TOOL.parents[1] / "data" / "negatives_user_prompts.jsonl").read_text(encoding="utf-8").splitlines()
+    )
     return [json.loads(line)["text"] for line in lines]
 
 

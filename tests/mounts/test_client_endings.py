@@ -213,7 +213,9 @@ def outcomes(guard: Guard) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for _ in range(1000):
         lines = [
-            line for file in guard.settings.exports.glob("*.jsonl") for line in file.read_bytes().split(b"\n")[:-1]
+            line
+            for file in guard.settings.exports.glob("*.jsonl")
+            for line in file.read_bytes().split(b"\n")[:-1]
         ]
         found = [s for line in lines for s in json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"]]
         if any(s["name"].startswith("chat") for s in found):

@@ -105,7 +105,9 @@ def test_a_prompt_whose_tokens_are_counted(
 
     def ask(sdk: Any, model: str) -> Any:
         messages = [{"role": "user", "content": text}]
-        return sdk(lambda c: c.chat.completions.create(model=model, messages=messages, max_completion_tokens=10))
+        return sdk(
+            lambda c: c.chat.completions.create(model=model, messages=messages, max_completion_tokens=10)
+        )
 
     for sdk, model in ((estimated, "gpt-5.6-terra"), (counted, "m")):
         with pytest.raises(openai.APIStatusError) as caught:

@@ -50,7 +50,9 @@ def values() -> list[str]:
 def mixes(size: int = 14) -> st.SearchStrategy[str]:
     """Texts in which values, words, digits, Hanzi and separators follow each other without order."""
     known = values()
-    value = st.integers(0, len(known) - 1).map(lambda at: known[at])  # hypothesis writes out what it samples from
+    value = st.integers(0, len(known) - 1).map(
+        lambda at: known[at]
+    )  # hypothesis writes out what it samples from
     hidden = st.builds(disguised, value, st.randoms(use_true_random=False))
     piece = st.one_of(value, st.sampled_from(GLUE), st.sampled_from(GLUE), hidden)
     return st.lists(piece, max_size=size).map("".join)

@@ -21,7 +21,14 @@ from guard.pii.splice import Splice, spliced
 MAIL, CARD, SSN, IBAN, RESIDENT, MOBILE = (
     "mara.lindt@harbor-labs.com", "4104332181960018", "536-22-8421", "DE05763116566701065133", "110105198503123221", "13812345678",
 )  # fmt: skip
-VALUES = ((MAIL, "pii.email"), (CARD, "pii.card"), (SSN, "pii.us.ssn"), (IBAN, "pii.iban"), (RESIDENT, "pii.cn.resident_id"), (MOBILE, "pii.phone"))
+VALUES = (
+    (MAIL, "pii.email"),
+    (CARD, "pii.card"),
+    (SSN, "pii.us.ssn"),
+    (IBAN, "pii.iban"),
+    (RESIDENT, "pii.cn.resident_id"),
+    (MOBILE, "pii.phone"),
+)
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -37,7 +44,9 @@ def every(form: str, value: str) -> str:
 class TestSpelledOut:
     """A character written as several."""
 
-    @pytest.mark.parametrize("form", ["&#{1};", "&#{1}", "&#x{1:x};", "&#X{1:X}", "&#x000{1:x};", "&amp;#{1};"])
+    @pytest.mark.parametrize(
+        "form", ["&#{1};", "&#{1}", "&#x{1:x};", "&#X{1:X}", "&#x000{1:x};", "&amp;#{1};"]
+    )
     @pytest.mark.parametrize(("value", "kind"), VALUES)
     def test_entities(self, form: str, value: str, kind: str) -> None:
         """B08: decimal and hexadecimal character references, escaped once more or not."""
@@ -70,7 +79,9 @@ class TestSpelledOut:
         text = f"https://harbor.io/to/{quote(MAIL, safe='')}?id=%E5%BC%A0"
         assert found(text) == [("pii.email", quote(MAIL, safe=""))]
 
-    @pytest.mark.parametrize("form", ["\\u{1:04x}", "\\\\u{1:04X}", "\\x{1:02x}", "\\u{{{1:x}}}", "\\U{1:08x}"])
+    @pytest.mark.parametrize(
+        "form", ["\\u{1:04x}", "\\\\u{1:04X}", "\\x{1:02x}", "\\u{{{1:x}}}", "\\U{1:08x}"]
+    )
     @pytest.mark.parametrize(("value", "kind"), VALUES)
     def test_escapes(self, form: str, value: str, kind: str) -> None:
         """B10: escapes of JSON, JavaScript, C and Python, also inside one more string."""
@@ -187,13 +198,17 @@ class TestPacked:
         data = f"{'约' * before} Dear all, write to {MAIL} or call {MOBILE}{'。' * 70}".encode()
         run = base64.b64encode(data).decode()
         lines = [run[at : at + width] for at in range(0, len(run), width)]
-        hit = {at for at in range(len(lines)) for value in (MAIL, MOBILE) if self._holds(data, value, at, width)}
+        hit = {
+            at for at in range(len(lines)) for value in (MAIL, MOBILE) if self._holds(data, value, at, width)
+        }
         head = f"Content-Transfer-Encoding: base64{end}"
         text = f"{head}{end.join(lines)}\n\nBye {CARD}"
         *spans, last = [(f.start, f.end) for f in Scanner().scan(text)]
         assert text[slice(*last)] == CARD
         starts = [len(head) + at * (width + len(end)) for at in range(len(lines))]
-        assert {at for at, start in enumerate(starts) if any(low <= start < high for low, high in spans)} == hit
+        assert {
+            at for at, start in enumerate(starts) if any(low <= start < high for low, high in spans)
+        } == hit
         assert {low for low, _ in spans} <= {*starts}
 
     @pytest.mark.parametrize("before", range(40, 52))
@@ -227,7 +242,9 @@ class TestPacked:
     def test_a_run_longer_than_a_hold_is_left(self) -> None:
         """B09: a stream holds a run of up to `BOUND` characters, so none longer is unpacked."""
         assert packing.LONGEST <= BOUND
-        run = base64.b64encode((MAIL.encode() + b" ok" * packing.LONGEST)[: packing.LONGEST // 4 * 3]).decode()
+        run = base64.b64encode(
+            (MAIL.encode() + b" ok" * packing.LONGEST)[: packing.LONGEST // 4 * 3]
+        ).decode()
         assert len(run) == packing.LONGEST
         assert found(f"see {run} end") == [("pii.email", run)]
         assert list(packing.packed_in(run.encode() + b"YWJj")) == []
@@ -261,7 +278,9 @@ class TestOrdinary:
         assert found(text) == []
 
 
-UNITS = st.lists(st.tuples(st.text(max_size=5), st.text(min_size=1, max_size=4), st.text(max_size=3)), max_size=6)
+UNITS = st.lists(
+    st.tuples(st.text(max_size=5), st.text(min_size=1, max_size=4), st.text(max_size=3)), max_size=6
+)
 
 
 @given(UNITS, st.text(max_size=5))
@@ -292,7 +311,18 @@ def test_the_map_of_a_splice_is_exact(parts: list[tuple[str, str, str]], rest: s
 @given(data=st.data())
 def test_a_value_in_any_mix_of_spellings_is_found_at_its_place(data: st.DataObject) -> None:
     """B08, B10, B29: whatever stands before it, and whatever vanishes inside."""
-    forms = ["{0}", "{0}", "&#{1};", "&#x{1:x};", "%{1:02x}", "%25{1:02X}", "\\u{1:04x}", "\\x{1:02x}", "{0}\u200b", "{0}&shy;"]
+    forms = [
+        "{0}",
+        "{0}",
+        "&#{1};",
+        "&#x{1:x};",
+        "%{1:02x}",
+        "%25{1:02X}",
+        "\\u{1:04x}",
+        "\\x{1:02x}",
+        "{0}\u200b",
+        "{0}&shy;",
+    ]
     value, kind = data.draw(st.sampled_from(VALUES))
     before = data.draw(st.text(st.sampled_from("😊e\u0301\u202eשע㍘½中文 \n"), max_size=20))
     last = value[-1]
@@ -313,7 +343,7 @@ def test_units_are_apart_bounded_and_in_order(text: str) -> None:
         reached = end
 
 
-@given(st.text(st.sampled_from("&#x;%412\\u{}[](dot)at@ =AFmnrt\"09"), max_size=40))
+@given(st.text(st.sampled_from('&#x;%412\\u{}[](dot)at@ =AFmnrt"09'), max_size=40))
 def test_the_gate_opens_for_every_unit(text: str) -> None:
     """What has a unit has the hint: the fast road looks where the plain one finds."""
     import re2

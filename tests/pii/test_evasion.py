@@ -102,7 +102,9 @@ def test_letters_with_accents_and_look_alikes() -> None:
 @given(data=st.data())
 def test_a_value_is_found_at_its_place_in_any_surroundings(data: st.DataObject) -> None:
     """B29: emoji, combining marks, right-to-left text and expanding characters before a value do not move it."""
-    before = data.draw(st.text(st.sampled_from("😊👩‍👩‍👧e\u0301\u202eשלום مرحبا㍘ﬁﬃ½①Ⅷ中文\u200b \n"), max_size=30))
+    before = data.draw(
+        st.text(st.sampled_from("😊👩‍👩‍👧e\u0301\u202eשלום مرحبا㍘ﬁﬃ½①Ⅷ中文\u200b \n"), max_size=30)
+    )
     after = data.draw(st.text(st.sampled_from("😊\u0301ש\u202c中 \n"), max_size=10))
     value, kind = data.draw(
         st.sampled_from(
@@ -110,7 +112,9 @@ def test_a_value_is_found_at_its_place_in_any_surroundings(data: st.DataObject) 
              ("DE05763116566701065133", "pii.iban"), ("13812345678", "pii.phone"), ("110105198503123221", "pii.cn.resident_id")]
         )
     )  # fmt: skip
-    hidden = "".join(char + data.draw(st.sampled_from(["", "", "", *HIDDEN])) for char in value[:-1]) + value[-1]
+    hidden = (
+        "".join(char + data.draw(st.sampled_from(["", "", "", *HIDDEN])) for char in value[:-1]) + value[-1]
+    )
     text = f"{before} {hidden}中{after}"
     start = len(before) + 1
     assert (kind, start, start + len(hidden)) in {(f.kind, f.start, f.end) for f in Scanner().scan(text)}

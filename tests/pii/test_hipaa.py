@@ -18,7 +18,9 @@ from guard.types import Stage
 PAGE = (Path(__file__).parents[2] / "docs" / "hipaa.md").read_text("utf-8")
 LINES = {
     int(number): (kinds, unseen)
-    for number, kinds, unseen in re.findall(r"^\| (\d+) \| \([A-R]\) [^|]+\| ([^|]+)\| ([^|]*)\|$", PAGE, re.MULTILINE)
+    for number, kinds, unseen in re.findall(
+        r"^\| (\d+) \| \([A-R]\) [^|]+\| ([^|]+)\| ([^|]*)\|$", PAGE, re.MULTILINE
+    )
 }
 LAWS = re.compile(r"gdpr|pipl|pci|hipaa:(?:[1-9]|1[0-8])")
 

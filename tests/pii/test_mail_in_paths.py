@@ -37,7 +37,9 @@ def test_a_file_named_after_a_person_is_found_without_its_ending(ending: str) ->
     assert [(f.kind, text[f.start : f.end]) for f in Scanner().scan(text)] == [("pii.email", MAIL)]
 
 
-@pytest.mark.parametrize("name", ["icon@2x.png", "vue@2.6.14.min.js", "icon@2x.de.png", "x@4.17.21.tar.gz", "a@b.txt"])
+@pytest.mark.parametrize(
+    "name", ["icon@2x.png", "vue@2.6.14.min.js", "icon@2x.de.png", "x@4.17.21.tar.gz", "a@b.txt"]
+)
 def test_a_version_or_a_scale_before_an_ending_is_no_address(name: str) -> None:
     """Packages and pictures are named with an @ too."""
     assert Scanner().scan(name) == []

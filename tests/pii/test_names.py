@@ -244,7 +244,6 @@ class TestAddresses:
         """Numbers and words of streets alone are nothing."""
         assert Names({"pii.address"}).find(text) == []
 
-
     def test_a_year_before_a_street_is_not_sure(self) -> None:
         """A prize of 2012 may be called after a circle."""
         [found] = Names({"pii.address"}).find("winner of the 2012 National Critics Circle prize")

@@ -38,7 +38,10 @@ OURS = {
     "il_idnr": ("il.idnr", "[0-9]{9}"),
     "imei": ("imei", "[0-9]{15}"),
     "in_aadhaar": ("in_.aadhaar", "[2-9][0-9]{11}"),
-    "it_fiscal_code": ("it.codicefiscale", "[B-DF-HJ-NP-TV-Z]{6}[0-9]{2}[ABCDEHLMPRST][01][1-9][A-M][1-9][0-9]{2}[A-Z]"),
+    "it_fiscal_code": (
+        "it.codicefiscale",
+        "[B-DF-HJ-NP-TV-Z]{6}[0-9]{2}[ABCDEHLMPRST][01][1-9][A-M][1-9][0-9]{2}[A-Z]",
+    ),
     "jp_in": ("jp.in_", "[0-9]{12}"),
     "nl_bsn": ("nl.bsn", "[1-9][0-9]{8}"),
     "pl_pesel": ("pl.pesel", "[0-9]{2}0[1-9][01][1-9][0-9]{5}"),
@@ -96,7 +99,11 @@ def test_digits_alone_are_at_most_a_guess(value: str) -> None:
     assert all(finding.score < STRONG for finding in EVERYTHING.scan(f"the value {value} came up"))
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.road is Road.NATION and row.country and row.score], ids=lambda row: row.kind)
+@pytest.mark.parametrize(
+    "row",
+    [row for row in ROWS if row.road is Road.NATION and row.country and row.score],
+    ids=lambda row: row.kind,
+)
 def test_a_row_of_digits_only_never_suffices(row: Row) -> None:
     """A form without letters scores less than what is acted on; so does any form without a check."""
     lettered = re.search(r"\[[A-Z][^\]]*\]|\[[A-Z]{2}|[A-Z]{2}", row.core) is not None
@@ -120,7 +127,10 @@ PLANS = {
 @pytest.mark.parametrize("country", PLANS)
 def test_a_number_without_a_plus_is_guessed_by_the_plans_of_the_named_countries(country: str) -> None:
     """A policy's countries narrow phone guesses: no other country's plan counts; with + or a cue word all do."""
-    own = {value: {f.kind for f in Scanner(countries=[country]).scan(f"at {value} now")} for value in PLANS[country]}
+    own = {
+        value: {f.kind for f in Scanner(countries=[country]).scan(f"at {value} now")}
+        for value in PLANS[country]
+    }
     assert all("pii.phone" in kinds for kinds in own.values())
     others = Scanner(countries=["DK"])
     for value in PLANS[country]:
@@ -138,7 +148,11 @@ def test_what_is_called_something_else_is_not_guessed(word: str) -> None:
 
 def test_what_is_surely_something_else_is_not_guessed() -> None:
     """B27: a telephone number, a card, a time stamp keep their kind; a cue word of a national number beats a guess."""
-    for text, kind in (("call 415-555-2671", "pii.phone"), ("4104332181960018", "pii.card"), ("BSN 111222333", "pii.nl.bsn")):
+    for text, kind in (
+        ("call 415-555-2671", "pii.phone"),
+        ("4104332181960018", "pii.card"),
+        ("BSN 111222333", "pii.nl.bsn"),
+    ):
         assert [finding.kind for finding in EVERYTHING.scan(text)] == [kind]
 
 
@@ -150,7 +164,9 @@ def test_a_policy_can_narrow_to_countries() -> None:
         (["EU"], {"pii.nl.bsn"}),
         (["BR", "UK"], {"pii.br.cpf", "pii.uk.utr"}),
     ):
-        assert {f.kind for f in Scanner(countries=countries, skip=()).scan(text) if f.score >= STRONG} == kinds
+        assert {
+            f.kind for f in Scanner(countries=countries, skip=()).scan(text) if f.score >= STRONG
+        } == kinds
 
 
 @pytest.mark.parametrize(
@@ -162,7 +178,11 @@ def test_a_policy_can_narrow_to_countries() -> None:
         ("เลขบัตรประชาชน ๑๒๓๔๕๖๗๘๙๐๑๒๑", "๑๒๓๔๕๖๗๘๙๐๑๒๑", "pii.th.tnin"),
         ("ΑΦΜ 094259216", "094259216", "pii.gr.vat"),
         ("aadhaar 3998\u200b7654\u200b3211", "3998\u200b7654\u200b3211", "pii.in.aadhaar"),
-        ("Sozialversicherungsnummer 15\u00a0070649\u00a0C\u00a0103", "15\u00a0070649\u00a0C\u00a0103", "pii.de.social_security"),
+        (
+            "Sozialversicherungsnummer 15\u00a0070649\u00a0C\u00a0103",
+            "15\u00a0070649\u00a0C\u00a0103",
+            "pii.de.social_security",
+        ),
     ],
 )
 def test_in_their_own_script_and_disguised(text: str, value: str, kind: str) -> None:
@@ -188,7 +208,11 @@ def stdnum_modules() -> set[str]:
 
     import stdnum
 
-    found = (m.name.removeprefix("stdnum.") for m in pkgutil.walk_packages(stdnum.__path__, "stdnum.") if not m.ispkg)
+    found = (
+        m.name.removeprefix("stdnum.")
+        for m in pkgutil.walk_packages(stdnum.__path__, "stdnum.")
+        if not m.ispkg
+    )
     return {name for name in found if "." in name and not name.startswith("iso7064.")}
 
 

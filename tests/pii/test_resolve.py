@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Overlaps are settled once over all sources: no two results overlap, and the best of the rivals wins."""
 
 from __future__ import annotations
@@ -20,7 +19,13 @@ def findings(draw: st.DrawFn) -> Finding:
     """A finding anywhere in a short text."""
     start = draw(st.integers(0, 30))
     score = draw(st.sampled_from([0.2, 0.4, 0.5, 0.85, 0.95]))
-    return Finding(draw(KINDS), start, start + draw(st.integers(1, 12)), score, draw(st.sampled_from(["pattern", "presidio:X"])))
+    return Finding(
+        draw(KINDS),
+        start,
+        start + draw(st.integers(1, 12)),
+        score,
+        draw(st.sampled_from(["pattern", "presidio:X"])),
+    )
 
 
 def span(kind: str, start: int, end: int, score: float = 0.9) -> Finding:
@@ -58,13 +63,19 @@ def test_resolving_again_changes_nothing(given_findings: list[Finding]) -> None:
 
 def test_the_longest_wins() -> None:
     """B27: a person in an address in a URL."""
-    url, mail, person = span("pii.url", 0, 40, 0.6), span("pii.email", 8, 30, 0.95), span("pii.person", 8, 12, 0.85)
+    url, mail, person = (
+        span("pii.url", 0, 40, 0.6),
+        span("pii.email", 8, 30, 0.95),
+        span("pii.person", 8, 12, 0.85),
+    )
     assert resolve([person, mail, url]) == [url]
 
 
 def test_of_equals_the_surer_then_the_more_specific_wins() -> None:
     """The same stretch: the validated kind, then the national kind."""
-    assert resolve([span("pii.phone", 0, 11, 0.6), span("pii.us.ssn", 0, 11, 0.9)]) == [span("pii.us.ssn", 0, 11, 0.9)]
+    assert resolve([span("pii.phone", 0, 11, 0.6), span("pii.us.ssn", 0, 11, 0.9)]) == [
+        span("pii.us.ssn", 0, 11, 0.9)
+    ]
     assert resolve([span("pii.phone", 0, 11), span("pii.us.ssn", 0, 11)]) == [span("pii.us.ssn", 0, 11)]
 
 

@@ -33,13 +33,19 @@ class TestFastIsPlain:
     @LOOSE
     @given(data=st.data())
     def test_on_mixes_of_values_and_prose(
-        self, everything: Scanner, plain: Callable[[str], Found], mixed: st.SearchStrategy[str], data: st.DataObject
+        self,
+        everything: Scanner,
+        plain: Callable[[str], Found],
+        mixed: st.SearchStrategy[str],
+        data: st.DataObject,
     ) -> None:
         """E04: the fast road finds exactly what the plain one finds."""
         text = data.draw(mixed)
         assert key(everything.candidates(text)) == plain(text)
 
-    @pytest.mark.parametrize("frame", ["{}", "是{}的", "（{}）", "[{}]", "({})", "\"{}\"", "ab {} cd", "，{}。", "{}\n{}", "{} {}"])
+    @pytest.mark.parametrize(
+        "frame", ["{}", "是{}的", "（{}）", "[{}]", "({})", '"{}"', "ab {} cd", "，{}。", "{}\n{}", "{} {}"]
+    )
     def test_on_every_value_between_hanzi_and_brackets(
         self, everything: Scanner, plain: Callable[[str], Found], samples: list[str], frame: str
     ) -> None:
@@ -60,10 +66,16 @@ class TestFastIsPlain:
     @settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def test_on_long_texts_scanned_in_pieces(
-        self, everything: Scanner, plain: Callable[[str], Found], mixed: st.SearchStrategy[str], data: st.DataObject
+        self,
+        everything: Scanner,
+        plain: Callable[[str], Found],
+        mixed: st.SearchStrategy[str],
+        data: st.DataObject,
     ) -> None:
         """B37: what lies on a seam of the pieces of a long text is found."""
-        filler = data.draw(st.sampled_from(["plain words without numbers ", "没有数字的中文句子，", "UPPER CASE TEXT "]))
+        filler = data.draw(
+            st.sampled_from(["plain words without numbers ", "没有数字的中文句子，", "UPPER CASE TEXT "])
+        )
         text = "".join(filler * data.draw(st.integers(0, 260)) + data.draw(mixed) + " " for _ in range(4))
         assert key(everything.candidates(text)) == plain(text)
 
@@ -74,7 +86,10 @@ class TestDisguises:
     CARD = "4104332181960018"
     SSN = "536-22-8421"
 
-    @pytest.mark.parametrize("char", "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u202a\u202e\u2066\u2069\ufe00\ufe0f\U000e0101\u034f")
+    @pytest.mark.parametrize(
+        "char",
+        "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u202a\u202e\u2066\u2069\ufe00\ufe0f\U000e0101\u034f",
+    )
     def test_invisible_characters_inside_a_value(self, everything: Scanner, char: str) -> None:
         """B01: zero width, bidi marks, variation selectors between all characters; the whole span is found."""
         for value, kind in ((self.CARD, "pii.card"), (self.SSN, "pii.us.ssn"), ("DE05763116566701065133", "pii.iban"),
@@ -90,9 +105,14 @@ class TestDisguises:
 
     def test_full_width_signs(self, everything: Scanner) -> None:
         """B02: ＠ and ．stand for @ and the stop."""
-        assert found(everything, "写信到ｍａｒａ＠ｈａｒｂｏｒ．ｉｏ，谢谢") == [("pii.email", "ｍａｒａ＠ｈａｒｂｏｒ．ｉｏ")]
+        assert found(everything, "写信到ｍａｒａ＠ｈａｒｂｏｒ．ｉｏ，谢谢") == [
+            ("pii.email", "ｍａｒａ＠ｈａｒｂｏｒ．ｉｏ")
+        ]
 
-    @pytest.mark.parametrize("separator", [" ", "  ", ".", "-", "/", "_", "\t", "\n", "\u00a0", "\u2013", "\u2011", "\u2212", "\u3000", "·"])
+    @pytest.mark.parametrize(
+        "separator",
+        [" ", "  ", ".", "-", "/", "_", "\t", "\n", "\u00a0", "\u2013", "\u2011", "\u2212", "\u3000", "·"],
+    )
     def test_separators_between_all_groups(self, everything: Scanner, separator: str) -> None:
         """B04: between groups of four, and for blanks and stops between all digits."""
         card = separator.join(self.CARD[i : i + 4] for i in range(0, 16, 4))
@@ -119,7 +139,11 @@ class TestDisguises:
 
     def test_look_alike_letters(self, everything: Scanner) -> None:
         """B06: Cyrillic and Greek letters in an address, an IBAN and a passport."""
-        for text, kind in (("mаrа@hаrbоr.iо", "pii.email"), ("DЕ05763116566701065133", "pii.iban"), ("护照Е87654321", "pii.cn.passport")):
+        for text, kind in (
+            ("mаrа@hаrbоr.iо", "pii.email"),
+            ("DЕ05763116566701065133", "pii.iban"),
+            ("护照Е87654321", "pii.cn.passport"),
+        ):
             assert [kind] == [f.kind for f in everything.scan(text)], text
 
     def test_russian_and_greek_prose_gives_no_hits(self) -> None:
@@ -144,12 +168,20 @@ class TestNeighbours:
     @pytest.mark.parametrize("between", [" ", ", ", "; ", "和", "、", "\n", "。", " and "])
     def test_two_numbers(self, everything: Scanner, between: str) -> None:
         """B28: a number never swallows the one after it."""
-        for one, two in (("4104332181960018", "5194026542351168"), ("13812345678", "13987654321"), ("536-22-8421", "219-09-9998")):
+        for one, two in (
+            ("4104332181960018", "5194026542351168"),
+            ("13812345678", "13987654321"),
+            ("536-22-8421", "219-09-9998"),
+        ):
             assert [value for _, value in found(everything, f"{one}{between}{two}")] == [one, two]
 
     def test_overlapping_kinds_are_one_finding(self) -> None:
         """B27: an address in a URL with a password, a card in an IBAN: one replacement a stretch."""
-        for text in ("see https://mara:pw-12345@harbor.dev", "DE05763116566701065133", "+1 (415) 555-2671 ext. 12"):
+        for text in (
+            "see https://mara:pw-12345@harbor.dev",
+            "DE05763116566701065133",
+            "+1 (415) 555-2671 ext. 12",
+        ):
             findings = Scanner(skip=()).scan(text)
             assert len(findings) == 1, findings
 
@@ -159,8 +191,27 @@ class TestNobody:
 
     RESERVED = ("mara@example.com", "x@mail.example.org", "y@host.invalid", "192.0.2.7", "198.51.100.1", "203.0.113.9:80",
                 "2001:db8::1", "(415) 555-0132", "+1 415 555 0199")  # fmt: skip
-    PRIVATE = ("10.1.2.3", "192.168.1.1", "172.16.0.9", "127.0.0.1:8080", "169.254.1.1", "fe80::1", "::1", "0.0.0.0", "255.255.255.255")
-    SOMEBODY = ("mara@example.de", "x@myexample.com", "q@staging.test", "192.0.3.7", "172.32.0.9", "2a02:8388::1", "(415) 555-0232", "11.1.2.3")
+    PRIVATE = (
+        "10.1.2.3",
+        "192.168.1.1",
+        "172.16.0.9",
+        "127.0.0.1:8080",
+        "169.254.1.1",
+        "fe80::1",
+        "::1",
+        "0.0.0.0",
+        "255.255.255.255",
+    )
+    SOMEBODY = (
+        "mara@example.de",
+        "x@myexample.com",
+        "q@staging.test",
+        "192.0.3.7",
+        "172.32.0.9",
+        "2a02:8388::1",
+        "(415) 555-0232",
+        "11.1.2.3",
+    )
 
     @pytest.mark.parametrize("value", RESERVED + PRIVATE)
     def test_are_found_only_when_nothing_is_skipped(self, value: str) -> None:
@@ -192,11 +243,17 @@ class TestChoice:
         """`pii.url` and `pii.date` answer only to their own names."""
         kinds = {f.kind for f in Scanner().scan(self.TEXT)}
         assert kinds == {"pii.email", "pii.us.ssn", "pii.cn.resident_id"}
-        assert {f.kind for f in Scanner(kinds=frozenset({"pii.url", "pii.date"})).scan(self.TEXT)} == {"pii.url", "pii.date"}
+        assert {f.kind for f in Scanner(kinds=frozenset({"pii.url", "pii.date"})).scan(self.TEXT)} == {
+            "pii.url",
+            "pii.date",
+        }
 
     def test_countries_narrow_the_national_kinds_only(self) -> None:
         """A policy for China finds no social security number, and still every address."""
-        assert {f.kind for f in Scanner(countries=["CN"]).scan(self.TEXT)} == {"pii.email", "pii.cn.resident_id"}
+        assert {f.kind for f in Scanner(countries=["CN"]).scan(self.TEXT)} == {
+            "pii.email",
+            "pii.cn.resident_id",
+        }
         assert {f.kind for f in Scanner(countries=["EU"]).scan(self.TEXT)} == {"pii.email"}
 
     def test_no_kind_finds_nothing(self) -> None:
@@ -242,7 +299,9 @@ class TestRobust:
         scanner = Scanner()
         small, large = unit * (20_000 // len(unit)), unit * (80_000 // len(unit))
         scanner.scan(small)
-        assert min(_seconds(scanner, large) for _ in range(3)) <= 10 * max(min(_seconds(scanner, small) for _ in range(3)), 1e-4)
+        assert min(_seconds(scanner, large) for _ in range(3)) <= 10 * max(
+            min(_seconds(scanner, small) for _ in range(3)), 1e-4
+        )
 
 
 def _seconds(scanner: Scanner, text: str) -> float:

@@ -53,13 +53,17 @@ class TestPieces:
 
     @LOOSE
     @given(data=st.data())
-    def test_find_what_the_whole_finds(self, everything: Scanner, mixed: st.SearchStrategy[str], data: st.DataObject) -> None:
+    def test_find_what_the_whole_finds(
+        self, everything: Scanner, mixed: st.SearchStrategy[str], data: st.DataObject
+    ) -> None:
         """B23: wherever a stream is cut, the findings are the same."""
         text = data.draw(mixed)
         every = everything.cuts(text, 0, True)
         chosen = [cut for cut in every if cut < len(text) and data.draw(st.booleans())]
         assert in_pieces(everything, text, chosen) == whole(everything, text)
-        assert in_pieces(everything, text, [cut for cut in every if cut < len(text)]) == whole(everything, text)
+        assert in_pieces(everything, text, [cut for cut in every if cut < len(text)]) == whole(
+            everything, text
+        )
 
     @LOOSE
     @given(data=st.data())
@@ -68,9 +72,10 @@ class TestPieces:
     ) -> None:
         """A forced cut splits the whole text in the same place as the stream."""
         text = data.draw(long_mixed)
-        chosen = [cut for cut in everything.cuts(text, 0, True) if cut < len(text) and data.draw(st.booleans())]
+        chosen = [
+            cut for cut in everything.cuts(text, 0, True) if cut < len(text) and data.draw(st.booleans())
+        ]
         assert in_pieces(everything, text, chosen, tell=True) == whole(everything, text)
-
 
     @pytest.mark.parametrize("hidden", [0, 20, 57, 58, 70, 500])
     def test_a_cue_counts_only_where_the_context_reaches_it(self, everything: Scanner, hidden: int) -> None:
@@ -126,7 +131,10 @@ class TestHold:
         assert everything.cuts("hello wonderful world", 0) == [6, 16]
         assert everything.cuts("今天天气很好", 0) == [1, 2, 3, 4, 5]
 
-    @pytest.mark.parametrize("value", ["4104 3321 8196 0018", "DE05 7631 1656", "(415) 555-2671", "mara@harbor", "京A12345", "+44 20 7946"])
+    @pytest.mark.parametrize(
+        "value",
+        ["4104 3321 8196 0018", "DE05 7631 1656", "(415) 555-2671", "mara@harbor", "京A12345", "+44 20 7946"],
+    )
     def test_a_value_is_held(self, everything: Scanner, value: str) -> None:
         """No cut inside, and none after it until something else follows."""
         assert everything.cuts(f"hello {value}", 0) == [6]
@@ -180,7 +188,9 @@ def test_a_disguised_value_is_held(everything: Scanner, value: str) -> None:
     assert everything.cuts(text, 0)[:2] == [6, 7 + len(value)]
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.road not in (Road.BLOCK, Road.AFTER)], ids=lambda row: row.kind)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.road not in (Road.BLOCK, Road.AFTER)], ids=lambda row: row.kind
+)
 def test_no_match_of_a_row_holds_a_cut(row: Row) -> None:
     """The grammar of the cuts covers every string that a row's pattern and check let through."""
     pattern = re.compile(row.core.encode("ascii"))
@@ -195,7 +205,11 @@ def test_no_match_of_a_row_holds_a_cut(row: Row) -> None:
         start, end = match.span("value" if "value" in pattern.groupindex else 0)
         if row.check:
             end = start + CHECKS[row.check](value[start:end])
-        inside = [cut for cut, forced in cut_positions(Projection(value), 0, True) if start < cut < end and not forced]
+        inside = [
+            cut
+            for cut, forced in cut_positions(Projection(value), 0, True)
+            if start < cut < end and not forced
+        ]
         assert inside == []
 
     holds()
@@ -208,12 +222,51 @@ def test_an_angle_is_held_by_its_foreign_signs(everything: Scanner, value: str) 
     start = text.index(value)
     assert (start, start + len(value)) in {(f.start, f.end) for f in everything.scan(text)}
     for size in range(len(text) + 1):
-        assert not [cut for cut in everything.cuts(text[:size], 0) if start < cut < start + len(value)], text[:size]
+        assert not [cut for cut in everything.cuts(text[:size], 0) if start < cut < start + len(value)], text[
+            :size
+        ]
     assert any(cut >= start + len(value) for cut in everything.cuts(text, 0))
 
 
 WORDS = st.sampled_from(
-    ["the ", "a ", "at ", "dot ", "I ", "Hello", "world ", "x ", "ext. ", "Mr. ", "UK ", "A", "B ", "d", "do", "window, ", "can't ", "  ", "1 ", "(at) ", "bob ", "12 ", "-", ".", " ", "it? ", "quick", "AB ", "name: ", "a\n", "PIN ", "@", "e", "W ", "&", "好"]
+    [
+        "the ",
+        "a ",
+        "at ",
+        "dot ",
+        "I ",
+        "Hello",
+        "world ",
+        "x ",
+        "ext. ",
+        "Mr. ",
+        "UK ",
+        "A",
+        "B ",
+        "d",
+        "do",
+        "window, ",
+        "can't ",
+        "  ",
+        "1 ",
+        "(at) ",
+        "bob ",
+        "12 ",
+        "-",
+        ".",
+        " ",
+        "it? ",
+        "quick",
+        "AB ",
+        "name: ",
+        "a\n",
+        "PIN ",
+        "@",
+        "e",
+        "W ",
+        "&",
+        "好",
+    ]
 )
 
 
@@ -231,7 +284,18 @@ def test_plain_words_are_cut_as_the_grammar_cuts_them(
     assert everything.cuts(text, start) == expected
 
 
-IN_WORDS = ("3 September 1985", "3rd of September, 1985", "12 of mAy 1985", "september 3, 1985", "SEPT. 3rd, 1985", "3 sep 1985", "31 December 1999", "95 years old", "101 year old", "95 y/o")
+IN_WORDS = (
+    "3 September 1985",
+    "3rd of September, 1985",
+    "12 of mAy 1985",
+    "september 3, 1985",
+    "SEPT. 3rd, 1985",
+    "3 sep 1985",
+    "31 December 1999",
+    "95 years old",
+    "101 year old",
+    "95 y/o",
+)
 
 
 @pytest.mark.parametrize("value", IN_WORDS)
@@ -244,7 +308,9 @@ def test_what_is_told_in_words_is_held(everything: Scanner, value: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", [row for row in ROWS if row.road not in (Road.BLOCK, Road.AFTER)], ids=lambda row: row.kind)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.road not in (Road.BLOCK, Road.AFTER)], ids=lambda row: row.kind
+)
 def test_what_a_row_finds_beside_its_cue_is_found_in_pieces(everything: Scanner, row: Row) -> None:
     """B23: also what a row only looks at behind its value (`years old`) stands in no other piece."""
     cue = CUES.get(row.cue) if row.cue else None

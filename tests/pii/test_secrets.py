@@ -24,7 +24,11 @@ SCANNER = Scanner(skip=())
 
 def secrets(text: str) -> list[tuple[str, str]]:
     """Kind and text of every secret found."""
-    return [(f.kind, text[f.start : f.end]) for f in SCANNER.scan(text) if f.kind.startswith("secret.") or f.kind == "pii.password"]
+    return [
+        (f.kind, text[f.start : f.end])
+        for f in SCANNER.scan(text)
+        if f.kind.startswith("secret.") or f.kind == "pii.password"
+    ]
 
 
 def test_at_least_120_shapes_have_two_values_and_two_near_misses_each() -> None:
@@ -44,7 +48,11 @@ def test_every_shape_is_the_shape_of_a_value(row: object) -> None:
 
     assert isinstance(row, Row)
     table = Path(__file__).with_name("secrets_cases.tsv").read_text(encoding="utf-8")
-    lines = [line.replace("⟦", "").replace("⟧", "") for line in table.splitlines() if line.startswith(f"{row.kind}\t") and "⟦" in line]
+    lines = [
+        line.replace("⟦", "").replace("⟧", "")
+        for line in table.splitlines()
+        if line.startswith(f"{row.kind}\t") and "⟦" in line
+    ]
     assert any(re.search(row.core, line) for line in lines)
 
 
@@ -84,7 +92,17 @@ def test_prose_and_code_are_no_secrets(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", STAND_INS)
-@pytest.mark.parametrize("line", ["API_KEY={}", "api_key: \"{}\"", "\"secret\": \"{}\"", "my api key is {} ok", "Authorization: Bearer {}", "token = {}"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "API_KEY={}",
+        'api_key: "{}"',
+        '"secret": "{}"',
+        "my api key is {} ok",
+        "Authorization: Bearer {}",
+        "token = {}",
+    ],
+)
 def test_what_stands_for_a_secret_is_none(line: str, value: str) -> None:
     """Placeholders, variables, stars and documented examples."""
     assert secrets(line.format(value)) == []
@@ -94,12 +112,17 @@ def test_a_secret_in_a_url_is_not_hidden_by_the_url() -> None:
     """B27: where a policy names `pii.url`, the URL is replaced whole, as the secret that lies in it."""
     text = "see https://harbor.dev/?token=sk-AAAABBBBCCCCDDDD now"
     scanner = Scanner(kinds=frozenset({"pii.url", *(row.kind for row in SECRETS)}))
-    assert [(f.kind, text[f.start : f.end]) for f in scanner.scan(text)] == [("secret.openai_key", text[4:-4])]
+    assert [(f.kind, text[f.start : f.end]) for f in scanner.scan(text)] == [
+        ("secret.openai_key", text[4:-4])
+    ]
 
 
 def test_two_secrets_that_overlap_keep_the_longer_ones_kind() -> None:
     """Only what is no secret gives up its name."""
-    outer, inner = Finding("secret.connection_string", 0, 20, 0.9, "x"), Finding("secret.jwt", 5, 9, 0.95, "x")
+    outer, inner = (
+        Finding("secret.connection_string", 0, 20, 0.9, "x"),
+        Finding("secret.jwt", 5, 9, 0.95, "x"),
+    )
     assert [f.kind for f in resolve([outer, inner])] == ["secret.connection_string"]
     guess = Finding("secret.jwt", 5, 9, 0.4, "x")
     assert [f.kind for f in resolve([Finding("pii.url", 0, 20, 0.6, "x"), guess])] == ["pii.url"]

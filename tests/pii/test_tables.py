@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from guard.pii.scan import Scanner
 from guard.pii.tables import columns
 
-ROWS = [("Mara", "536228421", "2345678"), ("Bob", "219099998", "3456789"), ("Wei", "472811234", "4567890")] * 4
+ROWS = [
+    ("Mara", "536228421", "2345678"),
+    ("Bob", "219099998", "3456789"),
+    ("Wei", "472811234", "4567890"),
+] * 4
 VALUES = [value for row in ROWS for value in row[1:]]
 
 
@@ -30,9 +34,17 @@ def table(headings: tuple[str, ...], delimiter: str, edge: str = "", rule: str =
 class TestColumns:
     """Every row counts, however far from its heading."""
 
-    @pytest.mark.parametrize("headings", [("name", "ssn", "phone"), ("Name", "SSN", "Phone Number"), ("姓名", "社保号 SSN", "电话")])
-    @pytest.mark.parametrize(("delimiter", "edge", "rule"), [(",", "", ""), ("\t", "", ""), (";", "", ""), (" | ", "", ""), ("|", "|", "|---|:--:|---|")])
-    def test_of_text_with_delimiters(self, headings: tuple[str, ...], delimiter: str, edge: str, rule: str) -> None:
+    @pytest.mark.parametrize(
+        "headings",
+        [("name", "ssn", "phone"), ("Name", "SSN", "Phone Number"), ("姓名", "社保号 SSN", "电话")],
+    )
+    @pytest.mark.parametrize(
+        ("delimiter", "edge", "rule"),
+        [(",", "", ""), ("\t", "", ""), (";", "", ""), (" | ", "", ""), ("|", "|", "|---|:--:|---|")],
+    )
+    def test_of_text_with_delimiters(
+        self, headings: tuple[str, ...], delimiter: str, edge: str, rule: str
+    ) -> None:
         """Cue words of both languages at the head of CSV, TSV and Markdown columns."""
         assert found(table(headings, delimiter, edge, rule)) == VALUES
 
@@ -88,7 +100,7 @@ def test_prose_and_code_have_no_headings(text: str) -> None:
     assert columns(text) is None
 
 
-@given(st.text(st.sampled_from("phone ssn,|\t;\n\"[]:-12@电话"), max_size=80))
+@given(st.text(st.sampled_from('phone ssn,|\t;\n"[]:-12@电话'), max_size=80))
 def test_each_value_is_copied_as_it_stands(text: str) -> None:
     """B29: the copy of any text leads back to the same characters."""
     copy = columns(text)

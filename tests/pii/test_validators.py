@@ -27,8 +27,16 @@ PUBLISHED = [
     (v.imei, "490154203237518", "490154203237519"),  # 3GPP TS 23.003
     (v.vin, "1M8GDM9AXKP042788", "1M8GDM9A1KP042788"),  # 49 CFR 565
     (v.base58check, "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb"),
-    (v.bech32, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5"),  # BIP 173
-    (v.bech32, "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0", "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqh2y7hd"),  # BIP 350
+    (
+        v.bech32,
+        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5",
+    ),  # BIP 173
+    (
+        v.bech32,
+        "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
+        "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqh2y7hd",
+    ),  # BIP 350
     (v.card, "4111111111111111", "4111111111111112"),
     (v.card, "2223000048400011", "2223000048400012"),  # Mastercard 2-series
     (us.us_itin, "912-70-1234", "912-69-1234"),
@@ -45,10 +53,22 @@ def test_published_examples(check: sums.Check, accepted: str, refused: str) -> N
     assert check(refused.encode()) == 0
 
 
-@given(st.binary(max_size=40).map(lambda raw: bytes(byte & 0x7F for byte in raw)), st.sampled_from(sorted(CHECKS)))
+@given(
+    st.binary(max_size=40).map(lambda raw: bytes(byte & 0x7F for byte in raw)),
+    st.sampled_from(sorted(CHECKS)),
+)
 def test_a_check_accepts_no_more_than_it_was_given(view: bytes, name: str) -> None:
     """Length checks hold for whatever the patterns let through."""
-    if name in ("password", "password_said", "token", "credential", "connection_string", "email", "url", "plate"):
+    if name in (
+        "password",
+        "password_said",
+        "token",
+        "credential",
+        "connection_string",
+        "email",
+        "url",
+        "plate",
+    ):
         assert 0 <= CHECKS[name](view) <= len(view)
 
 
@@ -64,12 +84,25 @@ def test_luhn_catches_every_single_digit_error(body: str, at: int, by: int) -> N
 class TestCards:
     """Issuer ranges and lengths."""
 
-    @pytest.mark.parametrize("prefix", ["4", "51", "55", "2221", "2720", "62", "81", "65", "6011", "3528", "3589"])
+    @pytest.mark.parametrize(
+        "prefix", ["4", "51", "55", "2221", "2720", "62", "81", "65", "6011", "3528", "3589"]
+    )
     def test_sixteen_digits(self, prefix: str) -> None:
         """Visa, Mastercard and its 2-series, UnionPay, RuPay, Discover, JCB."""
         assert v.card_length_fits(sums.digits_of(prefix.ljust(16, "0").encode()))
 
-    @pytest.mark.parametrize("number", ["2220" + "0" * 12, "2721" + "0" * 12, "51" + "0" * 13, "34" + "0" * 14, "1" * 16, "0" * 16, "9" * 16])
+    @pytest.mark.parametrize(
+        "number",
+        [
+            "2220" + "0" * 12,
+            "2721" + "0" * 12,
+            "51" + "0" * 13,
+            "34" + "0" * 14,
+            "1" * 16,
+            "0" * 16,
+            "9" * 16,
+        ],
+    )
     def test_what_no_issuer_has(self, number: str) -> None:
         """The ranges beside the 2-series, wrong lengths, unassigned first digits."""
         assert not v.card_length_fits(sums.digits_of(number.encode()))
@@ -77,7 +110,6 @@ class TestCards:
     def test_a_card_before_its_check_value(self) -> None:
         """The shorter number is taken where the longer one is none."""
         assert v.card(b"4111 1111 1111 1111 123") == 19
-
 
 
 class TestPhones:
@@ -112,7 +144,21 @@ class TestPhones:
 class TestCredentials:
     """English prose is never a secret."""
 
-    @pytest.mark.parametrize("value", ["required", "incorrect", "${X}", "<password>", "****", "xxxxxxxx", "config.value", "getpass()", "abc", "None"])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "required",
+            "incorrect",
+            "${X}",
+            "<password>",
+            "****",
+            "xxxxxxxx",
+            "config.value",
+            "getpass()",
+            "abc",
+            "None",
+        ],
+    )
     def test_talk_of_passwords_is_none(self, value: str) -> None:
         """Placeholders, words about passwords, code."""
         assert credentials.password(value.encode()) == 0
@@ -126,7 +172,9 @@ class TestCredentials:
         """A full stop ends the sentence, not the password."""
         assert credentials.password(b"hunter2.") == len("hunter2")
 
-    @pytest.mark.parametrize("value", ["your-api-key-1", "get_secret", "patience-and-time", "12345678901", "example_token_1"])
+    @pytest.mark.parametrize(
+        "value", ["your-api-key-1", "get_secret", "patience-and-time", "12345678901", "example_token_1"]
+    )
     def test_hollow_tokens(self, value: str) -> None:
         """What stands for a token is none."""
         assert credentials.token(value.encode()) == 0
@@ -147,13 +195,27 @@ class TestNobody:
 
     @pytest.mark.parametrize(
         ("value", "who"),
-        [("a@example.com", "reserved"), ("a@b.example.net", "reserved"), ("a@x.invalid", "reserved"), ("a@example.co", ""), ("a@myexample.com", "")],
+        [
+            ("a@example.com", "reserved"),
+            ("a@b.example.net", "reserved"),
+            ("a@x.invalid", "reserved"),
+            ("a@example.co", ""),
+            ("a@myexample.com", ""),
+        ],
     )
     def test_mailboxes(self, value: str, who: str) -> None:
         """RFC 2606, RFC 6761."""
         assert nobody.email(value.encode()) == who
 
-    @pytest.mark.parametrize(("value", "who"), [("(212) 555-0100", "reserved"), ("1-212-555-0199", "reserved"), ("212-555-0200", ""), ("212-554-0100", "")])
+    @pytest.mark.parametrize(
+        ("value", "who"),
+        [
+            ("(212) 555-0100", "reserved"),
+            ("1-212-555-0199", "reserved"),
+            ("212-555-0200", ""),
+            ("212-554-0100", ""),
+        ],
+    )
     def test_numbers_of_fiction(self, value: str, who: str) -> None:
         """555-0100 to 555-0199."""
         assert nobody.phone(value.encode()) == who

@@ -479,3 +479,33 @@ def test_a_source_that_is_none_is_refused(source: str, hint: str) -> None:
     with pytest.raises(PolicyError) as caught:
         load_policy(source)
     assert hint in str(caught.value)
+
+
+IDLE = [
+    ("retries: {max_wait_s: 5}", "retries.max_wait_s: has no effect, since nothing is tried again"),
+    ("limits: {wait: 2s}", "limits.wait: has no effect without a limit"),
+    ("limits: {per: user}", "limits.per: has no effect without a limit"),
+    ("budget: {unknown_usd: 1}", "budget.unknown_usd: has no effect without a limit"),
+    ("budget: {usd_per_month: 9, then: {use: m}}", "budget.then: has no effect without a day's limit"),
+    ("alerts: {budget: [80]}", "alerts.budget: has no effect without a budget"),
+]
+
+
+@pytest.mark.parametrize(("written", "said"), IDLE)
+def test_a_key_without_effect_does_not_load(problems: Problems, written: str, said: str) -> None:
+    """A key of the traffic whose effect hangs on another that nobody wrote."""
+    [problem] = problems(f"policy: p\ntraffic: {{{written}}}\n")
+    assert problem.startswith(f"2:traffic.{said}")
+
+
+def test_the_other_half_may_stand_in_another_file(tmp_path: Path) -> None:
+    """What counts is what all files say together; the file and line are those that say it."""
+    (tmp_path / "house.yaml").write_text("policy: house\ntraffic: {alerts: {budget: [80]}}\n")
+    app, budget = tmp_path / "app.yaml", "traffic: {budget: {usd_per_day: 9}}\n"
+    app.write_text("policy: app\nextends: [./house.yaml]\n" + budget)
+    assert load_policy(app).traffic.alerts.budget == (80,)
+    app.write_text("policy: app\nextends: [./house.yaml]\n")
+    with pytest.raises(PolicyError) as refused:
+        load_policy(app)
+    [problem] = refused.value.problems
+    assert problem.startswith(f"{tmp_path / 'house.yaml'}:2:traffic.alerts.budget: has no effect")

@@ -231,7 +231,8 @@ def test_of_two_values_the_stricter_holds(
 ) -> None:
     """Among packs the smaller limit, the fuller check and the common places hold, in either order."""
     first, second = (two, one) if turned else (one, two)
-    loaded = load_files(a=nested(key, first), b=nested(key, second), c="extends: [./a.yaml, ./b.yaml]")
+    limited = "extends: [./a.yaml, ./b.yaml]\ntraffic: {budget: {usd_per_month: 9}, limits: {concurrent: 9}}"
+    loaded = load_files(a=nested(key, first), b=nested(key, second), c=limited)
     assert value_of(loaded.policy, key) == expected
 
 

@@ -44,7 +44,9 @@ def test_what_is_sealed_opens(texts: list[tuple[str, str]]) -> None:
 def test_the_longest_text_opens_from_the_line_on_record() -> None:
     """The line cuts texts at 8,192 characters, but not this one: nothing would open what is left."""
     draw = random.Random(5)
-    text = "".join(chr(draw.choice((draw.randint(32, 126), draw.randint(0x4E00, 0x9FFF)))) for _ in range(LIMIT))
+    text = "".join(
+        chr(draw.choice((draw.randint(32, 126), draw.randint(0x4E00, 0x9FFF)))) for _ in range(LIMIT)
+    )
     span = sealed([("p", text)])
     (line,) = json.loads(span.end())["resourceSpans"][0]["scopeSpans"][0]["spans"]
     told = {row["key"]: row["value"] for row in line["attributes"]}[spans.CONTENT]["stringValue"]

@@ -210,11 +210,12 @@ def _models(guard: Guard) -> Iterator[Check]:
 
 def _budget(guard: Guard) -> Iterator[Check]:
     """What was spent, where the policy has a budget."""
-    from guard.cli.spent import budget_row
+    from guard.cli.spent import budget_rows
 
     budget = guard.dispatch.budget if guard.dispatch else None
     if budget is not None:
-        yield Check("budget", *budget_row(budget, guard.policy.traffic.budget))
+        for row in budget_rows(budget, guard.policy.traffic.budget):
+            yield Check(*row)
 
 
 def _letters(guard: Guard) -> Iterator[Check]:

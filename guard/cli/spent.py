@@ -4,51 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from guard.errors import Unavailable
+from guard.outside.stores.spend import LINES
 
 if TYPE_CHECKING:
     from guard.policy.traffic import Budget as Rules
     from guard.traffic.budget import Budget, Spending
 
+_HALF, _NEAR, _WHOLE = LINES
 
-def budget_row(budget: Budget, rules: Rules) -> tuple[Literal["ok", "look", "failed"], str, dict[str, Any]]:
-    """How it is, in words, and for machines: all together, and the tenants that are past half of their limit."""
-    from guard.outside.stores.spend import LINES
 
-    half, near, whole = LINES
+class Row(NamedTuple):
+    """One row of doctor's: what it is about, how it is, in words, and for machines."""
+
+    name: str
+    state: Literal["ok", "look", "failed"]
+    what: str
+    facts: dict[str, Any]
+
+
+def budget_rows(budget: Budget, rules: Rules) -> Iterator[Row]:
+    """A row for each limit of all together, and one for the tenants, where they have limits."""
     try:
-        limited = sorted(
-            _limited(budget, rules), key=lambda row: (row.scope != "total", row.scope, row.period)
-        )
+        spent = budget.spending()
     except (Unavailable, TimeoutError):
-        return "failed", "what was spent cannot be read: another process holds the store", {}
-    told = [row for row in limited if row.scope == "total" or row.percent >= half]
-    what = ", ".join(map(_words, told)) or "no tenant has spent half of its limit"
-    over = {row.period for row in told if row.percent >= whole}
-    if over:
-        use = rules.then.use if "month" not in over else ""
-        what += (
-            f"; where a day is used up calls go on with {use}" if use else "; calls past a limit are refused"
-        )
-    facts = [{**asdict(row), "percent": row.percent} for row in limited]
-    return "look" if any(row.percent >= near for row in told) else "ok", what, {"spending": facts}
+        yield Row("budget", "failed", "what was spent cannot be read: another process holds the store", {})
+        return
+    for name, period, limit in (
+        ("budget today", "day", rules.usd_per_day),
+        ("budget this month", "month", rules.usd_per_month),
+    ):
+        if limit is not None:
+            yield _total(name, period, limit, spent, rules.then.use)
+    if rules.tenant_usd_per_day is not None or rules.tenant_usd_per_month is not None:
+        yield _tenants([row for row in spent if row.scope != "total" and row.limit is not None])
 
 
-def _limited(budget: Budget, rules: Rules) -> Iterator[Spending]:
-    """Every account that has a limit; that of all together stands there before anything is spent."""
+def _total(name: str, period: str, limit: float, spent: list[Spending], cheaper: str) -> Row:
     from guard.traffic.budget import Spending
 
-    rows = budget.spending()
-    known = {(row.scope, row.period) for row in rows}
-    for period, limit in (("day", rules.usd_per_day), ("month", rules.usd_per_month)):
-        if limit is not None and ("total", period) not in known:
-            yield Spending("total", period, 0.0, limit)
-    yield from (row for row in rows if row.limit is not None)
+    none = Spending("total", period, 0.0, limit)
+    row = next((row for row in spent if (row.scope, row.period) == ("total", period)), none)
+    what = f"{row.spent:.2f} of {limit:.2f} USD ({row.percent} %)"
+    if row.percent >= _WHOLE:
+        on = cheaper and period == "day"
+        what = f"{what}; calls go on with {cheaper}" if on else f"{what}; calls are refused"
+    return Row(name, _state([row]), what, _facts([row]))
 
 
-def _words(row: Spending) -> str:
-    whose = "" if row.scope == "total" else f"{row.scope.replace(':', ' ', 1)}: "
-    when = "today" if row.period == "day" else "this month"
-    return f"{whose}{row.spent:.2f} of {row.limit:.2f} USD {when} ({row.percent} %)"
+def _tenants(rows: list[Spending]) -> Row:
+    past = [row for row in rows if row.percent >= _HALF]
+    told = ", ".join(f"{row.scope.removeprefix('tenant:')} ({row.percent} %/{row.period})" for row in past)
+    what = f"past half of their limits: {told}" if past else "no tenant has spent half of its limit"
+    return Row("budgets of tenants", _state(past), what, _facts(rows))
+
+
+def _state(rows: list[Spending]) -> Literal["ok", "look"]:
+    return "look" if any(row.percent >= _NEAR for row in rows) else "ok"
+
+
+def _facts(rows: list[Spending]) -> dict[str, Any]:
+    return {"spending": [{**asdict(row), "percent": row.percent} for row in rows]}

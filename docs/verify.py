@@ -37,7 +37,9 @@ def check(export: pathlib.Path) -> None:
             word, number, expected, *signature = entry.decode().split(" ")
             if word == "record":
                 seq, line = seq + 1, lines.readline()
-                digest = hashlib.sha256(digest + seq.to_bytes(8, "big") + line[:-1]).digest()
+                state = hashlib.sha256(digest + seq.to_bytes(8, "big"))
+                state.update(memoryview(line)[:-1])
+                digest = state.digest()
                 points[seq] = digest.hex()
                 if not (line.endswith(b"\n") and (int(number), expected) == (seq, digest.hex())):
                     return problems.append(f"{export.name}: record {seq} does not fit the chain")
@@ -68,5 +70,6 @@ for sidecar in folder.glob("*.chain"):
 for link in links:
     if ends.get(link["file"], {}).get(link["seq"]) != link["hash"]:
         problems.append(f"{link['file']}: record {link['seq']} is missing or another: a later file names it")
+problems = list(dict.fromkeys(problems))
 print("\n".join(problems) or f"intact: {len(ends)} files, {sum(len(p) - 1 for p in ends.values())} records")
 sys.exit(1 if problems else 0)

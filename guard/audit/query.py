@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tempfile
@@ -147,6 +148,8 @@ def _write(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str,
 
 def _select(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     """The one SELECT that a text is; raises QueryError for anything else."""
+    if _WORD.fullmatch(sql):
+        raise QueryError(_unknown(sql))
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise QueryError(_NEITHER)
@@ -157,6 +160,17 @@ _NEITHER = (
     "this is neither a named question (see --list) nor one SELECT: exports are only read. The views are "
     + ", ".join(VIEWS)
 )
+
+
+_WORD = re.compile(r"\s*[\w-]+\s*")
+
+
+def _unknown(word: str) -> str:
+    """What to write instead of one word that is no question."""
+    if word.strip() in VIEWS:
+        return f"{word.strip()} is a view, and no question: write SELECT * FROM {word.strip()}"
+    near = difflib.get_close_matches(word.strip(), QUESTIONS, 1)
+    return f"there is no such question{f': is {near[0]} meant?' if near else ''} --list shows them all"
 
 
 def bound(question: Question, given: dict[str, str]) -> dict[str, Any]:
@@ -176,10 +190,20 @@ def bound(question: Question, given: dict[str, str]) -> dict[str, Any]:
 
 def _explain(connection: duckdb.DuckDBPyConnection, sql: str, error: duckdb.Error) -> str:
     """DuckDB's sentence, and the columns of the views that the query names."""
+    if "maximum_object_size" in str(error):
+        return _too_long(str(error))
     sentence = str(error).strip().split("\n\n")[0].removesuffix("!")
     named = [view for view in VIEWS if re.search(rf"\b{view}\b", sql, re.IGNORECASE)] or list(VIEWS)
     columns = [f"{view}: {', '.join(_columns(connection, view))}" for view in named]
     return "\n".join([sentence, *columns])
+
+
+def _too_long(said: str) -> str:
+    file = re.search(r'file "([^"]*)"', said)
+    return (
+        f"{os.path.basename(file[1]) if file else 'an export'} holds a line of more than 64 MB, which is no record of"
+        " guard's: see what guard audit verify says of it, and ask a folder without that file"
+    )
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:

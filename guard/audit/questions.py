@@ -12,6 +12,7 @@ from typing import Any
 
 from guard import residency
 from guard.errors import GuardError
+from guard.policy.names import JURISDICTIONS
 
 _HOSTS = resources.files("guard") / "data" / "hosts.json"
 _GROUPS: tuple[str, ...] = tuple(json.loads(_HOSTS.read_text("utf-8"))["groups"])
@@ -64,6 +65,8 @@ def _ago(text: str) -> datetime | None:
 
 def inside(region: str) -> list[str]:
     """All names of places that lie inside a region, groups too: for EEA also EU, DE, NO …"""
+    if region.upper() not in JURISDICTIONS:
+        raise QueryError(f"{region!r} is no country or group of countries: write EU, EEA, US, CN, …")
     wanted = residency.countries(region)
     return sorted(wanted | {group for group in _GROUPS if residency.countries(group) <= wanted})
 

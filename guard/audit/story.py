@@ -70,7 +70,7 @@ def why(folder: Path, trace_id: str) -> Story:
         findings = connection.execute(_FINDINGS, {"trace": trace_id}).fetchall()
     if not found:
         raise QueryError(f"no record in {folder} has this trace id")
-    rows = [(*row[:3], json.loads(row[3]), *row[4:]) for row in found]
+    rows = [(*row[:3], json.loads(row[3]), *row[4:]) for row in _in_order(found)]
     began = rows[0][1]
     first = [row[3] for row in rows]
     return Story(
@@ -80,6 +80,13 @@ def why(folder: Path, trace_id: str) -> Story:
         _first(first, spans.USER),
         tuple(_step(row, began, [f[1:] for f in findings if f[0] == row[6]]) for row in rows),
     )
+
+
+def _in_order(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """By the clock; where it jumped, so that something stands before the record that came first, as recorded (C36)."""
+    file, record = rows[0][4:6]
+    jumped = any(row[0] == spans.SCREEN and row[4] == file and row[5] < record for row in rows if record)
+    return sorted(rows, key=lambda row: (row[4], row[5] or 0)) if jumped else rows
 
 
 def trace_id_of(text: str) -> str:
@@ -96,7 +103,7 @@ def _first(attributes: list[dict[str, str]], name: str) -> str:
 
 def _step(row: tuple[Any, ...], began: datetime, findings: list[tuple[Any, ...]]) -> Step:
     name, start, duration, attrs, file, record, _ = row
-    told = [*_heads(name, duration, attrs), *map(_finding, findings), *_checks(attrs), *_sizes(attrs)]
+    told = [*_heads(name, duration, attrs), *_findings(findings), *_checks(attrs), *_sizes(attrs)]
     return Step((start - began).total_seconds() * 1000, tuple(told), file, record)
 
 
@@ -181,6 +188,21 @@ def _scores(attrs: Mapping[str, str]) -> Iterator[str]:
     told = sorted(highest.items(), key=lambda pair: -pair[1])[:3]
     if told:
         yield "Highest scores: " + ", ".join(f"{name} {score:.2f}" for name, score in told) + "."
+
+
+def _findings(rows: list[tuple[Any, ...]]) -> Iterator[str]:
+    """Each finding in a sentence; what the judge scored and every rule allowed, in one for each place."""
+    quiet: dict[str, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        kind, *_, action, _, path, _, scores = row
+        if kind.startswith("moderation.") and action == "allow" and scores:
+            quiet.setdefault(path, []).append(row)
+        else:
+            yield _finding(row)
+    for allowed in quiet.values():
+        highest = max(allowed, key=lambda row: max(row[-1]))
+        others = f" {len(allowed) - 1} other categories scored no higher." if len(allowed) > 1 else ""
+        yield _finding(highest) + others
 
 
 def _finding(row: tuple[Any, ...]) -> str:

@@ -24,6 +24,9 @@ _BLOCK = 1024 * 1024
 
 _NEWEST = "no outside copy of a head was given: whether newer files were removed cannot be known"
 _KEPT = "heads kept elsewhere were compared: what was written after the newest of them may still be missing"
+_VERSION = (
+    "its .chain file is of a version that is not known here: take the guard that wrote it, or a newer one"
+)
 _ALONE = "one file alone: its links to other files were not checked"
 
 Progress = Callable[[int], None]
@@ -85,7 +88,7 @@ def verify(
     paths = [exports] if alone else sorted(path for path in exports.iterdir() if path.suffix == ".jsonl")
     checked, problems = _check_all(paths, verifiers, progress or (lambda size: None))
     if not alone:
-        problems += [*_orphans(exports), *_links(checked)]
+        problems += [*_orphans(exports), *_links(checked, {path.name for path in paths})]
     outside = [*read_heads(heads)] if heads is not None and not alone else []
     if heads is not None and not alone:
         problems += compare(outside, {name: one.digest for name, one in checked.items()}, verifiers)
@@ -144,6 +147,8 @@ def _check_all(
         except FileNotFoundError:
             text = "it has no .chain file: guard did not write it, or its chain was removed"
             problems.append(Problem("foreign", path.name, text))
+        except chain.UnknownVersion:
+            problems.append(Problem("chain", path.name, _VERSION))
         except ValueError:
             problems.append(Problem("chain", path.name, "the header of its .chain file cannot be read"))
     return checked, problems
@@ -264,24 +269,37 @@ def _last_record(path: Path) -> int:
     return held.last if held.last >= held.header.first else 0
 
 
-def _links(checked: dict[str, _Checked]) -> list[Problem]:
-    """Check what each header says about other files: its writer's previous one, and neighbours it saw."""
-    problems = []
+def _links(checked: dict[str, _Checked], here: set[str]) -> list[Problem]:
+    """Check what each header says about other files: its writer's previous one, and neighbours it saw.
+
+    A file that is here and could not be read at all has its problem already.
+    """
+    problems: list[Problem] = []
+    named: dict[chain.Link, list[str]] = {}
     for name, found in checked.items():
         header = found.chain.header
         for link in filter(None, (header.previous, *header.seen)):
-            problems += _link(name, link, checked.get(link.file))
+            named.setdefault(link, []).append(name)
         problems += _order(name, header, checked)
+    last = {link.file: link for link in sorted(named, key=lambda link: link.seq)}
+    for link, names in named.items():
+        if target := checked.get(link.file):
+            problems += _link(_all(names), link, target)
+        elif link.file not in here and link == last[link.file]:
+            text = f"the file is missing: {_all(names)} names it, with record {link.seq}"
+            problems.append(Problem("missing", link.file, text, record=link.seq))
     return problems
 
 
-def _link(name: str, link: chain.Link, target: _Checked | None) -> list[Problem]:
-    if target is None:
-        what, text = "missing", f"the file is missing: {name} names it, with record {link.seq}"
-    elif (digest := target.digest(link.seq)) is None:
-        what, text = "cut", f"record {link.seq} is missing, which {name} names"
+def _all(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} (and {len(names) - 1} more)"
+
+
+def _link(names: str, link: chain.Link, target: _Checked) -> list[Problem]:
+    if (digest := target.digest(link.seq)) is None:
+        what, text = "cut", f"record {link.seq} is missing, which {names} names"
     elif digest != link.digest:
-        what, text = "link", f"it was rewritten: {name} names another hash of record {link.seq}"
+        what, text = "link", f"it was rewritten: {names} names another hash of record {link.seq}"
     else:
         return []
     return [Problem(what, link.file, text, record=link.seq)]

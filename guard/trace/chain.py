@@ -80,6 +80,10 @@ class Entry:
     signature: bytes = b""
 
 
+class UnknownVersion(ValueError):
+    """A header is of a version that is not known here: the file may be whole."""
+
+
 def start(header_line: bytes) -> bytes:
     """The hash before a file's first record: SHA-256 of the header line, which so binds the header."""
     return hashlib.sha256(header_line).digest()
@@ -118,7 +122,7 @@ def read_header(line: bytes) -> Header:
     try:
         data = json.loads(line)
         if data["guard-chain"] != VERSION:
-            raise ValueError("unknown version of the chain")
+            raise UnknownVersion("unknown version of the chain")
         previous, first = data["previous"], int(data["first"])
         if not 0 < first < MAX_SEQ:
             raise ValueError("no sequence number")

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from guard.audit.query import QueryError, run
 from guard.audit.reconcile import read_usage, reconcile
 from guard.audit.sample import draw
-from guard.audit.story import why
+from guard.audit.story import _findings, why
 from guard.cli import audit
 from guard.cli.why import why as why_verb
 from guard.errors import Unavailable
@@ -85,6 +85,50 @@ def test_a_story_tells_rule_place_score_and_destination(exports: Path) -> None:
         "Highest scores: violence 0.90.",
     ):
         assert part in told
+
+
+def test_what_the_judge_let_pass_is_one_sentence() -> None:
+    """The highest score stands for all that no rule acted on; what one did act on, or only observed, is told."""
+
+    def row(kind: str, action: str, score: float, path: str = "a") -> tuple[Any, ...]:
+        return kind, "judge", "moderation.*", "p:1", action, "allow", path, 1, [score]
+
+    told = [
+        *_findings(
+            [
+                row("moderation.hate", "allow", 0.1),
+                row("moderation.sexual", "allow", 0.3),
+                row("moderation.violence", "block", 0.9),
+                row("moderation.hate", "allow", 0.2, "b"),
+                ("pii.email", "pattern", None, None, "allow", "allow", "a", 1, [1.0]),
+            ]
+        )
+    ]
+    assert [sentence.partition(":")[0] for sentence in told] == [
+        "moderation.violence at a",
+        "pii.email at a",
+        "moderation.sexual at a",
+        "moderation.hate at b",
+    ]
+    assert told[2].endswith("score 0.30. 1 other categories scored no higher.")
+    assert told[3].endswith("score 0.20.")
+
+
+def test_a_clock_that_jumps_back_turns_no_story_round(exports: Path) -> None:
+    """C36: the record of intent comes first, whatever the clock says of the call after it."""
+    [trace] = traces(exports, "blocked")
+    [path] = exports.glob("*.jsonl")
+    lines = path.read_text().splitlines()
+    for number in (7, 8):
+        span = json.loads(lines[number])
+        one = span["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+        for name in ("startTimeUnixNano", "endTimeUnixNano"):
+            one[name] = str(int(one[name]) - 3_600_000_000_000)
+        lines[number] = json.dumps(span)
+    path.write_text("\n".join(lines) + "\n")
+    steps = why(exports, trace).steps
+    assert [step.record for step in steps] == [7, 8, 9]
+    assert (steps[0].at_ms, steps[1].at_ms < -3_000_000) == (0, True)
 
 
 def test_a_story_of_a_refused_destination(exports: Path) -> None:

@@ -17,9 +17,10 @@ from typer.testing import CliRunner
 from guard import Guard
 from guard.build import build
 from guard.cli.doctor import _bucket as bucket_row
+from guard.cli.heads import _places as file_places
 from guard.cli.main import _verbs, app
 from guard.errors import SetupError
-from guard.outside.buckets import address
+from guard.outside.buckets import Version, address
 from guard.outside.sigv4 import Credentials, signed
 from guard.settings import Settings
 from guard.trace import deposit
@@ -207,6 +208,19 @@ def test_a_head_that_was_put_over_or_hidden_is_still_there(
     code, said = verified()
     newest = int(last.key.rsplit("-", 2)[1])
     assert (code, f"has its head of record {newest}" in said) == (1, True)
+
+
+def test_each_version_gets_a_file_of_its_own(tmp_path: Path) -> None:
+    """Of one name and of names that no file may have; what is no head is left out."""
+    keys = ["g/a.heads", "g/a.heads", "a.heads", "g/\x1b[2J.heads", "g/" + "x" * 300 + ".heads", "g/a.txt"]
+    places = file_places([Version(key, str(n)) for n, key in enumerate(keys)], tmp_path)
+    assert {path.name: found.version for path, found in places.items()} == {
+        "a.heads": "0",
+        "a~1.heads": "1",
+        "a~2.heads": "2",
+        "object.heads": "3",
+        "object~4.heads": "4",
+    }
 
 
 def test_another_key_reads_nothing(

@@ -336,6 +336,22 @@ def test_errors_are_explained_with_the_columns(exports: Path) -> None:
         run(exports, "left-region", {"colour": "x"})
     with pytest.raises(QueryError, match="no time"):
         run(exports, "checks", {"since": "soon"})
+    with pytest.raises(QueryError, match="no country or group"):
+        run(exports, "left-region", {"region": "Mars"})
+    with pytest.raises(QueryError, match="is left-region meant"):
+        run(exports, "leftregion")
+    with pytest.raises(QueryError, match="calls is a view"):
+        run(exports, "calls")
+
+
+def test_a_line_beyond_all_bounds_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bad input, a gigabyte line: DuckDB's advice to raise its limit helps nobody; the file is named."""
+    monkeypatch.setattr("guard.audit.lines.LINE", 1024)
+    folder.mkdir()
+    (folder / "huge.jsonl").write_bytes(b'{"a":"' + b"x" * 34_000_000 + b'"}\n')
+    with pytest.raises(QueryError) as caught:
+        run(folder, "SELECT count(*) FROM spans")
+    assert str(caught.value).startswith("huge.jsonl holds a line of more than 64 MB")
 
 
 def test_moments() -> None:

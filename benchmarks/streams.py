@@ -93,6 +93,7 @@ def gate(guard: Guard, source: _recut.Recording | None = None, choices: int = 2)
         reach=guard.detector.context,
         limits=guard.answer_limits,
         choices=choices,
+        quiet=guard.detector.quiet("default"),
     )
 
 

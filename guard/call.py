@@ -546,6 +546,7 @@ class Call:
             choices=choices if isinstance(choices, int) else 1,
             inline=self._inline,
             hidden=self._hidden,
+            quiet=self.guard.detector.quiet(self.tenant),
         )
         return self._gate
 

@@ -1,7 +1,8 @@
 """What of a streamed answer may leave, and when: an event machine for one lane, without I/O or clock.
 
 Text goes in as the provider sends it. `Check` asks for a window to be screened, `checked` brings the answer,
-`Release` lets a window's text go, in order, and `Stop` ends the lane. The windows are a function of the
+`Release` lets a window's text go, in order, and `Stop` ends the lane. A window in which one look shows nothing is
+released unchecked, and may be several windows in one. The windows are a function of the
 provider's whole text alone, never of how it was split: the first ends near `first` tokens, each later target
 is twice the one before up to `step`, at a sentence end where one is near, always at a safe cut.
 
@@ -11,6 +12,7 @@ whatever follows. What it says of a text must be the head of what it says of any
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import StringIO
@@ -19,6 +21,7 @@ from typing import Literal
 from guard.text import QUARTERS, good_cut, weigh
 
 Cuts = Callable[[str, int, bool], list[int]]
+Quiet = Callable[[str], bool]
 Hold = Literal["window", "full", "none"]
 
 IN_FLIGHT = 2
@@ -27,6 +30,9 @@ LIMIT = 512 * 1024
 
 LOOK_BACK = 1024
 """Characters before a cut that `cuts` may look at; what it says may not depend on text before them."""
+
+_STRIDES = 24
+"""Cuts after which the context of a look is made shorter again: to do it at each would cost more than the look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Let this text go to the caller: the window as it came back from its check."""
+    """Let this text go to the caller: the window as it came back from its check, or as it came where it needs none."""
 
     window: int
     text: str = field(repr=False)
@@ -65,7 +71,7 @@ Event = Check | Release | Stop
 class Windows:
     """Cut a growing text into windows; holds no more of it than the open window and its left context.
 
-    All positions are in `_text`; every cut is weighed once a window and once as the head of the context.
+    All positions are in `_text`; where windows have a size, every cut is weighed once.
     """
 
     def __init__(self, cuts: Cuts, *, first: int, step: int, context: int, reach: int, limit: int) -> None:
@@ -77,22 +83,23 @@ class Windows:
         self._reach = reach
         self._limit = limit
         self._text = ""  # the left context and what is known of the open window
-        self._incoming = StringIO()  # what came since
+        self._incoming: list[str] = []  # what came since
         self._size = self._weight = 0  # of all that is not taken: characters, quarter tokens
         self._cuts: list[int] = []  # known safe cuts, ascending
         self._asked = 0  # how much of the text they come from
         self._retry = 0  # how long the text must be before another look is worth its cost
         self._start = 0  # of the open window
         self._seen = self._seen_to = self._seen_weight = 0  # cuts tried as its end, how far, the weight there
-        self._head = self._next_head = self._behind = 0  # of its context; the cut behind that; its weight
+        self._head = self._next_head = 0  # of its context; the cut behind that
         self._final = False
         self.too_long = False
 
     def feed(self, text: str) -> None:
         """Append text."""
-        self._incoming.write(text)
+        self._incoming.append(text)
         self._size += len(text)
-        self._weight += weigh(text)
+        if self._step:
+            self._weight += weigh(text)
 
     def finish(self) -> None:
         """Say that the text is whole."""
@@ -102,11 +109,40 @@ class Windows:
         """Take the next window and its left context; None until its end is certain, or when all is taken."""
         if not self._final and not self._worth_a_look():
             return None
-        if self._incoming.tell():
-            self._text += self._incoming.getvalue()
-            self._incoming = StringIO()
+        self._gather()
         end = self._end()
         return None if end is None else self._take(end)
+
+    def stride(self, quiet: Quiet) -> str | None:
+        """Take at once all that may be cut off now, where a look shows nothing in it: empty where nothing may be.
+
+        None where it must be taken window by window. Only for windows without a size.
+        """
+        if not self._worth_a_look():
+            return ""
+        self._gather()
+        reach = len(self._text)
+        if reach - self._start > self._limit:
+            return None
+        if reach > self._asked:
+            self._learn(reach, whole=False)
+        if self._seen == len(self._cuts):
+            self._look_later(reach)
+            return ""
+        end = self._cuts[-1]
+        if self._seen - self._next_head > _STRIDES:
+            end -= self._move_head()
+        if not quiet(self._text[self._head : end]):
+            return None
+        text = self._text[self._start : end]
+        self._seen = len(self._cuts)
+        self._go_on(end)
+        return text
+
+    def _gather(self) -> None:
+        if self._incoming:
+            self._text += "".join(self._incoming)
+            self._incoming.clear()
 
     def rest(self) -> tuple[str, str] | None:
         """Take all the text as one window once it is whole; None before, or when it is empty."""
@@ -114,7 +150,7 @@ class Windows:
         if not self._final or self.taken or self.too_long:
             return None
         self._size = 0
-        return self._incoming.getvalue(), ""
+        return "".join(self._incoming), ""
 
     @property
     def taken(self) -> bool:
@@ -123,7 +159,7 @@ class Windows:
 
     def discard(self) -> None:
         """Forget all text."""
-        self._text, self._incoming, self._cuts = "", StringIO(), []
+        self._text, self._incoming, self._cuts = "", [], []
 
     def _worth_a_look(self) -> bool:
         if self._size > self._limit:
@@ -144,10 +180,13 @@ class Windows:
         if end is None and whole and reach > self._start:
             return reach
         self.too_long = end is None and len(self._text) > reach
+        self._look_later(reach)
+        return end
+
+    def _look_later(self, reach: int) -> None:
         # The same text shows no more at a second look; a longer one is looked at less often, so that the work
         # stays linear.
         self._retry = reach + max(1, (reach - self._start) // 16)
-        return end
 
     def _choose(self) -> int | None:
         while self._seen < len(self._cuts):
@@ -155,11 +194,15 @@ class Windows:
             if cut == len(self._text) and self._step and not self._final:
                 break  # it may be the last window, and must know that it is
             self._seen += 1
-            self._seen_weight += weigh(self._text[self._seen_to : cut])
+            self._seen_weight += self._weigh(self._seen_to, cut)
             self._seen_to = cut
             if good_cut(self._text, cut, self._seen_weight, self._target):
                 return cut
         return None
+
+    def _weigh(self, start: int, end: int) -> int:
+        """The weight of a stretch of a window, where windows have a size."""
+        return weigh(self._text[start:end]) if self._step else 0
 
     def _learn(self, reach: int, whole: bool) -> None:
         since = max(self._start, self._cuts[-1] if self._cuts else 0)
@@ -167,29 +210,33 @@ class Windows:
         self._asked = reach
 
     def _take(self, end: int) -> tuple[str, str]:
+        end -= self._move_head()
         text, context = self._text[self._start : end], self._text[self._head : self._start]
-        weight = self._seen_weight + weigh(self._text[self._seen_to : end])
-        self._size -= len(text)
-        self._weight -= weight
-        self._behind += weight
-        self._start = self._seen_to = end
-        self._seen_weight = self._retry = 0
+        self._weight -= self._seen_weight + self._weigh(self._seen_to, end)
+        self._go_on(end)
         self._target = min(2 * self._target, self._step)
-        self._move_head()
         return text, context
 
-    def _move_head(self) -> None:
-        """Let the context begin at the last known cut that leaves enough of it."""
-        while self._next_head < self._seen:
-            cut = self._cuts[self._next_head]
-            weight = self._behind - weigh(self._text[self._head : cut])
-            if weight < self._context or self._start - cut < self._reach:
-                break
-            self._head, self._behind = cut, weight
-            self._next_head += 1
+    def _go_on(self, end: int) -> None:
+        """Begin the next window."""
+        self._size -= end - self._start
+        self._start = self._seen_to = end
+        self._seen_weight = self._retry = 0
+
+    def _move_head(self) -> int:
+        """Let the context begin at the last known cut that leaves enough of it; how far all positions moved by that."""
+        cuts, low = self._cuts, self._next_head
+        if low < self._seen and self._leaves_enough(cuts[low]):
+            low = bisect_left(cuts, True, low + 1, self._seen, key=lambda cut: not self._leaves_enough(cut))
+            self._head, self._next_head = cuts[low - 1], low
         spare = min(self._head, self._start - LOOK_BACK)
-        if spare > max(LOOK_BACK, len(self._text) - spare):
-            self._trim(spare)
+        if spare <= max(LOOK_BACK, len(self._text) - spare):
+            return 0
+        self._trim(spare)
+        return spare
+
+    def _leaves_enough(self, cut: int) -> bool:
+        return self._start - cut >= self._reach and weigh(self._text[cut : self._start]) >= self._context
 
     def _trim(self, spare: int) -> None:
         self._text = self._text[spare:]
@@ -200,6 +247,7 @@ class Windows:
         self._start -= spare
         self._seen_to -= spare
         self._asked -= spare
+        self._retry = 0
 
 
 class HoldBack:
@@ -226,6 +274,7 @@ class HoldBack:
     ) -> None:
         self._windows = Windows(cuts, first=first, step=step, context=context, reach=reach, limit=limit)
         self._next_window = self._windows.rest if hold == "full" else self._windows.next
+        self._strides = step == 0 and hold != "full"
         self._asked = 0  # windows given out
         self._left = 0  # windows released
         self._answers: dict[int, str | None] = {}
@@ -255,8 +304,12 @@ class HoldBack:
         """All that was fed, where `keep_provider` asked for it."""
         return self._provider.getvalue() if self._provider else ""
 
-    def feed(self, text: str) -> list[Event]:
-        """Take the provider's next piece of text."""
+    def feed(self, text: str, quiet: Quiet | None = None) -> list[Event]:
+        """Take the provider's next piece of text.
+
+        `quiet` says of a text whether one look shows that no check would find anything in it, or in any stretch
+        of it between two cuts. It is asked where every safe cut ends a window.
+        """
         if not text or self._last is not None:
             return []
         if self._finished:
@@ -264,7 +317,17 @@ class HoldBack:
         if self._provider:
             self._provider.write(text)
         self._windows.feed(text)
-        return self._advance()
+        strides = quiet is not None and self._strides and self._asked == self._left
+        calm = self._windows.stride(quiet) if quiet is not None and strides else None
+        return self._advance() if calm is None else self._passed(calm) if calm else []
+
+    def _passed(self, text: str) -> list[Event]:
+        """Let a window go that needs no check."""
+        if self._released:
+            self._released.write(text)
+        self._asked += 1
+        self._left += 1
+        return [Release(self._left - 1, text)]
 
     def finish(self) -> list[Event]:
         """Take the end of the provider's text."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from guard.engine import Exchange
 from guard.errors import BadRequest, Unavailable
-from guard.holdback import Cuts
+from guard.holdback import Cuts, Quiet
 from guard.moderation import inline_scores
 from guard.policy.model import Policy
 from guard.sentences import sentence
@@ -25,19 +25,26 @@ from guard.streaming.lanes import UNSCREENED, Lanes
 from guard.streaming.ops import Emit, Op
 from guard.streaming.others import Others
 from guard.streaming.outlet import Outlet
-from guard.streaming.parts import Item, Job, Seen
+from guard.streaming.parts import Item, Job, Lane, Piece, Seen
 from guard.streaming.state import State
 from guard.types import Decision, Finding, Limits, Stage, Verdict
 from guard.wire import jsonbody, sse
 from guard.wire.calls import calls
 from guard.wire.openai import Endpoint
-from guard.wire.streams import read_event
+from guard.wire.stencils import LONGEST, Stencil, stencil
+from guard.wire.streams import StreamEvent, read_event
 
 ASKS = 16
 """Questions to the judge that may be open at once."""
 
 QUEUE_BYTES = 32 * 1024 * 1024
 """Bytes of events that may wait for one that cannot leave yet (100 K tokens, a token an event)."""
+
+KNOWN = 8
+"""Forms of events that are known again by their bytes: one a lane, those of the lanes that spoke last."""
+
+TRIES = 32
+"""How often a stream's events may turn out to be new ones: a stencil costs more than the event that it is made of."""
 
 LANES = 4096
 """Texts that one answer may stream side by side: choices, parts, calls."""
@@ -58,15 +65,22 @@ class StreamGate:
         choices: int = 1,
         inline: bool = False,
         hidden: bool = False,
+        quiet: Quiet | None = None,
     ) -> None:
-        """With `inline` the provider was asked to judge its answer; with `hidden` the caller did not ask for that."""
+        """With `inline` the provider was asked to judge its answer; with `hidden` the caller did not ask for that.
+
+        `quiet` says of a text whether one look shows that a detector would find nothing in it, nor in any stretch
+        of it between two cuts; without it all is detected in.
+        """
         self._state = State(policy, endpoint, exchange, limits, choices, inline)
         self._inline = Inline() if inline else None
         self._hidden = hidden
-        self._lanes = Lanes(self._state, cuts, reach)
+        self._lanes = Lanes(self._state, cuts, reach, quiet)
         self._others = Others(self._state)
         self._outlet = Outlet(self._state)
         self._decoder = sse.Decoder()
+        self._known: list[tuple[Stencil, Lane]] = []
+        self._tries = TRIES
 
     @property
     def full(self) -> bool:
@@ -123,9 +137,21 @@ class StreamGate:
     def feed(self, data: bytes) -> list[Op]:
         """Take bytes from the provider; what cannot be read ends the answer behind what came before it."""
         ops: list[Op] = []
+        at = 0
+        if self._known and self._decoder.fresh:
+            while at < len(data) and (piece := self._recognise(data, at)) is not None:
+                ops += self._take_piece(piece)
+                at += len(piece.raw)
+            if at == len(data):
+                return ops
         try:
-            for event in self._decoder.feed(data):
-                if not self._state.over:
+            for event in self._decoder.feed(data[at:] if at else data):
+                if self._state.over:
+                    continue
+                piece = self._recognise(event.raw, 0)
+                if piece is not None and len(piece.raw) == len(event.raw):
+                    ops += self._take_piece(piece)
+                else:
                     ops += self._take(event)
         except BadRequest as bad:
             ops += self._break_off(bad.code, f"the provider's stream cannot be read: {bad.message}")
@@ -179,6 +205,35 @@ class StreamGate:
         """Whether the answer to a question can change nothing any more."""
         return self._state.ended or (job.lane is not None and job.lane.over)
 
+    def _recognise(self, data: bytes, at: int) -> Piece | None:
+        """The event at a position, where it differs from one before in its piece of text alone."""
+        state = self._state
+        if state.over or state.queued > QUEUE_BYTES - LONGEST:
+            return None
+        for form, lane in self._known:
+            filled = form.fill(data, at)
+            if filled is not None:
+                if lane.over or lane.closed or form.model not in ("", state.seen.model):
+                    return None
+                return Piece(form, filled, data[at : filled.end], lane, lane.fed)
+        return None
+
+    def _take_piece(self, piece: Piece) -> list[Op]:
+        self._state.items.append(piece)
+        self._state.queued += len(piece.raw)
+        return [*self._lanes.take(piece.lane, piece.found.text), *self._outlet.drain()]
+
+    def _learn(self, item: Item, parsed: StreamEvent, data: dict[str, Any]) -> None:
+        """Know events of this form again. Those of the provider's own judgement, and calls by name, are read whole."""
+        free = not item.calls or "*" in self._state.policy.output.tools
+        named = any(call.tool for call in item.calls)
+        if self._inline is None and not item.silent and free and not named and self._tries and parsed.deltas:
+            self._tries -= 1
+            made = stencil(self._state.endpoint, item.event, data, parsed, self._state.limits)
+            if made is not None:
+                lane = self._state.lanes[parsed.deltas[0].lane]
+                self._known = [(made, lane), *(row for row in self._known if row[1] is not lane)][:KNOWN]
+
     def _take(self, event: sse.Event) -> list[Op]:
         if event.data is None:
             return [Emit(event.raw)]
@@ -198,6 +253,7 @@ class StreamGate:
         ops = self._lanes.feed(item, parsed, data)
         ops += self._others.ask(item, parsed, data)
         self._queue(item)
+        self._learn(item, parsed, data)
         ops += self._moderated(data)
         if parsed.last or (item.blocking and not self._state.ended):
             return ops + self._closed()

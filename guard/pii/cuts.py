@@ -160,9 +160,12 @@ def blocks_from(text: bytes, start: int, final: bool) -> list[Block]:
 
 
 _WORDS = re.compile(r"[A-Za-z ,.;:!?']*")
-_SPELLED = re.compile(r"[dD][oO][tT]|[\[({<%&\\=]")
+_SIGNS = b"[({<%&\\="
 _NEAR = 96
 _SHORT = 512
+_JOINING = frozenset((b"at", b"dot"))
+_MAY_JOIN = frozenset((b"", b"a", b"at", b"d", b"do", b"dot", b"."))
+_STARTS_MONTH = frozenset(month.encode() for month in _MONTHS)
 
 
 def plain_cuts(text: str, start: int, origin: int) -> list[int] | None:
@@ -172,24 +175,38 @@ def plain_cuts(text: str, start: int, origin: int) -> list[int] | None:
     stands near.
     """
     near = max(origin, start - _NEAR)
-    if (
-        len(text) - start > min(_SHORT, BOUND)
-        or not _WORDS.fullmatch(text, near)
-        or _SPELLED.search(text, origin)
-    ):
+    if len(text) - start > min(_SHORT, BOUND) or not _WORDS.fullmatch(text, near):
         return None
     data = text.encode("ascii")
-    chain = chained(data)
+    since = data[origin:]
+    if b"dot" in since.lower() or len(since.translate(None, _SIGNS)) < len(since):
+        return None
+    chain = _chained_words(data, near)
     cuts: list[int] = []
     position = data.find(b" ", start) + 1
     while 0 < position <= chain:
-        grouped = _grouped(data, position, False)
+        grouped = not _after_long_word(data, position) and _grouped(data, position, False)
         if grouped is None:
             break
         if not grouped:
             cuts.append(position)
         position = data.find(b" ", position) + 1
     return cuts
+
+
+def _chained_words(data: bytes, near: int) -> int:
+    """What `chained` says of a text of plain words since a position."""
+    last = data.rfind(b" ", near) + 1
+    word = data[data.rfind(b" ", near, last - 1) + 1 : last - 1] if last else b""
+    if not word or word.lower() in _JOINING or data[last:].lower() in _MAY_JOIN:
+        return chained(data)
+    return last
+
+
+def _after_long_word(data: bytes, position: int) -> bool:
+    """Whether a blank is behind a word of five letters or more that is no month: groups do not go on there."""
+    word = data[data.rfind(b" ", 0, position - 1) + 1 : position - 1].lower()
+    return len(word) > 4 and word.isalpha() and word[:3] not in _STARTS_MONTH and word != b"extension"
 
 
 class Seams(Protocol):

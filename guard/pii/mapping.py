@@ -128,9 +128,20 @@ class Mapping:
             end = stop
         return "".join([*pieces, text[end:]])
 
+    def absent(self, text: str) -> bool:
+        """Whether a glance shows that no placeholder stands in a text, nor what could be made of one."""
+        return (
+            not self._fixed
+            and "_" not in text
+            and ">" not in text
+            and (text.isascii() or "＞" not in text)
+            and ("&" not in text and "%" not in text)
+        )
+
     def spans(self, text: str) -> list[Span]:
         """Where placeholders of this exchange stand in a text: (start, end, placeholder), in order."""
-        return _disjoint([*self._token_spans(text), *self._fixed.spans(text)])
+        found = [*self._token_spans(text), *self._fixed.spans(text)]
+        return _disjoint(found) if found else found
 
     def original_spans(self, text: str) -> list[Span]:
         """Where originals of this exchange stand in a text: (start, end, original), in order, not overlapping."""

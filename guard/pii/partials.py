@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from guard.pii.placeholders import open_end
+
+_BEGINS = re.compile(r"[<＜\\&]")
+"""What every spelling of a token begins with, and every sealed placeholder."""
 
 LONGEST_FAKE = 96
 """Fakes up to this long are kept whole; only faked secrets are longer, and those have no blank to cut at."""
@@ -28,6 +32,10 @@ class Partials:
 
     def __bool__(self) -> bool:
         return bool(self._tokens or self._sealed or self._heads)
+
+    def none_in(self, text: str, start: int) -> bool:
+        """Whether no cut after a position can be inside a placeholder, as a glance shows."""
+        return not self._heads and (not self or _BEGINS.search(text, max(0, start - self.longest)) is None)
 
     def at(self, text: str) -> int:
         """Where what the text's end cuts off may begin; len(text) if nowhere."""

@@ -50,13 +50,15 @@ def answer(
     *,
     targets: Targets | None = None,
     restoring: bool = True,
+    judging: bool = True,
 ) -> Answer:
     """Redact findings and restore this exchange's placeholders, in one pass over the provider's text.
 
     `judged`: the same with placeholders left as they are and every original of the exchange taken out
     again, for the moderation service.
     A placeholder is never a finding: what a finding covers beyond it is redacted, the placeholder is not.
-    `targets` has followed the text so far, where this is not its beginning; without `restoring` nothing comes back.
+    `targets` has followed the text so far, where this is not its beginning; without `restoring` nothing comes back,
+    without `judging` nothing is said for the judge.
     """
     if not decisions and not mapping.in_play:
         if targets is not None:
@@ -66,7 +68,8 @@ def answer(
     if not decisions and not held:
         if targets is not None:
             targets.feed(text)
-        return Answer(text, mapping.redact_originals(text), mangled=mapping.mangled(text, held))
+        judged_text = mapping.redact_originals(text) if judging else ""
+        return Answer(text, judged_text, mangled=mapping.mangled(text, held))
     edits = _edits(text, decisions, held)
     follow = Targets() if targets is None else targets
     released, judged, restored, withheld, end = [], [], 0, 0, 0
@@ -74,7 +77,7 @@ def answer(
         between = text[end:start]
         released.append(between)
         follow.feed(between)
-        judged.append(mapping.redact_originals(between))
+        judged.append(mapping.redact_originals(between) if judging else "")
         shown = placeholder = text[start:stop]
         if isinstance(mark, Decision):
             shown = placeholder = _placeholder(text, start, stop, mark, mapping)
@@ -86,13 +89,13 @@ def answer(
                 withheld += 1
         released.append(shown)
         follow.feed(OPAQUE if shown is placeholder else shown)
-        judged.append(placeholder)
+        judged.append(placeholder if judging else "")
         end = stop
     rest = text[end:]
     follow.feed(rest)
     return Answer(
         "".join([*released, rest]),
-        "".join([*judged, mapping.redact_originals(rest)]),
+        "".join([*judged, mapping.redact_originals(rest)]) if judging else "",
         restored,
         withheld,
         frozenset(mark for _, _, mark in held if mark in mapping.restorable),

@@ -129,7 +129,8 @@ class Detector:
         spanning = [row.pattern for row in self._own] + [p for row in patterns for p in row or ()]
         # A model may find any name: what may be one is held together, whoever looks for names.
         holding = Scanner(**{**scanner_args, "names": 0.0}) if by_model else self._scanner
-        self._cuts = Seams(holding.cuts, spanning).cuts
+        seams = Seams(holding.cuts, spanning)
+        self._cuts = seams.cuts if seams.holding else holding.cuts
         self.context = max(self._scanner.context, _CONTEXT_WORDS if self._names else 0)
 
     def start(self) -> None:
@@ -154,6 +155,20 @@ class Detector:
         """Where a streamed text of a tenant may be cut: no finding spans such a place, whatever follows."""
         denying = self._lists.of(tenant).denying
         return TermSeams(self._cuts, denying).cuts if denying else self._cuts
+
+    def quiet(self, tenant: str = "default") -> Callable[[str], bool] | None:
+        """What tells by one look at a text that `detect` finds nothing in it, nor in any stretch of it between cuts.
+
+        None where a deny list must see all.
+        """
+        if self._lists.of(tenant).denying:
+            return None
+        return self._quiet
+
+    def _quiet(self, text: str) -> bool:
+        if text.isascii():
+            return self._silent(text)
+        return not self._names and not self._own and not self._scan(text)
 
     async def detect(self, texts: Sequence[str], tenant: str = "default") -> list[list[Finding]]:
         """Find in each text: one list a text, in its order, no two overlapping; paths are empty."""
@@ -201,11 +216,9 @@ class Detector:
         """Whether one look at all texts shows that there is nothing in any: most bodies hold nothing."""
         if not lines.isascii():
             return False
-        data = lines.encode()
-        gates = [gate for gate, names in ((self._gate, self._names), (self._own_gate, self._own)) if names]
         try:
-            return self._scanner.silent(lines) and not any(
-                not gate.lines or gate.open(data) for gate in gates
+            return self._scanner.silent(lines) and not (
+                (self._names and _opens(self._gate, lines)) or (self._own and _opens(self._own_gate, lines))
             )
         except Exception:
             return False
@@ -284,6 +297,11 @@ class Detector:
         judge = NOBODY.get(finding.kind.removeprefix("pii."))
         value = text[finding.start : finding.end]
         return judge is not None and bool(self._skip) and judge(project(value).text) in self._skip
+
+
+def _opens(gate: Gate, lines: str) -> bool:
+    """Whether a gate is open for a text or may be for one of its lines."""
+    return not gate.lines or bool(gate.open(lines.encode()))
 
 
 async def _asked(job: _Job) -> list[Any] | Unavailable:

@@ -31,6 +31,11 @@ class Seams:
         self._cuts = cuts
         self._patterns: list[Any] = [compiled(pattern) for pattern in patterns if may_span(pattern)]
 
+    @property
+    def holding(self) -> bool:
+        """Whether a match of some pattern could run over a cut."""
+        return bool(self._patterns)
+
     def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
         """Ascending positions after the cut `start` that no match spans, whatever follows (without `final`)."""
         positions = self._cuts(text, start, final)

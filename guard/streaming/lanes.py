@@ -8,7 +8,7 @@ from io import StringIO
 from typing import Any
 
 from guard.engine import by_path, fix, lies_inside, own_spans
-from guard.holdback import LIMIT, Check, Cuts, HoldBack, Release, Stop
+from guard.holdback import LIMIT, Check, Cuts, Event, HoldBack, Quiet, Release
 from guard.pii.redact import for_judge
 from guard.policy.decide import decide
 from guard.streaming.documents import document
@@ -26,11 +26,12 @@ UNSCREENED = Finding("guard.unavailable.detect", 0, 0, 1.0, "guard")
 class Lanes:
     """Feed the deltas of events to their lanes, and answer what the lanes ask."""
 
-    def __init__(self, state: State, cuts: Cuts, reach: int) -> None:
+    def __init__(self, state: State, cuts: Cuts, reach: int, quiet: Quiet | None) -> None:
         self._state = state
         self._cuts = cuts
         self._partials = state.exchange.placeholders.partials()
         self._reach = reach
+        self._quiet = None if state.exchange.stacked else quiet  # what an inner mount let go is not looked at
 
     def feed(self, item: Item, parsed: StreamEvent, data: dict[str, Any]) -> list[Op]:
         """Take the pieces of lanes that an event brings."""
@@ -40,12 +41,16 @@ class Lanes:
             lane = self._state.lanes.get(delta.lane) or self._open(delta.lane, delta.hold)
             start = lane.fed
             if not (lane.dead or lane.closed):
-                lane.fed += len(delta.text)
                 lane.item_id = str(data.get("item_id") or lane.item_id)
-                ops += self._hold_ops(lane, lane.hold.feed(delta.text))
+                ops += self.take(lane, delta.text)
             ranges.append((delta, lane, start, lane.fed))
         item.ranges = tuple(ranges)
         return ops
+
+    def take(self, lane: Lane, text: str) -> list[Op]:
+        """Take the next piece of a lane."""
+        lane.fed += len(text)
+        return self._hold_ops(lane, lane.hold.feed(text, self._quiet))
 
     def close(self, lane: Lane) -> list[Op]:
         """Take the end of a lane."""
@@ -132,23 +137,32 @@ class Lanes:
     def _safe_cuts(self, text: str, start: int, final: bool) -> list[int]:
         """The catalogue's cuts, but for those inside what may be one of this exchange's placeholders."""
         cuts, partials = self._cuts(text, start, final), self._partials
-        if not partials:
+        if not cuts or partials.none_in(text, start):
             return cuts
         reach = partials.longest
         return [cut for cut in cuts if partials.at(head := text[max(0, cut - reach) : cut]) == len(head)]
 
-    def _hold_ops(self, lane: Lane, steps: Sequence[Check | Release | Stop]) -> list[Op]:
+    def _hold_ops(self, lane: Lane, steps: Sequence[Event]) -> list[Op]:
         ops: list[Op] = []
         for step in steps:
             if isinstance(step, Check):
                 ops.append(self._check(lane, step))
             elif isinstance(step, Release):
+                if step.window not in lane.windows:
+                    self._calm(lane, step)
                 lane.done = lane.windows[step.window].end
             elif step.reason == "checked":
                 lane.blocking = lane.windows[step.window].blocking
             elif lane.blocking is None:
                 lane.blocking = self._unscreened(lane.name)
         return ops
+
+    def _calm(self, lane: Lane, step: Release) -> None:
+        """Let a window go in which a look has shown that there is nothing."""
+        start, lane.asked = lane.asked, lane.asked + len(step.text)
+        lane.windows[step.window] = Window(start, lane.asked, step.text)
+        self._state.screened_bytes += len(step.text.encode("utf-8", "surrogatepass"))
+        self._state.exchange.keep(lane.name, step.text, ())
 
     def _unscreened(self, path: str) -> Decision:
         """The block of a text that is too long to be held: no rule can let it pass unseen."""

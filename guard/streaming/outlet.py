@@ -10,7 +10,7 @@ from guard.pii.targets import Targets
 from guard.streaming.documents import rewritten
 from guard.streaming.endings import Endings
 from guard.streaming.ops import Emit, End, Op
-from guard.streaming.parts import Ending, Item, Lane, Window, choice_of
+from guard.streaming.parts import Ending, Item, Lane, Piece, Window, choice_of
 from guard.streaming.state import State
 from guard.types import Decision
 from guard.wire import jsonbody
@@ -27,13 +27,31 @@ class Outlet:
     def drain(self) -> list[Op]:
         """Emit the events that may leave, in order."""
         ops: list[Op] = []
-        while self._state.items and not self._state.ended and self._ready(self._state.items[0]):
-            item = self._state.items.popleft()
-            self._state.queued -= len(item.event.raw)
-            ops += self._emit(item)
+        items = self._state.items
+        while items and not self._state.ended and self._ready(items[0]):
+            item = items.popleft()
+            if isinstance(item, Piece):
+                self._state.queued -= len(item.raw)
+                ops += self._pass(item)
+            else:
+                self._state.queued -= len(item.event.raw)
+                ops += self._emit(item)
         return ops
 
-    def _ready(self, item: Item) -> bool:
+    def _pass(self, piece: Piece) -> list[Op]:
+        """Emit the event of a piece: as it came where its text leaves word for word."""
+        lane = piece.lane
+        self._settle_lane(lane, piece.end)
+        if lane.over or self._state.dead or piece.start < lane.altered:
+            return self._emit(piece.item())
+        lane.forget(piece.end)
+        if piece.found.number is not None:
+            self._state.sequence = piece.found.number
+        return [Emit(piece.raw)]
+
+    def _ready(self, item: Item | Piece) -> bool:
+        if isinstance(item, Piece):
+            return item.lane.settled(item.end)
         if item.failure is not None and item.parsed is not None:
             return True
         if item.waiting or any(not lane.settled(end) for _, lane, _, end in item.ranges):
@@ -58,19 +76,31 @@ class Outlet:
     def _settle(self, item: Item) -> None:
         """Set the text of what leaves with an event; new values are numbered here, in the provider's order."""
         for _, lane, _, end in item.ranges:
-            for window in () if lane.dead else lane.windows.values():
-                if window.released is None and window.start < min(end, lane.done):
-                    self._release(lane, window)
+            self._settle_lane(lane, end)
         for segment, rows in () if item.blocking else item.texts:
             error = item.parsed is not None and item.parsed.error
             restoring = not error and self._state.restores(item, segment.path)
-            made = answer(segment.text, rows, self._state.exchange.placeholders, restoring=restoring)
+            made = answer(
+                segment.text, rows, self._state.exchange.placeholders, restoring=restoring, judging=False
+            )
             self._state.exchange.note_answer(made)
             if made.released != segment.text:
                 item.changes[segment.path] = made.released
 
+    def _settle_lane(self, lane: Lane, end: int) -> None:
+        for window in () if lane.dead else lane.windows.values():
+            if window.released is None and window.start < end and window.start < lane.done:
+                self._release(lane, window)
+
     def _release(self, lane: Lane, window: Window) -> None:
-        window.released = self._released(lane, window)
+        calm = not window.decisions and not window.segments
+        if calm and self._state.exchange.placeholders.absent(window.text):
+            lane.targets.feed(window.text)
+            window.released = window.text
+        else:
+            window.released = self._released(lane, window)
+        if window.released != window.text:
+            lane.altered = window.end
         if lane.released is not None:
             lane.released.write(window.released)
         if self._state.exchange.stacked:
@@ -90,7 +120,9 @@ class Outlet:
         self, text: str, decisions: Sequence[Decision], restoring: bool, targets: Targets | None = None
     ) -> str:
         exchange = self._state.exchange
-        made = answer(text, decisions, exchange.placeholders, targets=targets, restoring=restoring)
+        made = answer(
+            text, decisions, exchange.placeholders, targets=targets, restoring=restoring, judging=False
+        )
         exchange.note_answer(made)
         return made.released
 

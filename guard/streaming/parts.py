@@ -12,6 +12,7 @@ from guard.pii.targets import Targets
 from guard.types import Decision, Limits, Segment
 from guard.wire import jsonbody, sse
 from guard.wire.calls import Call
+from guard.wire.stencils import Filled, Stencil
 from guard.wire.streams import Delta, StreamEvent
 
 
@@ -30,7 +31,10 @@ class Window:
 
 @dataclass(slots=True, repr=False, eq=False)
 class Lane:
-    """One text of the answer as it comes: how much was fed, asked about and let go (`done`), in characters."""
+    """One text of the answer as it comes: how much was fed, asked about and let go (`done`), in characters.
+
+    What was let go from `altered` on is the provider's text word for word.
+    """
 
     name: str
     hold: HoldBack
@@ -46,6 +50,7 @@ class Lane:
     document: bool = False
     item_id: str = ""
     released: StringIO | None = None
+    altered: int = 0
     targets: Targets = field(default_factory=Targets)
 
     @property
@@ -111,6 +116,22 @@ class Item:
         data = self.event.data
         assert data is not None
         return jsonbody.parse(data.encode("utf-8", "surrogatepass"), limits)  # type: ignore[no-any-return]
+
+
+class Piece:
+    """An event that brings one piece of a lane and nothing else, by its bytes; made an item where they change."""
+
+    __slots__ = ("end", "found", "lane", "raw", "start", "stencil")
+
+    def __init__(self, stencil: Stencil, found: Filled, raw: bytes, lane: Lane, start: int) -> None:
+        self.stencil, self.found, self.raw = stencil, found, raw
+        self.lane, self.start, self.end = lane, start, start + len(found.text)
+
+    def item(self) -> Item:
+        """The event as one that was read as a whole."""
+        (event,) = sse.Decoder().feed(self.raw)
+        parsed = self.stencil.event(self.found)
+        return Item(event, parsed, self.found.number, ((parsed.deltas[0], self.lane, self.start, self.end),))
 
 
 @dataclass(slots=True, repr=False)

@@ -10,7 +10,7 @@ from typing import Any
 from guard.engine import Exchange, lies_inside, merge, own_spans
 from guard.policy.decide import decide, judges, may_call, restores
 from guard.policy.model import Policy
-from guard.streaming.parts import Item, Job, Lane, Seen
+from guard.streaming.parts import Item, Job, Lane, Piece, Seen
 from guard.types import Action, Decision, Finding, Limits, Segment, Stage, Verdict
 from guard.wire.calls import Call, asked, below, dicts
 from guard.wire.openai import Endpoint
@@ -30,7 +30,7 @@ class State:
     choices: int = 1
     inline: bool = False
     lanes: dict[str, Lane] = field(default_factory=dict)
-    items: deque[Item] = field(default_factory=deque)
+    items: deque[Item | Piece] = field(default_factory=deque)
     queued: int = 0
     jobs: dict[int, Job] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)

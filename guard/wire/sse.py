@@ -81,7 +81,7 @@ class Decoder:
         """Take the next bytes; return the events that they complete."""
         if self._head is not None:
             chunk = self._after_bom(self._head + chunk)
-        if _is_one_event(chunk) and self._fresh():
+        if _is_one_event(chunk) and self.fresh:
             return [self._noted(Event(chunk, _text(chunk[6:-2])))]
         events = [event for line in self._whole_lines(chunk) if (event := self._take(line)) is not None]
         if len(self._pending) + len(self._raw) > self._limit:
@@ -132,9 +132,10 @@ class Decoder:
         self._lines = []
         return self._noted(event)
 
-    def _fresh(self) -> bool:
+    @property
+    def fresh(self) -> bool:
         """Whether nothing of an earlier chunk is waiting."""
-        return not (self._pending or self._raw or self._after_cr)
+        return not (self._pending or self._raw or self._after_cr or self._head)
 
     def _noted(self, event: Event) -> Event:
         self.done = self.done or event.done

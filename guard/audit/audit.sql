@@ -23,27 +23,51 @@ CREATE OR REPLACE MACRO otlp_map(attributes) AS
 
 CREATE OR REPLACE MACRO otlp_time(nanoseconds) AS make_timestamp(TRY_CAST(nanoseconds AS BIGINT) // 1000);
 
--- One row a span, read from the lines that a view holds: what all views are made of. `events` are JSON as exported.
--- Attributes stay two lists until somebody asks for the map: making maps costs more than reading the lines.
 CREATE OR REPLACE MACRO otlp_get(keys, texts, name) AS texts[list_position(keys, name)];
 
+-- What guard writes on each line is one span; the columns below are read from that form.
+CREATE OR REPLACE MACRO otlp_head(line) AS TRY(line ->> [
+  '$.resourceSpans[0].scopeSpans[0].spans[0].traceId', '$.resourceSpans[0].scopeSpans[0].spans[0].spanId',
+  '$.resourceSpans[0].scopeSpans[0].spans[0].parentSpanId', '$.resourceSpans[0].scopeSpans[0].spans[0].name',
+  '$.resourceSpans[0].scopeSpans[0].spans[0].kind',
+  '$.resourceSpans[0].scopeSpans[0].spans[0].startTimeUnixNano',
+  '$.resourceSpans[0].scopeSpans[0].spans[0].endTimeUnixNano',
+  '$.resourceSpans[0].scopeSpans[0].spans[0].status.code',
+  '$.resourceSpans[1]', '$.resourceSpans[0].scopeSpans[1]', '$.resourceSpans[0].scopeSpans[0].spans[1]'
+]);
+
+-- Any other line of OTLP, brought to it: a line for each of its spans, which has a resource if it is the only one.
+CREATE OR REPLACE MACRO otlp_split(json) AS TRY(list_transform(
+  json_extract(json, '$.resourceSpans[*].scopeSpans[*].spans[*]'),
+  lambda x: {
+    'line': '{"resourceSpans":[{' || coalesce(
+        CASE WHEN json_array_length(json, '$.resourceSpans') = 1
+          THEN '"resource":{"attributes":' || json_extract(json, '$.resourceSpans[0].resource.attributes') || '},' END, '')
+      || '"scopeSpans":[{"spans":[' || x || ']}]}]}',
+    'head': CAST(NULL AS VARCHAR[])
+  }
+));
+
+-- One row a span, read from the lines that a view holds: what all views are made of. `events` are JSON as exported.
+-- Each JSON function reads the whole line, so that there are few of them; and attributes stay two lists until
+-- somebody asks for the map: making maps costs more than reading the lines.
 CREATE OR REPLACE MACRO otlp_spans(source) AS TABLE
 WITH
+  lined AS (SELECT json, otlp_head(json) AS head, filename, seq FROM query_table(source)),
   raw AS (
     SELECT
-      unnest(json -> '$.resourceSpans[*].scopeSpans[*].spans[*]') AS x,
-      CASE WHEN json_array_length(json, '$.resourceSpans') = 1 THEN json -> '$.resourceSpans[0].resource.attributes'
-        END AS resource,
+      unnest(
+        CASE WHEN head[1] IS NOT NULL AND coalesce(head[9], head[10], head[11]) IS NULL AND NOT contains(json, 'null')
+          THEN [{'line': CAST(json AS VARCHAR), 'head': head}] ELSE otlp_split(json) END
+      ) AS x,
       filename, seq
-    FROM query_table(source)
+    FROM lined
   ),
   parsed AS (
     SELECT
-      x, resource, filename, seq,
-      x ->> ['$.traceId', '$.spanId', '$.parentSpanId', '$.name', '$.kind', '$.startTimeUnixNano',
-        '$.endTimeUnixNano', '$.status.code'] AS head,
-      x ->> '$.attributes[*].key' AS keys,
-      x ->> '$.attributes[*].value.*' AS texts
+      x.line AS line, coalesce(x.head, otlp_head(x.line)) AS head, filename, seq,
+      x.line ->> '$.resourceSpans[0].scopeSpans[0].spans[0].attributes[*].key' AS keys,
+      x.line ->> '$.resourceSpans[0].scopeSpans[0].spans[0].attributes[*].value.*' AS texts
     FROM raw
   )
 SELECT
@@ -56,9 +80,9 @@ SELECT
   otlp_time(head[7]) AS end_ts,
   (TRY_CAST(head[7] AS BIGINT) - TRY_CAST(head[6] AS BIGINT)) / 1e6 AS duration_ms,
   coalesce(head[8], '0') = '2' AS failed,
-  otlp_map(x -> 'attributes') AS attrs,
-  otlp_map(resource) AS resource,
-  x -> '$.events[*]' AS events,
+  otlp_map(line -> '$.resourceSpans[0].scopeSpans[0].spans[0].attributes') AS attrs,
+  otlp_map(line -> '$.resourceSpans[0].resource.attributes') AS resource,
+  line -> '$.resourceSpans[0].scopeSpans[0].spans[0].events[*]' AS events,
   list_transform(
     list_filter(list_zip(keys, texts), lambda p: starts_with(p[1], 'guard.check.')),
     lambda p: {'check': substr(p[1], length('guard.check.') + 1), 'receipt': p[2]}

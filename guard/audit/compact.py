@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from guard.audit import parquet
-from guard.audit.lines import lines_of
+from guard.audit.lines import lines_of, unread
 from guard.audit.parquet import FOLDER, MANIFEST, TABLES, Generation, Source, literal
 from guard.audit.questions import QueryError
 from guard.outside.folders import sync_folder
@@ -100,7 +100,7 @@ def _made(
     target = folder / FOLDER / name
     target.mkdir(mode=0o700, parents=True)
     for number, batch in enumerate(_batches(exports)):
-        _write_spans(target, batch, number)
+        _read_batch(target, batch, number)
         progress(sum(path.stat().st_size for path in batch))
     _write_calls(folder, target, kept, len(kept))
     _write_traces(target)
@@ -128,17 +128,26 @@ def _batches(exports: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 @contextmanager
-def _connected(exports: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+def _connected(exports: Sequence[Path], *, plain: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     with closing(duckdb.connect(":memory:")) as connection:
         connection.execute("SET enable_progress_bar = false")
-        connection.execute(f"CREATE VIEW lines AS {lines_of(exports)}")
+        connection.execute(f"CREATE VIEW lines AS {lines_of(exports, plain=plain)}")
         connection.execute(parquet.views())
         yield connection
 
 
-def _write_spans(target: Path, batch: Sequence[Path], number: int) -> None:
+def _read_batch(target: Path, batch: Sequence[Path], number: int) -> None:
+    try:
+        _write_spans(target, batch, number, plain=True)
+    except duckdb.Error as error:
+        if not unread(error):
+            raise
+        _write_spans(target, batch, number)
+
+
+def _write_spans(target: Path, batch: Sequence[Path], number: int, *, plain: bool = False) -> None:
     """Read a batch of exports once, and write its spans, findings and checks."""
-    with _connected(batch) as connection:
+    with _connected(batch, plain=plain) as connection:
         connection.execute("CREATE TEMP TABLE batch AS SELECT * FROM read_spans")
         for view in ("read_spans", "finding_spans"):
             connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM batch")

@@ -6,21 +6,21 @@ import difflib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
 from guard.audit import parquet
-from guard.audit.lines import lines_of
+from guard.audit.lines import lines_of, unread
 from guard.audit.named import QUESTIONS
 from guard.audit.parquet import literal
 from guard.audit.questions import QueryError, Question
 
-__all__ = ["QUESTIONS", "VIEWS", "QueryError", "Table", "ask", "bound", "connect", "rows_of", "run"]
+__all__ = ["QUESTIONS", "VIEWS", "QueryError", "Table", "ask", "bound", "connect", "over", "rows_of", "run"]
 
 VIEWS = ("spans", "calls", "decisions", "findings", "checks")
 
@@ -28,6 +28,8 @@ ROWS = 100_000
 """Most rows of one answer."""
 
 _BATCH = 10_000
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,14 @@ class Table:
 
 
 def connect(
-    folder: Path, out: Path | None = None, only: Sequence[str] = (), trace: str = ""
+    folder: Path, out: Path | None = None, only: Sequence[str] = (), trace: str = "", *, plain: bool = False
 ) -> duckdb.DuckDBPyConnection:
     """Open the views over a folder's exports; the connection can read those files and nothing else.
 
     What `guard audit compact` has read comes from its Parquet, the rest from the lines. An empty folder gives
     empty views. `out` is the one file that it may write; with `only`, lines that hold none of these texts are left
-    out (`Question.only`), and with `trace` Parquet of other days than that trace's may be. Raises QueryError where
-    there is no such folder.
+    out (`Question.only`), and with `trace` Parquet of other days than that trace's may be. `plain` is as for
+    `lines_of`. Raises QueryError where there is no such folder.
     """
     if not folder.is_dir():
         raise QueryError(f"there is no folder of exports at {folder}")
@@ -59,7 +61,7 @@ def connect(
     paths = sorted(p.resolve() for p in folder.iterdir() if p.suffix == ".jsonl" and p.name not in read)
     # DuckDB would draw its bar into the answer on standard output.
     connection.execute("SET enable_progress_bar = false")
-    connection.execute(f"CREATE VIEW lines AS {lines_of(paths, only)}")
+    connection.execute(f"CREATE VIEW lines AS {lines_of(paths, only, plain=plain)}")
     erasures = sorted(path.resolve() for path in folder.glob("*-erasure-*.jsonl"))
     connection.execute(f"CREATE VIEW erasure_lines AS {lines_of(erasures)}")
     for statement in parquet.all_views(folder, stored, lines=bool(paths)):
@@ -77,6 +79,24 @@ def _confine(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> No
     connection.execute("SET lock_configuration = true")
 
 
+def over(
+    folder: Path,
+    work: Callable[[duckdb.DuckDBPyConnection], Answer],
+    out: Path | None = None,
+    only: Sequence[str] = (),
+    trace: str = "",
+) -> Answer:
+    """Do some work over the views (`connect`), with lines read as text; where they are none, again as JSON."""
+    try:
+        with closing(connect(folder, out, only, trace, plain=True)) as connection:
+            return work(connection)
+    except (QueryError, duckdb.Error) as error:
+        if not (unread(error) or unread(error.__cause__)):
+            raise
+    with closing(connect(folder, out, only, trace)) as connection:
+        return work(connection)
+
+
 def run(
     folder: Path, question: str, parameters: Mapping[str, str] | None = None, out: Path | None = None
 ) -> Table:
@@ -88,10 +108,12 @@ def run(
     named = QUESTIONS.get(question)
     values = bound(named, dict(parameters or {})) if named else dict(parameters or {})
     sql, only = (named.sql, _only(named, values)) if named else (question, ())
-    with closing(
-        connect(folder, out, only, str(values["trace"]) if named and "trace" in values else "")
-    ) as connection:
+    trace = str(values["trace"]) if named and "trace" in values else ""
+
+    def answer(connection: duckdb.DuckDBPyConnection) -> Table:
         return _answer(connection, sql, values, ROWS) if out is None else _write(connection, sql, values, out)
+
+    return over(folder, answer, out, only, trace)
 
 
 def ask(
@@ -103,8 +125,11 @@ def ask(
 ) -> Table:
     """Answer a question of guard's own: `parameters` are texts, `more` are values; `most` rows at most."""
     values = {**bound(question, dict(parameters)), **(more or {})}
-    with closing(connect(folder, only=_only(question, values))) as connection:
-        return _answer(connection, question.sql, values, most)
+    return over(
+        folder,
+        lambda connection: _answer(connection, question.sql, values, most),
+        only=_only(question, values),
+    )
 
 
 def _only(question: Question, values: Mapping[str, Any]) -> Sequence[str]:

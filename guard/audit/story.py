@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from guard.audit.query import connect
+import duckdb
+
+from guard.audit.query import over
 from guard.audit.questions import QueryError
 from guard.trace import spans
 
@@ -65,9 +66,11 @@ class Story:
 def why(folder: Path, trace_id: str) -> Story:
     """Tell one exchange by its trace id; raises QueryError for what is no trace id, or not on record."""
     trace_id = trace_id_of(trace_id)
-    with closing(connect(folder, only=(trace_id,), trace=trace_id)) as connection:
-        found = connection.execute(_SPANS, {"trace": trace_id}).fetchall()
-        findings = connection.execute(_FINDINGS, {"trace": trace_id}).fetchall()
+
+    def ask(connection: duckdb.DuckDBPyConnection) -> list[list[tuple[Any, ...]]]:
+        return [connection.execute(sql, {"trace": trace_id}).fetchall() for sql in (_SPANS, _FINDINGS)]
+
+    found, findings = over(folder, ask, only=(trace_id,), trace=trace_id)
     if not found:
         raise QueryError(f"no record in {folder} has this trace id")
     rows = [(*row[:3], json.loads(row[3]), *row[4:]) for row in _in_order(found)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -21,11 +22,11 @@ def csv_cell(value: Any) -> Any:
     """A cell that no spreadsheet takes for a formula (OWASP, CSV injection): full-width signs are signs, too."""
     if value is None or isinstance(value, int | float):
         return value
-    text = cell(value)
-    return f"'{text}" if text.lstrip()[:1] in _SIGNS else text
+    return _BEGINS.sub("'", cell(value))
 
 
-_SIGNS = frozenset("=+-@＝＋－＠")
+# Where the list separator is a semicolon, a cell may begin behind each one, quoted by a comma's rules or not.
+_BEGINS = re.compile(r"^(?= *[=+\-@＝＋－＠])|(?<=;)(?=[ \"']*[=+\-@＝＋－＠])")
 
 
 def plain(text: str) -> str:

@@ -45,7 +45,7 @@ def retain(
 
     exports, home = exports_of(folder), Settings().home.expanduser()
     who = identified(by or login(), "--by", "a login name such as jo.weber")
-    planned = retention.plan(exports, public_key()[1], *_periods(keep, at_least, policy))
+    planned = retention.plan(exports, _public(), *_periods(keep, at_least, policy))
     if delete and not retention.delete(exports, home, planned, who):
         raise SetupError(_COPY)
     names = [path.name for path in planned.files]
@@ -55,6 +55,13 @@ def retain(
         console().print(cell(f"{name} stays: {reason}"), markup=False, soft_wrap=True)
     done = "were deleted" if delete else "would go (--delete)"
     console().print(f"{len(names)} exports {done}", markup=False)
+
+
+def _public() -> bytes:
+    try:
+        return public_key()[1]
+    except SetupError:
+        raise SetupError(_COPY) from None
 
 
 def _periods(keep: str, at_least: str, policy: str) -> tuple[timedelta, timedelta]:

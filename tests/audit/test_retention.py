@@ -170,6 +170,8 @@ def test_a_copy_deletes_nothing(desk: Desk, exports: Path, home: Path) -> None:
     before = sorted(exports.iterdir())
     assert isinstance(desk("retain", "--keep", "400d", "--delete").exception, SetupError)
     assert isinstance(desk("hold", "--ticket", "X").exception, SetupError)
+    (home / "signing-key.pub.pem").unlink()
+    assert "here is a copy" in str(desk("retain", "--keep", "400d").exception)
     assert sorted(exports.iterdir()) == before
 
 

@@ -228,6 +228,21 @@ def test_a_foreign_file_is_named_and_the_rest_is_checked(write: Write, folder: P
     assert report.records == 3
 
 
+def test_of_a_lost_file_the_newest_record_is_named(
+    write: Write, folder: Path, signer: Signer, check: Check
+) -> None:
+    """Others saw it at several records while it grew: the last of them is what is known to be lost."""
+    ledger = Ledger(folder, signer=signer)
+    for _ in range(3):
+        ledger.commit_sync(b"{}")
+        write(1)
+    ledger.close()
+    [path] = folder.glob(f"*{ledger.writer}.jsonl")
+    path.unlink()
+    path.with_suffix(".chain").unlink()
+    assert [(p.what, p.file, p.record) for p in check().problems] == [("missing", path.name, 3)]
+
+
 def test_another_version_is_no_damage(write: Write, check: Check) -> None:
     """Mixed versions: the file is said to be of another one, and not to be missing, although others name it."""
     first, *others = write(20, rotate_bytes=70)

@@ -34,6 +34,7 @@ class Account:
         self._model: Any = None
         self._requested: dict[str, Any] = {}
         self._outcome: str | None = None
+        self._told: Mapping[str, Any] | None = None
         self._elsewhere: Mapping[str, Any] = {}
         self._asked = 0.0
         self._first: float | None = None
@@ -54,25 +55,27 @@ class Account:
 
     def user(self, call: Call) -> str:
         """The caller as a keyed hash: `safety_identifier`, else `user`, else the identity (design, section 5)."""
-        named = ""
-        if isinstance(call.body, dict):
-            named = next(
-                (v for k in ("safety_identifier", "user") if isinstance(v := call.body.get(k), str)), ""
-            )
+        named, body = "", call.body
+        if isinstance(body, dict):
+            safety, user = body.get("safety_identifier"), body.get("user")
+            named = safety if isinstance(safety, str) else user if isinstance(user, str) else ""
         user = named or call.exchange.identity.user
         return keyed_hash(call.guard.keys.users, user) if user else ""
 
     def _common(self, call: Call) -> Mapping[str, Any]:
+        """What all spans of the call say: who calls, and how; known once its request was read."""
+        if self._told is None:
+            self._told = {spans.EXCHANGE: self.intent.span_id, spans.MOUNT: call.mount, **self._who(call)}
+        return {**self._told, spans.NOTES: list(call.notes)} if call.notes else self._told
+
+    def _who(self, call: Call) -> Mapping[str, Any]:
         who = call.exchange.identity
         return {
-            spans.EXCHANGE: self.intent.span_id,
             spans.TENANT: who.tenant,
-            spans.MOUNT: call.mount,
             spans.USER: self.user(call) or None,
             spans.CLIENT_KEY: who.key or None,
             spans.CLIENT_KEY_NAME: who.keys[1] if who.keys and len(who.keys) > 1 else None,
-            spans.POLICY_ASKED: list(call.exchange.asked) or None,
-            spans.NOTES: list(call.notes) or None,
+            spans.POLICY_ASKED: list(call.exchange.asked) if call.exchange.asked else None,
             spans.OUTCOME: self._outcome,
         }
 
@@ -122,6 +125,8 @@ class Account:
         metrics.checked(call.exchange.receipts)
 
     def _decided(self, call: Call, span: Span, verdict: Verdict) -> None:
+        if not verdict.decisions:
+            return
         if call.policy.waivers:
             span.set(spans.WAIVED, _waived(call, verdict) or None)
         exchange, keyed = call.exchange, False
@@ -135,7 +140,9 @@ class Account:
         """Begin the model call's own span."""
         self._asked = time.perf_counter()
         self._requested = records.request_attributes(call.endpoint, call.body, host, port)
-        self._requested |= {key: value for key, value in self._elsewhere.items() if key in self._requested}
+        if self._elsewhere:
+            told = {key: value for key, value in self._elsewhere.items() if key in self._requested}
+            self._requested |= told
         self._model = call.guard.recorder.start(
             records.model_span_name(call.endpoint, prepared.model),
             kind="client",
@@ -195,10 +202,13 @@ class Account:
             )
         outcome = records.outcome_attributes(verdict, usage, call.exchange.receipts, screened)
         span.set_all(outcome)
-        span.set(spans.NOTES, list(call.notes) or None)
-        span.set(spans.LETTER, call.letter or None)
+        if call.notes:
+            span.set(spans.NOTES, list(call.notes))
+        if call.letter:
+            span.set(spans.LETTER, call.letter)
+        if unchecked:
+            span.set(spans.RELEASED_UNCHECKED, unchecked)
         span.set_all(records.restore_attributes(call.exchange.came_back))
-        span.set(spans.RELEASED_UNCHECKED, unchecked or None)
         if verdict is not None:
             self._decided(call, span, verdict)
         if error:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 HEADER = b"x-guard-policy"
 """By which a request asks for a stricter policy."""
 
+_LENGTH = len(HEADER)
+
 _READY, _LOOKED_AT = 64, 4096
 """Sets that are compiled at start, of so many requests foreseen; others when a request first meets them."""
 
@@ -166,7 +168,7 @@ class Attached:
 
 def wanted(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, ...]:
     """The names that a request asks for: `x-guard-policy: strict, kids`."""
-    values = [value for name, value in headers if len(name) == len(HEADER) and name.lower() == HEADER]
+    values = [value for name, value in headers if len(name) == _LENGTH and name.lower() == HEADER]
     if not values:
         return ()
     return tuple(filter(None, (name.strip() for v in values for name in v.decode("latin-1").split(","))))

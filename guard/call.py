@@ -228,7 +228,7 @@ class Call:
     def _history(self) -> tuple[str, str]:
         """The field that says what the request goes on from, and the id in it; empty where it begins anew."""
         for field in HISTORY:
-            value = self.body.get(field) if self.endpoint == RESPONSES else None
+            value = self.body.get(field) if self.endpoint is RESPONSES else None
             value = value.get("id", "") if isinstance(value, dict) else value
             if isinstance(value, str) and value:
                 return field, value
@@ -247,7 +247,7 @@ class Call:
 
     def _remember(self, usage: Any) -> None:
         """Keep the placeholders of an answer that the provider stores, for a request that goes on from it."""
-        answer = usage.get("id") if isinstance(usage, dict) and self.endpoint == RESPONSES else None
+        answer = usage.get("id") if isinstance(usage, dict) and self.endpoint is RESPONSES else None
         stored = isinstance(self.body, dict) and self.body.get("store") is not False
         if isinstance(answer, str) and answer and stored and self._change and not self.exchange.unknown:
             self.guard.histories.remember(self.exchange.identity, answer, self.exchange.placeholders)

@@ -8,7 +8,7 @@ rule table decides: there is one road.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import StringIO
 from itertools import groupby
 from typing import Any
@@ -370,8 +370,7 @@ def fix(policy: Policy, verdict: Verdict, segments: Sequence[Segment]) -> Verdic
 
 def _hardened(decision: Decision) -> Decision:
     harder = {Action.REDACT: Action.BLOCK}
-    return replace(
-        decision,
+    return decision._replace(
         action=harder.get(decision.action, decision.action),
         enforced=harder.get(decision.enforced, decision.enforced),
     )
@@ -396,7 +395,7 @@ def lasting(segments: Sequence[Segment], screened: Screened, placeholders: Place
     """The new text of each path as it may be stored: what a rule only observes is taken out of it all the same."""
     if screened.verdict.action <= screened.verdict.enforced:
         return screened.changes
-    hardened = (replace(d, enforced=Action.REDACT) for d in screened.verdict.decisions if _taken(d))
+    hardened = (d._replace(enforced=Action.REDACT) for d in screened.verdict.decisions if _taken(d))
     decided = by_path(hardened)
     stored = {s.path: redact(s.text, decided[s.path], placeholders) for s in segments if s.path in decided}
     return {**screened.changes, **stored}
@@ -455,4 +454,6 @@ def lies_inside(finding: Finding, spans: Sequence[tuple[int, int, str]]) -> bool
 
 
 def _size(segments: Iterable[Segment]) -> int:
-    return sum(len(s.text.encode("utf-8", "surrogatepass")) for s in segments)
+    return sum(
+        len(s.text) if s.text.isascii() else len(s.text.encode("utf-8", "surrogatepass")) for s in segments
+    )

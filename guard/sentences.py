@@ -52,10 +52,14 @@ _MOST = 8
 _RANGE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q=([01](?:\.\d{0,3})?)\s*)?")
 
 
+_LANGUAGE = b"accept-language"
+_LANGUAGE_LENGTH = len(_LANGUAGE)
+
+
 def spoken(headers: Iterable[tuple[bytes, bytes]]) -> Languages:
     """The languages that a request asks for in `Accept-Language` (RFC 9110, 12.5.4), the most wanted first."""
     for name, value in headers:
-        if name.lower() == b"accept-language":
+        if len(name) == _LANGUAGE_LENGTH and name.lower() == _LANGUAGE:
             return _ranked(value)
     return ()
 

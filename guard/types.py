@@ -18,10 +18,8 @@ class Action(enum.IntEnum):
     REDACT = 2
     BLOCK = 3
 
-    @property
-    def word(self) -> str:
-        """The lower-case word used in YAML, spans and errors."""
-        return _WORDS[self]
+    word: str
+    """The lower-case word used in YAML, spans and errors."""
 
     @classmethod
     def parse(cls, word: str) -> Action:
@@ -29,8 +27,9 @@ class Action(enum.IntEnum):
         return _ACTIONS[word]
 
 
-_WORDS = tuple(action.name.lower() for action in Action)
-_ACTIONS = {action.name.lower(): action for action in Action}
+for _action in Action:
+    _action.word = _action.name.lower()
+_ACTIONS = {action.word: action for action in Action}
 
 
 class Stage(enum.StrEnum):
@@ -76,18 +75,20 @@ class Finding(NamedTuple):
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """One piece of human text in a body, and where it stands.
 
     Segments of one non-empty `group` are neighbours whose texts follow each other (content parts
-    of one message): a value split over them must be found.
+    of one message): a value split over them must be found. A tuple, as all that each request makes several of.
     """
 
     path: str
-    text: str = field(repr=False)
+    text: str
     change: Change = Change.TEXT
     group: str = ""
+
+    def __repr__(self) -> str:
+        return f"Segment(path={self.path!r}, change={self.change!r}, group={self.group!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,7 @@ class Redaction:
     restore: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What one finding led to, and which rule of which file said so."""
 
     finding: Finding
@@ -110,8 +110,7 @@ class Decision:
     redaction: Redaction = Redaction()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The decision of one stage: the maximum action, what was enforced, and every finding's share."""
 
     stage: Stage
@@ -260,7 +259,7 @@ class Receipts:
 
     def attributes(self) -> Mapping[str, str]:
         """The span attributes `guard.check.<name>`."""
-        return {f"guard.check.{name}": str(receipt) for name, receipt in self.by_name.items()}
+        return {f"guard.check.{name}": receipt._value_ for name, receipt in self.by_name.items()}
 
 
 @dataclass(slots=True)

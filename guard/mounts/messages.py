@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping, Sequence
 from typing import Any
 
 from guard.errors import BadRequest, Refused
@@ -36,14 +36,39 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
     than `seconds`, and ClientLeft where it never ends.
     """
     check_framing(scope["headers"])
+    reading = _read(receive, limit)
+    try:
+        waits = reading.send(None)
+    except StopIteration as whole:  # as nearly all bodies are when their request is taken: no timer
+        return whole.value  # type: ignore[no-any-return]
     try:
         async with asyncio.timeout(seconds):
-            return await _read(receive, limit)
+            return await _Begun(reading, waits)
     except TimeoutError:
         pass
     raise BadRequest(
         408, "request_timeout", f"the body was not whole after {seconds:g} seconds (GUARD_BODY_TIMEOUT_S)"
     )
+
+
+class _Begun:
+    """A coroutine that was begun by hand, and waits: awaited, it goes on."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, bytes], waits: Any) -> None:
+        self._coroutine, self._waits = coroutine, waits
+
+    def __await__(self) -> Generator[Any, Any, bytes]:
+        waits, step = self._waits, self._coroutine.send
+        try:
+            while True:
+                try:
+                    came = yield waits
+                except BaseException as failure:
+                    waits = self._coroutine.throw(failure)
+                else:
+                    waits = step(came)
+        except StopIteration as whole:
+            return whole.value  # type: ignore[no-any-return]
 
 
 async def _read(receive: Receive, limit: int) -> bytes:

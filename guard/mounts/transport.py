@@ -44,7 +44,11 @@ _OUTGOING = frozenset(
     b"authorization api-key content-type accept user-agent idempotency-key x-client-request-id"
     b" openai-organization openai-project openai-beta openai-version x-api-key".split()
 )
+_OUTGOING_BUT_KEYS = _OUTGOING - {b"authorization", b"api-key", b"x-api-key"}
 _OUTGOING_PREFIXES = (b"x-stainless-",)
+_PLAIN = (b"accept-encoding", b"identity")
+_TYPE, _EVENTS = b"content-type", b"text/event-stream"
+_TYPE_LENGTH = len(_TYPE)
 # The one query parameter that a provider needs (Azure); all others stay here, too.
 _VERSION = re.compile(r"[A-Za-z0-9.-]{1,32}")
 # Headers of an answer that are about bytes which guard writes anew (case A08), or about one connection.
@@ -92,15 +96,14 @@ class SyncStreaming:
 
 def outgoing(headers: Headers, authorization: bytes | None = None) -> list[tuple[bytes, bytes]]:
     """The headers that go to the provider; compression is declined, so that every answer can be read."""
+    names = _OUTGOING if authorization is None else _OUTGOING_BUT_KEYS
     kept = [
-        (k, v)
-        for k, v in ((k.lower(), v) for k, v in headers)
-        if k in _OUTGOING or k.startswith(_OUTGOING_PREFIXES)
+        (name, v) for k, v in headers if (name := k.lower()) in names or name.startswith(_OUTGOING_PREFIXES)
     ]
     if authorization is not None:
-        kept = [(k, v) for k, v in kept if k not in (b"authorization", b"api-key", b"x-api-key")]
         kept.append((b"authorization", authorization))
-    return [*kept, (b"accept-encoding", b"identity")]
+    kept.append(_PLAIN)
+    return kept
 
 
 def destination(url: httpx2.URL, call: Call) -> httpx2.URL:
@@ -115,15 +118,15 @@ def incoming(headers: Headers, call: Call) -> tuple[tuple[bytes, bytes], ...]:
     """The headers that go to the caller, with guard's own."""
     dropped = _DROPPED_SERVING if call.mount == "gateway" else _DROPPED
     kept = [(k, v) for k, v in headers if k.lower() not in dropped]
-    notes = [(b"x-guard-notes", ", ".join(call.notes).encode())] if call.notes else []
-    notes += [(b"x-guard-model", call.target.name.encode())] if call.target and not call.asked else []
-    notes += [(b"x-guard-letter", call.letter.encode())] if call.letter else []
-    return (
-        *kept,
-        *notes,
-        (b"x-guard-action", call.action.word.encode()),
-        (b"x-guard-trace", call.trace_id.encode()),
-    )
+    if call.notes:
+        kept.append((b"x-guard-notes", ", ".join(call.notes).encode()))
+    if call.target and not call.asked:
+        kept.append((b"x-guard-model", call.target.name.encode()))
+    if call.letter:
+        kept.append((b"x-guard-letter", call.letter.encode()))
+    kept.append((b"x-guard-action", call.action.word.encode()))
+    kept.append((b"x-guard-trace", call.trace_id.encode()))
+    return tuple(kept)
 
 
 def own(reply: Reply, call: Call) -> Reply:
@@ -284,9 +287,10 @@ async def _stream(
 
 
 def _is_stream(headers: Headers) -> bool:
-    return any(
-        k.lower() == b"content-type" and v.lower().startswith(b"text/event-stream") for k, v in headers
-    )
+    for name, value in headers:
+        if len(name) == _TYPE_LENGTH and name.lower() == _TYPE and value.lower().startswith(_EVENTS):
+            return True
+    return False
 
 
 def new_call(guard: Guard, request: httpx2.Request) -> Call:
@@ -641,4 +645,8 @@ def is_guarded(client: object) -> bool:
 
 def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes:
     """The first value of a header, or nothing."""
-    return next((v for k, v in headers if k.lower() == name), b"")
+    length = len(name)
+    for key, value in headers:
+        if len(key) == length and key.lower() == name:
+            return value
+    return b""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -167,7 +166,7 @@ class Lanes:
     def _unscreened(self, path: str) -> Decision:
         """The block of a text that is too long to be held: no rule can let it pass unseen."""
         (decision,) = decide(self._state.policy, Stage.OUTPUT, [UNSCREENED._replace(path=path)]).decisions
-        block = replace(decision, action=Action.BLOCK, enforced=Action.BLOCK)
+        block = decision._replace(action=Action.BLOCK, enforced=Action.BLOCK)
         self._state.record([block])
         return block
 
@@ -201,7 +200,7 @@ class Lanes:
         """The decisions as the record has them: offsets count from the beginning of the lane's text."""
         if lane.document:
             return verdict.decisions
-        moved = [replace(d, finding=_move(d.finding, window.start)) for d in verdict.decisions]
+        moved = [d._replace(finding=_move(d.finding, window.start)) for d in verdict.decisions]
         for decision in moved:
             self._state.exchange.note_subject(window.text, decision.finding, window.start)
         return moved

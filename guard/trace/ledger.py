@@ -82,7 +82,7 @@ class Ledger:
         self._pending: list[Entry] = []
         self._pending_bytes, self._pending_since = 0, 0.0
         self._urgent = self._failing = False
-        self._rounds: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+        self._rounds: set[asyncio.AbstractEventLoop] = set()
         self._retry_at: float = 0.0
         self._close_by: float = math.inf
         self._file: ExportFile | None = None
@@ -177,6 +177,8 @@ class Ledger:
     def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wake the writer after the loop's current round: all that commit in one round share one batch."""
         if loop not in self._rounds:
+            if self._rounds:  # a loop that was closed in its round never comes back
+                self._rounds = {other for other in self._rounds if not other.is_closed()}
             self._rounds.add(loop)
             loop.call_soon(self._flush, loop)
 

@@ -7,7 +7,6 @@ is an identifier, a hundred of each; all others are `_OTHER`.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -103,9 +102,13 @@ class Metrics:
 
     def found(self, verdict: Verdict) -> None:
         """Count the findings of a verdict."""
-        found = Counter((d.finding.kind, d.enforced) for d in verdict.decisions)
-        for (kind, enforced), count in found.items():
-            self.meter.add(all_.FINDINGS, (str(verdict.stage), kind, enforced.word), count)
+        counts: dict[tuple[str, str, str], int] = {}
+        stage = verdict.stage._value_
+        for decision in verdict.decisions:
+            labels = (stage, decision.finding.kind, decision.enforced.word)
+            counts[labels] = counts.get(labels, 0) + 1
+        for labels, count in counts.items():
+            self.meter.add(all_.FINDINGS, labels, count)
 
     def checked(self, receipts: Receipts) -> None:
         """Count what became of the checks since this was last told."""

@@ -45,15 +45,19 @@ _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _array(value: Sequence[Any]) -> Json:
-    if len(value) == 1:  # as nearly all are
-        return {"arrayValue": {"values": [_ENCODERS.get(value[0].__class__, _other)(value[0])]}}
-    kinds = set(map(type, value))
-    encode = _ENCODERS.get(kinds.pop(), _other) if len(kinds) == 1 else _any
-    return {"arrayValue": {"values": list(map(encode, value))}}
-
-
-def _any(value: Any) -> Json:
-    return _ENCODERS.get(type(value), _other)(value)
+    encoders = _ENCODERS
+    # As in `key_values`; what is finite less itself is nothing.
+    values = [
+        {"stringValue": item}
+        if item.__class__ is str and len(item) <= TEXT_LIMIT
+        else {"intValue": f"{item}"}
+        if item.__class__ is int and _LEAST <= item <= _MOST
+        else {"doubleValue": item}
+        if item.__class__ is float and item - item == 0.0
+        else encoders.get(item.__class__, _other)(item)
+        for item in value
+    ]
+    return {"arrayValue": {"values": values}}
 
 
 def _other(value: Any) -> Json:
@@ -87,12 +91,14 @@ def key_values(attributes: Mapping[str, Any]) -> list[Any]:
     Values are texts, numbers, booleans, enums of these and sequences of them; else TypeError.
     """
     encoders = _ENCODERS
-    # `__class__` and the two kinds that nearly all values have cost no call.
+    # `__class__` and the kinds that nearly all values have cost no call.
     return [
         {"key": key, "value": {"stringValue": value}}
         if value.__class__ is str and len(value) <= TEXT_LIMIT
-        else {"key": key, "value": {"intValue": str(value)}}
+        else {"key": key, "value": {"intValue": f"{value}"}}
         if value.__class__ is int and _LEAST <= value <= _MOST
+        else {"key": key, "value": _array(value)}
+        if value.__class__ is list
         else {"key": key, "value": encoders.get(value.__class__, _other)(value)}
         for key, value in attributes.items()
         if value is not None

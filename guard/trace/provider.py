@@ -47,7 +47,18 @@ def always_on(resource: Mapping[str, str]) -> TracerProvider:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanLimits, TracerProvider
     from opentelemetry.sdk.trace.id_generator import IdGenerator
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+    from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+
+    class Everything(Sampler):
+        """Every span, with nothing taken over from the one above: the record has no `tracestate` (D05)."""
+
+        _yes = SamplingResult(Decision.RECORD_AND_SAMPLE)
+
+        def should_sample(self, *_: object, **__: object) -> SamplingResult:
+            return self._yes
+
+        def get_description(self) -> str:
+            return "AlwaysOn"
 
     class Drawn(IdGenerator):
         """The SDK's ids, drawn as all others."""
@@ -66,4 +77,4 @@ def always_on(resource: Mapping[str, str]) -> TracerProvider:
     unset = SpanLimits.UNSET
     limits = SpanLimits(10_000, 10_000, 10_000, 10_000, 10_000, 10_000, unset, unset)
     # Resource(...) and not Resource.create(...): the latter adds OTEL_RESOURCE_ATTRIBUTES.
-    return AlwaysOn(ALWAYS_ON, Resource(resource), False, id_generator=Drawn(), span_limits=limits)
+    return AlwaysOn(Everything(), Resource(resource), False, id_generator=Drawn(), span_limits=limits)

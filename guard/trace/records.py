@@ -7,7 +7,7 @@ recorded; anything else is `_OTHER`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -36,6 +36,9 @@ _REQUEST = {
     "presence_penalty": spans.REQUEST_PRESENCE_PENALTY,
     "seed": spans.REQUEST_SEED,
 }
+
+_ASKED = frozenset(("stream", "n", "reasoning_effort", "reasoning", *_REQUEST))
+"""Fields of a request that are recorded beside its model; most requests have none or a few."""
 
 _NO_FIELDS: dict[str, Any] = {}
 
@@ -130,7 +133,7 @@ def policy_attributes(policy: NamedPolicy) -> dict[str, Any]:
 def verdict_attributes(verdict: Verdict) -> dict[str, Any]:
     """Say what was decided and what of it was enforced."""
     return {
-        spans.STAGE: str(verdict.stage),
+        spans.STAGE: verdict.stage._value_,
         spans.ACTION: verdict.action.word,
         spans.ENFORCED: verdict.enforced.word,
     }
@@ -149,8 +152,8 @@ def residency_attributes(admission: Admission | None) -> dict[str, Any]:
         spans.RESIDENCY_SOURCE: admission.source or None,
         spans.RESIDENCY_PROCESSING: place and list(place.processing),
         spans.RESIDENCY_STORAGE: place and list(place.storage),
-        spans.RESIDENCY_RULES: list(admission.rules) or None,
-        spans.RESIDENCY_WITHIN: list(admission.within) or None,
+        spans.RESIDENCY_RULES: list(admission.rules) if admission.rules else None,
+        spans.RESIDENCY_WITHIN: list(admission.within) if admission.within else None,
         spans.RESIDENCY_PROXY: admission.proxy and f"{admission.proxy.host}:{admission.proxy.port}",
     }
 
@@ -179,13 +182,18 @@ def outcome_attributes(
     verdict: Verdict | None, answer: Any, receipts: Receipts, screened_bytes: int = 0
 ) -> dict[str, Any]:
     """Describe the outcome of one call; without a verdict there was no answer to judge."""
-    decided = verdict_attributes(verdict) if verdict else {spans.STAGE: str(Stage.OUTPUT)}
-    screened = {spans.BYTES_SCREENED: screened_bytes or None}
-    return {**decided, **receipts.attributes(), **usage_attributes(answer), **screened}
+    found: dict[str, Any] = verdict_attributes(verdict) if verdict else {spans.STAGE: Stage.OUTPUT._value_}
+    found.update(receipts.attributes())
+    found.update(usage_attributes(answer))
+    if screened_bytes:
+        found[spans.BYTES_SCREENED] = screened_bytes
+    return found
 
 
 def restore_attributes(tally: Tally) -> dict[str, int | None]:
     """Describe how placeholders came back: sent, seen again, put back, withheld, and mangled by the model."""
+    if not (tally.sent or tally.restored or tally.withheld or tally.mangled):
+        return {}
     return {
         spans.RESTORED: tally.restored or None,
         spans.PLACEHOLDERS_SENT: tally.sent or None,
@@ -205,18 +213,20 @@ def request_attributes(
 ) -> dict[str, Any]:
     """Describe a model request: operation, provider, host, model and the numbers asked for."""
     fields = body if isinstance(body, dict) else {}
-    return {
+    found: dict[str, Any] = {
         spans.OPERATION: _operation(endpoint),
         spans.PROVIDER: provider(host),
         spans.SERVER_ADDRESS: host,
         spans.SERVER_PORT: port,
         spans.OPENAI_API: _API.get(endpoint.name) if endpoint else None,
         spans.REQUEST_MODEL: identifier(fields.get("model")),
-        spans.REQUEST_STREAM: True if fields.get("stream") is True else None,
-        spans.REQUEST_CHOICES: _number(fields.get("n")) if fields.get("n") != 1 else None,
-        spans.REQUEST_REASONING: identifier(_reasoning(fields)),
-        **{name: _number(fields[key]) for key, name in _REQUEST.items() if key in fields},
     }
+    if not _ASKED.isdisjoint(fields):
+        found[spans.REQUEST_STREAM] = True if fields.get("stream") is True else None
+        found[spans.REQUEST_CHOICES] = _number(fields.get("n")) if fields.get("n") != 1 else None
+        found[spans.REQUEST_REASONING] = identifier(_reasoning(fields))
+        found |= {name: _number(fields[key]) for key, name in _REQUEST.items() if key in fields}
+    return found
 
 
 def attempt_attributes(
@@ -257,33 +267,47 @@ def cost_attributes(asked: str, micro_usd: int | None) -> dict[str, Any]:
 def outcome_word(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
     """The outcome that a caller tags its request with; None where it does not."""
     for name, value in headers:
-        if len(name) == len(_OUTCOME) and name.lower() == _OUTCOME:
+        if len(name) == _OUTCOME_LENGTH and name.lower() == _OUTCOME:
             word = value.decode("latin-1").strip().lower()
             return word if word in OUTCOMES else OTHER
     return None
 
 
 _OUTCOME = b"x-guard-outcome"
+_OUTCOME_LENGTH = len(_OUTCOME)
 
 
 def usage_attributes(answer: Any) -> dict[str, Any]:
     """Describe an answer of Chat Completions, Responses or Embeddings: id, model, ends, tokens."""
     if not isinstance(answer, dict):
         return {}
-    usage = _fields(answer, "usage")
-    read = _fields(usage, "prompt_tokens_details") or _fields(usage, "input_tokens_details")
-    wrote = _fields(usage, "completion_tokens_details") or _fields(usage, "output_tokens_details")
-    return {
-        spans.RESPONSE_ID: identifier(answer.get("id")),
-        spans.RESPONSE_MODEL: identifier(answer.get("model")),
-        spans.FINISH_REASONS: list(_finish_reasons(answer)) or None,
-        spans.OPENAI_FINGERPRINT: identifier(answer.get("system_fingerprint")),
-        spans.OPENAI_TIER: identifier(answer.get("service_tier")),
-        spans.INPUT_TOKENS: _count(usage, "prompt_tokens", "input_tokens"),
-        spans.OUTPUT_TOKENS: _count(usage, "completion_tokens", "output_tokens"),
-        spans.CACHED_TOKENS: _count(read, "cached_tokens"),
-        spans.REASONING_TOKENS: _count(wrote, "reasoning_tokens"),
+    found: dict[str, Any] = {
+        name: identifier(value) for name, key in _ANSWER.items() if (value := answer.get(key)) is not None
     }
+    found[spans.FINISH_REASONS] = _finish_reasons(answer) or None
+    usage = answer.get("usage")
+    if isinstance(usage, dict):
+        found[spans.INPUT_TOKENS] = _count(usage, "prompt_tokens", "input_tokens")
+        found[spans.OUTPUT_TOKENS] = _count(usage, "completion_tokens", "output_tokens")
+        for field, name, key in _DETAILS:
+            if (detail := usage.get(field)) and isinstance(detail, dict):
+                found[name] = _count(detail, key)
+    return found
+
+
+_ANSWER = {
+    spans.RESPONSE_ID: "id",
+    spans.RESPONSE_MODEL: "model",
+    spans.OPENAI_FINGERPRINT: "system_fingerprint",
+    spans.OPENAI_TIER: "service_tier",
+}
+# Where an answer has the details of both of its APIs, those of Chat Completions count.
+_DETAILS = (
+    ("input_tokens_details", spans.CACHED_TOKENS, "cached_tokens"),
+    ("prompt_tokens_details", spans.CACHED_TOKENS, "cached_tokens"),
+    ("output_tokens_details", spans.REASONING_TOKENS, "reasoning_tokens"),
+    ("completion_tokens_details", spans.REASONING_TOKENS, "reasoning_tokens"),
+)
 
 
 def moderation_span_name(model: str) -> str:
@@ -306,7 +330,7 @@ def score_attributes(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     """Record every category's score: arrays, one number a text, in the order of the texts (the first 64)."""
     listed = scores[: spans.ARRAY_LIMIT]
     categories = dict.fromkeys(category for score in listed for category in score)
-    found = {
+    found: dict[str, Any] = {
         spans.MODERATION_SCORE + (identifier(category) or OTHER): [
             float(score.get(category, -1.0)) for score in listed
         ]
@@ -415,12 +439,12 @@ def _count(usage: Mapping[str, Any], *names: str) -> int | None:
     return None
 
 
-def _finish_reasons(answer: Mapping[str, Any]) -> Iterator[str]:
+def _finish_reasons(answer: Mapping[str, Any]) -> list[str]:
     choices = answer.get("choices")
     if isinstance(choices, list):
         reasons = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
     else:
         reasons = [_fields(answer, "incomplete_details").get("reason") or answer.get("status")]
-    for reason in reasons[: spans.ARRAY_LIMIT]:
-        if (word := identifier(reason)) is not None:
-            yield word
+    return [
+        word for reason in reasons[: spans.ARRAY_LIMIT] if reason and (word := identifier(reason)) is not None
+    ]

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -238,14 +239,13 @@ class Recorder:
     def _sdk_span(
         self, name: str, above: SpanContext | None, links: Sequence[SpanContext], started: int
     ) -> Any:
-        import opentelemetry.trace as trace
-
-        parent = trace.INVALID_SPAN if above is None else trace.NonRecordingSpan(above)
+        otel = _otel()
+        parent = otel.INVALID_SPAN if above is None else otel.NonRecordingSpan(above)
         return self._tracer.start_span(
             name,
-            trace.set_span_in_context(parent),
-            trace.SpanKind.CLIENT,
-            links=[trace.Link(link) for link in links],
+            otel.set_span_in_context(parent),
+            otel.SpanKind.CLIENT,
+            links=[otel.Link(link) for link in links] if links else None,
             start_time=started,
             record_exception=False,
             set_status_on_exception=False,
@@ -290,7 +290,7 @@ class Span:
     ) -> None:
         self.context = context
         self._line, self._sdk, self._clock, self._prepared = line, sdk, clock, prepared
-        self._attributes: dict[str, Any] = dict(attributes or {})
+        self._attributes: dict[str, Any] = {} if attributes is None else {**attributes}
         self._events: list[dict[str, Any]] = []
         self._failed = False
         self._end: bytes | None = None
@@ -298,19 +298,21 @@ class Span:
             **_head(context, above),
             "name": name,
             "kind": _KINDS[kind],
-            "startTimeUnixNano": str(clock[0]),
-            "links": [_link(link) for link in links],
+            "startTimeUnixNano": f"{clock[0]}",
+            "links": [_link(link) for link in links] if links else [],
         }
 
     @property
     def trace_id(self) -> str:
         """The trace's id, 32 hex digits."""
-        return str(self._json["traceId"])
+        found: str = self._json["traceId"]
+        return found
 
     @property
     def span_id(self) -> str:
         """The span's id, 16 hex digits."""
-        return str(self._json["spanId"])
+        found: str = self._json["spanId"]
+        return found
 
     def set(self, name: str, value: Any) -> None:
         """Set one attribute; a later value replaces an earlier one, None removes it."""
@@ -323,7 +325,7 @@ class Span:
     def event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Add an event that happens now."""
         encoded = otlpjson.key_values(attributes or {})
-        self._events.append({"timeUnixNano": str(self._now()), "name": name, "attributes": encoded})
+        self._events.append({"timeUnixNano": f"{self._now()}", "name": name, "attributes": encoded})
 
     def prepare(self, prepared: orjson.Fragment) -> None:
         """Take other prepared attributes than those that it was started with."""
@@ -337,10 +339,9 @@ class Span:
     @contextmanager
     def current(self) -> Iterator[Span]:
         """Make this the current span, so that what is started inside becomes its child."""
-        import opentelemetry.trace as trace
-
-        span = self._sdk or trace.NonRecordingSpan(self.context)
-        with trace.use_span(span, record_exception=False, set_status_on_exception=False):
+        otel = _otel()
+        span = self._sdk or otel.NonRecordingSpan(self.context)
+        with otel.use_span(span, record_exception=False, set_status_on_exception=False):
             yield self
 
     def end(self) -> bytes:
@@ -361,7 +362,7 @@ class Span:
         attributes = otlpjson.key_values(self._attributes)
         if self._prepared is not None:
             attributes.append(self._prepared)
-        self._json["endTimeUnixNano"] = str(ended)
+        self._json["endTimeUnixNano"] = f"{ended}"
         self._json["attributes"] = attributes
         self._json["events"] = self._events
         self._json["status"] = {"code": 2} if self._failed else {}
@@ -419,29 +420,36 @@ def remote_parent(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) ->
 
     `tracestate` is left alone: it is free text of the caller, and the export quotes no caller.
     """
-    from opentelemetry.trace import SpanContext, TraceFlags
-
     found = [match for value in _traceparents(headers) if (match := _TRACEPARENT.fullmatch(value))]
     if len(found) != 1:
         return None
+    otel = _otel()
     trace_id, span_id, flags = (int(part, 16) for part in found[0].groups())
-    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+    context: SpanContext = otel.SpanContext(
+        trace_id, span_id, is_remote=True, trace_flags=otel.TraceFlags(flags)
+    )
     return context if context.is_valid else None
 
 
 def current_parent() -> SpanContext | None:
     """The app's current span, as a parent for guard's; None where there is none."""
-    import opentelemetry.trace as trace
-
-    context = trace.get_current_span().get_span_context()
+    otel = _otel()
+    span = otel.get_current_span()
+    if span is otel.INVALID_SPAN:
+        return None
+    context: SpanContext = span.get_span_context()
     return context if context.is_valid else None
 
 
-def _traceparents(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
+def _traceparents(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) -> list[str]:
     if isinstance(headers, Mapping):
-        yield from (value for key, value in headers.items() if key.lower() == "traceparent")
-    else:
-        yield from (value.decode("latin-1") for key, value in headers if key.lower() == b"traceparent")
+        return [value for key, value in headers.items() if key.lower() == "traceparent"]
+    length = len(b"traceparent")
+    return [
+        value.decode("latin-1")
+        for key, value in headers
+        if len(key) == length and key.lower() == b"traceparent"
+    ]
 
 
 def _above(parent: SpanContext | Span | None) -> SpanContext | None:
@@ -454,10 +462,26 @@ def _above(parent: SpanContext | Span | None) -> SpanContext | None:
 
 def _context(above: SpanContext | None) -> SpanContext:
     """A new context in the trace of the one above, sampled whatever that says."""
-    from opentelemetry.trace import SpanContext, TraceFlags
-
+    otel = _otel()
     trace_id = int.from_bytes(IDS.draw(16)) if above is None else above.trace_id
-    return SpanContext(trace_id, int.from_bytes(IDS.draw(8)), False, TraceFlags(TraceFlags.SAMPLED))
+    context: SpanContext = otel.SpanContext(trace_id, int.from_bytes(IDS.draw(8)), False, otel.SAMPLED)
+    return context
+
+
+class _Otel:
+    """What of OpenTelemetry each span needs: imported at the first, since it is heavy."""
+
+    def __init__(self) -> None:
+        import opentelemetry.trace as trace
+
+        self.get_current_span, self.set_span_in_context = trace.get_current_span, trace.set_span_in_context
+        self.INVALID_SPAN, self.NonRecordingSpan = trace.INVALID_SPAN, trace.NonRecordingSpan
+        self.SpanContext, self.TraceFlags, self.Link = trace.SpanContext, trace.TraceFlags, trace.Link
+        self.SpanKind, self.use_span = trace.SpanKind, trace.use_span
+        self.SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+
+
+_otel = cache(_Otel)
 
 
 def _head(context: SpanContext, above: SpanContext | None) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def json_form(headers: Headers) -> BodyForm:
 
 
 def _single(headers: Headers, name: bytes) -> str:
-    values = [value for key, value in headers if key.lower() == name]
+    length = len(name)
+    values = [value for key, value in headers if len(key) == length and key.lower() == name]
     if len(values) > 1:
         raise BadRequest(400, "repeated_header", f"send {name.decode()} once")
     return values[0].decode("latin-1") if values else ""

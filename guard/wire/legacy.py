@@ -45,6 +45,8 @@ def without_engine(path: str) -> str:
 
 def modern(endpoint: Endpoint, path: str, body: Body, how: How) -> Modern:
     """Bring a request into today's style, or refuse it. Raises BadRequest 400, which names what to write instead."""
+    if _SHAPES.isdisjoint(body) and "/engines/" not in path:
+        return Modern(body)
     _check_bias(body)
     translated: list[str] = []
     for step in _STEPS:
@@ -56,6 +58,10 @@ def modern(endpoint: Endpoint, path: str, body: Body, how: How) -> Modern:
         body = after
         translated.append(step.name)
     return Modern(body, tuple(translated), "functions" in translated)
+
+
+_SHAPES = frozenset(("engine", "max_tokens", "functions", "function_call", "logit_bias"))
+"""Fields of a request that the steps look at; without any of them, and with today's path, it is of today."""
 
 
 def _check_bias(body: Body) -> None:

@@ -48,8 +48,11 @@ def parse(data: bytes, limits: Limits) -> Any:
         raise BadRequest(413, "body_too_large", f"the body is larger than {limits.body_bytes} bytes")
     data = data.removeprefix(_BOM)
     value = _loads(data)
+    keys = _count_keys(value)
+    if _plain(data, keys, limits.depth):
+        return value
     skeleton = _outside_strings(data)
-    if skeleton.count(b":") != _count_keys(value):
+    if skeleton.count(b":") != keys:
         raise BadRequest(400, "invalid_json", "the body repeats a key in one JSON object: send each once")
     depth = min(limits.depth, _DEEPEST)
     if _deeper_than(skeleton, depth):
@@ -84,6 +87,18 @@ def _loads(data: bytes) -> Any:
         pass
     # Raised here, not in the handler: the decoder's error holds the whole document.
     raise BadRequest(400, "invalid_json", "the body is not valid JSON in UTF-8")
+
+
+def _plain(data: bytes, keys: int, depth: int) -> bool:
+    """Whether the whole text shows already that its structure holds nothing to refuse or to keep, as most do.
+
+    What is counted inside of strings as well can only be more than what stands outside of them.
+    """
+    return (
+        data.count(b"[") + data.count(b"{") <= depth <= _DEEPEST
+        and data.count(b":") == keys
+        and not _needs_exact_numbers(data)
+    )
 
 
 def _outside_strings(data: bytes) -> bytes:

@@ -128,7 +128,7 @@ def test_a_line_is_what_the_sdk_would_have_exported(
 def test_a_line_is_one_line_for_every_reader(recorder: Recorder, text: str, given_: dict[str, Any]) -> None:
     """D05: CR, LF, ANSI, U+2028 and the like in a value leave one line of JSON, for any notion of a line."""
     hostile = text + '\r\n\x1b[31m\x85\u2028\u2029\x9b{"fake":1}'
-    span = recorder.start("x", attributes={"model": hostile, **given_})
+    span = recorder.start("x", attributes={**given_, "model": hostile})
     span.event("e", {"list": [hostile]})
     line = span.end()
     assert len(line.decode().splitlines()) == 1

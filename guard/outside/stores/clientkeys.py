@@ -67,7 +67,7 @@ class KeyFile:
 
     def __init__(self, path: Path, pepper: bytes) -> None:
         self.path = path
-        self._pepper = pepper
+        self._peppered = hmac.new(pepper, digestmod="sha256")
 
     def read(self) -> dict[str, VirtualKey]:
         """Every key by its id; raises SetupError for a file that others may read, or that is none of these."""
@@ -121,7 +121,9 @@ class KeyFile:
         return row if same and row.state(now) == "active" else None
 
     def _digest(self, text: bytes) -> str:
-        return hmac.digest(self._pepper, text, "sha256").hex()
+        keyed = self._peppered.copy()  # half the time of a new one: each request needs it
+        keyed.update(text)
+        return keyed.hexdigest()
 
     def _write(self, rows: dict[str, VirtualKey]) -> None:
         data = json.dumps({"guard-keys": _FORMAT, "keys": [asdict(row) for row in rows.values()]}, indent=1)

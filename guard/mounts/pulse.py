@@ -34,8 +34,9 @@ class Pulse:
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._beating is not None
-        self._beating.cancel()
-        await asyncio.gather(self._beating, return_exceptions=True)
+        beating, self._beating = self._beating, None  # what it ended of holds this: nothing may hold it
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
 
     async def send(self, message: Message) -> None:
         """Send a message."""

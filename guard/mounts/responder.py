@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from guard.answers import Headers
 from guard.call import Call
 from guard.clearance import Cleared
 from guard.doors import CallDoors
+from guard.engine import Exchange
 from guard.errors import BadRequest, Refused
 from guard.forwarding import to_application
 from guard.guard import Guard, current_exchange
@@ -93,15 +95,8 @@ class Responder:
 
     def doors(self) -> CallDoors:
         """Detection, the ledger, and moderation: as the settings name it, else where the inner call's was."""
-        return CallDoors(self.call, self._judge, self.call.parent, self.call.tenant)
-
-    def _judge(self, guard: Guard) -> Moderation | None:
-        if not judges(guard.policy):
-            return None
-        named = guard.default_moderation()
-        inner = self.exchange.judge if self.inner and not named[1] else None
-        judge: Moderation = guard.moderation(*(inner or named), sync=False)
-        return judge
+        judge = partial(_judge, self.exchange, self.inner)
+        return CallDoors(self.call, judge, self.call.parent, self.call.tenant)
 
     async def respond(self) -> None:
         """Read, screen, replay to the application, screen what it answers."""
@@ -295,6 +290,15 @@ class Responder:
         if self._pump is not None:
             await self._pump.cancel(error)
         self._finish(error)
+
+
+def _judge(exchange: Exchange, inner: bool, guard: Guard) -> Moderation | None:
+    if not judges(guard.policy):
+        return None
+    named = guard.default_moderation()
+    inside = exchange.judge if inner and not named[1] else None
+    judge: Moderation = guard.moderation(*(inside or named), sync=False)
+    return judge
 
 
 def _method(scope: Scope, target: Target) -> str:

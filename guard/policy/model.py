@@ -431,7 +431,7 @@ class Policy(Node):
     # What holds for one request instead of some rules; the digest is that of the policy as it was approved.
     _waivers: tuple[Waiver, ...] = PrivateAttr(default=())
 
-    @property
+    @cached_property
     def waivers(self) -> tuple[Waiver, ...]:
         """The exceptions that hold for the request that this is the policy of."""
         return self._waivers
@@ -451,6 +451,7 @@ class Policy(Node):
         made = self.model_copy()
         made.__dict__["sha256"] = approved.sha256
         made._waivers = tuple(waivers)
+        made.__dict__["waivers"] = made._waivers
         return made
 
     @property
@@ -475,6 +476,6 @@ class Policy(Node):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Policy:
         """Copy the policy with changed values; what was compiled and digested is not copied."""
         copied = super().model_copy(update=update, deep=deep)
-        for derived in ("sha256", "compiled"):
+        for derived in ("sha256", "compiled", "waivers"):
             copied.__dict__.pop(derived, None)
         return copied

@@ -177,8 +177,9 @@ class Ledger:
     def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wake the writer after the loop's current round: all that commit in one round share one batch."""
         if loop not in self._rounds:
-            if self._rounds:  # a loop that was closed in its round never comes back
-                self._rounds = {other for other in self._rounds if not other.is_closed()}
+            for other in tuple(self._rounds):
+                if other.is_closed():  # in its round: it never comes back
+                    self._rounds.discard(other)
             self._rounds.add(loop)
             loop.call_soon(self._flush, loop)
 

@@ -74,6 +74,26 @@ async def test_a_call_through_the_middleware_is_freed_as_it_ends(
     assert await leaves(call) == {}
 
 
+async def test_a_streamed_answer_frees_its_call(
+    quiet: Guard, provider: Any, kit: Any, leaves: Leaves
+) -> None:
+    """What beats and pumps for a stream lets go of it as it ends, in the gateway and on an application."""
+    pieces = kit.sse(kit.chunk("fine"), kit.chunk(None, "stop"), kit.done)
+    gateway = Gateway(quiet, upstream=provider.state.url)
+    app = GuardMiddleware(kit.Stream([pieces]), guard=quiet)
+
+    async def call() -> None:
+        body = kit.chat(TEXT, stream=True)
+        for answer in (
+            await kit.request(gateway, body=body, headers=[JSON, BEARER]),
+            await kit.request(app, body=body),
+        ):
+            assert answer.complete
+
+    left = await leaves(call)
+    assert {"Call", "Account", "Span", "Responder"}.isdisjoint(left)
+
+
 async def test_a_call_of_a_guarded_client_is_freed_as_it_ends(
     quiet: Guard, provider: Any, leaves: Leaves
 ) -> None:

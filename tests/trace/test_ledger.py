@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,6 +121,27 @@ def test_commits_of_one_round_share_one_batch(open_ledger: Open) -> None:
         return len(syncs) - before
 
     assert asyncio.run(main()) == 1
+
+
+def test_a_loop_that_closes_in_its_round_is_not_held(open_ledger: Open, lines: Lines) -> None:
+    """The ledger outlives loops: one that ended before its round did is let go by the next that commits."""
+    ledger = open_ledger()
+    loop = asyncio.new_event_loop()
+    commit = ledger.commit(b'{"a":1}')
+    asyncio._set_running_loop(loop)
+    try:
+        commit.send(None)
+    finally:
+        asyncio._set_running_loop(None)
+    commit.close()
+    held = weakref.ref(loop)
+    loop.close()
+    del commit, loop
+    for _ in range(2):  # the writer has the batch before in hand
+        asyncio.run(ledger.commit(b'{"b":2}'))
+    gc.collect()
+    assert held() is None
+    assert lines()[-1] == b'{"b":2}'
 
 
 def test_a_commit_never_waits_for_company(open_ledger: Open, lines: Lines) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from io import StringIO
 from typing import Any
 
 from guard.engine import by_path, fix, lies_inside, own_spans
 from guard.holdback import LIMIT, Check, Cuts, Event, HoldBack, Quiet, Release
+from guard.pii.partials import Partials
 from guard.pii.redact import for_judge
 from guard.policy.decide import decide
 from guard.streaming.documents import document
@@ -22,13 +24,24 @@ UNSCREENED = Finding("guard.unavailable.detect", 0, 0, 1.0, "guard")
 """What a text is that is too long to be held until it can be screened."""
 
 
+def _safe_cuts(ask: Cuts, partials: Partials, text: str, start: int, final: bool) -> list[int]:
+    """The catalogue's cuts, but for those inside what may be one of this exchange's placeholders.
+
+    No method: a window that held its lanes would keep all of a stream until the collector comes.
+    """
+    cuts = ask(text, start, final)
+    if not cuts or partials.none_in(text, start):
+        return cuts
+    reach = partials.longest
+    return [cut for cut in cuts if partials.at(head := text[max(0, cut - reach) : cut]) == len(head)]
+
+
 class Lanes:
     """Feed the deltas of events to their lanes, and answer what the lanes ask."""
 
     def __init__(self, state: State, cuts: Cuts, reach: int, quiet: Quiet | None) -> None:
         self._state = state
-        self._cuts = cuts
-        self._partials = state.exchange.placeholders.partials()
+        self._safe_cuts = partial(_safe_cuts, cuts, state.exchange.placeholders.partials())
         self._reach = reach
         self._quiet = None if state.exchange.stacked else quiet  # what an inner mount let go is not looked at
 
@@ -132,14 +145,6 @@ class Lanes:
         )
         self._state.lanes[name] = lane
         return lane
-
-    def _safe_cuts(self, text: str, start: int, final: bool) -> list[int]:
-        """The catalogue's cuts, but for those inside what may be one of this exchange's placeholders."""
-        cuts, partials = self._cuts(text, start, final), self._partials
-        if not cuts or partials.none_in(text, start):
-            return cuts
-        reach = partials.longest
-        return [cut for cut in cuts if partials.at(head := text[max(0, cut - reach) : cut]) == len(head)]
 
     def _hold_ops(self, lane: Lane, steps: Sequence[Event]) -> list[Op]:
         ops: list[Op] = []

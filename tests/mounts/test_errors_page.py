@@ -66,7 +66,7 @@ def test_every_code_has_its_row() -> None:
     found = set(raised())
     assert len(found) > 25
     assert found <= told() | KINDS
-    families = {f"upstream_{kind}" for kind in ("connect", "closed", "timeout", "encoding")}
+    families = {f"upstream_{kind}" for kind in ("connect", "closed", "timeout", "encoding", "proxy")}
     families |= {"retries_exhausted", "circuit_open", "legacy.engine_path", "ambiguous_length"}
     families |= {f"too_many_{what}" for what in ("messages", "tools", "parts")}
     assert told() <= found | families | KINDS

@@ -18,7 +18,18 @@ pytestmark = pytest.mark.anyio
 TEXT = "write to ann@corp.org, my card is 4111 1111 1111 1111"
 JSON = (b"content-type", b"application/json")
 BEARER = (b"authorization", b"Bearer sk-mine")
-OF_A_CALL = {"Call", "Account", "Exchange", "Span", "Screened", "Verdict", "Segment", "Mapping", "Responder"}
+OF_A_CALL = {
+    "Call",
+    "Account",
+    "Exchange",
+    "Span",
+    "Screened",
+    "Verdict",
+    "Segment",
+    "Mapping",
+    "Responder",
+    "HoldBack",
+}
 
 Leaves = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Counter[str]]]
 
@@ -77,7 +88,7 @@ async def test_a_call_through_the_middleware_is_freed_as_it_ends(
 async def test_a_streamed_answer_frees_its_call(
     quiet: Guard, provider: Any, kit: Any, leaves: Leaves
 ) -> None:
-    """What beats and pumps for a stream lets go of it as it ends, in the gateway and on an application."""
+    """What beats, pumps and holds back for a stream lets go of it as it ends, in the gateway and on an application."""
     pieces = kit.sse(kit.chunk("fine"), kit.chunk(None, "stop"), kit.done)
     gateway = Gateway(quiet, upstream=provider.state.url)
     app = GuardMiddleware(kit.Stream([pieces]), guard=quiet)
@@ -90,8 +101,7 @@ async def test_a_streamed_answer_frees_its_call(
         ):
             assert answer.complete
 
-    left = await leaves(call)
-    assert {"Call", "Account", "Span", "Responder"}.isdisjoint(left)
+    assert await leaves(call) == {}
 
 
 async def test_a_call_of_a_guarded_client_is_freed_as_it_ends(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guard.errors import SetupError
 from guard.policy.fields import days
+from guard.policy.load import load_policy
 from guard.proxies import through
 from guard.settings import Settings
 
@@ -52,22 +55,31 @@ def _webhook(text: str) -> str:
 
 def open_heads(guard: Guard) -> Receiver | None:
     """Who takes the heads of one guard, where GUARD_HEADS is a URL; raises SetupError for half a bucket."""
-    settings = guard.settings
+    return _receiver(guard.settings, lambda url: guard.current.admit(url), lambda: guard.current.policy)
+
+
+def desk_heads(settings: Settings) -> Path | Receiver | None:
+    """Where the heads go of what is recorded at the auditor's desk: as those of this installation's guards."""
+    if not isinstance(settings.heads, str):
+        return settings.heads and settings.heads.expanduser().resolve()
+    policy = load_policy(settings.policy)
+    return _receiver(settings, admit_under(policy, heads_url(settings)), lambda: policy)
+
+
+def _receiver(settings: Settings, admit: Admit, policy: Callable[[], Policy]) -> Receiver | None:
     if not isinstance(settings.heads, str):
         return None
     if not is_bucket(settings.heads):
         from guard.trace.heads import HeadsPost
 
-        return HeadsPost(heads_url(settings), poster(settings, lambda url: guard.current.admit(url)))
+        return HeadsPost(heads_url(settings), poster(settings, admit))
     from guard.outside.buckets import why
     from guard.trace.deposit import Deposit
 
-    bucket = open_bucket(settings.heads, settings, lambda url: guard.current.admit(url))
-    lock_of(settings, guard.policy)
+    bucket = open_bucket(settings.heads, settings, admit)
+    lock_of(settings, policy())
     waiting = settings.home.expanduser() / "heads-waiting"
-    return Deposit(
-        lambda name, body: bucket.put(name, body, lock_of(settings, guard.current.policy)), waiting, why
-    )
+    return Deposit(lambda name, body: bucket.put(name, body, lock_of(settings, policy())), waiting, why)
 
 
 def lock_of(settings: Settings, policy: Policy) -> Lock:

@@ -276,6 +276,20 @@ def test_looking_into_the_record_is_on_record(
     assert desk("audit", "verify").exit_code == 0
 
 
+def test_a_record_of_the_desk_that_is_removed_shows(
+    desk: Callable[..., Result], exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heads of reads go elsewhere as those of calls do: who looked cannot be taken away unseen."""
+    monkeypatch.setenv("GUARD_HEADS", str(tmp_path / "heads"))
+    assert desk("audit", "query", "life").exit_code == 0
+    [read] = exports.glob("*-desk-*.jsonl")
+    assert desk("audit", "verify").exit_code == 0
+    read.unlink()
+    read.with_suffix(".chain").unlink()
+    told = desk("audit", "verify")
+    assert (told.exit_code, f"{read.name}: the file is missing" in told.output.replace("\n", "")) == (1, True)
+
+
 def test_a_copy_is_only_read(desk: Callable[..., Result], exports: Path, tmp_path: Path) -> None:
     """An auditor's folder, and one without a signing key, are not written to."""
     copy = tmp_path / "copy"

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from guard import Guard
+from guard.audit.desk import note
 from guard.build import build
 from guard.cli.doctor import _bucket as bucket_row
 from guard.cli.heads import _places as file_places
@@ -221,6 +222,20 @@ def test_each_version_gets_a_file_of_its_own(tmp_path: Path) -> None:
         "object.heads": "3",
         "object~4.heads": "4",
     }
+
+
+def test_the_desk_puts_its_heads_there_too(
+    settings: Callable[..., Settings], policy: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is recorded by a verb is locked as what is recorded by a guard."""
+    written(made := settings(), policy, records=1)
+    before = len(store.stored)
+    for name, value in {"home": made.home, "heads": made.heads, "policy": policy}.items():
+        monkeypatch.setenv(f"GUARD_{name.upper()}", str(value))
+    monkeypatch.setenv("GUARD_HEADS_KEY_ID", KEY_ID)
+    monkeypatch.setenv("GUARD_HEADS_SECRET", SECRET)
+    assert note(made.home, made.exports, "guard.audit.read", {})
+    assert ["-desk-" in name for name in store.names()[before:]] == [True, True]
 
 
 def test_another_key_reads_nothing(

@@ -71,14 +71,20 @@ class Scanner:
     def scan(self, text: str, start: int = 0) -> list[Finding]:
         """Find and settle overlaps: one finding a stretch, in order; those before `start` (a cut) are left out."""
         found = self.candidates(text, start)
-        found += [] if start else self.under_headings(text) + self.over_lines(text)
+        if not start:
+            found += self.beside(text)
         return resolve(found) if len(found) > 1 else found
 
     def candidates(self, text: str, start: int = 0) -> list[Finding]:
         """Everything that a row matches, overlaps included; what begins before `start` is only context."""
         projection = project(text)
+        if self.names is None and not start and projection.kept is None and 0 < len(text) <= BOUND:
+            found = self._piece(text, projection, 0, len(text))  # most texts are one piece
+            if self._beat is not None:
+                self._beat()
+            return _findings(projection, found, "pattern") if found else []
         reading = None if self.names is None else self.names.reading(text, projection)
-        found: list[Candidate] = []
+        found = []
         named: list[Candidate] = []
         for low, high in _pieces(projection, projection.position(start), reading):
             found += self._piece(text, projection, low, high)
@@ -87,6 +93,12 @@ class Scanner:
             if self._beat is not None:
                 self._beat()
         return [*_findings(projection, found, "pattern"), *_findings(projection, named, "names")]
+
+    def beside(self, text: str) -> list[Finding]:
+        """What is found under headings and over lines: of one line without a list there is neither."""
+        if "\n" not in text and "[" not in text:
+            return []
+        return self.under_headings(text) + self.over_lines(text)
 
     def warm(self) -> None:
         """Make what the first text would wait for."""
@@ -130,9 +142,7 @@ class Scanner:
             return False
         if digits and Hunt(View(text, Projection(data), 0, data), self._skip).called_for(ready, digits):
             return False
-        if "\n" not in text and "[" not in text:
-            return True
-        return columns(text) is None and not any(wrapped(text))
+        return ("\n" not in text and "[" not in text) or (columns(text) is None and not any(wrapped(text)))
 
     def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
         """Where the text after the cut `start` may be cut: no match spans these offsets, whatever follows.

@@ -63,9 +63,7 @@ class Detection:
         found: list[Finding] = []
         if wanted.catalogue:
             find = self._scanner
-            found = (
-                find.candidates(wanted.text) + find.under_headings(wanted.text) + find.over_lines(wanted.text)
-            )
+            found = find.candidates(wanted.text) + find.beside(wanted.text)
         return found + self._own.find(wanted.text, wanted.own)
 
 

@@ -225,8 +225,7 @@ class Detector:
 
     def _scan(self, text: str) -> list[Finding]:
         try:
-            scanner = self._scanner
-            return scanner.candidates(text) + scanner.under_headings(text) + scanner.over_lines(text)
+            return self._scanner.candidates(text) + self._scanner.beside(text)
         except Exception:
             return [_unavailable("detect")]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from guard.audit import parquet
+from guard.audit.holding import index
 from guard.audit.lines import lines_of, unread
 from guard.audit.parquet import FOLDER, MANIFEST, TABLES, Generation, Source, literal
 from guard.audit.questions import QueryError
@@ -186,11 +187,10 @@ def _write_traces(target: Path) -> None:
     if not files:
         return
     (target / "traces").mkdir(mode=0o700)
-    part = f"{literal(target.name + '/')} || regexp_extract(filename, {literal(parquet.PART)})"
-    rows = f"SELECT DISTINCT md5_number_lower(trace_id) AS key, {part} AS part FROM"
-    rows += f" {parquet.source(files, filename=True)} WHERE trace_id IS NOT NULL ORDER BY key, part"
     with _connected([]) as connection:
-        connection.execute(f"COPY ({rows}) TO {literal(str(target / 'traces' / 't.parquet'))} ({_INDEX})")
+        connection.execute(
+            f"COPY ({index(target.name, files)}) TO {literal(str(target / 'traces' / 't.parquet'))} ({_INDEX})"
+        )
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, rows: str, target: Path, name: str) -> None:

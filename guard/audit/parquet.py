@@ -10,14 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import duckdb
+from typing import Any
 
 FOLDER = "parquet"
 MANIFEST = "manifest.json"
@@ -69,6 +66,14 @@ def read_manifest(folder: Path) -> list[Generation]:
         return []
 
 
+def outdated(folder: Path) -> bool:
+    """Whether there is Parquet, and other views made it: answers come from the lines until it is made anew."""
+    try:
+        return bool(json.loads((folder / FOLDER / MANIFEST).read_text())["schema"] != schema())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _generation(data: Any) -> Generation:
     files = {table: tuple(map(str, data["files"][table])) for table in TABLES}
     return Generation(str(data["name"]), tuple(Source(**one) for one in data["sources"]), files)
@@ -111,37 +116,6 @@ def parts(folder: Path, generations: Sequence[Generation], table: str = "") -> l
         for name in ([table] if table else TABLES)
         for file in generation.files[name]
     ]
-
-
-PART = "day=[^/]+/b[0-9]+"
-"""A day of a batch: its spans and its findings stand in files whose names begin so, each in its folder."""
-
-
-def holding(
-    connection: duckdb.DuckDBPyConnection, folder: Path, generations: Sequence[Generation], trace: str
-) -> list[Generation]:
-    """The generations without the spans and findings of other days than those of one trace.
-
-    One file of each table stays in any case: the views have its columns.
-    """
-    if not (files := parts(folder, generations, "traces")):
-        return list(generations)
-    told = f"SELECT part FROM {source(files)} WHERE key = md5_number_lower($trace)"
-    found = {row[0] for row in connection.execute(told, {"trace": trace}).fetchall()}
-    return [_only(generation, found) for generation in generations]
-
-
-def _only(generation: Generation, found: Collection[str]) -> Generation:
-    def of(table: str) -> tuple[str, ...]:
-        files = generation.files[table]
-        return tuple(file for file in files if _part(generation, file) in found) or files[:1]
-
-    return replace(generation, files={**generation.files, "spans": of("spans"), "findings": of("findings")})
-
-
-def _part(generation: Generation, file: str) -> str:
-    found = re.search(PART, file)
-    return f"{generation.name}/{found[0] if found else ''}"
 
 
 _COLUMNS = (

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from guard.audit import parquet
+from guard.audit.holding import holding
 from guard.audit.lines import lines_of, unread
 from guard.audit.named import QUESTIONS
 from guard.audit.parquet import literal
@@ -57,11 +58,15 @@ def connect(
     read = parquet.covered(stored)
     connection = duckdb.connect(":memory:")
     if trace:
-        stored = parquet.holding(connection, folder, stored, trace)
+        stored = holding(connection, folder, stored, trace)
     paths = sorted(p.resolve() for p in folder.iterdir() if p.suffix == ".jsonl" and p.name not in read)
     # DuckDB would draw its bar into the answer on standard output.
     connection.execute("SET enable_progress_bar = false")
-    connection.execute(f"CREATE VIEW lines AS {lines_of(paths, only, plain=plain)}")
+    lines = lines_of(paths, only, plain=plain)
+    if trace:  # of which there are few lines: they are looked for once
+        connection.execute(f"CREATE TEMP TABLE traced AS {lines}")
+        lines = "SELECT * FROM traced"
+    connection.execute(f"CREATE VIEW lines AS {lines}")
     erasures = sorted(path.resolve() for path in folder.glob("*-erasure-*.jsonl"))
     connection.execute(f"CREATE VIEW erasure_lines AS {lines_of(erasures)}")
     for statement in parquet.all_views(folder, stored, lines=bool(paths)):

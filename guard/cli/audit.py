@@ -19,6 +19,7 @@ from guard.cli.desk import (
     on_record,
     public_key,
     read_file,
+    tell_outdated,
 )
 from guard.cli.heads import heads_folder
 from guard.cli.tables import AsCsv, AsJson, AsParquet, cell, console, draft, form_of, present, write_json
@@ -78,6 +79,7 @@ def _ask(exports: Path, question: str, asked: dict[str, str], form: str, parquet
     """Answer, put the reading on record, and only then show or leave the answer."""
     from guard.audit.query import QUESTIONS, run
 
+    tell_outdated(exports)
     part = draft(parquet) if parquet else None
     try:
         table = run(exports, question, asked, part)

@@ -27,6 +27,21 @@ def exports_of(folder: Path | None) -> Path:
     return folder or Settings().exports.expanduser()
 
 
+def tell_outdated(exports: Path) -> None:
+    """Say on standard error that the Parquet of a folder is of no use any more, and what to do."""
+    from guard.audit.parquet import outdated
+    from guard.cli.language import told
+
+    if outdated(exports):
+        typer.echo(told(_OUTDATED), err=True)
+
+
+_OUTDATED = (
+    "The Parquet here was made by another version of guard: this answer comes from the lines and takes longer. "
+    "Make it anew: guard audit compact"
+)
+
+
 def heads_of() -> Path | None:
     """The folder of heads kept elsewhere that this installation names; what a webhook got is not here."""
     from guard.settings import Settings

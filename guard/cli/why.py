@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guard.cli.desk import Folder, exports_of, on_record
+from guard.cli.desk import Folder, exports_of, on_record, tell_outdated
 from guard.cli.tables import AsJson, cell, console, write_json
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def why(
     from guard.audit.story import why as tell
 
     exports = exports_of(folder)
+    tell_outdated(exports)
     story = tell(exports, trace_id)
     on_record(exports, "why", form="json" if json else "table")
     (_json if json else _show)(story)

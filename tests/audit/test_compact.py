@@ -203,6 +203,28 @@ def test_a_manifest_that_cannot_be_read_is_none(installation: Any, folder: Path,
     assert compact(folder).files == 1
 
 
+def test_parquet_of_another_version_is_left_aside_and_said_so(installation: Any, folder: Path) -> None:
+    """Bad input: compacted by views that had other columns. Answers come from the lines, compact makes it anew."""
+    from typer.testing import CliRunner
+
+    from guard.cli.audit import app
+
+    traffic(installation)
+    installation.seal()
+    compact(folder)
+    manifest = folder / "parquet" / "manifest.json"
+    ask = ["query", "checks", "--json", "--folder", str(folder)]
+    current = CliRunner().invoke(app, ask)
+    assert current.stderr == ""
+    manifest.write_text(manifest.read_text().replace(parquet.schema(), "0" * 64))
+    assert parquet.current(folder) == []
+    old = CliRunner().invoke(app, ask)
+    assert old.stdout == current.stdout
+    assert "guard audit compact" in old.stderr
+    assert compact(folder).files == 1
+    assert CliRunner().invoke(app, ask).stderr == ""
+
+
 def test_a_lost_parquet_file_is_not_an_empty_answer(installation: Any, folder: Path) -> None:
     """Bad input: what is not there is read from the lines."""
     traffic(installation)

@@ -58,6 +58,8 @@ _DROPPED = frozenset(
 )
 # And what the gateway's own server says of itself: an answer has one date.
 _DROPPED_SERVING = _DROPPED | {b"date", b"server"}
+_TYPED = {dropped: dropped | {b"content-type"} for dropped in (_DROPPED, _DROPPED_SERVING)}
+_JSON = (b"content-type", b"application/json")
 
 
 def _stay() -> None:
@@ -114,10 +116,14 @@ def destination(url: httpx2.URL, call: Call) -> httpx2.URL:
     return url.copy_with(params={"api-version": version} if _VERSION.fullmatch(version) else None)
 
 
-def incoming(headers: Headers, call: Call) -> tuple[tuple[bytes, bytes], ...]:
-    """The headers that go to the caller, with guard's own."""
+def incoming(headers: Headers, call: Call, *, written: bool = False) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that go to the caller, with guard's own; a body that guard has `written` is JSON."""
     dropped = _DROPPED_SERVING if call.mount == "gateway" else _DROPPED
-    kept = [(k, v) for k, v in headers if k.lower() not in dropped]
+    if written:
+        dropped = _TYPED[dropped]
+    kept = [header for header in headers if header[0].lower() not in dropped]
+    if written:
+        kept.append(_JSON)
     if call.notes:
         kept.append((b"x-guard-notes", ", ".join(call.notes).encode()))
     if call.target and not call.asked:
@@ -237,8 +243,7 @@ async def _whole(call: Call, answer: Any, doors: CallDoors) -> Reply:
         raise
     finally:
         await answer.aclose()
-    kept = [(k, v) for k, v in answer.headers if k.lower() != b"content-type"]
-    return Reply(reply.status, reply.body, incoming([*kept, (b"content-type", b"application/json")], call))
+    return Reply(reply.status, reply.body, incoming(answer.headers, call, written=True))
 
 
 async def _untouched(call: Call, answer: Any) -> AsyncGenerator[bytes]:
@@ -538,8 +543,7 @@ def _whole_sync(call: Call, answer: httpx2.Response, doors: SyncCallDoors) -> Re
     except BaseException as failure:
         call.finish(None, error=failed_as(failure))
         raise
-    kept = [(k, v) for k, v in raw if k.lower() != b"content-type"]
-    return Reply(reply.status, reply.body, incoming([*kept, (b"content-type", b"application/json")], call))
+    return Reply(reply.status, reply.body, incoming(raw, call, written=True))
 
 
 def _read_sync(answer: httpx2.Response) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ _DROPPED = frozenset(
     b"host connection keep-alive proxy-authorization proxy-connection te trailer transfer-encoding upgrade "
     b"expect accept-encoding".split()
 )
-_BREAKS = frozenset(b"\r\n\0")
+_breaks = re.compile(rb"[\r\n\0]").search
 
 
 class UpstreamError(GuardError):
@@ -94,7 +95,7 @@ def outgoing(headers: Iterable[Header], *, sized: bool) -> list[Header]:
     kept = [(b"accept-encoding", b"identity")]
     for name, value in headers:
         lower = name.lower()
-        if not _BREAKS.isdisjoint(name) or not _BREAKS.isdisjoint(value):
+        if _breaks(name) or _breaks(value):
             raise BadRequest(400, "invalid_header", "a header holds a line break")
         if lower == b"upgrade" and b"websocket" in value.lower():
             raise Refused("egress.host", "guard opens no websockets", status=451)
@@ -159,12 +160,18 @@ def decoding(headers: Iterable[Header], limit: int) -> tuple[list[Header], Decod
 
     `x-guard-*` is what guard says of a call: from a provider it is nothing, and ends here.
     """
-    headers = [h for h in headers if not h[0].lower().startswith(b"x-guard-")]
-    codings = [v.strip().lower() for name, v in headers if name.lower() == b"content-encoding"]
+    kept: list[Header] = []
+    codings: list[bytes] = []
+    for header in headers:
+        name = header[0].lower()
+        if name == b"content-encoding":
+            codings.append(header[1].strip().lower())
+        if not name.startswith(b"x-guard-"):
+            kept.append(header)
     codings = [coding for coding in codings if coding not in (b"", b"identity")]
     if not codings:
-        return headers, None
+        return kept, None
     if len(codings) > 1:
         raise UpstreamError("encoding")
-    kept = [h for h in headers if h[0].lower() not in (b"content-encoding", b"content-length")]
+    kept = [h for h in kept if h[0].lower() not in (b"content-encoding", b"content-length")]
     return kept, Decoder(codings[0], limit)

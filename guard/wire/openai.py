@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from guard.types import Finding, Limits, Segment
 from guard.wire.positions import chat, others, responses
@@ -14,8 +14,7 @@ from guard.wire.reading import Node, Reader
 from guard.wire.urlpath import spellings
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What one body holds: texts to screen, what cannot be read, and paths that must go when a text changes.
 
     A `derived` path (token log-probabilities) is emptied with `jsonbody.drop` whenever a text below the

@@ -139,7 +139,7 @@ def test_a_check_that_crashes_in_mid_stream_ends_it(
 
     monkeypatch.setattr(guard.detector, "detect", detect)
     monkeypatch.setattr(guard.detector, "detect_sync", detect_sync)
-    provider.state.script.reply = lambda body: "one two three four five six seven eight nine " * 10
+    provider.state.script.reply = lambda body: "one two ann.lee@corp.org four five six seven eight nine " * 10
     with pytest.raises(openai.APIError) as caught:
         sdk.chat_stream("hi")
     assert caught.value.code == "guard.unavailable.detect"

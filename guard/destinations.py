@@ -115,5 +115,7 @@ def check(guard: Guard, *purposes: str) -> None:
     """Raise SetupError, at start, for an endpoint that is configured and may not be reached."""
     for found in destinations(guard):
         if found.purpose in purposes and not found.reachable:
-            what = "is set, but its host" if found.by.isupper() else f"({found.purpose})"
-            raise SetupError(f"{found.by} {what} may not be reached: {found.admission.reason}")
+            why = found.admission.reason
+            if found.by.isupper():
+                raise SetupError(f"{found.by} is set, but its host may not be reached: {why}")
+            raise SetupError(f"{found.by} ({found.purpose}) may not be reached: {why}")

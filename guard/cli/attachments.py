@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from guard.cli.language import told
+from guard.cli.language import told, value
 from guard.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -78,11 +78,17 @@ def lines(said: dict[str, Any]) -> list[str]:
     """The same for people."""
     rows = [f"{row['origin']}  {row['policy']}: {told(row['why'])}" for row in said["attach"]]
     changed = [
-        f"  {d['key']}: {d['before']} → {d['after']}  ({d['origins'][1]})" for d in said["differences"]
+        f"  {d['key']}: {value(d['before'])} → {value(d['after'])}  ({d['origins'][1]})"
+        for d in said["differences"]
     ]
     return [
         told(f"{said['policy']} decides, sha256 {said['sha256'][:16]}…"),
         *(rows or [told("nothing is attached")]),
-        *said["exceptions"],
+        *map(_excepted, said["exceptions"]),
         *([told("tighter than the policy alone:"), *changed] if changed else []),
     ]
+
+
+def _excepted(line: str) -> str:
+    origin, _, what = line.partition("  ")
+    return f"{origin}  {told(what)}"

@@ -22,6 +22,7 @@ from guard.cli.desk import (
     tell_outdated,
 )
 from guard.cli.heads import heads_folder
+from guard.cli.language import told
 from guard.cli.tables import AsCsv, AsJson, AsParquet, cell, console, draft, form_of, present, write_json
 from guard.errors import SetupError
 
@@ -135,8 +136,9 @@ def compact(folder: Folder = None, json: AsJson = False) -> None:
         done = bring(exports, progress)
     if json:
         return write_json(asdict(done))
-    still = f", {done.open} are still written to" if done.open else ""
-    console().print(f"{done.files} exports read ({done.bytes:,} bytes){still}; Parquet: {done.size:,} bytes")
+    read = told(f"{done.files} exports read ({done.bytes:,} bytes)")
+    still = told(f", {done.open} are still written to") if done.open else ""
+    console().print(read + still + told(f"; Parquet: {done.size:,} bytes"))
 
 
 @app.command("key", epilog="Example: guard audit key > guard.pub.pem")
@@ -176,6 +178,9 @@ def _rotate() -> None:
 
 
 def _list(json: bool) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
     from guard.audit.query import QUESTIONS, VIEWS
 
     if json:
@@ -190,23 +195,25 @@ def _list(json: bool) -> None:
         own = [f"--{p.name}" if p.default is None else f"[--{p.name}]" for p in question.parameters]
         out.print(f"[bold]{question.name}[/bold]  ", end="")
         out.print(" ".join(own), style="dim", markup=False)
-        out.print(f"  {question.about}", markup=False)
-    out.print(f"\nSQL is asked of the views {', '.join(VIEWS)}.", markup=False)
+        out.print(Padding(Text(told(question.about)), (0, 0, 0, 2)))
+    out.print()
+    out.print(told(f"SQL is asked of the views {', '.join(VIEWS)}."), markup=False)
 
 
 def _report(found: Report) -> None:
     out = console()
     for problem in found.problems:
-        out.print(f"[red]✗[/red] [bold]{problem.what}[/bold]  ", end="")
+        out.print(f"[red]✗[/red] [bold]{told(problem.what)}[/bold]  ", end="")
         out.print(cell(problem), markup=False, soft_wrap=True)
     for note in found.notes:
-        out.print(cell(f"· {note}"), style="dim", markup=False, soft_wrap=True)
-    counts = f"{found.records} records in {found.files} files, {found.signed} proved by a signature"
-    verdict = "[green]✓ intact[/green]" if found.ok else f"[red]✗ {len(found.problems)} problems[/red]"
+        out.print(cell(f"· {told(note)}"), style="dim", markup=False, soft_wrap=True)
+    counts = told(f"{found.records} records in {found.files} files, {found.signed} proved by a signature")
+    whole, problems = told("intact"), told(f"{len(found.problems)} problems")
+    verdict = f"[green]✓ {whole}[/green]" if found.ok else f"[red]✗ {problems}[/red]"
     out.print(f"{verdict}  {counts}")
 
 
 def _report_json(found: Report) -> None:
-    from guard.audit.pack import told
+    from guard.audit.pack import told as facts
 
-    write_json(told(found))
+    write_json(facts(found))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guard.cli.desk import Since, Tenant, Until, exports_of, given, on_record
+from guard.cli.language import told
 from guard.cli.tables import AsJson, console, form_of, present, write_json
 
 if TYPE_CHECKING:
@@ -62,21 +63,23 @@ def _show(found: Backtest) -> None:
     out = console()
     blocked, passed = found.count("", "block"), found.count("block", "")
     out.print(
-        f"{found.decisions} decisions on record: {blocked} newly blocked, {passed} newly passed", style="bold"
+        told(f"{found.decisions} decisions on record: {blocked} newly blocked, {passed} newly passed"),
+        style="bold",
     )
     if len(found.policies.rows) > 1:
-        out.print(f"\n{_ATTACHED}")
+        out.print(f"\n{told(_ATTACHED)}")
         _titled("Decisions, by the policy that would decide", found.policies)
     _titled("Verdicts that would change", found.verdicts)
     _titled("Findings that another rule would decide", found.findings)
     _titled("Destinations that would be treated otherwise", found.destinations)
     _titled("Exchanges that reach a score, by category", found.curve)
     if found.unseen:
-        out.print(f"\nActed on, and nothing of it on record: {', '.join(found.unseen)}", markup=False)
-    out.print(f"\n{_UNKNOWN}", style="dim")
+        out.print()
+        out.print(told(f"Acted on, and nothing of it on record: {', '.join(found.unseen)}"), markup=False)
+    out.print(f"\n{told(_UNKNOWN)}", style="dim")
 
 
 def _titled(title: str, table: Table) -> None:
     if table.rows:
-        console().print(f"\n{title}")
+        console().print(f"\n{told(title)}")
         present(table, "table")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guard.cli.language import told
 from guard.cli.who import identified, login
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def _check(kind: str, ticket: str, policy: Policy) -> None:
 def _show(rows: list[Glass], now: float) -> None:
     for row in rows:
         left = max(round((row.until - now) / 60), 1)
-        unit = "minute" if left == 1 else "minutes"
-        typer.echo(f"{row.kind} is only flagged for {left} more {unit} ({row.ticket})")
+        one = f"{row.kind} is only flagged for {left} more minute ({row.ticket})"
+        typer.echo(
+            told(one if left == 1 else f"{row.kind} is only flagged for {left} more minutes ({row.ticket})")
+        )
     if not rows:
-        typer.echo("nothing is broken")
+        typer.echo(told("nothing is broken"))

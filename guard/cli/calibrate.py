@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guard.cli.calibration import Kept, Labelled, judge_all, read_data
+from guard.cli.language import told
 from guard.cli.tables import cell, console, write_json
 from guard.errors import SetupError
 from guard.thresholds import Judged, Measured, cheapest, measured
@@ -57,7 +58,7 @@ def calibrate(
     judged = kept.judged(rows)
     report = _report(guard, judged, miss)
     labels = frozenset[str]().union(*(row.expected for row in rows))
-    told = {
+    measured = {
         "texts": len(rows),
         "judged": len(judged),
         "miss": miss,
@@ -65,9 +66,9 @@ def calibrate(
         "unjudged": sorted(labels - guard.policy.moderation.categories),
     }
     if as_json:
-        write_json(told)
+        write_json(measured)
     else:
-        _print(told, every)
+        _print(measured, every)
     if not whole:
         raise typer.Exit(1)
 
@@ -89,7 +90,9 @@ def _ask(guard: Guard, upstream: str, rows: Sequence[Labelled], kept: Kept) -> b
         try:
             return asyncio.run(judge_all(guard, service, rows, kept, lambda: bar.advance(task)))
         except KeyboardInterrupt:
-            typer.echo(f"stopped; the scores so far are in {kept.path}: run it again to go on", err=True)
+            typer.echo(
+                told(f"stopped; the scores so far are in {kept.path}: run it again to go on"), err=True
+            )
             raise
 
 
@@ -137,14 +140,14 @@ def _row(row: Measured, miss: float, own: dict[float, str], best: Measured) -> d
     }
 
 
-def _print(told: dict[str, Any], every: bool) -> None:
+def _print(measured: dict[str, Any], every: bool) -> None:
     from rich.table import Table
 
     out = console()
     table = Table(box=None, pad_edge=False)
     for name in ("category", "at", "precision", "recall", "alarms", "missed", "cost", ""):
         table.add_column(name, justify="left" if name in ("category", "") else "right", no_wrap=bool(name))
-    for found in told["categories"]:
+    for found in measured["categories"]:
         title = f"{found['category']} ({found['of']} of {found['in']})"
         for row in found["at"]:
             if every or row["policy"] or row["cheapest"]:
@@ -152,12 +155,16 @@ def _print(told: dict[str, Any], every: bool) -> None:
                 title = ""
     out.print(table)
     out.print(
-        f"{told['judged']} of {told['texts']} texts judged. Cost: false alarms per thousand texts, a missed text"
-        f" counted as {told['miss']:g}."
+        told(
+            f"{measured['judged']} of {measured['texts']} texts judged. Cost: false alarms per thousand texts,"
+            f" a missed text counted as {measured['miss']:g}."
+        )
     )
-    if told["unjudged"]:
+    if measured["unjudged"]:
         out.print(
-            f"The judge gives no scores for these labels: {', '.join(map(cell, told['unjudged']))}.",
+            told(
+                f"The judge gives no scores for these labels: {', '.join(map(cell, measured['unjudged']))}."
+            ),
             markup=False,
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guard.cli.desk import Folder, exports_of, on_record, read_file
+from guard.cli.language import told
 from guard.cli.tables import AsJson, cell, console, write_json
 from guard.cli.who import identified
 from guard.errors import SetupError
@@ -75,8 +76,10 @@ def _refuse_erased(exports: Path, trace: str) -> None:
 
     if found := erased(exports, trace):
         print(
-            f"a person in this exchange was erased on {found.when:%Y-%m-%d}, ticket {cell(found.ticket)}:"
-            " its texts stay closed; --erased CASE opens them, and is on record",
+            told(
+                f"a person in this exchange was erased on {found.when:%Y-%m-%d}, ticket {cell(found.ticket)}:"
+                " its texts stay closed; --erased CASE opens them, and is on record"
+            ),
             file=sys.stderr,
         )
         raise typer.Exit(1)
@@ -90,7 +93,7 @@ def _show(one: Opened) -> None:
     cut = ", cut" if one.cut else ""
     out.print(f"{one.stage or 'span'} {one.span_id} ({one.form}{cut})", style="bold", markup=False)
     if one.closed:
-        out.print(f"  stays closed: {one.closed}", markup=False)
+        out.print("  " + told(f"stays closed: {one.closed}"), markup=False)
     for path, text in one.texts:
         out.print(f"  {cell(path) or 'text'}", style="dim", markup=False)
         for line in text.splitlines():

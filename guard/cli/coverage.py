@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guard.cli.language import told
 from guard.wire.coverage import WHOLE, Row
 from guard.wire.coverage import coverage as rows
 
@@ -38,7 +39,8 @@ def coverage(
     if not found:
         known = ", ".join(dict.fromkeys(row.endpoint for row in rows()))
         typer.echo(
-            f"guard: nothing of that name; endpoints: {known}; directions: request, answer, stream", err=True
+            told(f"guard: nothing of that name; endpoints: {known}; directions: request, answer, stream"),
+            err=True,
         )
         raise typer.Exit(2)
     if as_json:
@@ -58,21 +60,21 @@ def _print(found: list[Row]) -> None:
     if refused:
         _table(console, "refused endpoints", "endpoint", [(row.endpoint, row.treatment) for row in refused])
     counted = Counter(_word(row.treatment) for row in found)
-    console.print(", ".join(f"{count} {word}" for word, count in counted.most_common()))
-    console.print(_OTHERS)
+    console.print(", ".join(f"{count} {told(word)}" for word, count in counted.most_common()))
+    console.print(told(_OTHERS))
 
 
 def _table(console: Console, title: str, what: str, rows: list[tuple[str, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=None)
+    table = Table(title=told(title), title_justify="left", title_style="bold", box=None)
     width = min(max(len(place) for place in (what, *dict(rows))), console.width * 3 // 5)
-    table.add_column(what, no_wrap=True, width=width)
-    table.add_column("what becomes of it", overflow="fold")
+    table.add_column(told(what), no_wrap=True, width=width)
+    table.add_column(told("what becomes of it"), overflow="fold")
     for place, treatment in rows:
         style = _STYLES.get(_word(treatment), "")
-        table.add_row(Text("\n  ".join(_lines(place, width))), Text(treatment), style=style)
+        table.add_row(Text("\n  ".join(_lines(place, width))), Text(told(treatment)), style=style)
     console.print(table)
     console.print()
 

@@ -26,6 +26,7 @@ def demo(
 
     Example:  guard demo --json
     """
+    from guard.cli.language import speaker
     from guard.demo.run import Demo
     from guard.demo.show import show
 
@@ -34,5 +35,5 @@ def demo(
         report = demonstration.run(lambda step: None)
         sys.stdout.buffer.write(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     else:
-        report = show(demonstration)
+        report = show(demonstration, speaker())
     raise typer.Exit(0 if report["ok"] else 1)

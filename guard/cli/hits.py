@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from guard.cli.language import told
 from guard.cli.sources import Piece
 from guard.pii.explain import Explanation, explain
 from guard.types import Action, Decision
@@ -126,7 +127,7 @@ def _table(console: Console, found: Sequence[Hit]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold cyan")
     for name in ("place", "kind", "score", "action", "rule", "found by"):
-        table.add_column(name, no_wrap=name == "kind", overflow="fold")
+        table.add_column(told(name), no_wrap=name == "kind", overflow="fold")
     for hit in found:
         finding, decision = hit.decision.finding, hit.decision
         rule = f"{decision.rule} {decision.origin}".strip()
@@ -136,6 +137,7 @@ def _table(console: Console, found: Sequence[Hit]) -> None:
 
 
 def _explain(console: Console, hit: Hit) -> None:
+    from rich.cells import set_cell_size
     from rich.text import Text
 
     finding, decision, why = hit.decision.finding, hit.decision, hit.explanation
@@ -144,7 +146,8 @@ def _explain(console: Console, hit: Hit) -> None:
     head.append(decision.action.word, style=_STYLES[decision.action])
     console.print(head, soft_wrap=True)
     for name, said in _reasons(decision, why):
-        console.print(Text.assemble((f"    {name:<10}", "dim"), printable(said)), soft_wrap=True)
+        label = set_cell_size(told(name), 10)
+        console.print(Text.assemble((f"    {label}", "dim"), printable(said)), soft_wrap=True)
 
 
 def _reasons(decision: Decision, why: Explanation | None) -> Iterator[tuple[str, str]]:
@@ -156,7 +159,7 @@ def _reasons(decision: Decision, why: Explanation | None) -> Iterator[tuple[str,
             pattern if len(pattern) <= _PATTERN else f"{pattern[:_PATTERN]}… ({len(pattern)} characters)",
         )
         yield "validator", f"{why.row.check}: {why.standard}" if why.row.check else "none"
-        yield "cues", f"{', '.join(why.cues) or 'none'} ({why.weight})"
+        yield "cues", f"{', '.join(why.cues) or told('none')} ({told(why.weight)})"
         if why.row.laws:
             yield "laws", ", ".join(why.row.laws)
     yield "rule", f"{decision.rule} → {decision.action.word} ({decision.origin or 'built-in'})"
@@ -210,5 +213,5 @@ def counted(console: Console, kinds: Counter[tuple[str, str]], files: int) -> No
     for (kind, action), count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])):
         table.add_row(f"{count:>6}", kind, action)
     console.print(table)
-    among = f" in {files} files" if files > 1 else ""
-    console.print(f"{kinds.total()} found{among}", style="bold")
+    total = kinds.total()
+    console.print(told(f"{total} found in {files} files" if files > 1 else f"{total} found"), style="bold")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guard.cli.language import told
 from guard.cli.tables import AsJson, console, write_json
 from guard.cli.who import identified, login
 from guard.errors import SetupError
@@ -63,12 +64,15 @@ def create(
         return write_json({"key": text, **_told(made)})
     print(text)
     print(
-        f"key {' '.join(made.called)} of {made.tenant}, {made.role}, ends {_day(made.expires) or 'never'}",
+        told(
+            f"key {' '.join(made.called)} of {made.tenant}, {made.role}, ends {_day(made.expires) or 'never'}"
+        ),
         file=sys.stderr,
     )
     if first:
         print(
-            "the first virtual key: gateways that run without any keys must be started again", file=sys.stderr
+            told("the first virtual key: gateways that run without any keys must be started again"),
+            file=sys.stderr,
         )
 
 
@@ -79,10 +83,11 @@ def list_keys(json: AsJson = False) -> None:
     if json:
         return write_json([_told(row) for row in rows])
     if not rows:
-        return print("no virtual keys")
+        return print(told("no virtual keys"))
     from rich.table import Table
 
-    table = Table("id", "name", "tenant", "role", "created", "ends", "state", box=None, pad_edge=False)
+    names = ("id", "name", "tenant", "role", "created", "ends", "state")
+    table = Table(*map(told, names), box=None, pad_edge=False)
     for row in rows:
         ends = _minute(row.revoked or row.expires) or "never"
         state = row.state(time.time())
@@ -104,7 +109,7 @@ def revoke(
     _note(spans.CLIENT_KEY_REVOKED, ended, who)
     if json:
         return write_json(_told(ended))
-    print(f"key {ended.id} of {ended.tenant} is revoked")
+    print(told(f"key {ended.id} of {ended.tenant} is revoked"))
 
 
 def _file() -> KeyFile:
@@ -125,14 +130,14 @@ def _note(name: str, key: VirtualKey, by: str) -> None:
     settings = Settings()
     home = home_of(settings)
     load_signer(home)
-    told = {
+    noted = {
         spans.CLIENT_KEY: key.id,
         spans.CLIENT_KEY_NAME: key.name or None,
         spans.CLIENT_KEY_ROLE: key.role,
         spans.TENANT: key.tenant,
         spans.AUDIT_BY: by,
     }
-    note(home, settings.exports.expanduser(), name, told)
+    note(home, settings.exports.expanduser(), name, noted)
 
 
 def _end(text: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,16 @@ HELP = ["-h", "--help"]
 
 _TABLE = Path(__file__).resolve().parent.parent / "data" / "chinese.json"
 _FIELD = re.compile(r"\{(\w+)\}")
+_FIELDS = {"count": r"[-+]?[\d,.]*\d", "action": r"\w+", "option": r"\S+"}
+"""What a field is whose name begins so: a number, a word, an option; any other is any text."""
+
+_BEFORE = ("guard: ", "Invalid value: ")
+"""What may stand before any sentence."""
+
+_RULE = re.compile(r"(?:flag|redact|block)\b.* from ")
+
+_STEPS = re.compile(r", (?=(?:flag|redact|block)(?: as \w+(?: and restore)?)? from )")
+
 _TOLD = ("hint", "why")
 """Fields that are sentences themselves."""
 
@@ -33,6 +44,16 @@ def language() -> str:
 def told(text: str) -> str:
     """A sentence in the language of the command line; one that the table does not have stays English."""
     return text if language() == "en" else _chinese(text)
+
+
+def value(text: str) -> str:
+    """A value of a policy: a rule is told, everything else stays as it is written."""
+    return told(text) if _RULE.match(text) else text
+
+
+def speaker() -> Callable[[str], str]:
+    """What says a sentence in the language of this moment, whatever becomes of the environment."""
+    return str if language() == "en" else _chinese
 
 
 def problems(error: PolicyError) -> str:
@@ -62,18 +83,25 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
 
 def _pattern(english: str) -> re.Pattern[str]:
     parts = _FIELD.split(english)
-    texts = (f"(?P<{part}>.*?)" if n % 2 else re.escape(part) for n, part in enumerate(parts))
+    texts = (_field(part) if n % 2 else re.escape(part) for n, part in enumerate(parts))
     return re.compile("".join(texts), re.DOTALL)
+
+
+def _field(name: str) -> str:
+    kind = next((kind for start, kind in _FIELDS.items() if name.startswith(start)), ".*?")
+    return f"(?P<{name}>{kind})"
 
 
 def _chinese(text: str) -> str:
     if text in table():
         return table()[text]
     for pattern, chinese in _patterns():
-        if found := pattern.fullmatch(text):
+        found = pattern.fullmatch(text)
+        if found and not found[1].startswith(_BEFORE):
             values = {k: _chinese(v) if k.startswith(_TOLD) else v for k, v in found.groupdict().items()}
             return _filled(chinese, values)
-    return text
+    steps = _STEPS.split(text)  # of a rule
+    return "，".join(map(_chinese, steps)) if len(steps) > 1 else text
 
 
 def _filled(text: str, values: dict[str, str]) -> str:
@@ -82,7 +110,9 @@ def _filled(text: str, values: dict[str, str]) -> str:
 
 def spoken(command: Any) -> Any:
     """A command with all below it, whose help is in the language, its paragraphs as long as the terminal is wide."""
-    _titles()
+    if language() != "en":
+        _titles()
+        _fold()
     _speak(command)
     return command
 
@@ -110,3 +140,18 @@ def _titles() -> None:
     for name in ("ARGUMENTS", "OPTIONS", "COMMANDS", "ERRORS"):
         name += "_PANEL_TITLE"
         setattr(rich_utils, name, told(getattr(rich_utils, name)))
+
+
+def _fold() -> None:
+    """Let the pages of help go on in the next line where no blank allows it: Chinese has none."""
+    from typer import rich_utils
+
+    made: Any = rich_utils._make_rich_text
+
+    def folding(**how: Any) -> Any:
+        text = made(**how)
+        text.overflow = "fold"
+        return text
+
+    if made.__name__ != folding.__name__:
+        rich_utils._make_rich_text = folding

@@ -14,6 +14,7 @@ import typer
 
 from guard.cli.answers import Answers
 from guard.cli.desk import exports_of, on_record
+from guard.cli.language import told
 from guard.cli.tables import AsCsv, AsJson, cell, console, form_of, present, write_json
 from guard.errors import SetupError
 
@@ -117,7 +118,7 @@ def replay(
         done = _replay(letters, rows, policy, upstream, answers, force=force)
     if not json:
         answered = sum(one.state == "answered" for one in done)
-        print(f"{answered} of {len(rows)} answered", file=sys.stderr)
+        print(told(f"{answered} of {len(rows)} answered"), file=sys.stderr)
     raise typer.Exit(0 if all(one.state == "answered" for one in done) else 1)
 
 
@@ -141,7 +142,7 @@ def drop(
     if json:
         write_json({"dropped": gone})
     else:
-        print(f"{gone} dropped")
+        print(told(f"{gone} dropped"))
     raise typer.Exit(0 if gone else 1)
 
 

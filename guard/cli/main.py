@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 
 from guard import __version__
-from guard.cli.language import HELP, problems, spoken, told
+from guard.cli.language import HELP, language, problems, spoken, told
 from guard.errors import BadRequest, GuardError, PolicyError, Refused
 
 app = typer.Typer(
@@ -80,6 +81,18 @@ def _line(failure: GuardError) -> str:
         return f"guard: {failure}"
 
 
+def _shown(failure: Any) -> int:
+    """Wrong usage, as the pages of help look."""
+    if language() == "en":
+        failure.show()
+        return int(failure.exit_code)
+    if context := getattr(failure, "ctx", None):
+        print(context.get_usage().replace("Usage:", told("Usage:"), 1), file=sys.stderr)
+        print(told(f"Try {context.command_path} --help"), end="\n\n", file=sys.stderr)
+    print(f"{told('Error')}：{told(failure.format_message())}", file=sys.stderr)
+    return int(failure.exit_code)
+
+
 def run() -> int:
     """Run the command line and return its exit code; an error of guard is one clear line."""
     _verbs()
@@ -98,13 +111,12 @@ def run() -> int:
         print(problems(failure), file=sys.stderr)
         return 2
     except (Refused, BadRequest) as failure:
-        print(f"guard: {failure.code}: {failure.message}", file=sys.stderr)
+        print(f"guard: {failure.code}: {told(failure.message)}", file=sys.stderr)
         return 1
     except GuardError as failure:
         print(_line(failure), file=sys.stderr)
         return 2
     except Exception as failure:
         if hasattr(failure, "exit_code") and hasattr(failure, "show"):
-            failure.show()
-            return int(failure.exit_code)
+            return _shown(failure)
         raise

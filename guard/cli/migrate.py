@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from guard.cli.language import told
 from guard.errors import SetupError
 from guard.migration import tree
 from guard.migration.habits import Calendar
@@ -85,9 +86,9 @@ def _reason(failure: Exception) -> str:
 
 
 def _dated(models: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, Shutdown]]:
-    for name, told in models:
+    for name, said in models:
         try:
-            day = date.fromisoformat(told or "")
+            day = date.fromisoformat(said or "")
         except (TypeError, ValueError):
             continue
         known = SHUTDOWNS.get(name)
@@ -128,9 +129,9 @@ def _print(files: list[File], refreshed: bool) -> None:
     rows = [(f"{file.path}:{hit.line}", hit) for file in files for hit in file.hits]
     table = Table(box=None, pad_edge=False)
     longest = max((len(place) for place, _ in rows), default=0)
-    table.add_column("where", overflow="fold", min_width=min(longest, console.width // 2))
-    table.add_column("what", overflow="fold")
-    table.add_column("write instead", overflow="fold")
+    table.add_column(told("where"), overflow="fold", min_width=min(longest, console.width // 2))
+    table.add_column(told("what"), overflow="fold")
+    table.add_column(told("write instead"), overflow="fold")
     for place, hit in rows:
         table.add_row(Text(place, style="cyan"), Text(f"{hit.what}  ({hit.rule})"), Text(hit.instead))
     if table.row_count:
@@ -138,9 +139,9 @@ def _print(files: list[File], refreshed: bool) -> None:
         console.print()
     counted = Counter(hit.rule for file in files for hit in file.hits)
     found = ", ".join(f"{count} {rule}" for rule, count in counted.most_common())
-    console.print(Text(f"{len(files)} files: {found or 'nothing old'}"))
+    console.print(Text(told(f"{len(files)} files") + f": {found or told('nothing old')}"))
     for file in files:
         if file.left_out:
-            console.print(Text(f"not read: {file.path}: {file.left_out}", style="yellow"))
-    asked = " and the API's own answer" if refreshed else "; --refresh asks the API"
-    console.print(Text(f"models: the table of {TABLE_DATE}{asked}", style="dim"))
+            console.print(Text(told(f"not read: {file.path}: {file.left_out}"), style="yellow"))
+    asked = told(" and the API's own answer" if refreshed else "; --refresh asks the API")
+    console.print(Text(told(f"models: the table of {TABLE_DATE}") + asked, style="dim"))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from guard.cli.desk import Folder, Since, Tenant, Until, exports_of, given, on_record
+from guard.cli.language import told
 from guard.cli.tables import AsCsv, AsJson, console, form_of, present, write_json
 
 
@@ -32,11 +33,14 @@ def sample(
     drawn = draw(exports, size, seed, given(since, until, tenant))
     on_record(exports, "sample", form=form)
     present(drawn.table, form)
-    print(f"{len(drawn.table.rows)} of {drawn.population} calls, seed {seed!r}", file=sys.stderr)
+    print(told(f"{len(drawn.table.rows)} of {drawn.population} calls, seed {seed!r}"), file=sys.stderr)
     if drawn.keys:
-        whose = f"sealed to the auditor's key {', '.join(drawn.keys)}"
+        keys = ", ".join(drawn.keys)
         print(
-            f"of {drawn.kept} of them texts are kept, {whose}: guard audit open TRACE_ID --key auditor.pem",
+            told(
+                f"of {drawn.kept} of them texts are kept, sealed to the auditor's key {keys}:"
+                " guard audit open TRACE_ID --key auditor.pem"
+            ),
             file=sys.stderr,
         )
 

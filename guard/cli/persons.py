@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guard.cli.desk import Folder, Since, Tenant, Until, exports_of, given, on_record
+from guard.cli.language import told
 from guard.cli.tables import AsCsv, AsJson, cell, form_of, present, write_json
 from guard.cli.who import identified, login
 from guard.errors import SetupError
@@ -58,7 +59,7 @@ def find(
     on_record(exports, "find", form=form)
     present(found.table, form)
     if found.erased is not None:
-        print(f"erased on {found.erased:%Y-%m-%d}, ticket {found.ticket}", file=sys.stderr)
+        print(told(f"erased on {found.erased:%Y-%m-%d}, ticket {found.ticket}"), file=sys.stderr)
     _tell_unsearched(found)
     raise typer.Exit(0 if found.table.rows else 1)
 
@@ -115,7 +116,7 @@ def _bury(
     if json:
         write_json({"erased": len(found.table.rows), "ticket": ticket})
     else:
-        print(f"{len(found.table.rows)} findings are no longer linked to this person")
+        print(told(f"{len(found.table.rows)} findings are no longer linked to this person"))
     _tell_sealed(exports, found)
     _tell_unsearched(found)
     raise typer.Exit(0 if found.table.rows else 1)
@@ -130,8 +131,10 @@ def _tell_sealed(exports: Path, found: Found) -> None:
     if sealed:
         keys = ", ".join(sorted({one.key for one in sealed.values()}))
         print(
-            f"of {len(sealed)} exchanges with this person texts are kept, sealed to the auditor's key {keys}:"
-            " guard audit open refuses them from now on, and they stay in the lines until their exports are deleted",
+            told(
+                f"of {len(sealed)} exchanges with this person texts are kept, sealed to the auditor's key {keys}:"
+                " guard audit open refuses them from now on, and they stay in the lines until their exports are deleted"
+            ),
             file=sys.stderr,
         )
 
@@ -147,11 +150,13 @@ def _unlink(
     named = ", ".join(key.period for key in planned.keys)
     if planned.keys:
         print(
-            f"This destroys the key of {cell(tenant)} for {named}: nobody is found in its {planned.records} records any"
-            " more, whoever asks. It cannot be undone.",
+            told(
+                f"This destroys the key of {cell(tenant)} for {named}: nobody is found in its {planned.records}"
+                " records any more, whoever asks. It cannot be undone."
+            ),
             file=sys.stderr,
         )
-        if not yes and not typer.confirm("Destroy?", err=True):
+        if not yes and not typer.confirm(told("Destroy?"), err=True):
             raise typer.Exit(1)
         try:
             if not unlink(exports, Settings().home.expanduser(), store, planned, ticket, by):
@@ -163,7 +168,7 @@ def _unlink(
     if json:
         write_json({"destroyed": destroyed, "records": planned.records, "ticket": ticket})
     else:
-        print(f"{len(destroyed)} keys were destroyed")
+        print(told(f"{len(destroyed)} keys were destroyed"))
     raise typer.Exit(0 if destroyed else 1)
 
 

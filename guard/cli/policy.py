@@ -15,7 +15,7 @@ import typer
 from guard.cli.backtest import backtest
 from guard.cli.calibrate import calibrate
 from guard.cli.language import problems as problem_lines
-from guard.cli.language import told
+from guard.cli.language import told, value
 from guard.cli.tables import cell, console
 from guard.errors import PolicyError
 
@@ -191,7 +191,7 @@ def _show_differences(found: Sequence[Difference]) -> None:
         out.print(Text(told(difference.trend), style=_TRENDS[difference.trend]))
         texts = (difference.before, difference.after)
         for mark, text, origin in zip("-+", texts, difference.origins, strict=True):
-            out.print(Text(f"  {mark} {cell(text)}"), Text(origin, style="dim"), soft_wrap=True)
+            out.print(Text(f"  {mark} {value(cell(text))}"), Text(origin, style="dim"), soft_wrap=True)
     counts = Counter(difference.trend for difference in found)
     out.print(Text(", ".join(told(f"{count} {trend}") for trend, count in counts.items())))
 

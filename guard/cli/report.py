@@ -25,6 +25,7 @@ from guard.cli.desk import (
     public_key,
     read_file,
 )
+from guard.cli.language import told
 from guard.cli.tables import AsCsv, AsJson, console, form_of, write_json
 from guard.errors import SetupError
 
@@ -144,10 +145,9 @@ def _zip(folder: Path, target: Path) -> None:
 def _say(pack: Pack, target: Path, signed: bool) -> None:
     out = console()
     answers = pack.answers.values()
-    verdict = (
-        "[green]✓ intact[/green]" if pack.report.ok else f"[red]✗ {len(pack.report.problems)} problems[/red]"
-    )
-    out.print(f"{verdict}  {pack.report.records} records in {pack.report.files} files")
-    out.print(f"{len(answers)} answers, {sum(one.rows for one in answers):,} rows")
+    whole, problems = told("intact"), told(f"{len(pack.report.problems)} problems")
+    verdict = f"[green]✓ {whole}[/green]" if pack.report.ok else f"[red]✗ {problems}[/red]"
+    out.print(f"{verdict}  " + told(f"{pack.report.records} records in {pack.report.files} files"))
+    out.print(told(f"{len(answers)} answers, {sum(one.rows for one in answers):,} rows"))
     how = "signed" if signed else "not signed: this installation holds no signing key"
-    out.print(f"{target}  ({how}); read index.html first", markup=False, soft_wrap=True)
+    out.print(f"{target}  ({told(how)}); {told('read index.html first')}", markup=False, soft_wrap=True)

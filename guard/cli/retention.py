@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from guard.cli.desk import Folder, exports_of, public_key
+from guard.cli.language import told
 from guard.cli.tables import AsJson, cell, console, write_json
 from guard.cli.who import identified, login
 from guard.errors import SetupError
@@ -52,9 +53,10 @@ def retain(
     if json:
         return write_json({"deleted": delete, "files": names, "kept": dict(planned.kept)})
     for name, reason in planned.kept:
-        console().print(cell(f"{name} stays: {reason}"), markup=False, soft_wrap=True)
-    done = "were deleted" if delete else "would go (--delete)"
-    console().print(f"{len(names)} exports {done}", markup=False)
+        console().print(cell(told(f"{name} stays: {reason}")), markup=False, soft_wrap=True)
+    count = len(names)
+    done = told(f"{count} exports were deleted" if delete else f"{count} exports would go (--delete)")
+    console().print(done, markup=False)
 
 
 def _public() -> bytes:
@@ -70,11 +72,11 @@ def _periods(keep: str, at_least: str, policy: str) -> tuple[timedelta, timedelt
     from guard.policy.load import load_policy
     from guard.settings import Settings
 
-    told = load_policy(policy or Settings().policy).trace
-    if not (keep or told.keep):
+    written = load_policy(policy or Settings().policy).trace
+    if not (keep or written.keep):
         raise typer.BadParameter("--keep: say how long, such as 400d, or write trace.keep into the policy")
-    asked = [period(text) for text in (at_least, told.at_least) if text] or [period(_AT_LEAST)]
-    return period(keep or told.keep), max(asked)
+    asked = [period(text) for text in (at_least, written.at_least) if text] or [period(_AT_LEAST)]
+    return period(keep or written.keep), max(asked)
 
 
 def hold(
@@ -111,4 +113,4 @@ def _list(exports: Path, json: bool) -> None:
     for one in found:
         print(f"{one['ticket']}  {one['since']:%Y-%m-%d} to {one['until']:%Y-%m-%d}")
     if not found:
-        print("no holds")
+        print(told("no holds"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guard.cli.language import told
 from guard.cli.sources import read_text, write_text
 from guard.cli.who import identified, login
 
@@ -69,6 +70,6 @@ def _record(guard: Guard, found: Revealed, who: str, case: str) -> None:
 
 
 def _tell(found: Revealed) -> None:
-    under = f" under {', '.join(found.key_ids)}" if found.key_ids else ""
-    closed = f", {found.closed} stayed closed: of another key, or changed" if found.closed else ""
-    print(f"guard: {found.opened} placeholders opened{under}{closed}", file=sys.stderr)
+    under = told(f" under {', '.join(found.key_ids)}") if found.key_ids else ""
+    closed = told(f", {found.closed} stayed closed: of another key, or changed") if found.closed else ""
+    print(told(f"guard: {found.opened} placeholders opened") + under + closed, file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from guard.cli.language import told
 from guard.cli.sources import JSON_LINES, Piece, is_binary, listed, pieces, read_text, write_text
 from guard.errors import SetupError
 from guard.types import Action, Decision, Finding, Stage
@@ -164,9 +165,11 @@ class _Scan:
 
         console = Console(highlight=False)
         if self.fakes:
-            console.print(f"{self.fakes} value(s) lie in reserved ranges, as guard's own fakes do: nobody's")
+            console.print(
+                told(f"{self.fakes} value(s) lie in reserved ranges, as guard's own fakes do: nobody's")
+            )
         if not self.kinds:
-            console.print("nothing found")
+            console.print(told("nothing found"))
         else:
             console.print()
             counted(console, self.kinds, self.files)
@@ -214,7 +217,7 @@ def scan(
             _each(run, files, jsonl, advance)
     except KeyboardInterrupt:
         run.summary()
-        print(f"stopped after {run.files} of {len(files)} files", file=sys.stderr)
+        print(told(f"stopped after {run.files} of {len(files)} files"), file=sys.stderr)
         raise
     finally:
         guard.close()
@@ -227,14 +230,14 @@ def _each(run: _Scan, files: Sequence[str], jsonl: bool, advance: Advance) -> No
     for path in files:
         try:
             if run.several and path != "-" and is_binary(path):
-                print(f"{path}: passed over, it is no text", file=sys.stderr)
+                print(told(f"{path}: passed over, it is no text"), file=sys.stderr)
             else:
                 run.file(path, read_text(path), jsonl or path.endswith(JSON_LINES))
         except SetupError as failure:
             if not run.several:
                 raise
             run.unread += 1
-            print(f"guard: {failure}", file=sys.stderr)
+            print(told(f"guard: {failure}"), file=sys.stderr)
         advance()
 
 

@@ -12,6 +12,7 @@ import typer
 
 from guard.audit.cells import cell as cell
 from guard.audit.cells import csv_cell, plain
+from guard.cli.language import told
 from guard.errors import SetupError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def present(table: Table, form: str) -> None:
     """Write an answer to standard output as a table, JSON or CSV."""
     {"json": _json, "csv": _csv, "table": _show}[form](table)
     if table.more:
-        print("there are more rows: narrow the question, or write them with --parquet", file=sys.stderr)
+        print(told("there are more rows: narrow the question, or write them with --parquet"), file=sys.stderr)
 
 
 def draft(path: Path) -> Path:
@@ -63,7 +64,7 @@ def _show(table: Table) -> None:
     rows = [[cell(value) for value in row] for row in table.rows]
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     if not rows:
-        out.print("no rows")
+        out.print(told("no rows"))
     elif sum(widths) + 3 * len(widths) + 1 <= out.width:
         _show_table(out, columns, rows)
     else:
@@ -84,7 +85,7 @@ def _show_table(out: Console, columns: tuple[str, ...], rows: list[list[str]]) -
 def _show_records(out: Console, columns: tuple[str, ...], rows: list[list[str]]) -> None:
     width = max(map(len, columns))
     for number, row in enumerate(rows, 1):
-        out.rule(f"{number} of {len(rows)}", align="left", style="dim")
+        out.rule(told(f"{number} of {len(rows)}"), align="left", style="dim")
         for column, text in zip(columns, row, strict=True):
             if text:
                 out.print(f"{column:{width}}  {text}", markup=False, soft_wrap=True)

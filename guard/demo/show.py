@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console, Group
@@ -14,6 +15,13 @@ from rich.text import Text
 
 from guard.demo.run import Demo, Step
 
+Say = Callable[[str], str]
+"""A sentence in the reader's language."""
+
+_INTRO = (
+    "Real requests by the real openai SDK, offline, to a simulated provider on this machine."
+    " People and values are invented anew for this run; moderation scores are simulated."
+)
 _TITLES = {
     "gateway": "The gateway: any OpenAI client, one base URL",
     "client": "The guarded client: the official SDK, Chinese, Responses API",
@@ -28,34 +36,27 @@ _TITLES = {
 }
 
 
-def show(demo: Demo) -> dict[str, Any]:
-    """Run the demonstration and print each step as it ends; returns the report."""
+def show(demo: Demo, say: Say = str) -> dict[str, Any]:
+    """Run the demonstration and print each step as it ends, each sentence as `say` has it; returns the report."""
     console = Console(highlight=False)
     width = min(console.width, 100)
-    console.print(Panel(_intro(demo), title="guard demo", width=width, border_style="cyan"))
+    console.print(Panel(Text(say(_INTRO)), title="guard demo", width=width, border_style="cyan"))
 
     def tell(step: Step) -> None:
-        console.print(page(step, width))
+        console.print(page(step, width, say))
 
-    with console.status("starting"):
+    with console.status(say("starting")):
         report = demo.run(tell)
-    console.print(Panel(_outro(report), title="what next", width=width, border_style="cyan"))
+    console.print(Panel(_outro(report, say), title=say("what next"), width=width, border_style="cyan"))
     return report
 
 
-def _intro(demo: Demo) -> Text:
-    return Text(
-        "Real requests by the real openai SDK, offline, to a simulated provider on this machine."
-        " People and values are invented anew for this run; moderation scores are simulated."
-    )
-
-
-def page(step: Step, width: int) -> Panel:
+def page(step: Step, width: int, say: Say = str) -> Panel:
     """One step as a panel: green where its promise was kept, red where not."""
     name = step["step"]
-    title = _TITLES.get(name) or f"The auditor asks: {step.get('question', name)}"
-    mark = "[green]kept[/]" if step["ok"] else "[red]NOT KEPT[/]"
-    body = _table(step) if name.startswith("audit:") else _lines(step)
+    title = say(_TITLES.get(name) or f"The auditor asks: {step.get('question', name)}")
+    mark = f"[green]{say('kept')}[/]" if step["ok"] else f"[red]{say('NOT KEPT')}[/]"
+    body = _table(step, say) if name.startswith("audit:") else _lines(step, say)
     return Panel(
         body,
         title=f"[bold]{title}[/]",
@@ -66,7 +67,7 @@ def page(step: Step, width: int) -> Panel:
     )
 
 
-def _lines(step: Step) -> Group:
+def _lines(step: Step, say: Say) -> Group:
     rows = []
     labels = [
         ("typed", "you typed"),
@@ -81,10 +82,10 @@ def _lines(step: Step) -> Group:
         labels = [("typed", "the app logged"), ("caller_got", "the log holds")]
     for key, label in labels:
         if step.get(key):
-            rows.append(Text.assemble((f"{label}: ", "bold cyan"), str(step[key])))
+            rows.append(Text.assemble((f"{say(label)}: ", "bold cyan"), str(step[key])))
     extra = _extra(step)
     if extra:
-        rows.append(Text(extra, style="yellow"))
+        rows.append(Text(say(extra), style="yellow"))
     return Group(*rows)
 
 
@@ -115,7 +116,7 @@ _SHOWN = {
 _ROWS = 6
 
 
-def _table(step: Step) -> Group:
+def _table(step: Step, say: Say) -> Group:
     wanted = _SHOWN.get(step["step"]) or tuple(step["columns"])
     shown = [name for name in wanted if name in step["columns"]]
     places = [step["columns"].index(name) for name in shown]
@@ -126,7 +127,7 @@ def _table(step: Step) -> Group:
     for row in rows[:_ROWS]:
         table.add_row(*("" if row[place] is None else str(row[place]) for place in places))
     more = len(step["rows"]) - len(rows[:_ROWS])
-    return Group(table, Text(f"… and {more} more", style="dim")) if more > 0 else Group(table)
+    return Group(table, Text(say(f"… and {more} more"), style="dim")) if more > 0 else Group(table)
 
 
 def _telling(step: Step) -> list[list[Any]]:
@@ -144,18 +145,18 @@ def _command() -> str:
     return "python -m guard" if sys.argv[0].endswith("__main__.py") else os.path.relpath(sys.argv[0])
 
 
-def _outro(report: dict[str, Any]) -> Text:
+def _outro(report: dict[str, Any], say: Say) -> Text:
     folder = report["folder"]
     command = _command()
     kept = "Every promise was kept." if report["ok"] else "A promise was not kept: see the red panel."
     return Text.assemble(
-        (kept + "\n\n", "bold green" if report["ok"] else "bold red"),
-        "Look at the record yourself:\n",
-        (f"  {command} audit query blocked --folder {folder}/exports\n", "cyan"),
-        "Guard your own client, with one base URL:\n",
+        (say(kept) + "\n\n", "bold green" if report["ok"] else "bold red"),
+        say("Look at the record yourself:") + "\n",
+        (f"  {command} audit query blocked --folder \\\n    {folder}/exports\n", "cyan"),
+        say("Guard your own client, with one base URL:") + "\n",
         (f"  OPENAI_API_KEY=… {command} serve --policy default\n", "cyan"),
-        "or in Python:\n",
+        say("or in Python:") + "\n",
         ('  client = openai.OpenAI(http_client=guarded_client("default", sync=True))\n', "cyan"),
-        "or on your app:\n",
+        say("or on your app:") + "\n",
         ('  guard.install(app, policy="default")', "cyan"),
     )

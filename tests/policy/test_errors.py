@@ -175,7 +175,10 @@ KEYS = [
         "egress: {proxy: {url: 'http://p.example'}}",
         "1:egress.proxy.url: cannot be read: write an http URL with its port",
     ),
-    ("egress: {proxy: {url: 'http://u:pw@p.example:1'}}", "1:egress.proxy.url: cannot be read: write an http URL"),
+    (
+        "egress: {proxy: {url: 'http://u:pw@p.example:1'}}",
+        "1:egress.proxy.url: cannot be read: write an http URL",
+    ),
     (
         "egress: {proxy: {url: 'http://p.example:70000'}}",
         "1:egress.proxy.url: has a port that does not exist",

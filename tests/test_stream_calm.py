@@ -136,7 +136,9 @@ def test_several_events_in_one_read_are_known_one_by_one(monkeypatch: pytest.Mon
     assert len(ops) >= 36
 
 
-CHUNK = '{"id":"c","model":"%s","choices":[{"index":%s,"delta":{"content":"%s"%s},"finish_reason":%s}]}'
+CHUNK = (
+    '{"id":"chatcmpl-1","model":"%s","choices":[{"index":%s,"delta":{"content":"%s"%s},"finish_reason":%s}]}'
+)
 
 
 @pytest.mark.parametrize(
@@ -157,4 +159,18 @@ def test_an_event_of_another_form_takes_the_whole_road(other: tuple[Any, ...]) -
     known = CHUNK % ("m", 0, " a", "", "null")
     chunks = [f"data: {text}\n\n".encode() for text in (known, known, CHUNK % other, known)]
     short, long = both_roads("chat", chunks, choices=2)
+    assert outcome(short) == outcome(long)
+    first = kit.gate(kit.REDACTING, "chat")
+    first.feed(chunks[0])
+    form, _ = first._known[0]
+    assert form.fill(chunks[3]) is not None
+    assert form.fill(chunks[2]) is None
+
+
+def test_the_model_that_spoke_last_is_known_on_both_roads() -> None:
+    """Two choices that name two models: a known form says no less than an event that is read."""
+    rows = [("a", 0), ("b", 1), ("a", 0), ("b", 1), ("a", 0)]
+    chunks = [f"data: {CHUNK % (model, index, ' it', '', 'null')}\n\n".encode() for model, index in rows]
+    short, long = both_roads("chat", chunks, choices=2)
+    assert short.gate.seen.model == "a"
     assert outcome(short) == outcome(long)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +111,8 @@ def test_each_value_is_copied_as_it_stands(text: str) -> None:
     for at in range(len(copy.text)):
         span = copy.back(at, at + 1)
         assert span is None or text[slice(*span)] == copy.text[at]
+
+
+def test_a_list_on_one_line_has_its_heading_however_long_it_is() -> None:
+    values = [str(2345678 + number) for number in range(20)]
+    assert found(json.dumps({"phone": values})) == values

@@ -48,12 +48,13 @@ def _numbered(path: Path) -> str:
 
 
 def _plain(path: Path) -> str:
-    # One column and no quotes: nothing divides a line but its end, and an error is raised, never a line left out.
+    # One column and no quotes: nothing divides a line but its end, and an error is raised, never a line left out; but
+    # where parts of a file are read side by side, DuckDB leaves out a line that alone fills more than a part (32 MB).
     return (
         f"SELECT json, {literal(str(path))} AS filename, {first_of(path) - 1} + row_number() OVER () AS seq FROM"
         f" read_csv({literal(str(path))}, columns = {{'json': 'VARCHAR'}}, auto_detect = false, header = false,"
         " delim = '\x01', quote = '', escape = '', comment = '', new_line = '\\n', strict_mode = true,"
-        " ignore_errors = false, hive_partitioning = false) WHERE json IS NOT NULL"
+        " ignore_errors = false, parallel = false, hive_partitioning = false) WHERE json IS NOT NULL"
     )
 
 

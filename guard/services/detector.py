@@ -138,7 +138,8 @@ class Detector:
         self._pool.start()
         if self._names:
             self._presidio.start()
-        threading.Thread(target=self._scanner.warm, name="guard-warm-up", daemon=True).start()
+        # No daemon: one that the end of the process stops inside numpy takes the process down with it (SIGABRT).
+        threading.Thread(target=self._scanner.warm, name="guard-warm-up").start()
 
     def wait(self) -> None:
         """Wait until all workers are ready; raises SetupError if one cannot be built."""

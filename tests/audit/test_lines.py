@@ -13,7 +13,7 @@ import pytest
 
 from guard.audit import query
 from guard.audit.compact import compact
-from guard.audit.lines import unread
+from guard.audit.lines import lines_of, unread
 from guard.audit.query import connect, over, run
 
 _ROWS = "SELECT seq, trace_id, name, attrs, resource, len(events) FROM spans ORDER BY ALL"
@@ -148,3 +148,13 @@ def test_an_error_of_a_question_is_not_asked_again(tmp_path: Path, monkeypatch: 
     assert opened == [1]
     assert not unread(duckdb.InvalidInputException("Malformed JSON"))
     assert not unread(None)
+
+
+@pytest.mark.parametrize("around", [b"", b'{"a":1}\n'], ids=["alone", "among others"])
+def test_a_line_larger_than_what_is_read_at_once_is_not_left_out(tmp_path: Path, around: bytes) -> None:
+    """Read as text, a line of 34 MB is an error, after which it is read as before: never no line."""
+    export = tmp_path / "x.jsonl"
+    export.write_bytes(around + b'{"a":"' + b"x" * 34_000_000 + b'"}\n' + around)
+    with pytest.raises(duckdb.Error) as caught:
+        duckdb.sql(f"SELECT count(*) FROM ({lines_of([export], plain=True)})").fetchall()
+    assert unread(caught.value)

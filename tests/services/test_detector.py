@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -138,6 +139,19 @@ async def test_a_text_that_comes_again_is_known(detector: Detector, monkeypatch:
     assert asked == ["a new turn, for 3 of us at 4 o'clock"]
     monkeypatch.undo()
     assert await detector.detect(turns, "another tenant") == first
+
+
+def test_a_process_ends_only_once_it_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is stopped inside numpy's own code aborts the process: a clean answer would end with -6."""
+    warming = threading.Event()
+    made = Detector(scanner_args=ARGS, presidio=())
+    monkeypatch.setattr(made._scanner, "warm", lambda: warming.wait(10))
+    monkeypatch.setattr(made._pool, "start", lambda: None)
+    made.start()
+    [thread] = [thread for thread in threading.enumerate() if thread.name == "guard-warm-up"]
+    warming.set()
+    assert not thread.daemon
+    made.close()
 
 
 def test_many_threads_get_what_one_gets(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,6 @@ from guard.outside.blocking import SyncAdmittingTransport as SyncAdmittingTransp
 from guard.outside.sessions import Response, Sessions
 from guard.outside.upstream import (
     ANSWER_BYTES,
-    PORTS,
     Header,
     client_errors,
     decoding,
@@ -31,6 +30,7 @@ from guard.outside.upstream import (
 )
 from guard.outside.upstream import Timeouts as Timeouts
 from guard.outside.upstream import UpstreamError as UpstreamError
+from guard.residency import PORTS
 from guard.types import Admission
 
 _LARGE_BODY = 1024 * 1024
@@ -177,7 +177,7 @@ def _target(admission: Admission, url: httpx2.URL) -> _Target:
         query_string=url.query.decode("ascii"),
         encoded=True,
     )
-    return _Target(to, URL.build(scheme="http", host=proxy.host, port=proxy.port) if proxy else None)
+    return _Target(to, URL(proxy.origin) if proxy else None)
 
 
 def _fields(headers: Iterable[Header]) -> CIMultiDict[str]:

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 from guard.errors import BadRequest, GuardError, Refused, SetupError
 
 Header = tuple[bytes, bytes]
-PORTS = {"https": 443, "http": 80}
 
 ANSWER_BYTES = 64 * 1024 * 1024
 """The most of one answer that is read, decoded: an upstream may not fill the memory of the process (case A11)."""

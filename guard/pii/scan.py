@@ -96,7 +96,7 @@ class Scanner:
 
     def beside(self, text: str) -> list[Finding]:
         """What is found under headings and over lines: of one line without a list there is neither."""
-        if "\n" not in text and "[" not in text:
+        if _flat(text):
             return []
         return self.under_headings(text) + self.over_lines(text)
 
@@ -142,7 +142,7 @@ class Scanner:
             return False
         if digits and Hunt(View(text, Projection(data), 0, data), self._skip).called_for(ready, digits):
             return False
-        return ("\n" not in text and "[" not in text) or (columns(text) is None and not any(wrapped(text)))
+        return _flat(text) or (columns(text) is None and not any(wrapped(text)))
 
     def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
         """Where the text after the cut `start` may be cut: no match spans these offsets, whatever follows.
@@ -293,3 +293,8 @@ def _sure_cut(projection: Projection, at: int, reading: Reading | None) -> int:
         if not in_host and near and (reading is None or reading.clear(cut)):
             return cut
     return 0
+
+
+def _flat(text: str) -> bool:
+    """Whether a text is one line without a list: no table, heading or wrapped line can be in it."""
+    return "\n" not in text and "[" not in text

@@ -22,6 +22,7 @@ from guard.outside.egress import AsyncAdmittingTransport, Egress, SyncAdmittingT
 from guard.outside.upstream import proxy_fields
 from guard.policy.model import Egress as Rules
 from guard.types import Admission
+from tests.outside.conftest import Upstream
 from tests.outside.test_tls import HERE, PROMPT, ROOT, issue, serving, trusting
 
 pytestmark = pytest.mark.anyio
@@ -31,28 +32,20 @@ WRONG = issue("other.example.org", ROOT)
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 
 
-class Proxy:
+class Proxy(Upstream):
     """An http proxy that carries every CONNECT to one server here, or answers it with a status of its own."""
 
     def __init__(self, to: int, status: int = 200) -> None:
         self.asked: list[bytes] = []
         self.carried = b""
         self._to, self._status = to, status
-        self._server = socket.create_server((HERE, 0))
-        self.url = f"http://{HERE}:{self._server.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._server.accept()
-            except OSError:
-                return
-            with client, contextlib.suppress(OSError):
-                self._serve(client)
+        super().__init__()
 
     def _serve(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            self._carry(client)
+
+    def _carry(self, client: socket.socket) -> None:
         client.settimeout(5)
         head = b""
         while not head.endswith(b"\r\n\r\n") and (more := client.recv(1)):
@@ -73,11 +66,6 @@ class Proxy:
                 self.carried += data
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
-
-    def close(self) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join(5)
 
 
 @contextlib.contextmanager

@@ -6,8 +6,10 @@ import itertools
 import json
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from guard.simulator import chat, responses
 from guard.simulator.answers import event_bytes
@@ -18,16 +20,46 @@ from guard.wire.sse import Decoder
 from guard.wire.streams import read_event
 
 Event = dict[str, Any] | bytes
-Stretch = tuple[str, list[int]]
+Piece = tuple[str, str, str]
 
 
-class Recording(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Recording:
     """One provider stream: its endpoint, its bytes, its events (as bytes where they hold no object)."""
 
     name: str
     endpoint: Endpoint
     data: bytes
     events: list[Event]
+
+    @cached_property
+    def pieces(self) -> list[Piece | None]:
+        """Of each event (lane, path, text) where it is one piece of one lane that can be cut anew."""
+        return [only_delta(self.endpoint, event) for event in self.events]
+
+    @cached_property
+    def written(self) -> list[bytes]:
+        """The bytes of each event."""
+        return [written([event]) for event in self.events]
+
+    @cached_property
+    def lanes(self) -> dict[str, str]:
+        """The whole text of each lane whose pieces can be cut anew."""
+        found: dict[str, str] = {}
+        for piece in filter(None, self.pieces):
+            found[piece[0]] = found.get(piece[0], "") + piece[2]
+        return found
+
+    @cached_property
+    def runs(self) -> list[tuple[str | None, list[int]]]:
+        """The numbers of neighbouring events of one lane; None for those that are left as they are."""
+        runs: list[tuple[str | None, list[int]]] = []
+        for number, (piece, event) in enumerate(zip(self.pieces, self.events, strict=True)):
+            lane = piece[0] if piece and "role" not in json.dumps(event) else None
+            if lane is None or not runs or runs[-1][0] != lane:
+                runs.append((lane, []))
+            runs[-1][1].append(number)
+        return runs
 
 
 def recording(name: str, known: Endpoint, data: bytes) -> Recording:
@@ -93,7 +125,7 @@ def _own(title: str, name: str, events: list[dict[str, Any]]) -> Recording:
     return recording(title, known, b"".join(map(event_bytes, events)) + done)
 
 
-def only_delta(known: Endpoint, event: Event) -> tuple[str, str, str] | None:
+def only_delta(known: Endpoint, event: Event) -> Piece | None:
     """(lane, path, text) of an event that is one piece of one lane and nothing else that could not be said twice."""
     if isinstance(event, bytes):
         return None
@@ -104,63 +136,43 @@ def only_delta(known: Endpoint, event: Event) -> tuple[str, str, str] | None:
     return delta.lane, delta.path, delta.text
 
 
-def lanes(source: Recording) -> dict[str, str]:
-    """The whole text of each lane whose pieces can be cut anew."""
-    found: dict[str, str] = {}
-    for event in source.events:
-        if (delta := only_delta(source.endpoint, event)) is not None:
-            found[delta[0]] = found.get(delta[0], "") + delta[2]
-    return found
-
-
 def cut(source: Recording, lane: str, places: Sequence[int]) -> bytes:
     """The stream with one lane's text in pieces that end at these places, each where its first character stood."""
-    text = lanes(source)[lane]
+    text = source.lanes[lane]
     bounds = sorted({0, *places, len(text)})
     pieces = [(low, text[low:high]) for low, high in itertools.pairwise(bounds)]
     rows, at = [], 0
-    for event in source.events:
-        delta = only_delta(source.endpoint, event)
+    for event, raw, delta in zip(source.events, source.written, source.pieces, strict=True):
         if delta is None or delta[0] != lane or isinstance(event, bytes):
-            rows.append(event)
+            rows.append(raw)
             continue
         end = at + len(delta[2])
-        rows += [jsonbody.replace(event, {delta[1]: piece}) for low, piece in pieces if at <= low < end]
+        rows += [_with(event, delta[1], piece) for low, piece in pieces if at <= low < end]
         at = end
-    return written(rows)
+    return b"".join(rows)
 
 
 def random_cut(source: Recording, chance: random.Random) -> bytes:
     """The stream with every lane in random pieces, neighbours of one lane joined before they are cut."""
-    rows: list[Event] = []
+    rows: list[bytes] = []
     share = chance.choice([0.02, 0.1, 0.5, 1.0])
-    for lane, run in _runs(source):
+    for lane, run in source.runs:
         if lane is None:
-            rows += run
+            rows += [source.written[number] for number in run]
             continue
-        texts = [only_delta(source.endpoint, event) for event in run]
-        text = "".join(delta[2] for delta in texts if delta)
+        pieces = [piece for number in run if (piece := source.pieces[number])]
+        text = "".join(piece[2] for piece in pieces)
         places = [place for place in range(1, len(text)) if chance.random() < share]
-        bounds = [0, *places, len(text)]
-        assert texts[0] is not None
-        rows += [jsonbody.replace(run[0], {texts[0][1]: text[a:b]}) for a, b in itertools.pairwise(bounds)]
-    return written(rows)
+        first = source.events[run[0]]
+        rows += [
+            _with(first, pieces[0][1], text[a:b]) for a, b in itertools.pairwise([0, *places, len(text)])
+        ]
+    return b"".join(rows)
 
 
-def _runs(source: Recording) -> Iterator[tuple[str | None, list[Event]]]:
-    """Neighbouring events of one lane; None for those that are left as they are."""
-    run: list[Event] = []
-    last: str | None = None
-    for event in source.events:
-        delta = only_delta(source.endpoint, event)
-        lane = delta[0] if delta and "role" not in json.dumps(event) else None
-        if run and (lane != last or lane is None):
-            yield last, run
-            run = []
-        run.append(event)
-        last = lane
-    if run:
-        yield last, run
+def _with(event: Event, path: str, text: str) -> bytes:
+    """The bytes of an event with another text at a path."""
+    return event_bytes(jsonbody.replace(event, {path: text}))
 
 
 def written(rows: Sequence[Event]) -> bytes:

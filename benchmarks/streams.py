@@ -1,10 +1,11 @@
 """What streaming changes: nothing but the time. Cuts of one stream, characters held back, time added.
 
-    python benchmarks/streams.py [--traffic FILE] [--random N] [--step N] [--json FILE]
+    python benchmarks/streams.py [--traffic FILE] [--random N] [--step N] [--jobs N] [--json FILE]
 
 `--traffic` is a file of recorded exchanges (one JSON object a line: path, stream, content_type, response); without it
-the streams made here are cut alone. `--step N` cuts at every Nth place only. Judged by simulated scores, in process.
-Times are of this process and this run; the same text passes the SSE decoder and a JSON parser alone beside it.
+the streams made here are cut alone. `--step N` cuts at every Nth place only; `--jobs N` cuts in N processes, with the
+same result as one. Judged by simulated scores, in process. Times are of this process and this run, before any cuts;
+the same text passes the SSE decoder and a JSON parser alone beside it.
 
 Exit code 1 when a target is missed.
 """
@@ -24,35 +25,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import _recut
+from _cuts import Order, cut_all
+from _gates import POLICIES, gate, make
 from _texts import clean, prompt
 
 from guard import Guard
 from guard.holdback import Check, HoldBack
 from guard.services.drivers import drive_stream
-from guard.settings import Settings
-from guard.simulator.scores import simulated_scores
-from guard.stream import StreamGate
-from guard.streaming.ops import Ask, Emit, End
-from guard.types import Finding, Identity, Redaction
-from guard.wire.openai import CHAT
+from guard.streaming.ops import Emit, End
+from guard.types import Finding
 from guard.wire.sse import Decoder
-
-HEAD = """
-policy: bench
-version: "1"
-extends: [default]
-recognizers: {names: %s, presidio: {recognizers: []}}
-output: {rules: {"pii.*": redact, "pii.email": redact, "pii.phone": redact%s}%s}
-restore: {tools: [tool_0]}
-"""
-QUIET = ', "moderation.*": allow, "moderation.sexual/minors": allow, "moderation.self-harm*": allow'
-POLICIES = {
-    "found": HEAD % ("off", QUIET, ""),
-    "names": HEAD % ("gazetteer", QUIET, ""),
-    "judged": HEAD % ("off", "", ", stream: {first: 4, step: 16, context: 8}"),
-}
-MAIL = ("pii.email", "carol@corp.org")
 
 
 class Target(NamedTuple):
@@ -71,117 +53,6 @@ class Target(NamedTuple):
     def __str__(self) -> str:
         asked = "told, not asked" if self.bound == float("inf") else f"at most {self.bound:g} {self.unit}"
         return f"  {self.name:<74} {self.value:8.2f}  {asked}{'' if self.holds else '  MISSED'}"
-
-
-def make(text: str, home: Path) -> Guard:
-    """A guard of this policy with its files in a folder of its own."""
-    home.mkdir()
-    (home / "policy.yaml").write_text(text, encoding="utf-8")
-    return Guard.from_policy(home / "policy.yaml", Settings(home=home, exports=home / "exports"))
-
-
-def gate(guard: Guard, source: _recut.Recording | None = None, choices: int = 2) -> StreamGate:
-    """A fresh gate; one placeholder is in play."""
-    exchange = guard.open_exchange(Identity())
-    exchange.placeholders.placeholder(*MAIL, Redaction("token", restore=True))
-    exchange.own.add(MAIL[1])
-    return StreamGate(
-        guard.policy,
-        source.endpoint if source else CHAT,
-        exchange,
-        cuts=guard.detector.cuts("default"),
-        reach=guard.detector.context,
-        limits=guard.answer_limits,
-        choices=choices,
-        quiet=guard.detector.quiet("default"),
-    )
-
-
-class Outcome(NamedTuple):
-    """What a caller was sent, how it ended, and what was found where."""
-
-    data: bytes
-    ends: tuple[str, ...]
-    action: str
-    findings: tuple[Finding, ...]
-
-
-def run(guard: Guard, source: _recut.Recording, chunks: Sequence[bytes]) -> Outcome:
-    """Step a stream through its gate to the end, answering at once."""
-    machine = gate(guard, source)
-    out, ends = bytearray(), []
-    for chunk in (*chunks, None):
-        pending = [] if machine.ended else machine.finish() if chunk is None else machine.feed(chunk)
-        while pending:
-            op = pending.pop(0)
-            if isinstance(op, Emit):
-                out += op.data
-            elif isinstance(op, End):
-                ends.append(op.code)
-            elif isinstance(op, Ask):
-                pending += machine.scored(op.key, [simulated_scores(text) for text in op.texts])
-            else:
-                pending += machine.found(op.key, guard.detector.detect_sync(op.texts, "default"))
-    verdict = machine.verdict()
-    found = sorted(f for f in verdict.findings if f.start < f.end)
-    return Outcome(bytes(out), tuple(ends), verdict.action.word, tuple(found))
-
-
-def meaning(source: _recut.Recording, outcome: Outcome) -> tuple[Any, ...]:
-    """What must not depend on the deltas. Between lanes the numbers of new values go by who comes first."""
-    texts = _recut.told(source.endpoint, outcome.data)
-    if len(texts) > 1:
-        texts = {lane: re.sub(r"<([A-Z_]+)_\d+>", r"<\1>", text) for lane, text in texts.items()}
-    return texts, outcome.ends, outcome.action, outcome.findings
-
-
-def byte_cuts(guard: Guard, sources: Sequence[_recut.Recording], step: int) -> tuple[int, int]:
-    """Cut every stream at every byte: the decoder's events are the same; whole runs, some sizes, equal bytes."""
-    tried = unequal = 0
-    for source in sources:
-        events = Decoder().feed(source.data)
-        for event in events:
-            for place in range(1, len(event.raw), step):
-                decoder = Decoder()
-                again = decoder.feed(event.raw[:place]) + decoder.feed(event.raw[place:])
-                tried += 1
-                # A comment or a line end of its own may come as an event without data.
-                unequal += b"".join(e.raw for e in again) != event.raw or event.data not in [
-                    e.data for e in again
-                ]
-        whole = run(guard, source, [source.data])
-        for size in (1, 2, 3, 17, 64):
-            chunks = [source.data[at : at + size] for at in range(0, len(source.data), size)]
-            tried += 1
-            unequal += run(guard, source, chunks) != whole
-    return tried, unequal
-
-
-def delta_cuts(guard: Guard, sources: Sequence[_recut.Recording], step: int) -> tuple[int, int]:
-    """Cut each lane's text in two at every place, and once a character a delta."""
-    tried = unequal = 0
-    for source in sources:
-        for lane, text in _recut.lanes(source).items():
-            expected = meaning(source, run(guard, source, [_recut.cut(source, lane, [])]))
-            ways = [[place] for place in range(1, len(text), step)] + [list(range(1, len(text)))]
-            for places in ways:
-                tried += 1
-                unequal += meaning(source, run(guard, source, [_recut.cut(source, lane, places)])) != expected
-    return tried, unequal
-
-
-def random_cuts(guard: Guard, sources: Sequence[_recut.Recording], count: int) -> tuple[int, int]:
-    """Cut all lanes of a stream at random places, many times, in deltas and in bytes."""
-    chance = random.Random(4)
-    expected = [meaning(source, run(guard, source, [source.data])) for source in sources]
-    unequal = 0
-    for number in range(count):
-        place = number % len(sources)
-        data = _recut.random_cut(sources[place], chance)
-        size = chance.choice([1, 7, 100, 10_000])
-        chunks = [data[at : at + size] for at in range(0, len(data), size)]
-        unequal += meaning(sources[place], run(guard, sources[place], chunks)) != expected[place]
-    return count, unequal
 
 
 def held_back(guard: Guard, text: str) -> list[int]:
@@ -291,25 +162,19 @@ def percentile(values: Sequence[int], share: float) -> float:
     return float(sorted(values)[min(len(values) - 1, int(share * len(values)))])
 
 
-def invariance(guards: dict[str, Guard], options: argparse.Namespace) -> list[Target]:
+def invariance(options: argparse.Namespace, home: Path) -> list[Target]:
     """Cut streams and count what came out otherwise."""
-    sources = list(_recut.own())
-    if options.traffic and options.traffic.is_file():
-        sources += _recut.recorded(options.traffic)
-    characters = sum(len(text) for source in sources for text in _recut.lanes(source).values())
-    print(f"{len(sources)} streams, {characters} characters of text that comes in deltas")
-    rows = []
-    for name in ("found", "judged"):
-        for title, (tried, unequal) in (
-            ("byte cuts", byte_cuts(guards[name], sources, options.step)),
-            ("delta cuts", delta_cuts(guards[name], sources, options.step)),
-            ("random cuts", random_cuts(guards[name], sources, options.random // 2)),
-        ):
-            rows.append(Target(f"{name}: {title} that came out otherwise, of {tried}", unequal, 0))
-    return rows
+    traffic = options.traffic if options.traffic and options.traffic.is_file() else None
+    if traffic is None:
+        print(f"own streams only: no recorded traffic ({options.traffic or '--traffic names it'})")
+    order = Order(traffic, options.step, options.random)
+    return [
+        Target(f"{name}: {title} that came out otherwise, of {count.tried}", count.unequal, 0)
+        for (name, title), count in cut_all(order, home, options.jobs).items()
+    ]
 
 
-def flow(guards: dict[str, Guard], options: argparse.Namespace) -> list[Target]:
+def flow(guards: dict[str, Guard]) -> list[Target]:
     """Measure what waits, and for how long."""
     rng = random.Random(7)
     prose = clean(rng, 20_000) + "".join(prompt(rng) for _ in range(200))
@@ -345,15 +210,18 @@ def main() -> int:
     parser.add_argument("--traffic", type=Path, help="recorded exchanges, one JSON object a line")
     parser.add_argument("--random", type=int, default=10_000, help="random cuts (10000)")
     parser.add_argument("--step", type=int, default=1, help="cut at every Nth place only (1)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that cut beside each other (1)")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        guards = {name: make(text, Path(folder) / name) for name, text in POLICIES.items()}
+        home = Path(folder)
+        guards = {name: make(text, home / name) for name, text in POLICIES.items()}
         try:
-            rows = [*flow(guards, options), *invariance(guards, options)]
+            rows = flow(guards)
         finally:
             for guard in guards.values():
                 guard.close()
+        rows += invariance(options, home)
     print("\n".join(map(str, rows)))
     if options.json:
         options.json.write_text(json.dumps({row.name: row.value for row in rows}, indent=1), encoding="utf-8")

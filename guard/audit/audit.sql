@@ -209,12 +209,13 @@ FROM (
   WHERE x ->> 'name' = 'guard.audit.erased'
 );
 
-CREATE OR REPLACE VIEW findings AS
-SELECT * EXCLUDE (gone) REPLACE (
+CREATE OR REPLACE MACRO still_linked(subjects, gone) AS
   CASE WHEN list_has_any(subjects, gone)
     THEN list_transform(subjects, lambda s: CASE WHEN list_contains(gone, s) THEN 'erased' ELSE s END)
-    ELSE subjects END AS subjects
-)
+    ELSE subjects END;
+
+CREATE OR REPLACE VIEW findings AS
+SELECT * EXCLUDE (gone) REPLACE (still_linked(subjects, gone) AS subjects)
 FROM all_findings, (SELECT coalesce(list(subject), []) AS gone FROM erased);
 
 -- One row a check: what became of it (ran, not_applicable, failed_closed, failed_open, skipped).
@@ -308,3 +309,20 @@ FROM flat
 WHERE operation = 'moderation';
 
 CREATE OR REPLACE VIEW calls AS SELECT * FROM joined_calls;
+
+-- One row a finding in what went to a model: what became of it, and who received the call, when, for whom.
+-- `trace` tells traces apart and no more: of lines it is the id, of Parquet a number.
+CREATE OR REPLACE VIEW joined_sent AS
+SELECT
+  c.start_ts AS start_ts, c.tenant AS tenant, c.host AS host, c.jurisdiction AS jurisdiction,
+  year(f.start_ts) AS year, f.kind AS kind, f.enforced AS enforced, f.count AS count, f.subjects AS subjects,
+  f.file AS file, f.seq AS seq, f.trace_id AS trace
+FROM all_findings f
+JOIN calls c ON c.trace_id = f.trace_id AND c.intent_span_id = f.span_id
+WHERE f.stage = 'input' AND c.purpose = 'model' AND c.outcome <> 'refused';
+
+CREATE OR REPLACE VIEW all_sent AS SELECT * FROM joined_sent;
+
+CREATE OR REPLACE VIEW sent AS
+SELECT * EXCLUDE (gone) REPLACE (still_linked(subjects, gone) AS subjects)
+FROM all_sent, (SELECT coalesce(list(subject), []) AS gone FROM erased);

@@ -168,17 +168,50 @@ def _write_calls(folder: Path, target: Path, kept: Sequence[Generation], number:
     spans = parquet.spans_of(files)
     with _connected([]) as connection:
         connection.execute(f"CREATE OR REPLACE VIEW read_spans AS {spans}")
+        connection.execute("CREATE TEMP TABLE again (trace_id VARCHAR)")
         if kept:
-            earlier = parquet.spans_of(parquet.parts(folder, kept, "spans"))
-            connection.execute(f"CREATE VIEW earlier AS {earlier}")
-            for statement in parquet.joined_with("earlier"):
-                connection.execute(statement)
-            again = f"SELECT DISTINCT trace_id, {number} AS generation, DATE '1970-01-01' AS start_ts FROM earlier"
-            again += " WHERE trace_id IN (SELECT trace_id FROM read_spans)"
-            if connection.execute(f"SELECT count(*) FROM ({again})").fetchone() != (0,):
-                _copy(connection, again, target / "superseded", "b")
+            _join_earlier(connection, folder, kept)
+        if connection.execute("SELECT count(*) FROM again").fetchone() != (0,):
+            again = f"SELECT trace_id, {number} AS generation, DATE '1970-01-01' AS start_ts FROM again"
+            _copy(connection, again, target / "superseded", "b")
         calls = f"SELECT *, {number} AS generation FROM joined_calls ORDER BY start_ts, trace_id"
         _copy(connection, calls, target / "calls", "b")
+        _write_sent(connection, folder, target, kept, number)
+
+
+def _join_earlier(connection: duckdb.DuckDBPyConnection, folder: Path, kept: Sequence[Generation]) -> None:
+    """Lay earlier spans of the same traces beside the new ones, and note these traces."""
+    earlier = parquet.spans_of(parquet.parts(folder, kept, "spans"))
+    connection.execute(f"CREATE VIEW earlier AS {earlier}")
+    for statement in parquet.joined_with("earlier"):
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO again SELECT DISTINCT trace_id FROM earlier WHERE trace_id IN (SELECT trace_id FROM read_spans)"
+    )
+
+
+def _write_sent(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    target: Path,
+    kept: Sequence[Generation],
+    number: int,
+) -> None:
+    """Join the findings with the calls just written, which may be of earlier findings; traces get short numbers."""
+    findings = [*sorted((target / "findings").rglob("*.parquet")), *parquet.parts(folder, kept, "findings")]
+    calls = sorted((target / "calls").rglob("*.parquet"))
+    if not (findings and calls):
+        return
+    for view, files in (("all_findings", findings), ("calls", calls)):
+        connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {parquet.source(files)}")
+    connection.execute("CREATE TEMP TABLE going AS SELECT * FROM joined_sent")
+    told = (
+        "SELECT trace, row_number() OVER (ORDER BY min(start_ts), trace) AS number FROM going GROUP BY trace"
+    )
+    trace = f"({number} * 1_000_000_000_000 + t.number)::BIGINT AS trace"
+    anew = "trace IN (SELECT trace_id FROM again) AS anew"
+    rows = f"SELECT g.* REPLACE ({trace}), {number} AS generation, {anew} FROM going g JOIN ({told}) t USING (trace)"
+    _copy(connection, f"{rows} ORDER BY start_ts, file, seq", target / "sent", "b")
 
 
 def _write_traces(target: Path) -> None:

@@ -35,7 +35,7 @@ _ALL = (
 SELECT start_ts, tenant, user_hash, purpose, model, host, jurisdiction, outcome, bytes_forwarded, trace_id
 FROM calls
 WHERE outcome <> 'refused' AND {when}
-  AND NOT list_has_all($region, string_split(coalesce(nullif(jurisdiction, ''), 'UNKNOWN'), '+'))
+  AND list_has_all($region, string_split(jurisdiction, '+')) IS NOT TRUE
 ORDER BY start_ts
 """,
         REGION,
@@ -208,22 +208,24 @@ ORDER BY start_ts
         # these are beyond the first 64 of an event.
         """
 WITH found AS (
-  SELECT year(f.start_ts) AS year, coalesce(nullif(c.jurisdiction, ''), 'UNKNOWN') AS country, f.enforced,
-    unnest(nullif(f.subjects, [])) AS subject, f.trace_id,
-    regexp_full_match(f.kind, $sensitive) AS sensitive
-  FROM findings f
-  JOIN (SELECT * FROM calls WHERE purpose = 'model' AND outcome <> 'refused' AND {when}) c
-    ON c.trace_id = f.trace_id AND c.intent_span_id = f.span_id
-  WHERE f.stage = 'input' AND starts_with(f.kind, 'pii.')
+  SELECT year, coalesce(nullif(jurisdiction, ''), 'UNKNOWN') AS country, enforced, kind, trace,
+    unnest(subjects) AS subject
+  FROM sent WHERE starts_with(kind, 'pii.') AND {when}
+),
+told AS (SELECT * FROM found WHERE subject NOT IN ('', 'erased')),
+persons AS (
+  SELECT year, country, bool_or(enforced IN ('allow', 'flag')) AS sent,
+    bool_or(enforced IN ('allow', 'flag') AND regexp_full_match(kind, $sensitive)) AS sensitive,
+    bool_or(enforced = 'redact') AS redacted
+  FROM told GROUP BY year, country, subject
 )
-SELECT year, country, count(DISTINCT trace_id) AS exchanges,
-  count(DISTINCT subject) FILTER (enforced IN ('allow', 'flag')) AS persons_sent,
-  count(DISTINCT subject) FILTER (enforced IN ('allow', 'flag') AND sensitive) AS persons_sensitive_sent,
-  count(DISTINCT subject) FILTER (enforced = 'redact') AS persons_redacted
-FROM found
-WHERE subject NOT IN ('', 'erased')
-GROUP BY year, country
-ORDER BY year, country
+SELECT p.year, p.country, any_value(exchanges) AS exchanges, count(*) FILTER (sent) AS persons_sent,
+  count(*) FILTER (sensitive) AS persons_sensitive_sent, count(*) FILTER (redacted) AS persons_redacted
+FROM persons p
+JOIN (SELECT year, country, count(DISTINCT trace) AS exchanges FROM told GROUP BY year, country) e
+  ON e.year IS NOT DISTINCT FROM p.year AND e.country = p.country
+GROUP BY p.year, p.country
+ORDER BY p.year, p.country
 """,
         SENSITIVE,
     ),
@@ -243,13 +245,11 @@ ORDER BY calls DESC, purpose, provider, host, jurisdiction
         "data-categories",
         "Which categories of data were found in calls to whom, sent or redacted (GDPR Art. 30(1)(c))?",
         """
-SELECT c.host, c.jurisdiction, f.kind, f.enforced, sum(f.count) AS values, count(DISTINCT f.trace_id) AS exchanges
-FROM findings f
-JOIN (SELECT * FROM calls WHERE purpose = 'model' AND outcome <> 'refused' AND {when}) c
-  ON c.trace_id = f.trace_id AND c.intent_span_id = f.span_id
-WHERE f.stage = 'input'
-GROUP BY c.host, c.jurisdiction, f.kind, f.enforced
-ORDER BY values DESC, c.host, c.jurisdiction, f.kind, f.enforced
+SELECT host, jurisdiction, kind, enforced, sum(count) AS values, count(DISTINCT trace) AS exchanges
+FROM sent
+WHERE {when}
+GROUP BY host, jurisdiction, kind, enforced
+ORDER BY values DESC, host, jurisdiction, kind, enforced
 """,
     ),
     _question(

@@ -18,7 +18,7 @@ from typing import Any
 
 FOLDER = "parquet"
 MANIFEST = "manifest.json"
-TABLES = ("spans", "findings", "calls", "superseded", "traces")
+TABLES = ("spans", "findings", "calls", "sent", "superseded", "traces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +205,8 @@ def over(folder: Path, generations: Sequence[Generation], *, lines: bool) -> Ite
         yield f"CREATE OR REPLACE VIEW all_findings AS {found} {more and more + 'findings'}"
     if not lines:
         yield "CREATE OR REPLACE VIEW calls AS SELECT * FROM stored_calls"
+        if files["sent"]:
+            yield f"CREATE OR REPLACE VIEW all_sent AS {_sent(files)}"
         return
     yield from joined_with("stored_spans")
     yield (
@@ -214,7 +216,8 @@ def over(folder: Path, generations: Sequence[Generation], *, lines: bool) -> Ite
 
 
 _OVER_LINES = frozenset(
-    "read_spans all_spans finding_lines finding_spans read_findings all_findings call_spans joined_calls calls".split()
+    "read_spans all_spans finding_lines finding_spans read_findings all_findings call_spans joined_calls calls"
+    " joined_sent all_sent".split()
 )
 _VIEW = re.compile(r"CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?(\w+)")
 
@@ -224,7 +227,9 @@ def all_views(folder: Path, generations: Sequence[Generation], *, lines: bool) -
 
     Where there are none, the views over lines are left out: binding them takes longer than most answers.
     """
-    if lines or not all(parts(folder, generations, table) for table in ("spans", "findings", "calls")):
+    if lines or not all(
+        parts(folder, generations, table) for table in ("spans", "findings", "calls", "sent")
+    ):
         yield views()
         yield from over(folder, generations, lines=lines) if generations else ()
         return
@@ -254,6 +259,18 @@ def _calls(files: Mapping[str, Sequence[Path]]) -> str:
     return (
         f"{calls} WHERE NOT EXISTS (SELECT 1 FROM {source(files['superseded'])} s"
         " WHERE s.trace_id = c.trace_id AND s.generation > c.generation AND c.purpose = 'model')"
+    )
+
+
+def _sent(files: Mapping[str, Sequence[Path]]) -> str:
+    """What went to models, of all generations; of calls that were joined anew, what the last one says."""
+    sent = source(files["sent"])
+    rows = f"SELECT * EXCLUDE (generation, anew) FROM {sent} s"
+    if not files["superseded"]:
+        return rows
+    return (
+        f"{rows} WHERE NOT EXISTS (SELECT 1 FROM {sent} n WHERE n.anew AND n.generation > s.generation"
+        " AND n.file = s.file AND n.seq = s.seq)"
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import os
+import signal
 import socket
 import ssl
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +58,8 @@ def serve(
     """
     from guard.mounts.gateway import from_environment
 
+    # One that comes before the policy is watched waits for that: it would end the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     tls = _tls(tls_cert, tls_key)
     os.environ["GUARD_SERVE_POLICY"] = policy
     os.environ["GUARD_SERVE_UPSTREAM"] = upstream
@@ -64,17 +69,17 @@ def serve(
     gateway = from_environment()
     gateway.check(host)
     asyncio.run(gateway.start())
-    _check_port(host, port)
+    sockets = _listening(host, port)
     held = gateway.guard.policy
     line = (
         f"guard: policy {held.policy} {held.version} ({held.sha256[:12]}) → {gateway.upstream};"
-        f" listening on {'https' if tls else 'http'}://{host}:{port}/v1"
+        f" listening on {'https' if tls else 'http'}://{host}:{sockets[0].getsockname()[1]}/v1"
     )
     typer.echo(told(line), err=True)
-    _run(gateway, workers, _options(host, port) | tls)
+    _run(gateway, workers, _OPTIONS | tls, sockets)
 
 
-def _run(gateway: Gateway, workers: int, options: dict[str, Any]) -> None:
+def _run(gateway: Gateway, workers: int, options: dict[str, Any], sockets: list[socket.socket]) -> None:
     """Serve until told to end: in this process, or in several that each make a gateway of their own."""
     import uvicorn
 
@@ -82,28 +87,28 @@ def _run(gateway: Gateway, workers: int, options: dict[str, Any]) -> None:
 
     if workers == 1:
         server = uvicorn.Server(uvicorn.Config(gateway, **options))
-        server.run()
+        server.run(sockets)
         if not server.started:
             raise SetupError("the gateway did not start (see the line above)")
         return
     gateway.operations.close()
     gateway.guard.close()
     with _shared_numbers():
-        run_workers(workers, options)
+        run_workers(workers, options, sockets)
 
 
-def _options(host: str, port: int) -> dict[str, Any]:
-    return {
-        "host": host,
-        "port": port,
-        "log_level": "warning",
-        "access_log": False,
-        "proxy_headers": False,
-        # The stricter of uvicorn's two parsers: it refuses what two servers could cut into two requests.
-        "http": "httptools",
-        # What ran was waited for (`draining`); this is for connections that do not end.
-        "timeout_graceful_shutdown": 5,
-    }
+_SOON = datetime.timedelta(14)
+"""How long before its end a certificate is spoken of."""
+
+_OPTIONS: dict[str, Any] = {
+    "log_level": "warning",
+    "access_log": False,
+    "proxy_headers": False,
+    # The stricter of uvicorn's two parsers: it refuses what two servers could cut into two requests.
+    "http": "httptools",
+    # What ran was waited for (`draining`); this is for connections that do not end.
+    "timeout_graceful_shutdown": 5,
+}
 
 
 def _tls(cert: Path | None, key: Path | None) -> dict[str, Any]:
@@ -117,11 +122,33 @@ def _tls(cert: Path | None, key: Path | None) -> dict[str, Any]:
             raise SetupError(f"{option} {path} cannot be read: write the path of a PEM file")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_password)
-    except (ssl.SSLError, ValueError):
+    except (OSError, ValueError):
         raise SetupError(
             "--tls-cert and --tls-key are no certificate and its own key: give both as PEM, the key without a password"
         ) from None
+    _in_time(cert)
+    if (key or cert).stat().st_mode & stat.S_IROTH:
+        typer.echo(told(f"guard: everyone can read the TLS key {key or cert}: chmod 600 it"), err=True)
     return {"ssl_certfile": str(cert), "ssl_keyfile": str(key) if key else None}
+
+
+def _in_time(cert: Path) -> None:
+    """Refuse a certificate that every client would refuse today; say of one that soon will be so."""
+    from cryptography import x509
+
+    row, now = x509.load_pem_x509_certificates(cert.read_bytes())[0], datetime.datetime.now(datetime.UTC)
+    if now < row.not_valid_before_utc:
+        raise SetupError(
+            f"the certificate {cert} holds from {row.not_valid_before_utc:%Y-%m-%d %H:%M} UTC:"
+            " set this machine's clock, or wait for it"
+        )
+    if now > row.not_valid_after_utc:
+        raise SetupError(
+            f"the certificate {cert} ended {row.not_valid_after_utc:%Y-%m-%d %H:%M} UTC: renew it, no client takes it"
+        )
+    if row.not_valid_after_utc - now < _SOON:
+        line = f"guard: the certificate {cert} ends {row.not_valid_after_utc:%Y-%m-%d %H:%M} UTC: renew it"
+        typer.echo(told(line), err=True)
 
 
 def _no_password() -> str:
@@ -137,10 +164,14 @@ def _shared_numbers() -> Iterator[None]:
         yield
 
 
-def _check_port(host: str, port: int) -> None:
-    """Say in one sentence what a server would say in three."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _listening(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen at each address of the host: who connects from now on is served, or waits to be.
+
+    Raises SetupError in one sentence, where a server would need three.
+    """
     try:
-        socket.create_server((host, port), family=family).close()
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return [socket.create_server(row[4], family=row[0]) for row in dict.fromkeys(found)]
     except OSError as failure:
-        raise SetupError(f"cannot listen on {host}, port {port}: {failure.strerror}") from None
+        why = str(failure.strerror).partition(" (while")[0]  # the address is said already
+        raise SetupError(f"cannot listen on {host}, port {port}: {why}") from None

@@ -197,9 +197,12 @@ class Gateway:
         self._watch.start()
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._watch.now)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     async def start(self) -> None:
-        """Ask the judge once; raises SetupError in one sentence."""
+        """Ask the judge, once; raises SetupError in one sentence."""
+        if self.operations.judged:
+            return
         auth = self._authorization.decode("latin-1") if self._authorization else ""
         await self.guard.current.check_moderation(self.upstream, auth)
         self.operations.judged = True

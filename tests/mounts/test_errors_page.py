@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from guard import Gateway
 from guard.cli import audit
-from guard.cli.serve import _check_port
+from guard.cli.serve import _listening
 from guard.errors import SetupError
 from guard.keyring import load_keys
 from guard.kinds import KINDS
@@ -237,7 +237,7 @@ def starts(make_guard: Any, provider: Any, folder: Path) -> Iterator[Callable[[]
     yield lambda: make_guard(heads=bucket)
     yield lambda: make_guard(heads=bucket, heads_key_id="id", heads_secret="secret")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        yield lambda: _check_port("127.0.0.1", taken.getsockname()[1])
+        yield lambda: _listening("127.0.0.1", taken.getsockname()[1])
     yield lambda: _verb(["key"], folder / "none")
 
 

@@ -117,7 +117,8 @@ def test_two_workers_serve_and_leave_whole_records(
     """C39 C47: `--workers 2`: both serve, share one key, write files of their own, and end with whole chains.
 
     Whichever of them is asked for `/metrics`, it tells what both did. SIGHUP reaches each: it says in its own file
-    which policy it has now.
+    which policy it has now. One that is killed is replaced; while the policy's file is bad, what takes its place
+    waits, says why in one line, and the other one serves.
     """
     arguments = ("--upstream", provider.state.url, "--policy", quiet_policy, "--workers", "2")
     exports = tmp_path / "exports"
@@ -142,10 +143,34 @@ def test_two_workers_serve_and_leave_whole_records(
             if all(acknowledged):
                 break
             time.sleep(0.05)
+        good = policy.read_text()
+        policy.write_text("policy: [")
+        written = min(exports.glob("*.jsonl"))
+        os.kill(int(written.name.split("-")[2]), signal.SIGKILL)
+        assert_told(tmp_path / "said", "cannot start yet, the others go on: ")
+        policy.write_text(good)
+        for _ in range(600):
+            assert client.post(
+                f"{url}/chat/completions", json=body, headers={"connection": "close"}
+            ).is_success
+            if len(list(exports.glob("*.jsonl"))) == 3:
+                break
+            time.sleep(0.05)
     assert acknowledged == [True, True]
     assert process.returncode == 0
-    assert len(list(exports.glob("*.jsonl"))) == 2
+    assert len(list(exports.glob("*.jsonl"))) == 3
     assert_whole(environment)
+    said = (tmp_path / "said").read_text()
+    assert "ended (signal 9): another takes its place" in said
+    assert "Traceback" not in said
+
+
+def assert_told(said: Path, sentence: str) -> None:
+    for _ in range(600):
+        if sentence in said.read_text():
+            return
+        time.sleep(0.05)
+    raise AssertionError(said.read_text())
 
 
 @pytest.mark.parametrize(

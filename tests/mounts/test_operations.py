@@ -197,11 +197,13 @@ async def test_a_gateway_that_ends_refuses_what_is_new(make: Any, kit: Any) -> N
     assert (await get(kit, gateway, "/healthz")).status == 200
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(("streamed", "twice"), [(False, False), (True, False), (True, True)])
 async def test_what_runs_too_long_is_cut_short(
-    make: Any, kit: Any, provider: Starlette, spans: Any, streamed: bool
+    make: Any, kit: Any, provider: Starlette, spans: Any, streamed: bool, twice: bool
 ) -> None:
-    """C48: at the limit an answer that has not begun is 503, a stream ends with an error; the record says why."""
+    """C48: at the limit, or when told twice to stop, an answer that has not begun is 503, a stream ends with an error;
+    the record says why.
+    """
     gateway = make()
     if streamed:
         provider.state.script.reply = lambda body: "some words more " * 400
@@ -213,9 +215,11 @@ async def test_what_runs_too_long_is_cut_short(
     running = asyncio.ensure_future(kit.request(gateway, headers=headers, connection=connection))
     await _once(lambda: len(connection.answer.messages) > 2 if streamed else provider.state.received)
     passed: list[int] = []
-    draining = Draining(gateway.operations, 0.05)
+    draining = Draining(gateway.operations, 60 if twice else 0.05)
+    draining._loop = asyncio.get_running_loop()
     draining._before = {15: lambda number, frame: passed.append(number)}
-    draining._begin(15)
+    for _ in range(1 + twice):
+        draining._caught(15, None)
     answer = await running
     await draining._task  # type: ignore[misc]
     assert passed == [15]
@@ -246,19 +250,25 @@ async def test_what_runs_is_waited_for(make: Any, kit: Any, provider: Starlette)
     assert answer.body.endswith(kit.done)
 
 
-async def test_the_same_signal_twice_ends_at_once(make: Any) -> None:
-    """A second SIGTERM does not wait; a SIGINT after a SIGTERM (a terminal's, and the parent's) is not the second."""
+async def test_the_same_signal_again_does_not_wait(make: Any) -> None:
+    """A second SIGTERM cuts short what runs, and a third one does not even wait for that; a SIGINT after a SIGTERM (a
+    terminal's, and the parent's) is not the second.
+    """
     gateway = make()
     passed: list[int] = []
     draining = Draining(gateway.operations, 60)
     draining._loop = asyncio.get_running_loop()
     draining._before = dict.fromkeys((2, 15), lambda number, frame: passed.append(number))
-    gateway.operations._running.add(object())  # type: ignore[arg-type]
+    running = gateway.operations.begin({}, None)
+    running.task = None
     draining._caught(15, None)
     draining._caught(2, None)
     await asyncio.sleep(0.01)
     assert gateway.operations.draining
-    assert passed == []
+    assert (running.cut, passed) == (False, [])
+    draining._caught(15, None)
+    await asyncio.sleep(0.01)
+    assert (running.cut, passed) == (True, [])
     draining._caught(15, None)
     assert passed == [15]
     draining._task.cancel()  # type: ignore[union-attr]

@@ -341,9 +341,10 @@ def outside(
     `note` says why it is where it is, `rules` are the patterns of what was found that asked for the jurisdictions.
     """
     resident = resident_host(name, jurisdictions)
-    found = ", ".join(rules)
-    asks = f"egress.rules keeps {found} in" if found else "the policy asks for"
-    reason = f"{_where(name, place, note)}, and {asks} {', '.join(jurisdictions) or 'no place at all'}"
+    found, where = ", ".join(rules), _where(name, place, note)
+    places = ", ".join(jurisdictions) or "no place at all"
+    asks = f"{where}, and the policy asks for {places}"
+    reason = f"{where}, and egress.rules keeps {found} in {places}" if found else asks
     reason += f": use {resident}" if resident and resident != name else ""
     return Admission(
         False, name, label(name, place), reason, place, resident, code="egress.jurisdiction", source=source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -31,8 +31,12 @@ class Problem:
     record: int | None = None
 
     def __str__(self) -> str:
-        place = f"{self.file}, line {self.line}" if self.line is not None else self.file
-        return f"{place}: {self.text}"
+        return self.said()
+
+    def said(self, say: Callable[[str], str] = str) -> str:
+        """The place and what is wrong there, each as `say` has it."""
+        place = self.file if self.line is None else self.file + say(f", line {self.line}")
+        return f"{place}: {say(self.text)}"
 
 
 @dataclass(slots=True)

@@ -113,11 +113,13 @@ class Damage:
                 self._say("changed", f"record {record} was changed", at, record)
         at_end = next_line >= self._lines and next_seq > self._chain.last
         for first, last in _runs(records[len(lines) :]):
-            what, end = ("cut", " at the end") if at_end else ("removed", "")
-            self._say(what, f"{records_named(first, last)} missing{end}", line, first)
+            lost = records_named(first, last)
+            text = f"{lost} missing at the end" if at_end else f"{lost} missing"
+            self._say("cut" if at_end else "removed", text, line, first)
         for first, last in _runs(lines[len(records) :]):
-            more = f" (nor are those up to line {last + 1})" if last > first else ""
-            self._say("inserted", f"this line is no record of the chain{more}", first, None)
+            one = "this line is no record of the chain"
+            several = f"this line is no record of the chain (nor are those up to line {last + 1})"
+            self._say("inserted", several if last > first else one, first, None)
         return next_line, next_seq
 
     def _say(self, what: str, text: str, line: int, record: int | None) -> None:

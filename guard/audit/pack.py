@@ -73,10 +73,16 @@ class Pack:
     report: Report
 
 
-def gather(order: Order, into: Path, progress: Callable[[int], None] | None = None) -> Pack:
+def gather(
+    order: Order,
+    into: Path,
+    progress: Callable[[int], None] | None = None,
+    page: Callable[[Pack], str] = packpage.page,
+) -> Pack:
     """Write the answers, the verify result, the heads, the key and the means to check them into an empty folder.
 
-    Raises QueryError or OSError where the exports cannot be read, SetupError for a key that is none.
+    `page` writes the index. Raises QueryError or OSError where the exports cannot be read, SetupError for a key that
+    is none.
     """
     report = verify(order.exports, order.public_key, progress, order.heads)
     _write(into / "verify.json", _json(told(report)))
@@ -89,7 +95,7 @@ def gather(order: Order, into: Path, progress: Callable[[int], None] | None = No
         answers = {asked.name: _answer(connection, order, asked, into) for asked in order.regime.questions}
     pack = Pack(order, datetime.now(UTC), answers, report)
     _write(into / "report.json", _json(_summary(pack)))
-    _write(into / "index.html", packpage.page(pack).encode())
+    _write(into / "index.html", page(pack).encode())
     return pack
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from guard.audit.pack import Answer, Pack
     from guard.audit.regimes import Article
+    from guard.audit.verify import Report
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1c2024;background:#fff;max-width:62rem;margin:2rem auto;padding:0 1rem}
@@ -24,7 +25,7 @@ code{white-space:pre-wrap}.plain td:first-child{width:55%}
 """
 
 _HEAD = (
-    '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+    '<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
     '<meta name="viewport" content="width=device-width,initial-scale=1">'
 )
@@ -57,87 +58,104 @@ _LIMITS = (
 )
 
 
-def page(pack: Pack) -> str:
-    """Write the index of a pack as HTML; every text from the record is escaped."""
-    title = f"Evidence: {pack.order.regime.title}"
+Say = Callable[[str], str]
+"""A sentence in the reader's language."""
+
+
+def page(pack: Pack, say: Say = str, language: str = "en") -> str:
+    """Write the index of a pack as HTML, in a language and as `say` has it; texts from the record are escaped."""
+    regime = say(pack.order.regime.title)
+    title = say(f"Evidence: {regime}")
     parts = [
-        f"{_HEAD}<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
+        f"{_HEAD.format(language=language)}<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1>",
-        *_facts(pack),
-        *_verified(pack),
-        "<h2>What each article asks, and what answers it</h2>",
+        *_facts(pack, say),
+        *_verified(pack, say),
+        _heading(say("What each article asks, and what answers it")),
         _table(
-            ("Article", "Asks", "Answered by"),
-            [_article(pack, article) for article in pack.order.regime.articles],
+            map(say, ("Article", "Asks", "Answered by")),
+            [_article(pack, article, say) for article in pack.order.regime.articles],
         ),
-        "<h2>How to check this pack</h2>",
-        _table(
-            ("Run", "It shows that"), [(f"<code>{escape(run)}</code>", escape(what)) for run, what in _CHECK]
-        ),
-        "<h2>What it does not prove</h2>",
-        f"<ul>{''.join(f'<li>{escape(limit)}</li>' for limit in _LIMITS)}</ul>",
-        "<h2>The answers</h2>",
-        '<p class="quiet">Times are UTC. The files hold every row; here are the first of each.</p>',
-        *(part for answer in pack.answers.values() for part in _answer(answer)),
+        _heading(say("How to check this pack")),
+        _table(map(say, ("Run", "It shows that")), _checks(say)),
+        _heading(say("What it does not prove")),
+        f"<ul>{''.join(f'<li>{escape(say(limit))}</li>' for limit in _LIMITS)}</ul>",
+        _heading(say("The answers")),
+        _quiet(say("Times are UTC. The files hold every row; here are the first of each.")),
+        *(part for answer in pack.answers.values() for part in _answer(answer, say)),
         "</body></html>\n",
     ]
     return "\n".join(parts)
 
 
-def _checks() -> list[tuple[str, str]]:
-    return [(f"<code>{escape(run)}</code>", escape(what)) for run, what in _CHECK]
+def _heading(text: str) -> str:
+    return f"<h2>{escape(text)}</h2>"
 
 
-def _facts(pack: Pack) -> Iterable[str]:
+def _quiet(text: str) -> str:
+    return f'<p class="quiet">{escape(text)}</p>'
+
+
+def _checks(say: Say) -> list[tuple[str, str]]:
+    return [(f"<code>{escape(run)}</code>", escape(say(what))) for run, what in _CHECK]
+
+
+def _facts(pack: Pack, say: Say) -> Iterable[str]:
     order = pack.order
     facts = {
-        "From": _moment(order.since),
-        "Until": _moment(order.until),
-        "Tenant": order.tenant or "all",
+        "From": _moment(order.since, say),
+        "Until": _moment(order.until, say),
+        "Tenant": order.tenant or say("all"),
         "Exports": str(order.exports.name),
         "Made": f"{pack.made:%Y-%m-%d %H:%M} UTC",
     }
-    rows = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
+    rows = "".join(f"<dt>{escape(say(name))}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
     yield f"<dl>{rows}</dl>"
 
 
-def _moment(text: str) -> str:
+def _moment(text: str, say: Say) -> str:
     """A time of an order to the second; the start of the epoch is no time that anybody means."""
-    return "the beginning" if text.startswith("1970-01-01T00:00") else f"{text[:19].replace('T', ' ')} UTC"
+    return (
+        say("the beginning") if text.startswith("1970-01-01T00:00") else f"{text[:19].replace('T', ' ')} UTC"
+    )
 
 
-def _verified(pack: Pack) -> Iterable[str]:
+def _verified(pack: Pack, say: Say) -> Iterable[str]:
     report = pack.report
-    count = f"{report.records:,} records, {report.signed:,} of them proved by a signature, files: {report.files:,}"
-    if report.ok:
-        yield f'<p><strong class="ok">✓ intact</strong>: {count} (<a href="verify.json">verify.json</a>)</p>'
-    else:
-        yield (
-            f'<p><strong class="bad">✗ {len(report.problems):,} problems</strong>: {count}'
-            ' (<a href="verify.json">verify.json</a>)</p>'
-        )
-    told = [*map(str, report.problems[:20]), *report.notes[:20]]
+    count = say(
+        f"{report.records:,} records, {report.signed:,} of them proved by a signature, files: {report.files:,}"
+    )
+    style, mark = ("ok", "✓ " + say("intact")) if report.ok else ("bad", "✗ " + _problems(report, say))
+    verdict = f'<strong class="{style}">{escape(mark)}</strong>: {escape(count)}'
+    yield f'<p>{verdict} (<a href="verify.json">verify.json</a>)</p>'
+    told = [*(one.said(say) for one in report.problems[:20]), *map(say, report.notes[:20])]
     if told:
         yield f'<ul class="quiet">{"".join(f"<li>{escape(one)}</li>" for one in told)}</ul>'
 
 
-def _article(pack: Pack, article: Article) -> tuple[str, str, str]:
+def _problems(report: Report, say: Say) -> str:
+    return say(f"{len(report.problems):,} problems")
+
+
+def _article(pack: Pack, article: Article, say: Say) -> tuple[str, str, str]:
     answers = [pack.answers[asked.name] for asked in article.questions]
-    links = [f'<a href="#{one.asked.name}">{one.asked.name}</a> ({_rows(one)})' for one in answers]
-    also = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(article.also))
-    return escape(article.article), escape(article.asks), "; ".join(filter(None, [", ".join(links), also]))
+    links = [f'<a href="#{one.asked.name}">{one.asked.name}</a> ({_rows(one, say)})' for one in answers]
+    also = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(say(article.also)))
+    answered = "; ".join(filter(None, [", ".join(links), also]))
+    return escape(say(article.article)), escape(say(article.asks)), answered
 
 
-def _answer(answer: Answer) -> Iterable[str]:
+def _answer(answer: Answer, say: Say) -> Iterable[str]:
     yield f'<h3 id="{answer.asked.name}">{answer.asked.name}</h3>'
-    yield f'<p>{escape(answer.about)} <a href="{answer.file}">{answer.file}</a>, {_rows(answer)}</p>'
+    where = f'<a href="{answer.file}">{answer.file}</a>, {_rows(answer, say)}'
+    yield f"<p>{escape(say(answer.about))} {where}</p>"
     if answer.first:
         rows = [tuple(map(escape, row)) for row in answer.first]
         yield f'<div class="wide">{_table(answer.columns, rows)}</div>'
 
 
-def _rows(answer: Answer) -> str:
-    return "1 row" if answer.rows == 1 else f"{answer.rows:,} rows"
+def _rows(answer: Answer, say: Say) -> str:
+    return say("1 row" if answer.rows == 1 else f"{answer.rows:,} rows")
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

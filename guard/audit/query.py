@@ -199,8 +199,9 @@ def _unknown(word: str) -> str:
     """What to write instead of one word that is no question."""
     if word.strip() in VIEWS:
         return f"{word.strip()} is a view, and no question: write SELECT * FROM {word.strip()}"
-    near = difflib.get_close_matches(word.strip(), QUESTIONS, 1)
-    return f"there is no such question{f': is {near[0]} meant?' if near else ''} --list shows them all"
+    if near := difflib.get_close_matches(word.strip(), QUESTIONS, 1):
+        return f"there is no such question: is {near[0]} meant? --list shows them all"
+    return "there is no such question --list shows them all"
 
 
 def bound(question: Question, given: dict[str, str]) -> dict[str, Any]:

@@ -109,11 +109,16 @@ def _by_sum(told: list[Usage], rows: list[tuple[Any, ...]]) -> Iterator[tuple[An
     ours = _sums((row[2] if daily else "", row[1] if named else "", (1, row[3], row[4])) for row in rows)
     for day, model in sorted({*theirs, *ours}):
         pair = zip(
-            ("calls", "input tokens", "output tokens"), theirs[day, model], ours[day, model], strict=True
+            ("calls differ", "input tokens differ", "output tokens differ"),
+            theirs[day, model],
+            ours[day, model],
+            strict=True,
         )
         for what, at_provider, on_record in pair:
-            if at_provider != on_record and not (what == "calls" and not any(one.calls for one in told)):
-                yield f"{what} differ", None, day or None, model or None, at_provider, on_record, None
+            if at_provider != on_record and not (
+                what == "calls differ" and not any(one.calls for one in told)
+            ):
+                yield what, None, day or None, model or None, at_provider, on_record, None
 
 
 def _numbers(one: Usage) -> tuple[int, int, int]:

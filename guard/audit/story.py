@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +42,10 @@ _RECEIPTS = {
 }
 
 
+Say = Callable[[str], str]
+"""A sentence, or a part of one, in the reader's language."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One span of the exchange: its time since the first, its sentences, and the record that it stands in."""
@@ -63,8 +67,11 @@ class Story:
     steps: tuple[Step, ...]
 
 
-def why(folder: Path, trace_id: str) -> Story:
-    """Tell one exchange by its trace id; raises QueryError for what is no trace id, or not on record."""
+def why(folder: Path, trace_id: str, say: Say = str) -> Story:
+    """Tell one exchange by its trace id, each sentence as `say` has it.
+
+    Raises QueryError for what is no trace id, or not on record.
+    """
     trace_id = trace_id_of(trace_id)
 
     def ask(connection: duckdb.DuckDBPyConnection) -> list[list[tuple[Any, ...]]]:
@@ -81,7 +88,7 @@ def why(folder: Path, trace_id: str) -> Story:
         began,
         _first(first, spans.TENANT),
         _first(first, spans.USER),
-        tuple(_step(row, began, [f[1:] for f in findings if f[0] == row[6]]) for row in rows),
+        tuple(_step(row, began, [f[1:] for f in findings if f[0] == row[6]], say) for row in rows),
     )
 
 
@@ -104,56 +111,65 @@ def _first(attributes: list[dict[str, str]], name: str) -> str:
     return next((one[name] for one in attributes if one.get(name)), "")
 
 
-def _step(row: tuple[Any, ...], began: datetime, findings: list[tuple[Any, ...]]) -> Step:
+def _step(row: tuple[Any, ...], began: datetime, findings: list[tuple[Any, ...]], say: Say) -> Step:
     name, start, duration, attrs, file, record, _ = row
-    told = [*_heads(name, duration, attrs), *_findings(findings), *_checks(attrs), *_sizes(attrs)]
+    told = [
+        *_heads(name, duration, attrs, say),
+        *_findings(findings, say),
+        *_checks(attrs, say),
+        *_sizes(attrs, say),
+    ]
     return Step((start - began).total_seconds() * 1000, tuple(told), file, record)
 
 
-def _heads(name: str, duration: float | None, attrs: Mapping[str, str]) -> Iterator[str]:
+def _heads(name: str, duration: float | None, attrs: Mapping[str, str], say: Say) -> Iterator[str]:
     operation = attrs.get(spans.OPERATION)
+    after = _took(duration, say) + _failed(attrs, say)
     if name == spans.SCREEN:
-        what = "The request" if attrs.get(spans.STAGE) == "input" else "The answer"
-        where = f" to {attrs[spans.ENDPOINT]}" if attrs.get(spans.ENDPOINT) else ""
-        yield f"{what}{where} was {_done(attrs)}{_policy(attrs)}."
-        yield from _destination(attrs)
+        where = say(f" to {attrs[spans.ENDPOINT]}") if attrs.get(spans.ENDPOINT) else ""
+        done = _done(attrs, say) + _policy(attrs, say)
+        asked = attrs.get(spans.STAGE) == "input"
+        yield say(f"The request{where} was {done}." if asked else f"The answer{where} was {done}.")
+        yield from _destination(attrs, say)
     elif operation == "moderation":
-        yield f"{_called(attrs)} was asked to judge{_took(duration)}{_failed(attrs)}."
-        yield from _scores(attrs)
+        yield say(f"{_called(attrs, say)} was asked to judge{after}.")
+        yield from _scores(attrs, say)
     elif operation:
-        yield f"{_called(attrs)} was asked ({operation}){_took(duration)}{_failed(attrs)}."
+        yield say(f"{_called(attrs, say)} was asked ({operation}){after}.")
         if attrs.get(spans.ACTION):
-            yield f"Its answer was {_done(attrs)}."
-        yield from _usage(attrs)
+            yield say(f"Its answer was {_done(attrs, say)}.")
+        yield from _usage(attrs, say)
     else:
-        yield f"{name}{_took(duration)}{_failed(attrs)}."
+        yield f"{name}{after}."
 
 
-def _done(attrs: Mapping[str, str]) -> str:
+def _done(attrs: Mapping[str, str], say: Say) -> str:
     action, enforced = attrs.get(spans.ACTION, ""), attrs.get(spans.ENFORCED, "")
-    done = _DONE.get(enforced, "not decided")
+    done = say(_DONE.get(enforced, "not decided"))
     if action != enforced and action in _DONE:
-        done += f" (the rules said {action}: the policy only observes)"
+        done += say(f" (the rules said {action}: the policy only observes)")
     return f"{done} ({attrs[spans.ERROR_TYPE]})" if attrs.get(spans.ERROR_TYPE) else done
 
 
-def _policy(attrs: Mapping[str, str]) -> str:
+def _policy(attrs: Mapping[str, str], say: Say) -> str:
     if not attrs.get(spans.POLICY_NAME):
         return ""
     name = " ".join(filter(None, (attrs[spans.POLICY_NAME], attrs.get(spans.POLICY_VERSION))))
-    return f" under policy {name} (mode {attrs.get(spans.POLICY_MODE)}, sha256 {attrs[spans.POLICY_SHA256][:12]}…)"
+    mode, sha256 = attrs.get(spans.POLICY_MODE), attrs[spans.POLICY_SHA256][:12]
+    return say(f" under policy {name} (mode {mode}, sha256 {sha256}…)")
 
 
-def _destination(attrs: Mapping[str, str]) -> Iterator[str]:
+def _destination(attrs: Mapping[str, str], say: Say) -> Iterator[str]:
     if host := attrs.get(spans.RESIDENCY_HOST):
-        place = attrs.get(spans.RESIDENCY_JURISDICTION) or "an unknown place"
+        place = attrs.get(spans.RESIDENCY_JURISDICTION) or say("an unknown place")
         told = {"table": ", says guard's table", "declared": ", says the policy"}
-        source = told.get(attrs.get(spans.RESIDENCY_SOURCE, ""), "")
+        place += say(told.get(attrs.get(spans.RESIDENCY_SOURCE, ""), ""))
+        decision = say(attrs.get(spans.RESIDENCY_DECISION, ""))
         code = f" ({attrs[spans.RESIDENCY_CODE]})" if attrs.get(spans.RESIDENCY_CODE) else ""
-        yield f"Its destination {host} in {place}{source} was {attrs.get(spans.RESIDENCY_DECISION)}{code}."
+        yield say(f"Its destination {host} in {place} was {decision}{code}.")
     if rules := attrs.get(spans.RESIDENCY_RULES):
-        within = _list(attrs.get(spans.RESIDENCY_WITHIN, "")) or "no place at all"
-        yield f"What was found keeps it in {within}, by egress.rules: {_list(rules)}."
+        within = _list(attrs.get(spans.RESIDENCY_WITHIN, "")) or say("no place at all")
+        yield say(f"What was found keeps it in {within}, by egress.rules: {_list(rules)}.")
 
 
 def _list(value: str) -> str:
@@ -161,28 +177,28 @@ def _list(value: str) -> str:
     return ", ".join(json.loads(value)) if value else ""
 
 
-def _called(attrs: Mapping[str, str]) -> str:
-    model = attrs.get(spans.RESPONSE_MODEL) or attrs.get(spans.REQUEST_MODEL) or "A model"
+def _called(attrs: Mapping[str, str], say: Say) -> str:
+    model = attrs.get(spans.RESPONSE_MODEL) or attrs.get(spans.REQUEST_MODEL) or say("A model")
     host = attrs.get(spans.SERVER_ADDRESS)
-    return f"{model} at {host}" if host else model
+    return model + say(f" at {host}") if host else model
 
 
-def _took(duration: float | None) -> str:
-    return f", which took {duration:.1f} ms" if duration is not None else ""
+def _took(duration: float | None, say: Say) -> str:
+    return say(f", which took {duration:.1f} ms") if duration is not None else ""
 
 
-def _failed(attrs: Mapping[str, str]) -> str:
-    return f", and failed ({attrs[spans.ERROR_TYPE]})" if attrs.get(spans.ERROR_TYPE) else ""
+def _failed(attrs: Mapping[str, str], say: Say) -> str:
+    return say(f", and failed ({attrs[spans.ERROR_TYPE]})") if attrs.get(spans.ERROR_TYPE) else ""
 
 
-def _usage(attrs: Mapping[str, str]) -> Iterator[str]:
+def _usage(attrs: Mapping[str, str], say: Say) -> Iterator[str]:
     if attrs.get(spans.INPUT_TOKENS) or attrs.get(spans.OUTPUT_TOKENS):
-        tokens = f"{attrs.get(spans.INPUT_TOKENS, '0')} tokens in, {attrs.get(spans.OUTPUT_TOKENS, '0')} out"
-        answer = attrs.get(spans.RESPONSE_ID)
-        yield f"It counted {tokens}{f' (response {answer})' if answer else ''}."
+        asked, answered = attrs.get(spans.INPUT_TOKENS, "0"), attrs.get(spans.OUTPUT_TOKENS, "0")
+        answer = say(f" (response {attrs[spans.RESPONSE_ID]})") if attrs.get(spans.RESPONSE_ID) else ""
+        yield say(f"It counted {asked} tokens in, {answered} out{answer}.")
 
 
-def _scores(attrs: Mapping[str, str]) -> Iterator[str]:
+def _scores(attrs: Mapping[str, str], say: Say) -> Iterator[str]:
     highest = {
         name.removeprefix(spans.MODERATION_SCORE): max(map(float, json.loads(scores)), default=0.0)
         for name, scores in attrs.items()
@@ -190,10 +206,10 @@ def _scores(attrs: Mapping[str, str]) -> Iterator[str]:
     }
     told = sorted(highest.items(), key=lambda pair: -pair[1])[:3]
     if told:
-        yield "Highest scores: " + ", ".join(f"{name} {score:.2f}" for name, score in told) + "."
+        yield say(f"Highest scores: {', '.join(f'{name} {score:.2f}' for name, score in told)}.")
 
 
-def _findings(rows: list[tuple[Any, ...]]) -> Iterator[str]:
+def _findings(rows: list[tuple[Any, ...]], say: Say = str) -> Iterator[str]:
     """Each finding in a sentence; what the judge scored and every rule allowed, in one for each place."""
     quiet: dict[str, list[tuple[Any, ...]]] = {}
     for row in rows:
@@ -201,38 +217,39 @@ def _findings(rows: list[tuple[Any, ...]]) -> Iterator[str]:
         if kind.startswith("moderation.") and action == "allow" and scores:
             quiet.setdefault(path, []).append(row)
         else:
-            yield _finding(row)
+            yield _finding(row, say)
     for allowed in quiet.values():
         highest = max(allowed, key=lambda row: max(row[-1]))
-        others = f" {len(allowed) - 1} other categories scored no higher." if len(allowed) > 1 else ""
-        yield _finding(highest) + others
+        others = say(f" {len(allowed) - 1} other categories scored no higher.") if len(allowed) > 1 else ""
+        yield _finding(highest, say) + others
 
 
-def _finding(row: tuple[Any, ...]) -> str:
+def _finding(row: tuple[Any, ...], say: Say) -> str:
     kind, source, rule, origin, action, enforced, path, count, scores = row
     times = f" ×{count}" if count and count > 1 else ""
-    where = f" at {path}" if path else ""
-    by = f"by rule {rule} of {origin}" if rule else "no rule matched"
-    score = f", score {max(scores):.2f}" if scores else ""
-    observed = f" (observed only: {action})" if action != enforced else ""
-    return f"{kind}{times}{where}: {_DONE.get(enforced, enforced)}{observed}, {by}; found by {source}{score}."
+    where = say(f" at {path}") if path else ""
+    by = say(f"by rule {rule} of {origin}") if rule else say("no rule matched")
+    score = say(f", score {max(scores):.2f}") if scores else ""
+    observed = say(f" (observed only: {action})") if action != enforced else ""
+    done = say(_DONE.get(enforced, enforced)) + observed
+    return say(f"{kind}{times}{where}: {done}, {by}; found by {source}{score}.")
 
 
-def _checks(attrs: Mapping[str, str]) -> Iterator[str]:
+def _checks(attrs: Mapping[str, str], say: Say) -> Iterator[str]:
     receipts = {
         name.removeprefix(spans.CHECK): word for name, word in attrs.items() if name.startswith(spans.CHECK)
     }
     if receipts:
-        told = ", ".join(f"{check} {_RECEIPTS.get(word, word)}" for check, word in sorted(receipts.items()))
-        yield f"Checks: {told}."
+        told = (f"{check} {say(_RECEIPTS.get(word, word))}" for check, word in sorted(receipts.items()))
+        yield say(f"Checks: {', '.join(told)}.")
 
 
-def _sizes(attrs: Mapping[str, str]) -> Iterator[str]:
+def _sizes(attrs: Mapping[str, str], say: Say) -> Iterator[str]:
     if forwarded := attrs.get(spans.BYTES_FORWARDED):
-        out = "nothing went out" if forwarded == "0" else f"a body of {forwarded} bytes went out"
-        yield f"{attrs.get(spans.BYTES_SCREENED) or '0'} bytes of text were screened, {out}."
+        out = say("nothing went out" if forwarded == "0" else f"a body of {forwarded} bytes went out")
+        yield say(f"{attrs.get(spans.BYTES_SCREENED) or '0'} bytes of text were screened, {out}.")
     if restored := attrs.get(spans.RESTORED):
-        yield f"{restored} originals were put back into the answer."
+        yield say(f"{restored} originals were put back into the answer.")
     if key := attrs.get(spans.CONTENT_KEY):
         form = attrs.get(spans.CONTENT_FORM)
-        yield f"Its texts are kept ({form}), for the auditor's key {key} alone: guard audit open."
+        yield say(f"Its texts are kept ({form}), for the auditor's key {key} alone: guard audit open.")

@@ -22,7 +22,7 @@ from guard.cli.desk import (
     tell_outdated,
 )
 from guard.cli.heads import heads_folder
-from guard.cli.language import told
+from guard.cli.language import speaker, told
 from guard.cli.tables import AsCsv, AsJson, AsParquet, cell, console, draft, form_of, present, write_json
 from guard.errors import SetupError
 
@@ -204,7 +204,7 @@ def _report(found: Report) -> None:
     out = console()
     for problem in found.problems:
         out.print(f"[red]✗[/red] [bold]{told(problem.what)}[/bold]  ", end="")
-        out.print(cell(problem), markup=False, soft_wrap=True)
+        out.print(cell(problem.said(speaker())), markup=False, soft_wrap=True)
     for note in found.notes:
         out.print(cell(f"· {told(note)}"), style="dim", markup=False, soft_wrap=True)
     counts = told(f"{found.records} records in {found.files} files, {found.signed} proved by a signature")

@@ -146,9 +146,11 @@ def _print(measured: dict[str, Any], every: bool) -> None:
     out = console()
     table = Table(box=None, pad_edge=False)
     for name in ("category", "at", "precision", "recall", "alarms", "missed", "cost", ""):
-        table.add_column(name, justify="left" if name in ("category", "") else "right", no_wrap=bool(name))
+        table.add_column(
+            told(name), justify="left" if name in ("category", "") else "right", no_wrap=bool(name)
+        )
     for found in measured["categories"]:
-        title = f"{found['category']} ({found['of']} of {found['in']})"
+        title = f"{found['category']} " + told(f"({found['of']} of {found['in']})")
         for row in found["at"]:
             if every or row["policy"] or row["cheapest"]:
                 table.add_row(title, *_cells(row))
@@ -171,8 +173,8 @@ def _print(measured: dict[str, Any], every: bool) -> None:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     share = ["–" if row[key] is None else f"{row[key]:.2f}" for key in ("precision", "recall")]
-    marks = [f"the policy: {row['policy']}"] if row["policy"] else []
-    marks += ["cheapest"] if row["cheapest"] else []
+    marks = [told(f"the policy: {row['policy']}")] if row["policy"] else []
+    marks += [told("cheapest")] if row["cheapest"] else []
     return [
         f"{row['at']:.2f}",
         *share,

@@ -90,11 +90,11 @@ _FIELDS = ("stage", "span_id", "form", "cut", "file", "texts", "closed")
 
 def _show(one: Opened) -> None:
     out = console()
-    cut = ", cut" if one.cut else ""
-    out.print(f"{one.stage or 'span'} {one.span_id} ({one.form}{cut})", style="bold", markup=False)
+    form = told(f"{one.form}, cut" if one.cut else one.form)
+    out.print(f"{told(one.stage or 'span')} {one.span_id} ({form})", style="bold", markup=False)
     if one.closed:
         out.print("  " + told(f"stays closed: {one.closed}"), markup=False)
     for path, text in one.texts:
-        out.print(f"  {cell(path) or 'text'}", style="dim", markup=False)
+        out.print(f"  {cell(path) or told('text')}", style="dim", markup=False)
         for line in text.splitlines():
             out.print(f"    {cell(line)}", markup=False, soft_wrap=True)

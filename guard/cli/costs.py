@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guard.cli.desk import on_record
+from guard.cli.language import told
 from guard.cli.tables import present
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def _sum(table: Table) -> str:
     columns = dict(zip(table.columns, zip(*table.rows, strict=True), strict=True))
     calls, priced = sum(columns["calls"]), sum(columns["priced"])
     usd = sum(cost or 0.0 for cost in columns["usd"])
-    said = f"{usd:.2f} USD for {priced} of {calls} calls"
-    return (
-        said
-        if priced == calls
-        else f"{said}; {calls - priced} without a price: it is counted where a policy has a budget"
-    )
+    said = told(f"{usd:.2f} USD for {priced} of {calls} calls")
+    if priced == calls:
+        return said
+    return said + told(f"; {calls - priced} without a price: it is counted where a policy has a budget")

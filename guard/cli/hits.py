@@ -131,7 +131,8 @@ def _table(console: Console, found: Sequence[Hit]) -> None:
     for hit in found:
         finding, decision = hit.decision.finding, hit.decision
         rule = f"{decision.rule} {decision.origin}".strip()
-        cells = (hit.place, finding.kind, f"{finding.score:.2f}", decision.action.word, rule, finding.source)
+        action = told(decision.action.word)
+        cells = (hit.place, finding.kind, f"{finding.score:.2f}", action, rule, finding.source)
         table.add_row(*map(printable, cells))
     console.print(table)
 
@@ -143,7 +144,7 @@ def _explain(console: Console, hit: Hit) -> None:
     finding, decision, why = hit.decision.finding, hit.decision, hit.explanation
     head = Text.assemble((printable(hit.place), "bold"), "  ", (finding.kind, "bold cyan"))
     head.append(f"  {finding.score:.2f}  ")
-    head.append(decision.action.word, style=_STYLES[decision.action])
+    head.append(told(decision.action.word), style=_STYLES[decision.action])
     console.print(head, soft_wrap=True)
     for name, said in _reasons(decision, why):
         label = set_cell_size(told(name), 10)
@@ -156,13 +157,16 @@ def _reasons(decision: Decision, why: Explanation | None) -> Iterator[tuple[str,
         pattern = why.pattern
         yield (
             "pattern",
-            pattern if len(pattern) <= _PATTERN else f"{pattern[:_PATTERN]}… ({len(pattern)} characters)",
+            pattern
+            if len(pattern) <= _PATTERN
+            else pattern[:_PATTERN] + told(f"… ({len(pattern)} characters)"),
         )
-        yield "validator", f"{why.row.check}: {why.standard}" if why.row.check else "none"
+        yield "validator", f"{why.row.check}: {told(why.standard)}" if why.row.check else told("none")
         yield "cues", f"{', '.join(why.cues) or told('none')} ({told(why.weight)})"
         if why.row.laws:
             yield "laws", ", ".join(why.row.laws)
-    yield "rule", f"{decision.rule} → {decision.action.word} ({decision.origin or 'built-in'})"
+    origin = decision.origin or told("built in")
+    yield "rule", f"{decision.rule} → {told(decision.action.word)} ({origin})"
 
 
 def _marked_lines(found: Sequence[Hit]) -> Iterator[Text]:
@@ -211,7 +215,7 @@ def counted(console: Console, kinds: Counter[tuple[str, str]], files: int) -> No
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for (kind, action), count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])):
-        table.add_row(f"{count:>6}", kind, action)
+        table.add_row(f"{count:>6}", kind, told(action))
     console.print(table)
     total = kinds.total()
     console.print(told(f"{total} found in {files} files" if files > 1 else f"{total} found"), style="bold")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,27 @@ HELP = ["-h", "--help"]
 
 _TABLE = Path(__file__).resolve().parent.parent / "data" / "chinese.json"
 _FIELD = re.compile(r"\{(\w+)\}")
-_FIELDS = {"count": r"[-+]?[\d,.]*\d", "action": r"\w+", "option": r"\S+"}
-"""What a field is whose name begins so: a number, a word, an option; any other is any text."""
+_WORD = r"\w+"
+_FIELDS = {
+    "count": r"[-+]?[\d,.]*\d",
+    "action": _WORD,
+    "form": _WORD,
+    "option": r"\S+",
+    "date": r"[\d-]+",
+    "restore": r"(?: and restore)?",
+    "zone": r"[A-Z]{2,}(?:\+[A-Z]{2,})*",
+}
+"""What a field is whose name begins so: a number, a word, an option, a day, places; any other is any text."""
 
 _BEFORE = ("guard: ", "Invalid value: ")
 """What may stand before any sentence."""
 
-_RULE = re.compile(r"(?:flag|redact|block)\b.* from ")
+_RULE = re.compile(r"allow|(?:flag|redact|block)\b.* from .*")
 
 _STEPS = re.compile(r", (?=(?:flag|redact|block)(?: as \w+(?: and restore)?)? from )")
 
-_TOLD = ("hint", "why")
-"""Fields that are sentences themselves."""
+_TOLD = ("hint", "why", "action", "restore")
+"""Fields that are sentences or words of the table themselves."""
 
 
 def language() -> str:
@@ -48,7 +57,12 @@ def told(text: str) -> str:
 
 def value(text: str) -> str:
     """A value of a policy: a rule is told, everything else stays as it is written."""
-    return told(text) if _RULE.match(text) else text
+    return told(text) if _RULE.fullmatch(text) else text
+
+
+def tag() -> str:
+    """The language as HTML names it (RFC 5646)."""
+    return {"en": "en", "zh": "zh-CN"}[language()]
 
 
 def speaker() -> Callable[[str], str]:
@@ -74,9 +88,30 @@ def table() -> dict[str, str]:
 
 
 @cache
+def _every() -> dict[str, str]:
+    """The table, and what a refused person reads, which has its Chinese beside it."""
+    return {**dict(_refusals()), **table()}
+
+
+def _refusals() -> Iterator[tuple[str, str]]:
+    from guard.sentences import CHINESE, ENGLISH
+
+    for name in ENGLISH.keys() - {"place"}:
+        pair = ENGLISH[name], CHINESE[name]
+        for places in ((said["place"] for said in (ENGLISH, CHINESE)), ("", "")):
+            english, chinese = (a.replace("{place}", b) for a, b in zip(pair, places, strict=True))
+            yield _plain(english), _plain(chinese)
+
+
+def _plain(text: str) -> str:
+    """A text of `str.format` as it comes out."""
+    return text.replace("{{", "{").replace("}}", "}")
+
+
+@cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """The sentences with fields, those with the most words of their own first."""
-    rows = [row for row in table().items() if _FIELD.search(row[0])]
+    rows = [row for row in _every().items() if _FIELD.search(row[0])]
     rows.sort(key=lambda row: -len(_FIELD.sub("", row[0])))
     return [(_pattern(english), chinese) for english, chinese in rows]
 
@@ -93,15 +128,21 @@ def _field(name: str) -> str:
 
 
 def _chinese(text: str) -> str:
-    if text in table():
-        return table()[text]
+    if text in _every():
+        return _every()[text]
     for pattern, chinese in _patterns():
         found = pattern.fullmatch(text)
         if found and not found[1].startswith(_BEFORE):
-            values = {k: _chinese(v) if k.startswith(_TOLD) else v for k, v in found.groupdict().items()}
-            return _filled(chinese, values)
+            return _filled(chinese, {name: _filler(name, v) for name, v in found.groupdict().items()})
     steps = _STEPS.split(text)  # of a rule
     return "，".join(map(_chinese, steps)) if len(steps) > 1 else text
+
+
+def _filler(name: str, text: str) -> str:
+    """What stands in a field: words of the table in Chinese, a value of a policy as it is written."""
+    if name.startswith("set"):
+        return _chinese(text) if _RULE.fullmatch(text) else text
+    return _chinese(text) if name.startswith(_TOLD) else text
 
 
 def _filled(text: str, values: dict[str, str]) -> str:

@@ -56,7 +56,8 @@ def list_(
         rows = _chosen(letters, None, state, tenant, older)
     on_record(exports_of(None), "letters list", form=form)
     now = time.time()
-    present(Table(_COLUMNS, [_summary(row, now) for row in rows]), form)
+    say = told if form == "table" else str
+    present(Table(_COLUMNS, [_summary(row, now, say) for row in rows]), form)
     raise typer.Exit(0 if rows else 1)
 
 
@@ -186,8 +187,8 @@ def _named(letters: Letters, id: str) -> Row:
     return found[0]
 
 
-def _summary(row: Row, now: float) -> tuple[Any, ...]:
-    bears = ", ".join(word for word, has in (("tools", row.tools), ("part sent", row.streamed)) if has)
+def _summary(row: Row, now: float, say: Callable[[str], str]) -> tuple[Any, ...]:
+    bears = ", ".join(say(word) for word, has in (("tools", row.tools), ("part sent", row.streamed)) if has)
     created = datetime.fromtimestamp(row.created, UTC).replace(tzinfo=None)
     said = (row.reason, row.tenant, row.model, row.attempts, row.replays, row.outcome, bears)
     return (row.id, created, row.state_at(now), *said)

@@ -133,7 +133,9 @@ def _print(files: list[File], refreshed: bool) -> None:
     table.add_column(told("what"), overflow="fold")
     table.add_column(told("write instead"), overflow="fold")
     for place, hit in rows:
-        table.add_row(Text(place, style="cyan"), Text(f"{hit.what}  ({hit.rule})"), Text(hit.instead))
+        table.add_row(
+            Text(place, style="cyan"), Text(f"{told(hit.what)}  ({hit.rule})"), Text(told(hit.instead))
+        )
     if table.row_count:
         console.print(table)
         console.print()

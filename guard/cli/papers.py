@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -67,12 +68,15 @@ def reconcile(
         rows = [dict(zip(found.table.columns, row, strict=True)) for row in found.table.rows]
         counts = {"provider_calls": found.provider_calls, "record_calls": found.record_calls}
         write_json({"ok": found.ok, "by_id": found.by_id, **counts, "differences": rows})
-    elif form == "csv" or not found.ok:
+    elif form == "csv":
         present(found.table, form)
-    how = "by the ids of answers" if found.by_id else "by sums: the export has no ids"
-    verdict = "[green]✓ the same[/green]" if found.ok else f"[red]✗ {len(found.table.rows)} differences[/red]"
+    elif not found.ok:
+        present(replace(found.table, rows=[(told(row[0]), *row[1:]) for row in found.table.rows]), form)
+    how = told("by the ids of answers" if found.by_id else "by sums: the export has no ids")
+    same, differ = told("the same"), told(f"{len(found.table.rows)} differences")
+    verdict = f"[green]✓ {same}[/green]" if found.ok else f"[red]✗ {differ}[/red]"
     if form == "table":
-        counts_ = (
+        counts_ = told(
             f"{found.provider_calls} calls at the provider, {found.record_calls} on record, compared {how}"
         )
         console().print(f"{verdict}  {counts_}")

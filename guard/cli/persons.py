@@ -176,15 +176,15 @@ def _tell_rest(planned: Unlinking) -> None:
     """Say what is still linked."""
     for one in planned.elsewhere:
         text = f"{one.records} records of {one.period} have the key {one.id}, which lies elsewhere: erase there too"
-        print(text, file=sys.stderr)
+        print(told(text), file=sys.stderr)
     if planned.derived:
         text = f"{planned.derived} records are older than such keys: erase persons from them with --subject"
-        print(text, file=sys.stderr)
+        print(told(text), file=sys.stderr)
 
 
 def _tell_unsearched(found: Found) -> None:
     for one in found.unsearched:
-        print(cell(one), file=sys.stderr)
+        print(told(cell(one)), file=sys.stderr)
 
 
 def _value(subject: str) -> str:

@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +26,7 @@ from guard.cli.desk import (
     public_key,
     read_file,
 )
-from guard.cli.language import told
+from guard.cli.language import speaker, tag, told
 from guard.cli.tables import AsCsv, AsJson, console, form_of, write_json
 from guard.errors import SetupError
 
@@ -105,12 +106,13 @@ def _costs(folder: Path | None, asked: dict[str, str], form: str, other: object)
 def _make(order: Order, target: Path) -> tuple[Pack, bool]:
     """Gather beside the target, put the reading on record, and only then let it be seen."""
     from guard.audit.pack import gather, seal
+    from guard.audit.packpage import page
     from guard.settings import Settings
 
     part = _draft(target)
     try:
         with bar("report", order.exports) as progress:
-            pack = gather(order, part, progress)
+            pack = gather(order, part, progress, partial(page, say=speaker(), language=tag()))
         signed = seal(part, Settings().home.expanduser())
         for path in part.rglob("*"):
             path.chmod(0o700 if path.is_dir() else 0o600)

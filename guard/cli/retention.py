@@ -101,7 +101,7 @@ def hold(
     who = identified(by or login(), "--by", "a login name such as jo.weber")
     if not retention.hold(exports, Settings().home.expanduser(), what, who, release=release):
         raise SetupError(_COPY)
-    print(f"{case} {'released' if release else 'on hold'}")
+    print(told(f"{case} is released" if release else f"{case} is on hold"))
 
 
 def _list(exports: Path, json: bool) -> None:
@@ -111,6 +111,6 @@ def _list(exports: Path, json: bool) -> None:
     if json:
         return write_json(found)
     for one in found:
-        print(f"{one['ticket']}  {one['since']:%Y-%m-%d} to {one['until']:%Y-%m-%d}")
+        print(f"{one['ticket']}  " + told(f"{one['since']:%Y-%m-%d} to {one['until']:%Y-%m-%d}"))
     if not found:
         print(told("no holds"))

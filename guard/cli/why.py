@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guard.cli.desk import Folder, exports_of, on_record, tell_outdated
+from guard.cli.language import speaker, told
 from guard.cli.tables import AsJson, cell, console, write_json
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def why(
 
     exports = exports_of(folder)
     tell_outdated(exports)
-    story = tell(exports, trace_id)
+    story = tell(exports, trace_id, str if json else speaker())
     on_record(exports, "why", form="json" if json else "table")
     (_json if json else _show)(story)
 
@@ -42,7 +43,7 @@ def _json(story: Story) -> None:
 
 def _show(story: Story) -> None:
     out = console()
-    whose = f"tenant {story.tenant or '-'}, user {story.user or '-'}"
+    whose = told(f"tenant {story.tenant or '-'}, user {story.user or '-'}")
     out.print(
         cell(f"{story.trace_id}  {cell(story.began)} UTC  {whose}"),
         style="bold",
@@ -54,5 +55,5 @@ def _show(story: Story) -> None:
         out.print(cell(f"{number}. {step.at_ms:+.1f} ms  {first}"), markup=False, soft_wrap=True)
         for sentence in others:
             out.print(f"   {cell(sentence)}", markup=False, soft_wrap=True)
-        record = f", record {step.record}" if step.record is not None else ""
+        record = told(f", record {step.record}") if step.record is not None else ""
         out.print(f"   {cell(step.file)}{record}", style="dim", markup=False, soft_wrap=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import re
 import string
 from collections.abc import Callable, Iterator
@@ -19,9 +21,8 @@ from guard.cli import casereport, language, main
 from guard.cli.language import table, told
 from guard.errors import SetupError
 from guard.policy.load import load
+from tests.cli.program import FILES, GUARD, HANZI, parsed, sample
 
-GUARD = Path(language.__file__).resolve().parent.parent
-HANZI = re.compile("[\u4e00-\u9fff]")
 FIELD = re.compile(r"\{(\w+)\}")
 SAYS = ("told", "SetupError", "BadParameter")
 """What is said by these is said to a person at a terminal, wherever it stands."""
@@ -29,7 +30,8 @@ MISTAKES = ("wrong", "problem")
 PRINTS = ("print", "echo", "rule", "confirm")
 UNSAID = {"guard", "key", "trace", "content", "encrypted", "auditor", "text"}
 """Words of bare output that are names, or what another program reads."""
-OTHERS = {  # said by typer and click
+OTHERS = {  # said by the system, by typer and click
+    *(f"{{path}}: {os.strerror(number)}" for number in errno.errorcode),
     *("Options", "Arguments", "Commands"),
     "Install completion for the current shell.",
     "Show completion for the current shell, to copy it or customize the installation.",
@@ -65,12 +67,6 @@ def texts(tree: ast.AST) -> Iterator[str]:
             yield " ".join(node.value.split())
 
 
-def sample(node: ast.AST) -> str:
-    """A text as it may come out: 1 stands for each value."""
-    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
-    return "".join(str(part.value) if isinstance(part, ast.Constant) else "1" for part in parts)
-
-
 def test_each_sentence_is_translated() -> None:
     """Chinese, with the same fields, none lost and none made up."""
     for english, said in table().items():
@@ -80,7 +76,7 @@ def test_each_sentence_is_translated() -> None:
 
 def test_each_sentence_is_said_somewhere() -> None:
     """No translation outlives its sentence: guard's own code has the words between the fields."""
-    known = "\n".join(" ".join(texts(ast.parse(file.read_text()))) for file in sorted(GUARD.rglob("*.py")))
+    known = "\n".join(" ".join(texts(parsed(file))) for file in FILES)
     gone = [
         english
         for english in sorted(table().keys() - OTHERS)
@@ -120,7 +116,7 @@ def called(*names: str) -> Callable[[ast.AST], Iterator[ast.AST]]:
 @pytest.mark.usefixtures("chinese")
 def test_the_way_is_whole(file: str, find: Callable[[ast.AST], Iterator[ast.AST]]) -> None:
     """Everything that these files say to a person has its translation: states and numbers aside."""
-    said = [sample(node) for node in find(ast.parse((GUARD / file).read_text()))]
+    said = [sample(node) for node in find(parsed(GUARD / file))]
     assert len(said) > 2
     assert [
         text for text in said if text.strip("1: ") and not HANZI.search(told(text.strip().rstrip("1")))
@@ -139,14 +135,11 @@ def written(node: ast.AST) -> Iterator[ast.AST]:
 
 def said_by(file: Path) -> Iterator[tuple[str, ast.AST]]:
     """Each text that a file gives to a call, with the call's name."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
             arguments = node.args[-1:] if name == "problem" else node.args
             yield from ((name, text) for argument in arguments for text in written(argument))
-
-
-FILES = [file for file in sorted(GUARD.rglob("*.py")) if "simulator" not in file.parts]
 
 
 @pytest.mark.usefixtures("chinese")
@@ -166,7 +159,7 @@ def test_no_sentence_goes_round_the_table() -> None:
     """What a verb prints is said by `told`, but for names and values."""
     bare = []
     for file in (file for file in FILES if file.parent.name == "cli"):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in ast.walk(parsed(file)):
             name = getattr(node, "func", None)
             if not isinstance(node, ast.Call) or getattr(name, "attr", getattr(name, "id", "")) not in PRINTS:
                 continue
@@ -181,7 +174,7 @@ def test_no_sentence_goes_round_the_table() -> None:
 @pytest.mark.usefixtures("chinese")
 def test_common_mistakes_of_policies() -> None:
     """The sentences of the types of values, of kinds and of rules."""
-    tree = ast.parse((GUARD / "policy/lint.py").read_text())
+    tree = parsed(GUARD / "policy/lint.py")
     [sentences] = [
         node.value
         for node in tree.body

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from guard.mounts.asgi import GuardMiddleware
     from guard.mounts.gateway import Gateway
     from guard.mounts.install import install, uninstall
-    from guard.mounts.transport import guarded_client
+    from guard.mounts.sdk import guarded_client
     from guard.policy.load import load_policy
     from guard.policy.model import Policy
     from guard.types import Action, Finding, Identity, Stage, Verdict
@@ -39,7 +39,7 @@ _HOMES = {
     "Stage": "guard.types",
     "Unavailable": "guard.errors",
     "Verdict": "guard.types",
-    "guarded_client": "guard.mounts.transport",
+    "guarded_client": "guard.mounts.sdk",
     "identity": "guard.guard",
     "install": "guard.mounts.install",
     "install_log_redaction": "guard.logs",

@@ -69,7 +69,7 @@ def _announced(policy: str, base_url: str) -> Mapping[str, Shutdown]:
     """The dates that the provider itself tells, asked through guard: its egress rules hold, and it is on record."""
     import openai
 
-    from guard.mounts.transport import guarded_client
+    from guard.mounts.sdk import guarded_client
 
     with guarded_client(policy, sync=True, base_url=base_url or None) as http:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from guard.guard import Guard
 from guard.mounts.asgi import GuardMiddleware
-from guard.mounts.transport import guarded_client
+from guard.mounts.sdk import guarded_client
 
 
 def make_app(guard: Guard, base_url: str) -> Any:

@@ -19,7 +19,7 @@ from guard.guard import Guard, identity
 from guard.keyring import home_of
 from guard.logs import redactor
 from guard.mounts.gateway import Gateway
-from guard.mounts.transport import guarded_client
+from guard.mounts.sdk import guarded_client
 from guard.settings import Settings
 from guard.simulator.app import create_app
 from guard.simulator.server import serve

@@ -14,7 +14,7 @@ import httpx2
 from guard.errors import SetupError
 from guard.guard import Guard
 from guard.mounts.asgi import GuardMiddleware, Identify
-from guard.mounts.transport import guarded_client, is_guarded
+from guard.mounts.sdk import guarded_client, is_guarded
 from guard.policy.model import Policy
 
 log = logging.getLogger("guard")

@@ -23,7 +23,7 @@ from guard.audit.regimes import EVERY
 from guard.audit.story import why
 from guard.logs import redactor
 from guard.mounts.gateway import Gateway
-from guard.mounts.transport import guarded_client
+from guard.mounts.sdk import guarded_client
 from guard.services import logs
 from guard.settings import Settings
 from guard.simulator.app import create_app

@@ -15,7 +15,7 @@ from guard import Gateway, Guard, GuardMiddleware
 from guard.errors import Refused
 from guard.guard import current_exchange, identity
 from guard.keyring import key_file
-from guard.mounts.transport import guarded_client
+from guard.mounts.sdk import guarded_client
 from guard.types import Identity
 
 Connect = Callable[..., Any]

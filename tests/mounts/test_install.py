@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 import guard
 from guard import Guard, SetupError
-from guard.mounts.transport import is_guarded
+from guard.mounts.sdk import is_guarded
 from guard.simulator.server import serve
 
 MAIL, CARD = "alice@corp.com", "4111 1111 1111 1111"

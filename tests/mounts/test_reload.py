@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from guard import Gateway, Guard, GuardMiddleware
 from guard.errors import PolicyError, Refused, SetupError
 from guard.guard import Exchange
-from guard.mounts.transport import guarded_client
+from guard.mounts.sdk import guarded_client
 from guard.reload import Watch
 from guard.settings import Settings
 from guard.types import Identity

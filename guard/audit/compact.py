@@ -16,6 +16,7 @@ import duckdb
 from guard.audit import parquet
 from guard.audit.holding import index
 from guard.audit.lines import lines_of, unread
+from guard.audit.overlong import overlong
 from guard.audit.parquet import FOLDER, MANIFEST, TABLES, Generation, Source, literal
 from guard.audit.questions import QueryError
 from guard.outside.folders import sync_folder
@@ -108,7 +109,8 @@ def _made(
     if tuple(map(Source.of, exports)) != sources:
         raise QueryError("an export was changed while it was read: start again")
     files = {table: tuple(_files(target, table)) for table in TABLES}
-    return Generation(name, sources, files)
+    left_out = tuple(line for path in exports for line in overlong(path))
+    return Generation(name, sources, files, left_out)
 
 
 def _files(target: Path, table: str) -> Iterator[str]:

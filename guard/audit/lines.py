@@ -7,11 +7,9 @@ from pathlib import Path
 
 import duckdb
 
+from guard.audit.overlong import LONGEST, readable
 from guard.audit.parquet import literal
 from guard.trace import chain
-
-LINE = 64 * 1024 * 1024
-"""Longest line that answers are made from; a longer one is no record of guard's."""
 
 _HEADER = 64 * 1024
 
@@ -21,10 +19,10 @@ def lines_of(paths: Sequence[Path], only: Sequence[str] = (), *, plain: bool = F
 
     A text search is ten times as fast as reading JSON. JSON spells a text in one way, except by a backslash: lines
     with one are taken too. `plain` reads lines as text, in a fourth of the time; what is no such text (`unread`)
-    must then be asked again without.
+    must then be asked again without. Lines longer than `LONGEST` are left out, and told (`guard.audit.overlong`).
     """
     numbered = _plain if plain else _numbered
-    lines = " UNION ALL ".join(map(numbered, paths)) or (
+    lines = " UNION ALL ".join(numbered(path, readable(path)) for path in paths) or (
         "SELECT NULL::JSON AS json, NULL::VARCHAR AS filename, NULL::BIGINT AS seq WHERE false"
     )
     if not only:
@@ -38,21 +36,21 @@ def unread(error: BaseException | None) -> bool:
     return isinstance(error, duckdb.InvalidInputException) and "CSV" in str(error)
 
 
-def _numbered(path: Path) -> str:
+def _numbered(path: Path, at: Path) -> str:
     # Lines come in order and a line that is no JSON is a row too, so that counting them is numbering them.
     return (
-        f"SELECT json, filename, {first_of(path) - 1} + row_number() OVER () AS seq FROM read_json_objects("
-        f"{literal(str(path))}, format = 'newline_delimited', filename = true, ignore_errors = true,"
-        f" maximum_object_size = {LINE})"
+        f"SELECT json, {literal(str(path))} AS filename, {first_of(path) - 1} + row_number() OVER () AS seq"
+        f" FROM read_json_objects({literal(str(at))}, format = 'newline_delimited', ignore_errors = true,"
+        f" maximum_object_size = {LONGEST + 1})"
     )
 
 
-def _plain(path: Path) -> str:
+def _plain(path: Path, at: Path) -> str:
     # One column and no quotes: nothing divides a line but its end, and an error is raised, never a line left out; but
     # where parts of a file are read side by side, DuckDB leaves out a line that alone fills more than a part (32 MB).
     return (
         f"SELECT json, {literal(str(path))} AS filename, {first_of(path) - 1} + row_number() OVER () AS seq FROM"
-        f" read_csv({literal(str(path))}, columns = {{'json': 'VARCHAR'}}, auto_detect = false, header = false,"
+        f" read_csv({literal(str(at))}, columns = {{'json': 'VARCHAR'}}, auto_detect = false, header = false,"
         " delim = '\x01', quote = '', escape = '', comment = '', new_line = '\\n', strict_mode = true,"
         " ignore_errors = false, parallel = false, hive_partitioning = false) WHERE json IS NOT NULL"
     )

@@ -16,6 +16,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from guard.audit.overlong import Overlong
+
 FOLDER = "parquet"
 MANIFEST = "manifest.json"
 TABLES = ("spans", "findings", "calls", "sent", "superseded", "traces")
@@ -38,11 +40,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What one run made: its folder, its sources, its files for each table."""
+    """What one run made: its folder, its sources, its files for each table, and the lines that it left out."""
 
     name: str
     sources: tuple[Source, ...]
     files: Mapping[str, tuple[str, ...]]
+    left_out: tuple[Overlong, ...]
 
 
 def views() -> str:
@@ -76,7 +79,11 @@ def outdated(folder: Path) -> bool:
 
 def _generation(data: Any) -> Generation:
     files = {table: tuple(map(str, data["files"][table])) for table in TABLES}
-    return Generation(str(data["name"]), tuple(Source(**one) for one in data["sources"]), files)
+    sources, left_out = (
+        (Source(**one) for one in data["sources"]),
+        (Overlong(**one) for one in data["left_out"]),
+    )
+    return Generation(str(data["name"]), tuple(sources), files, tuple(left_out))
 
 
 def manifest(generations: Sequence[Generation]) -> str:

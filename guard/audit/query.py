@@ -18,6 +18,7 @@ from guard.audit import parquet
 from guard.audit.holding import holding
 from guard.audit.lines import lines_of, unread
 from guard.audit.named import QUESTIONS
+from guard.audit.overlong import meet, readable
 from guard.audit.parquet import literal
 from guard.audit.questions import QueryError, Question
 
@@ -55,6 +56,8 @@ def connect(
     if not folder.is_dir():
         raise QueryError(f"there is no folder of exports at {folder}")
     stored = parquet.current(folder)
+    for generation in stored:
+        meet(generation.left_out)
     read = parquet.covered(stored)
     connection = duckdb.connect(":memory:")
     if trace:
@@ -71,7 +74,8 @@ def connect(
     connection.execute(f"CREATE VIEW erasure_lines AS {lines_of(erasures)}")
     for statement in parquet.all_views(folder, stored, lines=bool(paths)):
         connection.execute(statement)
-    _confine(connection, [*paths, *erasures, *parquet.parts(folder, stored), *filter(None, [out])])
+    lined = map(readable, [*paths, *erasures])
+    _confine(connection, [*lined, *parquet.parts(folder, stored), *filter(None, [out])])
     return connection
 
 
@@ -221,20 +225,10 @@ def bound(question: Question, given: dict[str, str]) -> dict[str, Any]:
 
 def _explain(connection: duckdb.DuckDBPyConnection, sql: str, error: duckdb.Error) -> str:
     """DuckDB's sentence, and the columns of the views that the query names."""
-    if "maximum_object_size" in str(error):
-        return _too_long(str(error))
     sentence = str(error).strip().split("\n\n")[0].removesuffix("!")
     named = [view for view in VIEWS if re.search(rf"\b{view}\b", sql, re.IGNORECASE)] or list(VIEWS)
     columns = [f"{view}: {', '.join(_columns(connection, view))}" for view in named]
     return "\n".join([sentence, *columns])
-
-
-def _too_long(said: str) -> str:
-    file = re.search(r'file "([^"]*)"', said)
-    return (
-        f"{os.path.basename(file[1]) if file else 'an export'} holds a line of more than 64 MB, which is no record of"
-        " guard's: see what guard audit verify says of it, and ask a folder without that file"
-    )
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:

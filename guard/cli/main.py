@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from guard import __version__
+from guard.audit.cells import cell
 from guard.cli.language import HELP, language, problems, spoken, told
 from guard.errors import BadRequest, GuardError, PolicyError, Refused
 
@@ -96,6 +97,24 @@ def _shown(failure: Any) -> int:
 def run() -> int:
     """Run the command line and return its exit code; an error of guard is one clear line."""
     _verbs()
+    code, left_out = _run(), _left_out()
+    return code or left_out
+
+
+def _left_out() -> int:
+    """Say which lines an answer was made without, because they are too long to be records; 1 where there are any."""
+    from guard.audit.overlong import taken
+
+    lines = taken()
+    for line in lines:
+        count, file, size = line.line, cell(line.file), line.bytes
+        print(
+            told(f"left out: line {count} of {file}, {size} bytes, too long to be a record"), file=sys.stderr
+        )
+    return 1 if lines else 0
+
+
+def _run() -> int:
     try:
         result = spoken(typer.main.get_command(app))(standalone_mode=False)
         return result if isinstance(result, int) else 0

@@ -91,6 +91,7 @@ class Windows:
         self._start = 0  # of the open window
         self._seen = self._seen_to = self._seen_weight = 0  # cuts tried as its end, how far, the weight there
         self._head = self._next_head = 0  # of its context; the cut behind that
+        self._looked = 0  # where a blank ends what a look was taken at
         self._final = False
         self.too_long = False
 
@@ -113,31 +114,46 @@ class Windows:
         end = self._end()
         return None if end is None else self._take(end)
 
-    def stride(self, quiet: Quiet) -> str | None:
-        """Take at once all that may be cut off now, where a look shows nothing in it: empty where nothing may be.
+    def stride(self, text: str, quiet: Quiet) -> str | None:
+        """Append text and take at once all that may be cut off now, where a look shows nothing in it.
 
-        None where it must be taken window by window. Only for windows without a size.
+        Empty where nothing may be; None where it must be taken window by window. Only for windows without a size.
         """
-        if not self._worth_a_look():
+        self._incoming.append(text)
+        self._size += len(text)
+        if self._start + self._size < self._retry and self._size <= self._limit:
             return ""
         self._gather()
         reach = len(self._text)
         if reach - self._start > self._limit:
             return None
-        if reach > self._asked:
-            self._learn(reach, whole=False)
+        self._learn(reach, whole=False)
         if self._seen == len(self._cuts):
             self._look_later(reach)
             return ""
         end = self._cuts[-1]
         if self._seen - self._next_head > _STRIDES:
             end -= self._move_head()
-        if not quiet(self._text[self._head : end]):
+        if not self._calm(end, quiet):
             return None
-        text = self._text[self._start : end]
+        calm = self._text[self._start : end]
         self._seen = len(self._cuts)
         self._go_on(end)
-        return text
+        return calm
+
+    def _calm(self, end: int, quiet: Quiet) -> bool:
+        """Whether a look shows nothing up to a cut: an earlier one, if what was expected then has come.
+
+        Looks are taken at a blank behind all that is known: the next cut is most often there.
+        """
+        text = self._text
+        if end == self._looked and text[end - 1] == " ":
+            return True
+        ahead = text[self._head :] + " "
+        if quiet(ahead):
+            self._looked = len(text) + 1
+            return True
+        return quiet(text[self._head : end])
 
     def _gather(self) -> None:
         if self._incoming:
@@ -205,8 +221,10 @@ class Windows:
         return weigh(self._text[start:end]) if self._step else 0
 
     def _learn(self, reach: int, whole: bool) -> None:
-        since = max(self._start, self._cuts[-1] if self._cuts else 0)
-        self._cuts += [cut for cut in self._ask(self._text[:reach], since, whole) if cut > since]
+        since = self._cuts[-1] if self._cuts and self._cuts[-1] > self._start else self._start
+        found = self._ask(self._text[:reach], since, whole)
+        if found:
+            self._cuts += [cut for cut in found if cut > since]
         self._asked = reach
 
     def _take(self, end: int) -> tuple[str, str]:
@@ -247,6 +265,7 @@ class Windows:
         self._start -= spare
         self._seen_to -= spare
         self._asked -= spare
+        self._looked -= spare
         self._retry = 0
 
 
@@ -316,9 +335,10 @@ class HoldBack:
             return self._close("late")
         if self._provider:
             self._provider.write(text)
-        self._windows.feed(text)
-        strides = quiet is not None and self._strides and self._asked == self._left
-        calm = self._windows.stride(quiet) if quiet is not None and strides else None
+        if quiet is None or not self._strides or self._asked != self._left:
+            self._windows.feed(text)
+            return self._advance()
+        calm = self._windows.stride(text, quiet)
         return self._advance() if calm is None else self._passed(calm) if calm else []
 
     def _passed(self, text: str) -> list[Event]:

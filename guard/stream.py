@@ -139,9 +139,16 @@ class StreamGate:
         ops: list[Op] = []
         at = 0
         if self._known and self._decoder.fresh:
+            run: list[Piece] = []
             while at < len(data) and (piece := self._recognise(data, at)) is not None:
-                ops += self._take_piece(piece)
+                if run and run[0].lane is not piece.lane:
+                    ops += self._take_pieces(run)
+                    run = []
+                self._line_up(piece)
+                run.append(piece)
                 at += len(piece.raw)
+            if run:
+                ops += self._take_pieces(run)
             if at == len(data):
                 return ops
         try:
@@ -150,7 +157,8 @@ class StreamGate:
                     continue
                 piece = self._recognise(event.raw, 0)
                 if piece is not None and len(piece.raw) == len(event.raw):
-                    ops += self._take_piece(piece)
+                    self._line_up(piece)
+                    ops += self._take_pieces([piece])
                 else:
                     ops += self._take(event)
         except BadRequest as bad:
@@ -218,10 +226,15 @@ class StreamGate:
                 return Piece(form, filled, data[at : filled.end], lane, lane.fed)
         return None
 
-    def _take_piece(self, piece: Piece) -> list[Op]:
+    def _line_up(self, piece: Piece) -> None:
         self._state.items.append(piece)
         self._state.queued += len(piece.raw)
-        return [*self._lanes.take(piece.lane, piece.found.text), *self._outlet.drain()]
+        piece.lane.fed = piece.end
+
+    def _take_pieces(self, run: Sequence[Piece]) -> list[Op]:
+        """Take what the neighbouring pieces of one lane bring: one look for all that came at once."""
+        text = run[0].found.text if len(run) == 1 else "".join([piece.found.text for piece in run])
+        return self._lanes.take(run[0].lane, text) + self._outlet.drain()
 
     def _learn(self, item: Item, parsed: StreamEvent, data: dict[str, Any]) -> None:
         """Know events of this form again. Those of the provider's own judgement, and calls by name, are read whole."""

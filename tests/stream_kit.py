@@ -189,7 +189,7 @@ def quiet(eye: Scanner) -> Callable[[str], bool]:
 def gate(text: str, name: str, who: Exchange | None = None, **more: Any) -> StreamGate:
     """The machine under test."""
     eye = scanner(text)
-    more = {"cuts": eye.cuts, "reach": eye.context, "limits": LIMITS, "quiet": quiet(eye), **more}
+    more = {"cuts": eye.cutter(), "reach": eye.context, "limits": LIMITS, "quiet": quiet(eye), **more}
     return StreamGate(policy(text), known(name), who or exchange(), **more)
 
 

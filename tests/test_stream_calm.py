@@ -50,10 +50,11 @@ def outcome(run: Any) -> tuple[Any, ...]:
 def both_roads(
     name: str, chunks: list[bytes], policy: str = kit.REDACTING, choices: int = 1
 ) -> tuple[Any, Any]:
-    """The outcome with looks and known forms, and with neither."""
+    """The outcome with looks, known forms and plain words sooner cut, and with none of these."""
     short = kit.run(policy, name, chunks, kit.exchange(CAROL), choices=choices)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("guard.stream.TRIES", 0)
+        patch.setattr("guard.pii.plaincuts.PlainCuts.cuts", lambda *_: None)
         long = kit.run(policy, name, chunks, kit.exchange(CAROL), choices=choices, quiet=None)
     return short, long
 
@@ -174,3 +175,21 @@ def test_the_model_that_spoke_last_is_known_on_both_roads() -> None:
     short, long = both_roads("chat", chunks, choices=2)
     assert short.gate.seen.model == "a"
     assert outcome(short) == outcome(long)
+
+
+def test_choices_that_take_turns_in_one_read_keep_their_texts() -> None:
+    """Two choices side by side, all events known, several a read: each text is its own choice's."""
+    said = [
+        (" Write", " Dear"),
+        (" to", " reader"),
+        (" dora@corp", " of"),
+        (".org", " this"),
+        (" soon", " text"),
+        (" and", ","),
+    ]
+    rows = [(index, pair[index]) for pair in said for index in (0, 1)]
+    events = [f"data: {CHUNK % ('m', index, text, '', 'null')}\n\n".encode() for index, text in rows]
+    for size in (1, 3, 4, len(events)):
+        reads = [*events[:2], *(b"".join(events[at : at + size]) for at in range(2, len(events), size))]
+        short, long = both_roads("chat", reads, choices=2)
+        assert outcome(short) == outcome(long)

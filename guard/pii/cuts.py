@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from guard.pii.evasion import Projection
-from guard.pii.held import Held, chained
+from guard.pii.held import Held
 from guard.pii.rows import BLOCK_LONGEST
 
 BOUND = 4096
@@ -48,11 +48,11 @@ _RIGHT_DIGIT = re.compile(rb"[^0-9 \t\r\n\x0b\x0c\x1a]{0,3}[0-9]")
 _RIGHT_SHORT = re.compile(rb"[A-Za-z]{1,4}(?![A-Za-z0-9])")
 _RIGHT_CAPITALS = re.compile(rb"[A-Z]{1,4}(?![A-Za-z0-9])")
 _RIGHT_SIGN = re.compile(rb"[-+./_(),;#]|(?i:ext)")
-_REACH = 5
+REACH = 5
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _GOES_ON = (
-    (re.compile(rb"(?i)[0-9](?:st|nd|rd|th)? of\Z"), _MONTHS),
+    (re.compile(rb"(?i)[0-9](?:st|nd|rd|th)? of\Z"), MONTHS),
     (re.compile(rb"[0-9]\Z"), ("yea",)),
     (re.compile(rb"(?i)[0-9] years?\Z"), ("old",)),
 )
@@ -78,7 +78,7 @@ def block_end(text: bytes, header_end: int) -> tuple[int, bool]:
     return header_end + len(text[header_end:end].rstrip()), open_end
 
 
-def _grouped(text: bytes, position: int, final: bool) -> bool | None:
+def grouped(text: bytes, position: int, final: bool) -> bool | None:
     """Whether groups of one number may stand on both sides of the blanks before a position; None: not yet known."""
     if text[position - 2 : position - 1].isdigit() and text[position : position + 1].isdigit():
         return True
@@ -88,19 +88,19 @@ def _grouped(text: bytes, position: int, final: bool) -> bool | None:
         return False
     left_digit = _DIGIT.search(left)
     if left_digit:
-        worded = _worded(left, text[position : position + _REACH], final)
+        worded = _worded(left, text[position : position + REACH], final)
         if worded is not False:
             return worded
         left_digit = _LEFT_DIGIT.search(left)
     if not left_digit and not _LEFT_OTHER.search(left):
         return False
-    right = text[position : position + _REACH]
+    right = text[position : position + REACH]
     if right[:1] and right[0] in _BLANKS:
         return True
     capitals = _LEFT_CAPITALS.search(left) and _RIGHT_CAPITALS.match(right)
     if _RIGHT_DIGIT.match(right) or (left_digit and _RIGHT_SIGN.match(right)):
         return True
-    if len(right) < _REACH and not final and not re.search(rb"[\s\x1a]", right):
+    if len(right) < REACH and not final and not re.search(rb"[\s\x1a]", right):
         return None
     return bool(capitals or (left_digit and (_RIGHT_SHORT.match(right) or _RIGHT_MONTH.match(right))))
 
@@ -122,8 +122,8 @@ def _splits(text: bytes, position: int, final: bool) -> bool | None:
         return None
     if before == _OTHER or after == _OTHER:
         return not _foreign_match(text, position, before, after)
-    grouped = _grouped(text, position, final)
-    return None if grouped is None else not grouped
+    spans = grouped(text, position, final)
+    return None if spans is None else not spans
 
 
 def _foreign_match(text: bytes, position: int, before: int, after: int | None) -> bool:
@@ -157,56 +157,6 @@ def blocks_from(text: bytes, start: int, final: bool) -> list[Block]:
         blocks.append((header.start(), at))
     begun = None if final else _HEADER_BEGUN.search(text, max(at, len(text) - 80))
     return [*blocks, (begun.start(), len(text) + 1)] if begun else blocks
-
-
-_WORDS = re.compile(r"[A-Za-z ,.;:!?']*")
-_SIGNS = b"[({<%&\\="
-_NEAR = 96
-_SHORT = 512
-_JOINING = frozenset((b"at", b"dot"))
-_MAY_JOIN = frozenset((b"", b"a", b"at", b"d", b"do", b"dot", b"."))
-_STARTS_MONTH = frozenset(month.encode() for month in _MONTHS)
-
-
-def plain_cuts(text: str, start: int, origin: int) -> list[int] | None:
-    """The cuts after a cut, of an ASCII text that is a few plain words to its end; None where it is anything else.
-
-    What `cut_positions` says of it, sooner: nothing is spelled out since `origin`, and no number, code or address
-    stands near.
-    """
-    near = max(origin, start - _NEAR)
-    if len(text) - start > min(_SHORT, BOUND) or not _WORDS.fullmatch(text, near):
-        return None
-    data = text.encode("ascii")
-    since = data[origin:]
-    if b"dot" in since.lower() or len(since.translate(None, _SIGNS)) < len(since):
-        return None
-    chain = _chained_words(data, near)
-    cuts: list[int] = []
-    position = data.find(b" ", start) + 1
-    while 0 < position <= chain:
-        grouped = not _after_long_word(data, position) and _grouped(data, position, False)
-        if grouped is None:
-            break
-        if not grouped:
-            cuts.append(position)
-        position = data.find(b" ", position) + 1
-    return cuts
-
-
-def _chained_words(data: bytes, near: int) -> int:
-    """What `chained` says of a text of plain words since a position."""
-    last = data.rfind(b" ", near) + 1
-    word = data[data.rfind(b" ", near, last - 1) + 1 : last - 1] if last else b""
-    if not word or word.lower() in _JOINING or data[last:].lower() in _MAY_JOIN:
-        return chained(data)
-    return last
-
-
-def _after_long_word(data: bytes, position: int) -> bool:
-    """Whether a blank is behind a word of five letters or more that is no month: groups do not go on there."""
-    word = data[data.rfind(b" ", 0, position - 1) + 1 : position - 1].lower()
-    return len(word) > 4 and word.isalpha() and word[:3] not in _STARTS_MONTH and word != b"extension"
 
 
 class Seams(Protocol):

@@ -113,22 +113,21 @@ def _class_of(members: Iterable[int]) -> str:
 class Gate:
     """Patterns in a few sets, by their places: what one automaton tells apart multiplies, what several do adds up.
 
-    Each learns what is new in a text much sooner. A text without digits needs only one, of what is asked of such.
+    Each learns what is new in a text much sooner. A text without digits needs only one, of what is asked of such:
+    `words` has the places of the patterns that match somewhere in it, or nothing.
     """
 
-    __slots__ = ("_parts", "_wordy")
+    __slots__ = ("_parts", "words")
 
     def __init__(self, groups: Sequence[Sequence[tuple[int, str]]]) -> None:
-        self._wordy = gate_of(_without_digits(pattern) for _, pattern in sorted(chain(*groups))).Match
+        self.words: Callable[[bytes], list[int] | None] = gate_of(
+            _without_digits(pattern) for _, pattern in sorted(chain(*groups))
+        ).Match
         self._parts = [
             (gate_of(pattern for _, pattern in group).Match, [place for place, _ in group])
             for group in groups
             if group
         ]
-
-    def words(self, text: bytes) -> list[int]:
-        """The places of the patterns that match somewhere in a text without digits."""
-        return self._wordy(text) or []
 
     def hits(self, text: bytes) -> list[int]:
         """The places of the patterns that match somewhere in a text."""

@@ -29,13 +29,16 @@ class Partials:
         self._heads = frozenset(fake[:size] for fake in kept for size in range(1, len(fake)))
         self._widest = max(map(len, kept), default=1) - 1
         self.longest = max(longest, self._widest)
+        self._any = bool(self._tokens or self._sealed or self._heads)
 
     def __bool__(self) -> bool:
-        return bool(self._tokens or self._sealed or self._heads)
+        return self._any
 
     def none_in(self, text: str, start: int) -> bool:
         """Whether no cut after a position can be inside a placeholder, as a glance shows."""
-        return not self._heads and (not self or _BEGINS.search(text, max(0, start - self.longest)) is None)
+        return not self._heads and (
+            not self._any or _BEGINS.search(text, max(0, start - self.longest)) is None
+        )
 
     def at(self, text: str) -> int:
         """Where what the text's end cuts off may begin; len(text) if nowhere."""

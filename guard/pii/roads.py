@@ -172,7 +172,7 @@ class Roads:
         """The gated rows that may match in a text, and its stretches that hold digits (`regions`)."""
         classes = text.translate(_CLASSES)
         if b"9" not in classes:
-            return self.gate.words(text), []
+            return self.gate.words(text) or [], []
         return self.gate.hits(text), regions(classes)
 
     def ask(self, shape: bytes) -> Asked:

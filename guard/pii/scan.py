@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,10 @@ from guard.kinds import NAMES, ON_REQUEST
 from guard.pii import packing
 from guard.pii.catalog import ROWS
 from guard.pii.checks import PLANNED
-from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, plain_cuts
+from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Candidate, Hunt
+from guard.pii.plaincuts import PlainCuts
 from guard.pii.readings import Readings
 from guard.pii.resolve import resolve
 from guard.pii.roads import roads
@@ -152,11 +153,18 @@ class Scanner:
         give the findings of the whole. A stretch without a place for a cut is cut after `cuts.BOUND`
         characters; only a PEM block is held longer, to its end or `rows.BLOCK_LONGEST`.
         """
+        return self._cuts(PlainCuts(), text, start, final)
+
+    def cutter(self) -> Callable[[str, int, bool], list[int]]:
+        """Make what says as `cuts` does, and is quick where it is asked about a text that grows."""
+        return partial(self._cuts, PlainCuts())
+
+    def _cuts(self, plain: PlainCuts, text: str, start: int, final: bool) -> list[int]:
         origin = max(0, start - _LOOKBACK)
-        if not final and self.names is None and text.isascii():
-            plain = plain_cuts(text, start, origin)
-            if plain is not None:
-                return plain
+        if not final and self.names is None:
+            words = plain.cuts(text, start, origin)
+            if words is not None:
+                return words
         projection = project(text[origin:])
         first = projection.position(start - origin)
         seams = None if self.names is None else self.names.reading(text[origin:], projection).seams(final)

@@ -34,7 +34,9 @@ _MARK = re.compile(
 _OPENS_VALUE = re.compile(r"(?:=|[uU][rR][lL]\() ?\Z|=\n\n?\Z")
 _OPENS_TARGET = re.compile(rf"(?i)(?:{_ATTRIBUTE}\s{{0,2}}=|url\()\s{{0,2}}\Z")
 _OPENS_ANGLE = re.compile(r"\](?:\(|:)\s{0,2}\Z")
-_BLANKS = re.compile(r"[ \t\r\n\f\v]+")
+_BLANKS = re.compile(r"[\t\r\n\f\v][ \t\r\n\f\v]*| [ \t\r\n\f\v]+")
+"""Runs of white space that are not the one blank as which they are read."""
+
 _LAST_INK = re.compile(r"[^ \t\r\n\f\v]*\Z")
 _UNFINISHED = re.compile(r"(?:[A-Za-z0-9+.-]{0,16}[:\\/]{0,3}|\]|\\)\Z")
 _CLOSING = {"<": ">", '"': '"', "'": "'", "`": "`"}

@@ -130,7 +130,7 @@ class Detector:
         # A model may find any name: what may be one is held together, whoever looks for names.
         holding = Scanner(**{**scanner_args, "names": 0.0}) if by_model else self._scanner
         seams = Seams(holding.cuts, spanning)
-        self._cuts = seams.cuts if seams.holding else holding.cuts
+        self._cutter = (lambda: seams.cuts) if seams.holding else holding.cutter
         self.context = max(self._scanner.context, _CONTEXT_WORDS if self._names else 0)
 
     def start(self) -> None:
@@ -153,9 +153,12 @@ class Detector:
         self._presidio.close()
 
     def cuts(self, tenant: str = "default") -> Cuts:
-        """Where a streamed text of a tenant may be cut: no finding spans such a place, whatever follows."""
+        """Where a streamed text of a tenant may be cut: no finding spans such a place, whatever follows.
+
+        Made for one stream: it remembers the texts that it was asked about last.
+        """
         denying = self._lists.of(tenant).denying
-        return TermSeams(self._cuts, denying).cuts if denying else self._cuts
+        return TermSeams(self._cutter(), denying).cuts if denying else self._cutter()
 
     def quiet(self, tenant: str = "default") -> Callable[[str], bool] | None:
         """What tells by one look at a text that `detect` finds nothing in it, nor in any stretch of it between cuts.

@@ -124,10 +124,10 @@ class _Stream:
                 finds.append(op)
         return finds
 
-    def drain(self) -> Iterator[bytes]:
-        """Hand out what is ready."""
+    def drain(self) -> bytes:
+        """Hand out what is ready: events that may leave at the same moment leave together."""
         ready, self.ready = self.ready, []
-        yield from ready
+        return ready[0] if len(ready) == 1 else b"".join(ready)
 
 
 async def drive_stream(gate: StreamGate, chunks: AsyncIterator[bytes], doors: Doors) -> AsyncGenerator[bytes]:
@@ -159,8 +159,8 @@ async def drive_stream(gate: StreamGate, chunks: AsyncIterator[bytes], doors: Do
                 for ask in stream.asks:
                     judging[asyncio.ensure_future(doors.score(ask.texts))] = ask.key
                 stream.asks = []
-                for data in stream.drain():
-                    yield data
+                if stream.ready:
+                    yield stream.drain()
         finally:
             left: list[asyncio.Task[Any]] = [*judging, *([reading] if reading else [])]
             for waiter in left:
@@ -217,7 +217,8 @@ def drive_stream_sync(gate: StreamGate, chunks: Iterator[bytes], doors: SyncDoor
                 for ask in stream.asks:
                     judging[pool.submit(doors.score, ask.texts)] = ask.key
                 stream.asks = []
-                yield from stream.drain()
+                if stream.ready:
+                    yield stream.drain()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -54,15 +54,16 @@ class Lanes:
             start = lane.fed
             if not (lane.dead or lane.closed):
                 lane.item_id = str(data.get("item_id") or lane.item_id)
+                lane.fed += len(delta.text)
                 ops += self.take(lane, delta.text)
             ranges.append((delta, lane, start, lane.fed))
         item.ranges = tuple(ranges)
         return ops
 
     def take(self, lane: Lane, text: str) -> list[Op]:
-        """Take the next piece of a lane."""
-        lane.fed += len(text)
-        return self._hold_ops(lane, lane.hold.feed(text, self._quiet))
+        """Take the next text of a lane, which is counted as fed."""
+        steps = lane.hold.feed(text, self._quiet)
+        return self._hold_ops(lane, steps) if steps else []
 
     def close(self, lane: Lane) -> list[Op]:
         """Take the end of a lane."""
@@ -165,7 +166,7 @@ class Lanes:
         """Let a window go in which a look has shown that there is nothing."""
         start, lane.asked = lane.asked, lane.asked + len(step.text)
         lane.windows[step.window] = Window(start, lane.asked, step.text)
-        self._state.screened_bytes += len(step.text.encode("utf-8", "surrogatepass"))
+        self._state.screened_bytes += size_of(step.text)
         self._state.exchange.keep(lane.name, step.text, ())
 
     def _unscreened(self, path: str) -> Decision:
@@ -178,7 +179,7 @@ class Lanes:
     def _check(self, lane: Lane, check: Check) -> Find:
         start, lane.asked = lane.asked, lane.asked + len(check.text)
         lane.windows[check.window] = Window(start, lane.asked, check.text)
-        self._state.screened_bytes += len(check.text.encode("utf-8", "surrogatepass"))
+        self._state.screened_bytes += size_of(check.text)
         job = Job(lane, check.window, len(check.context), check.last)
         if lane.document:
             job.segments = document(check.text, lane.name)
@@ -224,13 +225,18 @@ class Lanes:
 
     def _pass_unchecked(self, lane: Lane, window: int) -> list[Op]:
         """Let a window go before the judge has answered (`hold: none`), and count it."""
-        self._state.unchecked_bytes += len(lane.windows[window].text.encode("utf-8", "surrogatepass"))
+        self._state.unchecked_bytes += size_of(lane.windows[window].text)
         return self._pass(lane, window)
 
     def _block(self, lane: Lane, window: int, blocking: Decision) -> list[Op]:
         """Stop the lane at a window; windows before it may still be released."""
         lane.windows[window].blocking = blocking
         return self._hold_ops(lane, lane.hold.checked(window, None))
+
+
+def size_of(text: str) -> int:
+    """The bytes of a text as it is sent."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def _shift(finding: Finding, context: int, path: str) -> Finding | None:

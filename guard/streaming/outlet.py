@@ -28,14 +28,20 @@ class Outlet:
         """Emit the events that may leave, in order."""
         ops: list[Op] = []
         items = self._state.items
-        while items and not self._state.ended and self._ready(items[0]):
-            item = items.popleft()
+        while items and not self._state.ended:
+            item = items[0]
             if isinstance(item, Piece):
+                if not item.lane.settled(item.end):
+                    break
+                items.popleft()
                 self._state.queued -= len(item.raw)
                 ops += self._pass(item)
-            else:
+            elif self._ready(item):
+                items.popleft()
                 self._state.queued -= len(item.event.raw)
                 ops += self._emit(item)
+            else:
+                break
         return ops
 
     def _pass(self, piece: Piece) -> list[Op]:
@@ -49,9 +55,7 @@ class Outlet:
             self._state.sequence = piece.found.number
         return [Emit(piece.raw)]
 
-    def _ready(self, item: Item | Piece) -> bool:
-        if isinstance(item, Piece):
-            return item.lane.settled(item.end)
+    def _ready(self, item: Item) -> bool:
         if item.failure is not None and item.parsed is not None:
             return True
         if item.waiting or any(not lane.settled(end) for _, lane, _, end in item.ranges):

@@ -65,7 +65,7 @@ class Lane:
 
     def settled(self, end: int) -> bool:
         """Whether all that will be released of the text before `end` has been."""
-        return self.over or self.done >= end
+        return self.done >= end or self.over
 
     def piece(self, start: int, end: int) -> str:
         """The released text for the provider's range: verbatim where nothing changed, else once, at the first event."""
@@ -86,8 +86,8 @@ class Lane:
 
     def forget(self, before: int) -> None:
         """Drop windows that no queued event needs any more."""
-        for key in [k for k, w in self.windows.items() if w.end <= before]:
-            del self.windows[key]
+        if self.windows and next(iter(self.windows.values())).end <= before:
+            self.windows = {key: window for key, window in self.windows.items() if window.end > before}
 
 
 @dataclass(slots=True, repr=False)

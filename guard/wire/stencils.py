@@ -54,7 +54,9 @@ class Stencil:
         """`model` is what the event says of it; no event longer than `longest` bytes fits."""
         starts = [0, *(place.end for place in places)]
         kinds = [place.match for place in places]
-        self._holes = [(raw[start : p.start], p.match) for start, p in zip(starts, places, strict=False)]
+        self._holes = [
+            (raw[start : p.start], p.start - start, p.match) for start, p in zip(starts, places, strict=False)
+        ]
         self._last = raw[starts[-1] :]
         self._text = kinds.index(_STRING)
         self._number = kinds.index(_NUMBER) if _NUMBER in kinds else None
@@ -65,8 +67,8 @@ class Stencil:
         """What the event that begins at a position has in the holes; None where it is another, or may be."""
         start = at
         values: list[bytes] = []
-        for before, match in self._holes:
-            if not data.startswith(before, at) or (found := match(data, at + len(before))) is None:
+        for before, size, match in self._holes:
+            if not data.startswith(before, at) or (found := match(data, at + size)) is None:
                 return None
             values.append(found[0])
             at = found.end()

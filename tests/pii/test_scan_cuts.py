@@ -17,6 +17,7 @@ from guard.pii.checks import CHECKS
 from guard.pii.cues import CUES
 from guard.pii.cuts import cut_positions
 from guard.pii.evasion import Projection
+from guard.pii.plaincuts import PlainCuts
 from guard.pii.rows import BLOCK_LONGEST, Road, Row
 from guard.pii.scan import Scanner
 
@@ -245,6 +246,9 @@ WORDS = st.sampled_from(
         "B ",
         "d",
         "do",
+        "t ",
+        "at ",
+        "At ",
         "window, ",
         "can't ",
         "  ",
@@ -277,11 +281,65 @@ def test_plain_words_are_cut_as_the_grammar_cuts_them(
 ) -> None:
     """B23: the short road for plain words gives the cuts of the long one, wherever it is asked."""
     text = "".join([*words, *ahead])
-    with mock.patch.object(scan, "plain_cuts", return_value=None):
+    with mock.patch.object(PlainCuts, "cuts", return_value=None):
         every = everything.cuts(text, 0)
         start = data.draw(st.sampled_from([0, *every]))
         expected = everything.cuts(text, start)
     assert everything.cuts(text, start) == expected
+
+
+@LOOSE
+@given(texts=st.lists(st.lists(WORDS, max_size=40), min_size=1, max_size=6), data=st.data())
+def test_texts_that_grow_side_by_side_are_cut_as_each_one_alone(
+    everything: Scanner, texts: list[list[str]], data: st.DataObject
+) -> None:
+    """B23: what is remembered of a text changes no cut, however it grows, and whichever others are asked about."""
+    cutter = everything.cutter()
+    grown, starts = ["" for _ in texts], [0 for _ in texts]
+    for number in data.draw(st.lists(st.sampled_from(range(len(texts))), max_size=60)):
+        text, start = grown[number] + "".join(texts[number][:2]), starts[number]
+        del texts[number][:2]
+        with mock.patch.object(PlainCuts, "cuts", return_value=None):
+            expected = everything.cuts(text, start)
+        assert cutter(text, start, False) == expected
+        shortened = start if data.draw(st.booleans()) else 0
+        grown[number] = text[shortened:]
+        starts[number] = (expected or [start])[-1] - shortened
+
+
+def test_another_text_than_the_last_one_is_looked_at_from_its_beginning(everything: Scanner) -> None:
+    """B23: only the same text is known again, only from the cut on from which it was seen, and at its seam too."""
+    told = "please write to bob (at) corp dot org "
+    texts = [
+        ("some plain words that everyone reads ", 0),
+        (told + "some plain words that everyone", 0),
+        (f"{told * 2}{'and some more plain words ' * 50}everyone", len(told) * 2 + 1200),
+        (f"{told * 2}{'and some more plain words ' * 50}everyone reads", len(told)),
+        ("we met bob at corp do", 7),
+        ("we met bob at corp dot org again", 7),
+        (f"see 12 there {'and some more plain words ' * 8}", 200),
+        (f"see 12 there {'and some more plain words ' * 8}too", 0),
+    ]
+    cutter = everything.cutter()
+    for text, start in texts:
+        with mock.patch.object(PlainCuts, "cuts", return_value=None):
+            expected = everything.cuts(text, start)
+        assert cutter(text, start, False) == expected, text
+
+
+STEPS = "project and at At AT dot Dot March march May extension ext A AB I ok, well; end. no! it's its, sep".split()
+BEGUN = "t to a d at dot DOT wonder wonders, May MARCH AB ABC, AB,cd x 'tis , ,and".split()
+
+
+def test_a_word_and_the_beginning_of_the_next_are_cut_as_the_grammar_cuts_them(everything: Scanner) -> None:
+    """B23: whatever stands before the last blank and behind it, seen from the word's own cut and from one before."""
+    text = "some quite plain words of a text "
+    for word, begun in itertools.product(STEPS, BEGUN):
+        for start in (len(text), len(text) - len("text "), 11):
+            grown = f"{text}{word} {begun}"
+            with mock.patch.object(PlainCuts, "cuts", return_value=None):
+                expected = everything.cuts(grown, start)
+            assert everything.cuts(grown, start) == expected, grown
 
 
 IN_WORDS = (

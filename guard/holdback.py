@@ -120,8 +120,8 @@ class Windows:
         Empty where nothing may be; None where it must be taken window by window. Only for windows without a size.
         """
         self._incoming.append(text)
-        self._size += len(text)
-        if self._start + self._size < self._retry and self._size <= self._limit:
+        self._size = size = self._size + len(text)
+        if self._start + size < self._retry and size <= self._limit:
             return ""
         self._gather()
         reach = len(self._text)
@@ -224,7 +224,7 @@ class Windows:
         since = self._cuts[-1] if self._cuts and self._cuts[-1] > self._start else self._start
         found = self._ask(self._text[:reach], since, whole)
         if found:
-            self._cuts += [cut for cut in found if cut > since]
+            self._cuts += found if found[0] > since else [cut for cut in found if cut > since]
         self._asked = reach
 
     def _take(self, end: int) -> tuple[str, str]:
@@ -339,15 +339,15 @@ class HoldBack:
             self._windows.feed(text)
             return self._advance()
         calm = self._windows.stride(text, quiet)
-        return self._advance() if calm is None else self._passed(calm) if calm else []
-
-    def _passed(self, text: str) -> list[Event]:
-        """Let a window go that needs no check."""
+        if calm is None:
+            return self._advance()
+        if not calm:
+            return []
         if self._released:
-            self._released.write(text)
+            self._released.write(calm)
         self._asked += 1
         self._left += 1
-        return [Release(self._left - 1, text)]
+        return [Release(self._left - 1, calm)]
 
     def finish(self) -> list[Event]:
         """Take the end of the provider's text."""

@@ -150,24 +150,25 @@ class Lanes:
     def _hold_ops(self, lane: Lane, steps: Sequence[Event]) -> list[Op]:
         ops: list[Op] = []
         for step in steps:
-            if isinstance(step, Check):
+            if isinstance(step, Release):
+                window = lane.windows.get(step.window) or self._calm(lane, step)
+                lane.done = window.end
+            elif isinstance(step, Check):
                 ops.append(self._check(lane, step))
-            elif isinstance(step, Release):
-                if step.window not in lane.windows:
-                    self._calm(lane, step)
-                lane.done = lane.windows[step.window].end
             elif step.reason == "checked":
                 lane.blocking = lane.windows[step.window].blocking
             elif lane.blocking is None:
                 lane.blocking = self._unscreened(lane.name)
         return ops
 
-    def _calm(self, lane: Lane, step: Release) -> None:
+    def _calm(self, lane: Lane, step: Release) -> Window:
         """Let a window go in which a look has shown that there is nothing."""
-        start, lane.asked = lane.asked, lane.asked + len(step.text)
-        lane.windows[step.window] = Window(start, lane.asked, step.text)
-        self._state.screened_bytes += size_of(step.text)
-        self._state.exchange.keep(lane.name, step.text, ())
+        start, text = lane.asked, step.text
+        lane.asked = end = start + len(text)
+        lane.windows[step.window] = window = Window(start, end, text)
+        self._state.screened_bytes += size_of(text)
+        self._state.exchange.keep(lane.name, text, ())
+        return window
 
     def _unscreened(self, path: str) -> Decision:
         """The block of a text that is too long to be held: no rule can let it pass unseen."""

@@ -46,13 +46,13 @@ class Outlet:
 
     def _pass(self, piece: Piece) -> list[Op]:
         """Emit the event of a piece: as it came where its text leaves word for word."""
-        lane = piece.lane
+        lane, state = piece.lane, self._state
         self._settle_lane(lane, piece.end)
-        if lane.over or self._state.dead or piece.start < lane.altered:
+        if piece.start < lane.altered or lane.over or state.dead:
             return self._emit(piece.item())
         lane.forget(piece.end)
         if piece.found.number is not None:
-            self._state.sequence = piece.found.number
+            state.sequence = piece.found.number
         return [Emit(piece.raw)]
 
     def _ready(self, item: Item) -> bool:

@@ -86,8 +86,11 @@ class Lane:
 
     def forget(self, before: int) -> None:
         """Drop windows that no queued event needs any more."""
-        if self.windows and next(iter(self.windows.values())).end <= before:
-            self.windows = {key: window for key, window in self.windows.items() if window.end > before}
+        windows = self.windows
+        for key in list(windows):
+            if windows[key].end > before:
+                break
+            del windows[key]
 
 
 @dataclass(slots=True, repr=False)

@@ -48,35 +48,34 @@ class Filled(NamedTuple):
 class Stencil:
     """The bytes of an event with holes: for its one piece of text, for padding and for the number in its order."""
 
-    __slots__ = ("_delta", "_holes", "_last", "_number", "_text", "longest", "model")
+    __slots__ = ("_delta", "_holes", "_last", "longest", "model")
 
     def __init__(self, raw: bytes, places: list[_Place], delta: Delta, model: str, longest: int) -> None:
         """`model` is what the event says of it; no event longer than `longest` bytes fits."""
         starts = [0, *(place.end for place in places)]
-        kinds = [place.match for place in places]
         self._holes = [
             (raw[start : p.start], p.start - start, p.match) for start, p in zip(starts, places, strict=False)
         ]
         self._last = raw[starts[-1] :]
-        self._text = kinds.index(_STRING)
-        self._number = kinds.index(_NUMBER) if _NUMBER in kinds else None
         self._delta = delta
         self.model, self.longest = model, longest
 
     def fill(self, data: bytes, at: int = 0) -> Filled | None:
         """What the event that begins at a position has in the holes; None where it is another, or may be."""
         start = at
-        values: list[bytes] = []
+        literal, number = b"", None
         for before, size, match in self._holes:
             if not data.startswith(before, at) or (found := match(data, at + size)) is None:
                 return None
-            values.append(found[0])
+            if match is _STRING:
+                literal = found[0]
+            elif match is _NUMBER:
+                number = int(found[0])
             at = found.end()
         end = at + len(self._last)
         if not data.startswith(self._last, at) or end - start > self.longest:
             return None
-        text = _read(values[self._text])
-        number = None if self._number is None else int(values[self._number])
+        text = _read(literal)
         return Filled(text, number, end) if text else None
 
     def event(self, filled: Filled) -> StreamEvent:

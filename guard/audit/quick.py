@@ -12,11 +12,13 @@ from struct import Struct
 from guard.audit.chainfile import ChainFile, read_head
 from guard.trace import chain
 
-_BUFFER = 128 * 1024
+_BUFFER = 512 * 1024
 _LONGEST = 16 * 1024 * 1024
 _LARGEST = 256 * 1024 * 1024
 
-_number = Struct(">Q").pack
+_before = Struct(">32sQ")
+_FRONT = _before.size
+_front = _before.pack_into
 
 
 class _Odd(Exception):
@@ -66,15 +68,17 @@ def _read(path: Path, progress: Callable[[int], None]) -> ChainFile:
 def _digests(
     read_into: Callable[[memoryview], int], before: bytes, seq: int, progress: Callable[[int], None]
 ) -> Iterator[list[bytes]]:
-    """The hashes of the lines, a buffer at a time: one that stays in the processor's cache, and without copies."""
-    buffer, kept = bytearray(_BUFFER), 0
-    while size := read_into(memoryview(buffer)[kept:]):
-        view, at, end = memoryview(buffer), 0, kept + size
+    """The hashes of the lines, a buffer at a time, without copies.
+
+    What is hashed before a line is written over the bytes in front of it, which were hashed already.
+    """
+    buffer, kept = bytearray(_FRONT + _BUFFER), 0
+    while size := read_into(memoryview(buffer)[_FRONT + kept :]):
+        view, at, end = memoryview(buffer), _FRONT, _FRONT + kept + size
         digests = []
         while (stop := buffer.find(b"\n", at, end)) >= 0:
-            state = sha256(before + _number(seq))
-            state.update(view[at:stop])
-            before = state.digest()
+            _front(buffer, at - _FRONT, before, seq)
+            before = sha256(view[at - _FRONT : stop]).digest()
             digests.append(before)
             at, seq = stop + 1, seq + 1
         progress(size)
@@ -87,11 +91,11 @@ def _digests(
 
 def _moved(buffer: bytearray, at: int, end: int) -> bytearray:
     """A buffer that begins with the line which the last one cut, and has room for more of it."""
-    if at == 0 and end == len(buffer):
+    if at == _FRONT and end == len(buffer):
         if end > _LONGEST:
             raise _Odd
         return buffer + bytes(len(buffer))
-    buffer[: end - at] = buffer[at:end]
+    buffer[_FRONT : _FRONT + end - at] = buffer[at:end]
     return buffer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from guard.audit.verify import verify
+from guard.trace.ledger import Ledger
 from guard.trace.signing import Signer
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -83,6 +85,32 @@ def test_damage(
     assert found.returncode == 1
     assert "traces-" in found.stdout
     assert not verify(folder, signer.public_pem).ok
+
+
+PEAK = """
+import atexit, runpy, sys
+atexit.register(lambda: print(next(x for x in open("/proc/self/status") if x.startswith("VmHWM")), file=sys.stderr))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process its peak")
+def test_a_gigantic_line_is_hashed_in_pieces(folder: Path, signer: Signer, tmp_path: Path) -> None:
+    """Bad input, gigabyte lines: a line of 64 MB is checked in less memory than it takes; a torn one is told."""
+    ledger = Ledger(folder, signer=signer)
+    ledger.commit_sync(b"{}")
+    ledger.commit_sync(b"x" * 64_000_000)
+    ledger.close()
+    (tmp_path / "key.pem").write_bytes(signer.public_pem)
+    command = [sys.executable, "-I", "-S", "-c", PEAK, str(SCRIPT), str(folder), str(tmp_path / "key.pem")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "intact: 1 files, 2 records\n"
+    assert int(done.stderr.split()[1]) < 50_000
+    [path] = folder.glob("*.jsonl")
+    os.truncate(path, path.stat().st_size - 1)
+    torn = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (torn.returncode, "record 2 does not fit" in torn.stdout) == (1, True)
 
 
 def test_the_example_of_the_page(tmp_path: Path) -> None:

@@ -69,16 +69,16 @@ def desk_heads(settings: Settings) -> Path | Receiver | None:
 def _receiver(settings: Settings, admit: Admit, policy: Callable[[], Policy]) -> Receiver | None:
     if not isinstance(settings.heads, str):
         return None
+    waiting = settings.home.expanduser() / "heads-waiting"
     if not is_bucket(settings.heads):
         from guard.trace.heads import HeadsPost
 
-        return HeadsPost(heads_url(settings), poster(settings, admit))
+        return HeadsPost(heads_url(settings), poster(settings, admit), waiting)
     from guard.outside.buckets import why
     from guard.trace.deposit import Deposit
 
     bucket = open_bucket(settings.heads, settings, admit)
     lock_of(settings, policy())
-    waiting = settings.home.expanduser() / "heads-waiting"
     return Deposit(lambda name, body: bucket.put(name, body, lock_of(settings, policy())), waiting, why)
 
 

@@ -1,4 +1,4 @@
-"""Signed heads for a store outside: each waits in a file of its own until the store has it, over restarts, too."""
+"""Signed heads for a bucket or a webhook: each waits as a file until it is taken, over restarts, too."""
 
 from __future__ import annotations
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 
-from guard.trace.courier import Courier, Post
+from guard.trace.courier import Post
+from guard.trace.deposit import Deposit
 
 _LOG = logging.getLogger("guard.trace")
 
@@ -32,46 +32,35 @@ class Receiver(Protocol):
     def close(self) -> None: ...
 
 
-class HeadsPost(Courier):
-    """Post heads to a webhook as `{"guard-heads": 1, "heads": [{"export", "header", "head"}, …]}`.
+class _NotTaken(Exception):
+    """The webhook answered, and did not take a head; the message is its status."""
 
-    Each head comes with its chain's header, so that one that arrives proves something whatever became of the others.
+
+class HeadsPost(Deposit):
+    """Post heads to a webhook, each as `{"guard-heads": 1, "heads": [{"export", "header", "head"}]}`.
+
+    Each comes with its chain's header, so that one that arrives proves something whatever became of the others. What
+    the webhook does not take waits as a file, as heads for a bucket do.
     """
 
-    def __init__(self, url: str, post: Post, **bounds: Any) -> None:
-        self._told = False
-        super().__init__(url, self._noting(post), _body, name="guard-heads", **bounds)
+    def __init__(self, url: str, post: Post, folder: Path, **pace: float) -> None:
+        def put(name: str, body: bytes) -> None:
+            status = post(url, _body(body))
+            if not 200 <= status < 300:
+                raise _NotTaken(f"status {status}")
 
-    def take(self, export: str, header: bytes, head: bytes) -> None:
-        """Queue one head with the header of its chain."""
-        told = {"export": export, "header": header.decode(), "head": head.decode()}
-        self.offer(orjson.dumps(told))
-
-    def _noting(self, post: Post) -> Post:
-        """Log once that the place does not take heads, and again after it did."""
-
-        def noted(url: str, body: bytes) -> int:
-            try:
-                status = post(url, body)
-            except Exception as error:
-                self._tell(type(error).__name__)
-                raise
-            if 200 <= status < 300:
-                self._told = False
-            else:
-                self._tell(f"status {status}")
-            return status
-
-        return noted
-
-    def _tell(self, why: str) -> None:
-        if not self._told:
-            _LOG.warning("a signed head could not be posted to GUARD_HEADS (%s)", why)
-        self._told = True
+        super().__init__(put, folder, _why, **pace)
 
 
-def _body(items: Sequence[bytes]) -> bytes:
-    return b'{"guard-heads":%d,"heads":[%s]}' % (_FORMAT, b",".join(items))
+def _why(failure: Exception) -> str:
+    return str(failure) if isinstance(failure, _NotTaken) else type(failure).__name__
+
+
+def _body(waiting: bytes) -> bytes:
+    """The JSON of one head as it waited: the header of its chain, and its line."""
+    header, head = waiting.decode().splitlines()
+    told = {"export": orjson.loads(header)["file"], "header": header, "head": head}
+    return orjson.dumps({"guard-heads": _FORMAT, "heads": [told]})
 
 
 class Heads:

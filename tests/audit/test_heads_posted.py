@@ -1,4 +1,4 @@
-"""Heads posted to a webhook: through the gate, never waited for, counted where lost, and enough for verify."""
+"""Heads posted to a webhook: through the gate, never waited for, never given up, and enough for verify."""
 
 from __future__ import annotations
 
@@ -51,6 +51,12 @@ def kept(tmp_path: Path) -> Path:
     return tmp_path / "got.jsonl"
 
 
+@pytest.fixture
+def posting(tmp_path: Path) -> Callable[..., HeadsPost]:
+    """Post by a function, as each start of one installation does."""
+    return lambda post, **pace: HeadsPost(URL, post, tmp_path / "waiting", **{"backoff_s": 0.001, **pace})
+
+
 def write(folder: Path, signer: Signer, post: HeadsPost) -> list[Path]:
     """Forty records in several files."""
     ledger = Ledger(folder, signer=signer, rotate_bytes=100, sign_every=4, heads=post)
@@ -61,11 +67,13 @@ def write(folder: Path, signer: Signer, post: HeadsPost) -> list[Path]:
     return sorted(folder.glob("*.jsonl"))
 
 
-def test_what_the_webhook_got_proves_as_a_folder_does(folder: Path, signer: Signer, kept: Path) -> None:
+def test_what_the_webhook_got_proves_as_a_folder_does(
+    folder: Path, signer: Signer, kept: Path, posting: Callable[..., HeadsPost]
+) -> None:
     """A newest file that is gone, a tail that was cut, another key's history: as with a folder of heads."""
-    post = HeadsPost(URL, Receiver(kept).post, linger_s=0)
+    post = posting(Receiver(kept).post)
     paths = write(folder, signer, post)
-    assert (post.dropped, post.sent > len(paths)) == (0, True)
+    assert (post.dropped, post.waiting, post.sent > len(paths)) == (0, 0, True)
     report = verify(folder, signer.public_pem, heads=kept)
     assert report.ok
     assert not any("have no heads" in note for note in report.notes)
@@ -77,9 +85,11 @@ def test_what_the_webhook_got_proves_as_a_folder_does(folder: Path, signer: Sign
     assert {(problem.what, problem.file) for problem in problems} == {("missing", paths[-1].name)}
 
 
-def test_of_a_cut_the_first_missing_head_is_named(folder: Path, signer: Signer, kept: Path) -> None:
+def test_of_a_cut_the_first_missing_head_is_named(
+    folder: Path, signer: Signer, kept: Path, posting: Callable[..., HeadsPost]
+) -> None:
     """In whatever order the posts arrived."""
-    post = HeadsPost(URL, Receiver(kept).post, linger_s=0)
+    post = posting(Receiver(kept).post)
     ledger = Ledger(folder, signer=signer, sign_every=4, heads=post)
     for number in range(40):
         ledger.commit_sync(b'{"n":%d}' % number)
@@ -94,11 +104,13 @@ def test_of_a_cut_the_first_missing_head_is_named(folder: Path, signer: Signer, 
     assert [p.record for p in verify(folder, signer.public_pem, heads=kept).problems] == [8]
 
 
-def test_each_head_proves_alone(folder: Path, signer: Signer, kept: Path) -> None:
-    """Of posts that were lost or came twice, the rest still holds; order does not matter."""
-    paths = write(folder, signer, HeadsPost(URL, Receiver(kept, 400, 200, 500).post, linger_s=0))
+def test_each_head_proves_alone(
+    folder: Path, signer: Signer, kept: Path, posting: Callable[..., HeadsPost]
+) -> None:
+    """Of posts that the receiver lost or got twice, the rest still holds; order does not matter."""
+    paths = write(folder, signer, posting(Receiver(kept, 400, 200, 500).post))
     bodies = kept.read_bytes().splitlines(keepends=True)
-    kept.write_bytes(b"".join([*reversed(bodies), bodies[0], b'{"torn']))
+    kept.write_bytes(b"".join([*reversed(bodies[1:]), bodies[2], b'{"torn']))
     assert verify(folder, signer.public_pem, heads=kept).ok
     paths[-1].unlink()
     paths[-1].with_suffix(".chain").unlink()
@@ -108,9 +120,11 @@ def test_each_head_proves_alone(folder: Path, signer: Signer, kept: Path) -> Non
 @pytest.mark.parametrize(
     "bad", [b"{}\n", b"[]\n", b'{"heads":[{"export":1,"header":"{}","head":2}]}\n', b"x\n"]
 )
-def test_what_is_no_body_is_a_problem(folder: Path, signer: Signer, kept: Path, bad: bytes) -> None:
+def test_what_is_no_body_is_a_problem(
+    folder: Path, signer: Signer, kept: Path, posting: Callable[..., HeadsPost], bad: bytes
+) -> None:
     """Bad input: a line that is none, fields of another type; a forged head is a wrong signature."""
-    write(folder, signer, HeadsPost(URL, Receiver(kept).post, linger_s=0))
+    write(folder, signer, posting(Receiver(kept).post))
     good = kept.read_bytes()
     kept.write_bytes(good + bad)
     assert {p.what for p in verify(folder, signer.public_pem, heads=kept).problems} == {"chain"}
@@ -119,26 +133,36 @@ def test_what_is_no_body_is_a_problem(folder: Path, signer: Signer, kept: Path, 
 
 
 def test_a_deaf_place_delays_and_refuses_nothing(
-    folder: Path, signer: Signer, kept: Path, caplog: pytest.LogCaptureFixture
+    folder: Path,
+    signer: Signer,
+    kept: Path,
+    posting: Callable[..., HeadsPost],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """C30: while nothing answers the record goes on; what is lost is counted, and logged once."""
+    """C30: while nothing answers the record goes on; every head waits over a restart, and arrives once; logged once."""
     receiver = Receiver(kept)
     receiver.open.clear()
-    post = HeadsPost(URL, receiver.post, linger_s=0, queue_bytes=4096, backoff_s=0)
+    post = posting(receiver.post)
     ledger = Ledger(folder, signer=signer, sign_every=1, heads=post)
     for number in range(60):
         ledger.commit_sync(b'{"n":%d}' % number)
-    assert post.dropped > 0
     assert ledger.ready
     receiver.statuses = [0, 404] * 400
     receiver.open.set()
     with caplog.at_level(logging.WARNING):
         ledger.close()
         post.close()
-    assert post.sent == 0
+    assert (post.sent, post.dropped, post.waiting > 60) == (0, 0, True)
     assert [record.message for record in caplog.records] == [
-        "a signed head could not be posted to GUARD_HEADS (ConnectionError)"
+        "a signed head could not be sent to GUARD_HEADS, and waits (ConnectionError)"
     ]
+    waited = post.waiting
+    again = posting(Receiver(kept).post, adopted_s=0)
+    write(folder, signer, again)
+    assert (again.waiting, again.dropped) == (0, 0)
+    bodies = [json.loads(line)["heads"] for line in kept.read_bytes().splitlines()]
+    assert len(bodies) == len({str(heads) for heads in bodies}) == again.sent > waited
+    assert verify(folder, signer.public_pem, heads=kept).ok
 
 
 @pytest.fixture
@@ -183,7 +207,8 @@ def test_it_goes_through_the_gate(
     assert verify(tmp_path / "exports", public).ok
     assert kept.exists() == arrives
     assert guard.heads is not None
-    assert (guard.heads.sent > 0, guard.heads.dropped > 0) == (arrives, not arrives)
+    assert (guard.heads.sent > 0, guard.heads.waiting > 0) == (arrives, not arrives)
+    assert guard.heads.dropped == 0
     if arrives:
         body = json.loads(kept.read_bytes().splitlines()[0])
         assert set(body["heads"][0]) == {"export", "header", "head"}

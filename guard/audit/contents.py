@@ -25,6 +25,11 @@ FROM spans
 WHERE list_contains($traces, trace_id) AND attrs['{spans.CONTENT_KEY}'] IS NOT NULL
 GROUP BY trace_id
 """
+_UNDER = f"""
+SELECT count(DISTINCT trace_id) FROM spans
+WHERE attrs['{spans.CONTENT_KEY}'] IS NOT NULL
+  AND trace_id IN (SELECT trace_id FROM all_findings WHERE list_contains($ids, subject_key))
+"""
 _ERASED = f"""
 WITH persons AS (
   SELECT unnest(subjects) AS subject, subject_key FROM all_findings WHERE trace_id = $trace
@@ -55,6 +60,13 @@ def kept(folder: Path, traces: Sequence[str]) -> dict[str, Kept]:
     question = Question("content", "", _KEPT, (), only=(spans.CONTENT_KEY,))
     rows = ask(folder, question, {}, {"traces": list(traces)}, most=None).rows if traces else []
     return {trace: Kept(form, key) for trace, form, key in rows}
+
+
+def kept_under(folder: Path, ids: Sequence[str]) -> int:
+    """Of how many exchanges with persons under these subject keys texts are kept: unlinked, they stay closed."""
+    with closing(connect(folder)) as connection:
+        [count] = connection.execute(_UNDER, {"ids": list(ids)}).fetchone() or (0,)
+    return int(count)
 
 
 def erased(folder: Path, trace: str) -> Erased | None:

@@ -142,12 +142,14 @@ def _tell_sealed(exports: Path, found: Found) -> None:
 def _unlink(
     exports: Path, tenant: str, periods: list[str], ticket: str, by: str, *, yes: bool, json: bool
 ) -> None:
+    from guard.audit.contents import kept_under
     from guard.audit.subjects import unlink, unlinking
     from guard.settings import Settings
 
     store = _store()
     planned = unlinking(exports, store, tenant, periods)
     named = ", ".join(key.period for key in planned.keys)
+    sealed = kept_under(exports, [key.id for key in planned.keys])
     if planned.keys:
         print(
             told(
@@ -156,6 +158,14 @@ def _unlink(
             ),
             file=sys.stderr,
         )
+        if sealed:
+            print(
+                told(
+                    f"Of {sealed} exchanges among them texts are kept, sealed to the auditor's key: guard audit open"
+                    " refuses them then, and they stay in the lines until their exports are deleted"
+                ),
+                file=sys.stderr,
+            )
         if not yes and not typer.confirm(told("Destroy?"), err=True):
             raise typer.Exit(1)
         try:
@@ -166,7 +176,7 @@ def _unlink(
     _tell_rest(planned)
     destroyed = [key.id for key in planned.keys]
     if json:
-        write_json({"destroyed": destroyed, "records": planned.records, "ticket": ticket})
+        write_json({"destroyed": destroyed, "records": planned.records, "sealed": sealed, "ticket": ticket})
     else:
         print(told(f"{len(destroyed)} keys were destroyed"))
     raise typer.Exit(0 if destroyed else 1)

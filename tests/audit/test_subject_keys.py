@@ -58,6 +58,10 @@ class House:
             for name, attributes in spans.finding_events(verdict, lambda _, hashed=hashed: hashed):
                 span.event(name, attributes)
             span.set(spans.SUBJECT_KEY, key.id if key else None)
+            if value == OTHER:
+                span.set_all(
+                    {spans.CONTENT: "sealed", spans.CONTENT_KEY: "k1", spans.CONTENT_FORM: "redacted"}
+                )
             ledger.append(span.end())
         ledger.close()
 
@@ -131,6 +135,7 @@ def test_a_destroyed_period_is_found_no_more(house: House, compacted: bool) -> N
     )
     assert (done.exit_code, done.stdout) == (0, "1 keys were destroyed\n")
     assert "key of acme for 2019-10: nobody is found in its 2 records any more" in done.stderr
+    assert "Of 1 exchanges among them texts are kept, sealed to the auditor's key" in done.stderr
     assert house.found() == ["acme", "other", "older"]
     told = house.audit("find", "--subject", OTHER)
     assert told.exit_code == 1

@@ -108,7 +108,8 @@ def open_bucket(place: str, settings: Settings, admit: Admit) -> Bucket:
         )
     region = settings.heads_region or found.region
     key_id = settings.heads_key_id.get_secret_value()
-    return Bucket(found, Credentials(key_id, settings.heads_secret, region), admit, settings.proxy_auth)
+    who = Credentials(key_id, settings.heads_secret, region, token=settings.heads_token)
+    return Bucket(found, who, admit, settings.proxy_auth)
 
 
 def admit_under(policy: Policy, url: str) -> Admit:

@@ -40,6 +40,9 @@ class Settings(BaseSettings):
         default=None, description="who puts heads into the bucket of GUARD_HEADS: the access key's id"
     )
     heads_secret: SecretStr | None = Field(default=None, description="the secret of that access key")
+    heads_token: SecretStr | None = Field(
+        default=None, description="the session token of that access key, where it is a temporary one (STS)"
+    )
     heads_region: str = Field(
         default="", description="the bucket's region, where its host does not say it; else us-east-1"
     )

@@ -20,12 +20,13 @@ _KEPT = "-_.~"
 
 
 class Credentials(NamedTuple):
-    """Who signs, and for which region; the secret is masked in every repr."""
+    """Who signs, and for which region; secret and session token (of temporary keys) are masked in every repr."""
 
     key_id: str
     secret: SecretStr
     region: str
     service: str = "s3"
+    token: SecretStr | None = None
 
 
 def signed(
@@ -44,6 +45,10 @@ def signed(
     stamp = f"{now:%Y%m%dT%H%M%SZ}"
     body_hash = hashlib.sha256(body).hexdigest()
     every = {**headers, "host": host, "x-amz-content-sha256": body_hash, "x-amz-date": stamp}
+    if (
+        credentials.token is not None
+    ):  # signed like the others: IAM User Guide, "Create a signed AWS API request"
+        every["x-amz-security-token"] = credentials.token.get_secret_value()
     lines = {name.lower(): " ".join(every[name].split()) for name in sorted(every, key=str.lower)}
     names = ";".join(lines)
     path, _, query = target.partition("?")

@@ -32,7 +32,10 @@ class Stored:
 
 @dataclass
 class Store:
-    """The bucket `audit`: `fails` answers come first; `locking` and `telling` say what it can do and tell."""
+    """The bucket `audit`: `fails` answers come first; `locking` and `telling` say what it can do and tell.
+
+    With a `token` the key is a temporary one: each request must bring and sign it.
+    """
 
     url: str = ""
     stored: list[Stored] = field(default_factory=list)
@@ -41,6 +44,7 @@ class Store:
     telling: bool = True
     page: int = 3
     asked: int = 0
+    token: str = ""
 
     def names(self) -> list[str]:
         return [row.key for row in self.stored]
@@ -128,9 +132,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._say(403, "SignatureDoesNotMatch")
         elif KEY_ID not in self.headers["authorization"]:
             self._say(403, "InvalidAccessKeyId")
+        elif self.store.token and not self._brings_token():
+            self._say(403, "InvalidToken")
         else:
             return True
         return False
+
+    def _brings_token(self) -> bool:
+        names = self.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+        token = "x-amz-security-token"
+        return self.headers[token] == self.store.token and token in names
 
     def _lock(self) -> None:
         if not self.store.telling:

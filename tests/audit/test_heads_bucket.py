@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -246,6 +247,30 @@ def test_another_key_reads_nothing(
     code, said = verified(secret="another-secret")
     assert (code, "403 SignatureDoesNotMatch" in said, "another-secret" in said) == (2, True, False)
     assert verified(store.url.rpartition(":")[0] + ":1/audit")[0] == 2
+
+
+def test_a_temporary_key_brings_its_session_token(
+    settings: Callable[..., Settings],
+    policy: Path,
+    store: Store,
+    verified: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Keys of STS: each request has the token among what is signed; without it, or with another, all waits."""
+    store.token = "FwoGZXIvYXdzEBYaDH//EXAMPLE+TOKEN=="
+    written(settings(heads_token="another"), policy)
+    assert store.stored == []
+    made = settings(heads_token=store.token)
+    assert "EXAMPLE" not in repr(made)
+    [waiting, *_] = (made.home / "heads-waiting").glob("*.heads")
+    for path in waiting.parent.iterdir():
+        os.utime(path, (1, 1))
+    [*_, last] = written(made, policy)
+    assert last.with_suffix("").name in " ".join(store.names())
+    code, said = verified()
+    assert (code, "403 InvalidToken" in said) == (2, True)
+    monkeypatch.setenv("GUARD_HEADS_TOKEN", store.token)
+    assert verified()[0] == 0
 
 
 def test_no_head_is_given_up(

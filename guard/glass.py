@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from guard.keys import Keys, hmac_hash
-from guard.policy.waivers import STAGES, Waiver
+from guard.policy.waivers import STAGES, Waiver, forbidden
 from guard.trace import records
 from guard.trace.ticker import Ticker
 
@@ -117,6 +117,11 @@ class GlassWatch:
             return ()
 
     def _tell(self, row: Glass, broken: bool) -> None:
+        if closed := forbidden(row.kind, self._guard.current.policy.break_glass.never):
+            if broken:
+                told = "guard: break-glass %s: %s stays closed here (break_glass.never: %s)"
+                log.warning(told, row.ticket, row.kind, closed)
+            return
         state = "is only flagged now" if broken else "meets its rule again"
         log.warning("guard: break-glass %s: %s %s", row.ticket, row.kind, state)
         if (alerting := self._guard.current.alerting) is not None:

@@ -343,7 +343,12 @@ ORDER BY start_ts
         "When was guard started, stopped, given another policy or key; what was read, deleted, erased?",
         """
 SELECT start_ts, name, attrs['guard.policy.name'] AS policy, attrs['guard.policy.version'] AS policy_version,
-  attrs['guard.policy.mode'] AS policy_mode, attrs['guard.audit.by'] AS by, attrs['guard.version'] AS version, file, seq
+  attrs['guard.policy.mode'] AS policy_mode,
+  coalesce(attrs['guard.audit.by'], attrs['guard.break_glass.by'], attrs['guard.reveal.by']) AS by,
+  nullif(concat_ws(' ', attrs['guard.break_glass.kind'], attrs['guard.break_glass.ticket'],
+    'until ' || attrs['guard.break_glass.until'], attrs['guard.client_key'], attrs['guard.client_key.name'],
+    attrs['guard.alert.name'], attrs['guard.alert.state']), '') AS about,
+  attrs['guard.version'] AS version, file, seq
 FROM spans
 WHERE starts_with(name, 'guard.') AND name <> 'guard.screen' AND {when}
 ORDER BY start_ts

@@ -9,9 +9,13 @@ import typer
 
 from guard.cli.language import told
 from guard.cli.who import identified, login
+from guard.errors import SetupError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from guard.glass import Glass
+    from guard.keys import Keys
     from guard.policy.model import Policy
 
 
@@ -34,7 +38,7 @@ def break_glass(
     Example:  guard break-glass --kind pii.phone --minutes 30 --ticket INC-42
     """
     from guard.build import build
-    from guard.glass import FILE, Glass, read, record, write
+    from guard.glass import FILE, Glass, record, write
     from guard.keyring import home_of
     from guard.settings import Settings
 
@@ -42,17 +46,32 @@ def break_glass(
     guard = build(policy or settings.policy, settings, detecting=False)
     try:
         path, now = home_of(settings) / FILE, time.time()
-        rows = [] if end else [row for row in read(path, guard.keys) if now < row.until]
+        before = _holding(path, guard.keys, now, forgive=end)
         if kind:
             _check(kind, ticket, guard.policy)
-            who = identified(by or login(), "--by", "a login name such as jo.weber")
-            rows.append(Glass(kind, ticket, now + 60 * minutes))
-            record(guard, rows[-1], who)
+        broken = [Glass(kind, ticket, now + 60 * minutes)] if kind else []
+        ended = [row._replace(until=now) for row in before] if end else []
+        rows = [*([] if end else before), *broken]
         if kind or end:
+            who = identified(by or login(), "--by", "a login name such as jo.weber")
+            for row in (*ended, *broken):
+                record(guard, row, who)
             write(path, guard.keys, rows)
     finally:
         guard.close()
     _show(rows, now)
+
+
+def _holding(path: Path, keys: Keys, now: float, forgive: bool) -> list[Glass]:
+    """What is broken now; raises SetupError for a file that this installation did not write."""
+    from guard.glass import read
+
+    try:
+        return [row for row in read(path, keys) if now < row.until]
+    except (ValueError, KeyError, TypeError):
+        if forgive:
+            return []
+        raise SetupError(f"{path} was not written by this installation: --end writes it anew") from None
 
 
 def _check(kind: str, ticket: str, policy: Policy) -> None:

@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from guard import Guard
+from guard.audit import query
 from guard.cli.breakglass import break_glass
 from guard.errors import Refused, Unavailable
 from guard.glass import FILE, Glass, read, write
@@ -74,6 +75,12 @@ def recorded(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def life(folder: Path) -> list[dict[str, Any]]:
+    """Who did what, as the auditor asks."""
+    table = query.run(folder / "exports", "life")
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
 def test_a_rule_flags_for_a_while_and_acts_again_by_itself(
     running: Guard, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -90,6 +97,9 @@ def test_a_rule_flags_for_a_while_and_acts_again_by_itself(
         "alert break_glass firing: pii.card is only flagged, INC-42 (docs/runbook.md#break_glass)"
         in caplog.text
     )
+    asked = next(row for row in life(folder) if row["name"] == "guard.break_glass")
+    assert asked["by"] == "jo.weber"
+    assert asked["about"].startswith("pii.card INC-42 until 20")
     (row,) = recorded(folder)
     assert (row["guard.break_glass.kind"], row["guard.break_glass.by"]) == ("pii.card", "jo.weber")
     later = time.time() + 31 * 60
@@ -121,10 +131,13 @@ def test_it_holds_through_a_reload_and_ends_when_told(running: Guard, run: Run, 
     look(running)
     running.reload()
     assert running.redact(CARD) == CARD
-    assert "nothing is broken" in run("--end").stdout
+    assert "nothing is broken" in run("--end", "--by", "al.ba").stdout
     look(running)
     with pytest.raises(Refused):
         running.redact(CARD)
+    ended = recorded(folder)[-1]
+    assert (ended["guard.break_glass.by"], ended["guard.break_glass.kind"]) == ("al.ba", "pii.c*")
+    assert ended["guard.break_glass.until"] < recorded(folder)[0]["guard.break_glass.until"]
 
 
 @pytest.mark.parametrize(
@@ -148,16 +161,26 @@ def test_some_glass_is_never_broken(run: Run, folder: Path, kind: str, closed: s
     assert not (folder / "home" / FILE).exists()
 
 
-def test_a_running_guard_keeps_closed_what_its_own_policy_does(running: Guard, folder: Path) -> None:
-    """Whatever the file says, sealed or not: `break_glass.never` of the running policy stands above it."""
+def test_a_running_guard_keeps_closed_what_its_own_policy_does(
+    running: Guard, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the file says, sealed or not: `break_glass.never` of the running policy stands above it, and it says so
+    instead of telling the alert that a rule only flags.
+    """
     write(folder / "home" / FILE, running.keys, [Glass("pii.*", "INC-42", time.time() + 60)])
     look(running)
     with pytest.raises(Refused):
         running.redact(CARD)
+    assert "break-glass INC-42: pii.* stays closed here (break_glass.never: pii.email)" in caplog.text
+    assert "only flagged" not in caplog.text
 
 
-def test_a_forged_file_is_as_none(running: Guard, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Only who has the installation's key can break glass; another's seal, or a changed time, opens nothing."""
+def test_a_forged_file_is_as_none(
+    running: Guard, run: Run, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only who has the installation's key can break glass; another's seal, or a changed time, opens nothing. The verb
+    says so in a sentence, and writes it anew.
+    """
     path, row = folder / "home" / FILE, Glass("pii.card", "INC-42", time.time() + 60)
     write(path, Keys(b"somebody else's key, long enough"), [row])
     look(running)
@@ -171,6 +194,8 @@ def test_a_forged_file_is_as_none(running: Guard, folder: Path, caplog: pytest.L
     assert caplog.text.count("is left alone") == 3
     with pytest.raises(Refused):
         running.redact(CARD)
+    assert "was not written by this installation: --end writes it anew" in str(run().exception)
+    assert run("--end").exit_code == run().exit_code == 0
 
 
 def test_what_is_not_on_record_is_not_broken(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from guard.policy.decide import judges, rule_for, wanted
 from guard.policy.model import Policy
 from guard.policy.names import ENGINE_KINDS, PRESIDIO_RECOGNIZERS, countries
 from guard.policy.providers import owner_of
-from guard.policy.resolve import Loaded
+from guard.policy.resolve import Loaded, combine
 from guard.types import Action, Stage
 
 # Where OpenAI's moderation endpoint both processes and stores inside: eu. and us.api.openai.com.
@@ -32,6 +32,7 @@ def warnings(loaded: Loaded, today: datetime.date) -> list[str]:
         *_kept_content(policy),
         *_dates(policy, today),
         *_excepted(policy, today),
+        *_nowhere(policy),
     ]
     return list(dict.fromkeys(found))
 
@@ -156,6 +157,16 @@ def _excepted(policy: Policy, today: datetime.date) -> Iterator[str]:
             if ended
             else f"{what}: only flagged until {row.until}"
         )
+
+
+def _nowhere(policy: Policy) -> Iterator[str]:
+    """Attached policies whose places have nothing in common with those of this one."""
+    for row in policy.attach:
+        if combine(policy, [row.under]).policy.egress.jurisdictions == ():
+            yield (
+                f"attach ({row.origin}): no place is in both {policy.policy} and {row.policy}: every call of its"
+                " requests is refused (451); attach each to tenants of its own"
+            )
 
 
 def _dates(policy: Policy, today: datetime.date) -> Iterator[str]:

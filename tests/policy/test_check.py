@@ -71,6 +71,10 @@ WARNED = [
         "recognizers.presidio.engine: spacy finds people and places, on which no rule acts",
     ),
     ("recognizers: {custom: [{name: b, pattern: x, kind: pii.x}]}", "b finds pii.x, on which no rule acts"),
+    (
+        "extends: [gdpr-eu]\nattach:\n- {tenants: [cn-*], policy: pipl-cn}",
+        "attach (p.yaml:3): no place is in both p and pipl-cn: every call of its requests is refused (451)",
+    ),
     ("review_by: 2026-11-30", "review_by: 2026-11-30 has passed"),
     ("effective: 2027-01-01", "effective: 2027-01-01 is still to come"),
 ]
@@ -94,6 +98,7 @@ QUIET = [
     "egress: {jurisdictions: [AE]}",
     "recognizers: {presidio: {recognizers: [UrlRecognizer]}}\nlogs: {rules: {pii.url: redact}}",
     "recognizers: {presidio: {engine: spacy}}\ninput: {rules: {pii.*: block}}",
+    "attach:\n- {tenants: [eu-*], policy: gdpr-eu}\n- {tenants: [cn-*], policy: pipl-cn}",
     "review_by: 2026-12-01\neffective: 2026-12-01",
 ]
 

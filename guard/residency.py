@@ -250,7 +250,11 @@ def admit(
     """
     name = canonical(host)
     if name is None or scheme not in PORTS:
-        return _refusal("egress.host", "", "the destination is not an http or https host")
+        return _refusal(
+            "egress.host",
+            "",
+            "the destination is not an http or https host: write its base URL, as https://llm.example.org/v1",
+        )
     found = _find(name, scheme, port or PORTS[scheme], declared, named)
     if found is None:
         return _refusal("egress.host", name, _unnamed(name, declared, named))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from guard.errors import SetupError
 from guard.types import Limits
 
 
@@ -18,14 +19,24 @@ def _place(place: Path | str | None) -> Path | str | None:
     return place if url or place is None else Path(place)
 
 
-def _dotenv() -> dict[str, str | None]:
+def dotenv() -> dict[str, str | None]:
+    """What stands in `.env`, where there is one."""
     from dotenv import dotenv_values
 
     return dotenv_values(Settings.model_config["env_file"])  # type: ignore[arg-type]
 
 
+def _variable(path: tuple[int | str, ...]) -> str:
+    """The variable of a field; one that is read from a variable of another name is called so."""
+    name = str(path[0])
+    return name if name.isupper() else f"GUARD_{name.upper()}"
+
+
 class Settings(BaseSettings):
-    """Keys, URLs, folders and limits. Every field is read from `GUARD_<NAME>` unless it says otherwise."""
+    """Keys, URLs, folders and limits. Every field is read from `GUARD_<NAME>` unless it says otherwise.
+
+    Raises SetupError for values that cannot be; it never quotes one, which may be a secret.
+    """
 
     model_config = SettingsConfigDict(env_prefix="GUARD_", env_file=".env", extra="ignore", frozen=True)
 
@@ -146,9 +157,16 @@ class Settings(BaseSettings):
     )
     sign_every: int = Field(default=256, ge=1, description="records between two signed heads")
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as failure:
+            rows = failure.errors(include_url=False, include_input=False, include_context=False)
+            raise SetupError("; ".join(f"{_variable(row['loc'])}: {row['msg']}" for row in rows)) from None
+
     def secret(self, name: str) -> SecretStr | None:
         """A secret of someone else's name, which a policy writes: from the environment, else from `.env`."""
-        value = os.environ.get(name) or _dotenv().get(name)
+        value = os.environ.get(name) or dotenv().get(name)
         return SecretStr(value) if value else None
 
     def limits(self) -> Limits:

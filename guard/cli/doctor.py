@@ -69,9 +69,13 @@ def doctor(
 
 
 def _checks(loaded: Loaded, settings: Settings, upstream: str) -> Iterator[Check]:
+    from guard.cli.surroundings import client_rows, settings_rows
+
     yield _clash()
     yield _policy(loaded, settings)
+    yield from (Check(*row) for row in settings_rows())
     yield _home(settings)
+    yield from (Check(*row) for row in client_rows(settings))
     yield _exports(settings)
     yield from _world(loaded, settings, upstream)
 
@@ -129,7 +133,7 @@ def _home(settings: Settings) -> Check:
     if settings.key is not None and len(settings.key.get_secret_value().encode()) < KEY_LENGTH:
         return Check("keys", "failed", f"GUARD_KEY is shorter than {KEY_LENGTH} characters")
     if not has_key(settings):
-        state, what = _room(home)
+        state, what = _room(home, "GUARD_HOME")
         return Check("keys", state, f"no master key yet; it is made at the first start in {home}{what}")
     source = "GUARD_KEY" if settings.key is not None else str(home / "master.key")
     return Check("keys", "ok", f"master key from {source}", {"source": source})
@@ -139,7 +143,7 @@ def _exports(settings: Settings) -> Check:
     from guard.trace.exportfile import FULL, fullness
 
     folder = settings.exports.expanduser().resolve()
-    state, what = _room(folder)
+    state, what = _room(folder, "GUARD_EXPORTS")
     percent = fullness(_there(folder))
     if state == "ok" and percent >= FULL:
         state, what = "look", f"; its disk is {percent} % full: guard audit retain"
@@ -147,12 +151,12 @@ def _exports(settings: Settings) -> Check:
     return Check("record", state, f"exports in {folder}{what}", facts)
 
 
-def _room(folder: Path) -> tuple[State, str]:
+def _room(folder: Path, setting: str) -> tuple[State, str]:
     """Whether a folder can be written to, or made where it is not there."""
     there = _there(folder)
     if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
         return "ok", ""
-    return "failed", f": {there} cannot be written to"
+    return "failed", f": {there} cannot be written to: chmod u+w, or another {setting}"
 
 
 def _there(folder: Path) -> Path:
@@ -329,7 +333,8 @@ async def _asked(guard: Guard, service: Any) -> Check:
     try:
         quota = await service.examine()
     except Unavailable as failure:
-        return Check("judge answers", "failed", f"{service.url}: {failure.reason}")
+        what = f"{service.url}: {failure.reason}"
+        return Check("judge answers", "failed", _advised(what, failure.reason))
     except GuardError as failure:
         return Check("judge answers", "failed", str(failure))
     finally:
@@ -337,6 +342,19 @@ async def _asked(guard: Guard, service: Any) -> Check:
     ms = round((time.perf_counter() - begun) * 1000)
     words, facts = _allowance(guard, quota, service.seats)
     return Check("judge answers", "ok", f"in {ms} ms; {words}", {"ms": ms, **facts})
+
+
+def _advised(what: str, reason: str) -> str:
+    """Why a judge does not answer, and what to do."""
+    if "key was refused" in reason:
+        return (
+            f"{what}; set GUARD_MODERATION_KEY, or the provider's key: GUARD_UPSTREAM_KEY or OPENAI_API_KEY"
+        )
+    if reason.startswith("no connection"):
+        return f"{what}; is it up, and this its address: --upstream, GUARD_MODERATION_URL or moderation.url?"
+    return (
+        f"{what}; answers are refused until it judges: try again, or name another one (GUARD_MODERATION_URL)"
+    )
 
 
 def _allowance(guard: Guard, quota: Quota, seats: float) -> tuple[str, dict[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -15,10 +15,12 @@ from guard.cli.language import told
 from guard.cli.tables import console
 from guard.errors import SetupError
 
+T = TypeVar("T")
+
 _POLICY, _SCHEMA, _ENV = "guard.yaml", "guard.schema.json", ".env"
 
 _PEOPLE = {
-    "replace": ("default", "people are replaced by <EMAIL_1> and come back in the answer; keys are replaced"),
+    "replace": ("default", "people are replaced by <EMAIL_1> and come back in the answer; a key is refused"),
     "refuse": ("strict", "a request with personal data or a key is refused"),
     "observe": ("observe", "nothing is changed yet: the trace says what would have been"),
 }
@@ -68,15 +70,10 @@ def init(
     target = folder / _POLICY
     if target.exists() and not force:
         raise SetupError(f"{target} is there already: --force writes over it")
-    places = _places(_answer("Where may calls go? any, eu, or places such as EEA,CH", where, "any", yes))
-    pack = _PEOPLE[
-        _one_of(_PEOPLE, _answer(_choices("Personal data", _PEOPLE), people, "replace", yes), "people")
-    ]
-    lines = _MOUNTS[
-        _one_of(
-            _MOUNTS, _answer("How is the model called? app, client or gateway", mount, "app", yes), "mount"
-        )
-    ]
+    places = _answer("Where may calls go? any, eu, or places such as EEA,CH", where, "any", yes, _places)
+    pack = _answer(_choices("Personal data", _PEOPLE), people, "replace", yes, _one_of(_PEOPLE, "people"))
+    asked = "How is the model called? app, client or gateway"
+    lines = _answer(asked, mount, "app", yes, _one_of(_MOUNTS, "mount"))
     _write(folder, pack, places)
     _tell(folder, lines)
 
@@ -86,32 +83,44 @@ def _choices(question: str, choices: Mapping[str, tuple[str, str]]) -> str:
     return f"{told(question)}{listed}\n  {told('your choice')}"
 
 
-def _answer(question: str, given: str, default: str, yes: bool) -> str:
+def _answer(question: str, given: str, default: str, yes: bool, meant: Callable[[str], T]) -> T:
+    """What an answer means. At a terminal a wrong one is told, and asked for again."""
     if given or yes:
-        return given or default
+        return meant(given or default)
     if not sys.stdin.isatty():
         raise SetupError(
             "guard init asks three questions: answer them with --where, --people and --mount, or --yes"
         )
-    return str(typer.prompt(told(question), default=default))
+    while True:
+        try:
+            return meant(str(typer.prompt(told(question), default=default)))
+        except SetupError as wrong:
+            typer.echo(told(str(wrong)))
 
 
-def _one_of(choices: Mapping[str, object], word: str, option: str) -> str:
-    if word not in choices:
-        raise SetupError(f"--{option} {word[:40]!r} is not known: write one of {', '.join(choices)}")
-    return word
+def _one_of(choices: Mapping[str, T], option: str) -> Callable[[str], T]:
+    def meant(word: str) -> T:
+        found = choices.get(word.strip().lower())
+        if found is None:
+            raise SetupError(f"--{option} {word[:40]!r} is not known: write one of {', '.join(choices)}")
+        return found
+
+    return meant
 
 
 def _places(text: str) -> tuple[str, ...]:
     """The jurisdictions meant; none for `any`. Raises SetupError for a place that guard does not know."""
-    from guard.policy.names import JURISDICTIONS, did_you_mean
+    from guard.policy.names import JURISDICTIONS
 
+    text = text.strip()
     if text.lower() == "any":
         return ()
     found = ("EEA", "CH") if text.lower() == "eu" else tuple(filter(None, re.split(r"[\s,]+", text.upper())))
     for place in found:
         if place not in JURISDICTIONS:
-            raise SetupError(f"--where {place[:40]!r} is no place: {did_you_mean(place, JURISDICTIONS)}")
+            raise SetupError(
+                f"--where {place[:40]!r} is no place: write any, eu, or codes of countries and groups such as EEA,CH"
+            )
     return found
 
 

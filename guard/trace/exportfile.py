@@ -187,9 +187,9 @@ def _warn_when_full(folder: Path) -> None:
 
 
 def fullness(folder: Path) -> int:
-    """How full the disk of a folder is, in percent; raises OSError where there is none."""
+    """How full the disk of a folder is, in percent; 0 where it has no size; raises OSError where there is none."""
     total, used, _ = shutil.disk_usage(folder)
-    return used * 100 // total
+    return used * 100 // total if total else 0
 
 
 def _cut(descriptor: int, size: int) -> None:

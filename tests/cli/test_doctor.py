@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 from guard import Guard, SetupError, guarded_client
 from guard.cli.main import _verbs, app
 from guard.mounts.gateway import Gateway
+from guard.outside.stores.clientkeys import KeyFile
 from guard.outside.stores.spend import Account, SpendStore
+from guard.settings import Settings
 from guard.simulator.limits import Quota
 from guard.trace import exportfile
 
@@ -128,13 +130,13 @@ def test_a_guard_model_takes_a_request_for_each_text(doctor: Run, provider: Star
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("401", "HTTP 401: the key was refused"),
+        ("401", "HTTP 401: the key was refused; set GUARD_MODERATION_KEY, or the provider's key"),
         ("404", "HTTP 404"),
-        ("no_scores", "a result has no category_scores"),
+        ("no_scores", "a result has no category_scores; answers are refused until it judges: try again"),
     ],
 )
 def test_a_judge_that_cannot_judge_is_said(doctor: Run, provider: Starlette, fault: str, reason: str) -> None:
-    """Reachable is not enough: it must answer in a form that can be read."""
+    """Reachable is not enough: it must answer in a form that can be read. The row says what to do."""
     provider.state.script.fail("moderations", fault, forever=True)
     code, out = doctor("--json")
     assert code == 1
@@ -146,7 +148,7 @@ def test_a_judge_that_is_not_there_is_said(doctor: Run) -> None:
     """Nobody listens: one row says so, the others stand."""
     code, out = doctor("--json", upstream="http://127.0.0.1:9/v1")
     assert code == 1
-    assert "no connection (connect)" in facts(out)["judge answers"]["what"]
+    assert "no connection (connect); is it up, and this its address" in facts(out)["judge answers"]["what"]
     assert facts(out)["policy"]["state"] == "ok"
 
 
@@ -238,6 +240,49 @@ def test_keys_that_others_can_read_are_a_failure(doctor: Run, tmp_path: Path) ->
         str(home / "signing-key.pem"),
         str(home / "client-keys.json"),
     ]
+
+
+def test_a_setting_that_nobody_reads_is_worth_a_look(
+    doctor: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip of the pen in a name would be silent, in the environment and in `.env`."""
+    monkeypatch.setenv("GUARD_EXPORT", "elsewhere")
+    (tmp_path / ".env").write_text("GUARD_DRAINS=9\n")
+    rows = json.loads(doctor("--json")[1])["checks"]
+    assert [(row["state"], row["what"]) for row in rows if row["name"] == "settings"] == [
+        ("look", "GUARD_DRAINS is no setting: did you mean GUARD_DRAIN_S?"),
+        ("look", "GUARD_EXPORT is no setting: did you mean GUARD_EXPORTS?"),
+    ]
+
+
+def test_a_setting_that_cannot_be_is_one_sentence(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A16, law 3: each by the name of its variable, and without its value, which may be a secret."""
+    monkeypatch.setenv("GUARD_DRAIN_S", "sk-soon")
+    monkeypatch.setenv("GUARD_HEADS_LOCK", "sk-maybe")
+    with pytest.raises(SetupError) as caught:
+        Settings()
+    assert str(caught.value) == (
+        "GUARD_HEADS_LOCK: Input should be 'compliance' or 'governance'; GUARD_DRAIN_S: Input should be a valid"
+        " number, unable to parse string as a number"
+    )
+    assert caught.value.__cause__ is None
+
+
+def test_the_keys_of_clients_are_looked_at(
+    doctor: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would keep `guard serve` from starting is a failure here, too; without keys there is no such row."""
+    assert "clients" not in facts(doctor("--json")[1])
+    monkeypatch.setenv("GUARD_CLIENT_KEYS", "acme")
+    assert "tenant:key" in facts(doctor("--json")[1])["clients"]["what"]
+    monkeypatch.setenv("GUARD_CLIENT_KEYS", "")
+    KeyFile(tmp_path / "home" / "client-keys.json", b"p" * 32).create("acme", "caller")
+    code, out = doctor("--json")
+    assert (code, facts(out)["clients"]["state"]) == (1, "failed")
+    assert "set GUARD_UPSTREAM_KEY" in facts(out)["clients"]["what"]
+    monkeypatch.setenv("GUARD_UPSTREAM_KEY", "k")
+    code, out = doctor("--json")
+    assert (code, facts(out)["clients"]["what"]) == (0, "1 active virtual keys")
 
 
 def test_a_bad_policy_is_a_bad_file(doctor: Run) -> None:

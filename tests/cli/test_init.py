@@ -63,9 +63,11 @@ def test_what_it_writes_is_a_policy_that_passes_its_cases(tmp_path: Path, where:
 
 
 def test_three_questions_are_asked_on_a_terminal(tmp_path: Path) -> None:
-    """The answers are those of the terminal; an empty line takes what is proposed."""
-    done = run(tmp_path, answers="eu\n\ngateway\n")
+    """The answers are the terminal's; an empty line takes what is proposed; a wrong one is told, and asked again."""
+    done = run(tmp_path, answers="mars\neu\n\nboat\nGateway\n")
     assert done.returncode == 0, done.stderr
+    assert "'MARS' is no place: write any, eu, or codes of countries" in done.stdout
+    assert "'boat' is not known: write one of app, client, gateway" in done.stdout
     assert load(tmp_path / "guard.yaml").policy.egress.jurisdictions == ("EEA", "CH")
     assert "guard serve --policy guard.yaml --port 8080" in done.stdout
 

@@ -26,6 +26,7 @@ from guard.policy.decide import decide, judges, numbers
 from guard.refusals import Reply, choices_of, refused
 from guard.routing import route
 from guard.sentences import HISTORY, message_for, spoken
+from guard.services.outages import OUTAGES
 from guard.stream import StreamGate
 from guard.trace import records
 from guard.trace.spans import Span
@@ -409,6 +410,8 @@ class Call:
 
     def failed(self, check: str, failure: Unavailable) -> None:
         """Decide what follows from a check that could not run; raises Refused where the policy blocks."""
+        if check != "record":  # a commit's driver has told
+            OUTAGES.tell(failure)
         finding = Finding(failure.kind, 0, 0, 1.0, "guard", "")
         verdict = decide(self.policy, Stage.INPUT, [finding])
         blocked = verdict.blocking

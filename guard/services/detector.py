@@ -27,6 +27,7 @@ from guard.services.detection import Own, Wanted
 from guard.services.gate import Gate
 from guard.services.lists import ListOfTerms, Lists, TenantLists
 from guard.services.memo import Memo
+from guard.services.outages import OUTAGES
 from guard.services.seams import Cuts, Seams, TermSeams
 from guard.types import Finding
 
@@ -311,6 +312,7 @@ async def _asked(job: _Job) -> list[Any] | Unavailable:
     try:
         return list(await job.pool.submit(job.request))
     except Unavailable as failure:
+        OUTAGES.tell(failure)
         return failure
 
 
@@ -318,6 +320,7 @@ def _asked_sync(job: _Job) -> list[Any] | Unavailable:
     try:
         return list(job.pool.submit_sync(job.request))
     except Unavailable as failure:
+        OUTAGES.tell(failure)
         return failure
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from guard.errors import Unavailable
+from guard.services.outages import OUTAGES
 from guard.stream import StreamGate
 from guard.streaming.ops import Ask, Emit, End, Find, Op
 from guard.types import Commit, Detect, Effect, Finding, Flow, Score
@@ -66,6 +67,7 @@ async def drive(flow: Flow[_T], doors: Doors) -> _T:
             result = await _answer(effect, doors)
         except Unavailable as raised:
             failure = raised
+            OUTAGES.tell(raised)
 
 
 async def _answer(effect: Effect, doors: Doors) -> Any:
@@ -90,6 +92,7 @@ def drive_sync(flow: Flow[_T], doors: SyncDoors) -> _T:
             result = _answer_sync(effect, doors)
         except Unavailable as raised:
             failure = raised
+            OUTAGES.tell(raised)
 
 
 def _answer_sync(effect: Effect, doors: SyncDoors) -> Any:
@@ -175,11 +178,7 @@ async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
 
 def _scores(task: asyncio.Task[_Scores]) -> _Scores | Unavailable:
     failure = task.exception()
-    if isinstance(failure, Unavailable):
-        return failure
-    if failure is not None:
-        return Unavailable("moderation", type(failure).__name__)
-    return task.result()
+    return task.result() if failure is None else _unanswered(failure)
 
 
 async def _find(stream: _Stream, ops: Sequence[Op], doors: Doors) -> None:
@@ -224,12 +223,15 @@ def drive_stream_sync(gate: StreamGate, chunks: Iterator[bytes], doors: SyncDoor
 
 
 def _scores_sync(future: Future[_Scores]) -> _Scores | Unavailable:
-    try:
-        return future.result()
-    except Unavailable as failure:
-        return failure
-    except Exception as failure:
-        return Unavailable("moderation", type(failure).__name__)
+    failure = future.exception()
+    return future.result() if failure is None else _unanswered(failure)
+
+
+def _unanswered(failure: BaseException) -> Unavailable:
+    """Why the judge did not answer, told in the log."""
+    known = failure if isinstance(failure, Unavailable) else Unavailable("moderation", type(failure).__name__)
+    OUTAGES.tell(known)
+    return known
 
 
 def _find_sync(stream: _Stream, ops: Sequence[Op], doors: SyncDoors) -> None:

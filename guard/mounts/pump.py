@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from guard.call import Call
@@ -33,19 +34,21 @@ class Pump:
         self._start = start
         self._send = send
         self._error = "client_left"
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1)
+        self._waiting: deque[bytes | None] = deque()  # one at most
+        self._came, self._room = asyncio.Event(), asyncio.Event()
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(lambda _: self._room.set())
 
     async def push(self, data: bytes, more: bool) -> None:
         """Hand over a chunk; wait where the gate is full, and for the end. Raises AnswerOver where it came early."""
-        for item in (data, *(() if more else (None,))):
-            put = asyncio.ensure_future(self._queue.put(item))
-            try:
-                await asyncio.wait({put, self._task}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                put.cancel()
+        for item in (data,) if more else (data, None):
+            while self._waiting and not self._task.done():
+                self._room.clear()
+                await self._room.wait()
             if self._task.done():
                 break
+            self._waiting.append(item)
+            self._came.set()
         if not more:
             await self._task
         elif self._task.done():
@@ -82,5 +85,12 @@ class Pump:
             yield failure_event(failure)
 
     async def _chunks(self) -> AsyncIterator[bytes]:
-        while (item := await self._queue.get()) is not None:
+        while (item := await self._next()) is not None:
             yield item
+
+    async def _next(self) -> bytes | None:
+        while not self._waiting:
+            self._came.clear()
+            await self._came.wait()
+        self._room.set()
+        return self._waiting.popleft()

@@ -78,7 +78,7 @@ def lines(said: dict[str, Any]) -> list[str]:
     """The same for people."""
     rows = [f"{row['origin']}  {row['policy']}: {told(row['why'])}" for row in said["attach"]]
     changed = [
-        f"  {d['key']}: {value(d['before'])} → {value(d['after'])}  ({d['origins'][1]})"
+        f"  {d['key']}: {value(d['before'])} → {value(d['after'])}  ({told(d['origins'][1])})"
         for d in said["differences"]
     ]
     return [

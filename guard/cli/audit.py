@@ -23,7 +23,18 @@ from guard.cli.desk import (
 )
 from guard.cli.heads import heads_folder
 from guard.cli.language import speaker, told
-from guard.cli.tables import AsCsv, AsJson, AsParquet, cell, console, draft, form_of, present, write_json
+from guard.cli.tables import (
+    AsCsv,
+    AsJson,
+    AsParquet,
+    cell,
+    console,
+    draft,
+    form_of,
+    hanging,
+    present,
+    write_json,
+)
 from guard.errors import SetupError
 
 if TYPE_CHECKING:
@@ -178,7 +189,6 @@ def _rotate() -> None:
 
 
 def _list(json: bool) -> None:
-    from rich.padding import Padding
     from rich.text import Text
 
     from guard.audit.query import QUESTIONS, VIEWS
@@ -195,7 +205,7 @@ def _list(json: bool) -> None:
         own = [f"--{p.name}" if p.default is None else f"[--{p.name}]" for p in question.parameters]
         out.print(f"[bold]{question.name}[/bold]  ", end="")
         out.print(" ".join(own), style="dim", markup=False)
-        out.print(Padding(Text(told(question.about)), (0, 0, 0, 2)))
+        hanging(out, Text("  "), Text(told(question.about)))
     out.print()
     out.print(told(f"SQL is asked of the views {', '.join(VIEWS)}."), markup=False)
 

@@ -16,6 +16,8 @@ from guard.errors import SetupError
 from guard.thresholds import Judged, Measured, cheapest, measured
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from guard.guard import Guard
 
 
@@ -141,21 +143,14 @@ def _row(row: Measured, miss: float, own: dict[float, str], best: Measured) -> d
 
 
 def _print(measured: dict[str, Any], every: bool) -> None:
-    from rich.table import Table
+    from rich.text import Text
 
     out = console()
-    table = Table(box=None, pad_edge=False)
-    for name in ("category", "at", "precision", "recall", "alarms", "missed", "cost", ""):
-        table.add_column(
-            told(name), justify="left" if name in ("category", "") else "right", no_wrap=bool(name)
-        )
-    for found in measured["categories"]:
+    for number, found in enumerate(measured["categories"]):
         title = f"{found['category']} " + told(f"({found['of']} of {found['in']})")
-        for row in found["at"]:
-            if every or row["policy"] or row["cheapest"]:
-                table.add_row(title, *_cells(row))
-                title = ""
-    out.print(table)
+        out.print(Text(title, style="bold"), soft_wrap=True)
+        rows = [row for row in found["at"] if every or row["policy"] or row["cheapest"]]
+        out.print(_table(rows, header=not number))
     out.print(
         told(
             f"{measured['judged']} of {measured['texts']} texts judged. Cost: false alarms per thousand texts,"
@@ -169,6 +164,21 @@ def _print(measured: dict[str, Any], every: bool) -> None:
             ),
             markup=False,
         )
+
+
+def _table(rows: Sequence[dict[str, Any]], *, header: bool) -> Table:
+    """The thresholds of one category; the columns of all categories stand under the first one's headings."""
+    from rich.cells import cell_len
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=header)
+    table.add_column(width=0)
+    for name in map(told, ("at", "precision", "recall", "alarms", "missed", "cost")):
+        table.add_column(name, justify="right", no_wrap=True, min_width=max(cell_len(name), 6))
+    table.add_column()
+    for row in rows:
+        table.add_row("", *_cells(row))
+    return table
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -414,22 +414,16 @@ def _print(checks: list[Check]) -> None:
 
 def _print_places(checks: list[Check]) -> None:
     """Where guard would connect to: one row an endpoint, both axes, and the verdict."""
-    from rich.table import Table
     from rich.text import Text
 
-    from guard.cli.tables import cell, console
+    from guard.cli.tables import cell, console, show_rows
 
-    table = Table(
-        title=told("Destinations"), title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
-    for heading in ("for", "host", "processing", "storage", "verdict"):
-        table.add_column(told(heading), overflow="fold")
+    rows = []
     for check in _places(checks):
         facts = check.facts
         row = (told(check.name), facts["host"], told(facts["processing"]), told(facts["storage"]))
-        table.add_row(
-            *(Text(cell(str(value))) for value in row),
-            Text(told(cell(facts["verdict"])), style=_STYLES[check.state]),
-        )
+        verdict = Text(told(cell(facts["verdict"])), style=_STYLES[check.state])
+        rows.append([*(Text(cell(str(value))) for value in row), verdict])
     console().print()
-    console().print(table)
+    console().print(told("Destinations"), style="bold")
+    show_rows([*map(told, ("for", "host", "processing", "storage", "verdict"))], rows)

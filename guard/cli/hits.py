@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from guard.cli.language import told
 from guard.cli.sources import Piece
+from guard.cli.tables import fits, hanging
 from guard.pii.explain import Explanation, explain
 from guard.types import Action, Decision
 
@@ -123,18 +124,28 @@ def show(console: Console, found: Sequence[Hit], *, text: bool, explained: bool)
 
 
 def _table(console: Console, found: Sequence[Hit]) -> None:
+    """One row a hit; where a row is wider than the terminal, each hit under its place."""
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold cyan")
-    for name in ("place", "kind", "score", "action", "rule", "found by"):
-        table.add_column(told(name), no_wrap=name == "kind", overflow="fold")
-    for hit in found:
-        finding, decision = hit.decision.finding, hit.decision
-        rule = f"{decision.rule} {decision.origin}".strip()
-        action = told(decision.action.word)
-        cells = (hit.place, finding.kind, f"{finding.score:.2f}", action, rule, finding.source)
-        table.add_row(*map(printable, cells))
+    names = [*map(told, ("place", "kind", "score", "action", "rule", "found by"))]
+    rows = [[Text(printable(text)) for text in _cells(hit)] for hit in found]
+    if not fits(console, names, rows):
+        for place, *others in rows:
+            console.print(place, style="bold", soft_wrap=True)
+            console.print(Text("    ") + Text("  ").join(others), soft_wrap=True)
+        return
+    table = Table(*names, box=None, pad_edge=False, header_style="bold cyan")
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
+
+
+def _cells(hit: Hit) -> tuple[str, ...]:
+    finding, decision = hit.decision.finding, hit.decision
+    rule = f"{decision.rule} {decision.origin}".strip()
+    score, action = f"{finding.score:.2f}", told(decision.action.word)
+    return hit.place, finding.kind, score, action, rule, finding.source
 
 
 def _explain(console: Console, hit: Hit) -> None:
@@ -148,7 +159,7 @@ def _explain(console: Console, hit: Hit) -> None:
     console.print(head, soft_wrap=True)
     for name, said in _reasons(decision, why):
         label = set_cell_size(told(name), 10)
-        console.print(Text.assemble((f"    {label}", "dim"), printable(said)), soft_wrap=True)
+        hanging(console, Text(f"    {label}", style="dim"), Text(printable(said)))
 
 
 def _reasons(decision: Decision, why: Explanation | None) -> Iterator[tuple[str, str]]:
@@ -165,7 +176,7 @@ def _reasons(decision: Decision, why: Explanation | None) -> Iterator[tuple[str,
         yield "cues", f"{', '.join(why.cues) or told('none')} ({told(why.weight)})"
         if why.row.laws:
             yield "laws", ", ".join(why.row.laws)
-    origin = decision.origin or told("built in")
+    origin = decision.origin or told("built-in")
     yield "rule", f"{decision.rule} → {told(decision.action.word)} ({origin})"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guard.cli.language import told
-from guard.cli.tables import AsJson, console, write_json
+from guard.cli.tables import AsJson, show_rows, write_json
 from guard.cli.who import identified, login
 from guard.errors import SetupError
 
@@ -84,15 +84,10 @@ def list_keys(json: AsJson = False) -> None:
         return write_json([_told(row) for row in rows])
     if not rows:
         return print(told("no virtual keys"))
-    from rich.table import Table
+    from rich.text import Text
 
     names = ("id", "name", "tenant", "role", "created", "ends", "state")
-    table = Table(*map(told, names), box=None, pad_edge=False)
-    for row in rows:
-        ends = _minute(row.revoked or row.expires) or "never"
-        state = row.state(time.time())
-        table.add_row(row.id, row.name, row.tenant, row.role, _minute(row.created), ends, state)
-    console().print(table)
+    show_rows([*map(told, names)], [[*map(Text, _cells(row))] for row in rows])
 
 
 @app.command(epilog="Example: guard keys revoke 1a2b3c4d5e6f")
@@ -110,6 +105,13 @@ def revoke(
     if json:
         return write_json(_told(ended))
     print(told(f"key {ended.id} of {ended.tenant} is revoked"))
+
+
+def _cells(row: VirtualKey) -> tuple[str, ...]:
+    """What a person reads of a key."""
+    ends = _minute(row.revoked or row.expires) or told("never")
+    state = told(row.state(time.time()))
+    return row.id, row.name, row.tenant, row.role, _minute(row.created), ends, state
 
 
 def _file() -> KeyFile:

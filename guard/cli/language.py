@@ -36,6 +36,9 @@ _BEFORE = ("guard: ", "Invalid value: ")
 
 _RULE = re.compile(r"allow|(?:flag|redact|block)\b.* from .*")
 
+_WAIVED = re.compile(r"\[\S+ for \S+ until .+\)\]")
+_WAIVER = re.compile(r"(?<=\)), ")
+
 _STEPS = re.compile(r", (?=(?:flag|redact|block)(?: as \w+(?: and restore)?)? from )")
 
 _TOLD = ("hint", "why", "action", "restore")
@@ -56,8 +59,14 @@ def told(text: str) -> str:
 
 
 def value(text: str) -> str:
-    """A value of a policy: a rule is told, everything else stays as it is written."""
-    return told(text) if _RULE.fullmatch(text) else text
+    """A value of a policy: a rule and an exception are told, everything else stays as it is written."""
+    return text if language() == "en" else _value(text)
+
+
+def _value(text: str) -> str:
+    if _WAIVED.fullmatch(text):
+        return f"[{'，'.join(map(_chinese, _WAIVER.split(text[1:-1])))}]"
+    return _chinese(text) if _RULE.fullmatch(text) else text
 
 
 def tag() -> str:
@@ -141,7 +150,7 @@ def _chinese(text: str) -> str:
 def _filler(name: str, text: str) -> str:
     """What stands in a field: words of the table in Chinese, a value of a policy as it is written."""
     if name.startswith("set"):
-        return _chinese(text) if _RULE.fullmatch(text) else text
+        return _value(text)
     return _chinese(text) if name.startswith(_TOLD) else text
 
 

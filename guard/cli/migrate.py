@@ -14,12 +14,15 @@ import orjson
 import typer
 
 from guard.cli.language import told
+from guard.cli.tables import fits, hanging
 from guard.errors import SetupError
 from guard.migration import tree
 from guard.migration.habits import Calendar
 from guard.wire.models import SHUTDOWNS, TABLE_DATE, Shutdown
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from guard.migration.tree import File
 
 app = typer.Typer(no_args_is_help=True, help="Move old code to today's API.")
@@ -120,24 +123,41 @@ def _json(files: list[File], refreshed: bool) -> str:
     return orjson.dumps(rows, default=os.fsencode).decode(errors="replace")
 
 
-def _print(files: list[File], refreshed: bool) -> None:
-    from rich.console import Console
+def _print_rows(console: Console, rows: list[tuple[str, str, str]]) -> None:
+    """A table; where it is too wide by its places, more than a third of the terminal, each finding under its place."""
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    rows = [(f"{file.path}:{hit.line}", hit) for file in files for hit in file.hits]
+    names = [*map(told, ("where", "what", "write instead"))]
+    texts = [[*map(Text, row)] for row in rows]
+    longest = max(place.cell_len for place, *_ in texts)
+    if longest > console.width // 3 and not fits(console, names, texts):
+        for place, what, instead in rows:
+            console.print(Text(place, style="cyan"), soft_wrap=True)
+            hanging(console, Text("    "), Text(what))
+            hanging(console, Text("    → "), Text(instead))
+        return
     table = Table(box=None, pad_edge=False)
-    longest = max((len(place) for place, _ in rows), default=0)
-    table.add_column(told("where"), overflow="fold", min_width=min(longest, console.width // 2))
-    table.add_column(told("what"), overflow="fold")
-    table.add_column(told("write instead"), overflow="fold")
-    for place, hit in rows:
-        table.add_row(
-            Text(place, style="cyan"), Text(f"{told(hit.what)}  ({hit.rule})"), Text(told(hit.instead))
-        )
-    if table.row_count:
-        console.print(table)
+    table.add_column(names[0], style="cyan", min_width=longest)
+    for name in names[1:]:
+        table.add_column(name, overflow="fold")
+    for row in texts:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _print(files: list[File], refreshed: bool) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    rows = [
+        (f"{file.path}:{hit.line}", f"{told(hit.what)}  ({hit.rule})", told(hit.instead))
+        for file in files
+        for hit in file.hits
+    ]
+    if rows:
+        _print_rows(console, rows)
         console.print()
     counted = Counter(hit.rule for file in files for hit in file.hits)
     found = ", ".join(f"{count} {rule}" for rule, count in counted.most_common())

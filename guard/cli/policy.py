@@ -15,7 +15,7 @@ import typer
 from guard.cli.backtest import backtest
 from guard.cli.calibrate import calibrate
 from guard.cli.language import problems as problem_lines
-from guard.cli.language import told, value
+from guard.cli.language import speaker, told, value
 from guard.cli.tables import cell, console
 from guard.errors import PolicyError
 
@@ -84,7 +84,7 @@ def show(
     except PolicyError as error:
         _fail(error, as_json)
     if not as_json:
-        return typer.echo(to_yaml(loaded, why=why), nl=False)
+        return typer.echo(to_yaml(loaded, why=why, room=_room(), say=speaker()), nl=False)
     data: dict[str, Any] = {"sha256": loaded.policy.sha256, "resolved": canonical(loaded.policy)}
     return _print_json(data | {"origins": origins(loaded)} if why else data)
 
@@ -179,6 +179,12 @@ def schema() -> None:
     _print_json(json_schema())
 
 
+def _room() -> int:
+    """The cells of a line where a person looks; 0 for a pipe or a file, whose lines are as long as they are."""
+    out = console()
+    return out.width if out.is_terminal else 0
+
+
 def _show_differences(found: Sequence[Difference]) -> None:
     from rich.text import Text
 
@@ -191,7 +197,7 @@ def _show_differences(found: Sequence[Difference]) -> None:
         out.print(Text(told(difference.trend), style=_TRENDS[difference.trend]))
         texts = (difference.before, difference.after)
         for mark, text, origin in zip("-+", texts, difference.origins, strict=True):
-            out.print(Text(f"  {mark} {value(cell(text))}"), Text(origin, style="dim"), soft_wrap=True)
+            out.print(Text(f"  {mark} {value(cell(text))}"), Text(told(origin), style="dim"), soft_wrap=True)
     counts = Counter(difference.trend for difference in found)
     out.print(Text(", ".join(told(f"{count} {trend}") for trend, count in counts.items())))
 

@@ -8,7 +8,7 @@ import typer
 
 from guard.cli.desk import Folder, exports_of, on_record, tell_outdated
 from guard.cli.language import speaker, told
-from guard.cli.tables import AsJson, cell, console, write_json
+from guard.cli.tables import AsJson, cell, console, hanging, write_json
 
 if TYPE_CHECKING:
     from guard.audit.story import Story
@@ -42,6 +42,8 @@ def _json(story: Story) -> None:
 
 
 def _show(story: Story) -> None:
+    from rich.text import Text
+
     out = console()
     whose = told(f"tenant {story.tenant or '-'}, user {story.user or '-'}")
     out.print(
@@ -51,9 +53,9 @@ def _show(story: Story) -> None:
         soft_wrap=True,
     )
     for number, step in enumerate(story.steps, 1):
-        first, *others = step.sentences
-        out.print(cell(f"{number}. {step.at_ms:+.1f} ms  {first}"), markup=False, soft_wrap=True)
+        first, *others = map(cell, step.sentences)
+        hanging(out, Text(f"{number}. "), Text(f"{step.at_ms:+.1f} ms  {first}"))
         for sentence in others:
-            out.print(f"   {cell(sentence)}", markup=False, soft_wrap=True)
+            hanging(out, Text("   "), Text(sentence))
         record = told(f", record {step.record}") if step.record is not None else ""
         out.print(f"   {cell(step.file)}{record}", style="dim", markup=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,6 +14,7 @@ from guard.policy.lists import TermFile
 from guard.policy.model import Policy
 from guard.policy.resolve import STAGES, Loaded
 from guard.policy.rules import Rule, Step, observed
+from guard.policy.ruleset import BUILT_IN
 from guard.policy.source import KeyPath, dotted
 from guard.policy.values import VALUES
 from guard.types import Action, Place
@@ -26,15 +27,28 @@ _HEAD = ("policy", "version", "owner", "approved_by", "effective", "review_by")
 Entry = tuple[KeyPath, str, str]
 
 
-def to_yaml(loaded: Loaded, *, why: bool = False) -> str:
+def to_yaml(loaded: Loaded, *, why: bool = False, room: int = 0, say: Callable[[str], str] = str) -> str:
     """Write the resolved policy as YAML; `why` adds to each line the file and line that it comes from.
+
+    Where a line is over `room` cells with that (0: any is well), it stands above. `say` has it in words.
 
     The text loads again with the same digest. Rules of several files whose steps differ in how they redact or
     observe are written as a list of steps.
     """
     lines = list(_lay_out(_entries(loaded)))
-    width = max(len(text) for text, _ in lines if len(text) <= 90)
-    return "".join(f"{text:<{width}}  # {who}\n" if why and who else f"{text}\n" for text, who in lines)
+    longest = max((len(who) for _, who in lines), default=0)
+    most = min(90, max(room - longest - 4, 40)) if room else 90
+    width = max(len(text) for text, _ in lines if len(text) <= most)
+    return "".join(
+        _line(text, who.replace(BUILT_IN, say(BUILT_IN)) if why else "", width, room) for text, who in lines
+    )
+
+
+def _line(text: str, who: str, width: int, room: int) -> str:
+    line = f"{text:<{width}}  # {who}" if who else text
+    if not who or not room or len(line) <= room:
+        return f"{line}\n"
+    return f"{' ' * (len(text) - len(text.lstrip()))}# {who}\n{text}\n"
 
 
 def _entries(loaded: Loaded) -> Iterator[Entry]:

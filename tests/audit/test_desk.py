@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -315,3 +316,26 @@ def test_what_cannot_be_recorded_is_not_shown(
     assert result.output == ""
     assert isinstance(result.exception, Unavailable)
     assert "copy" in str(result.exception)
+
+
+def test_the_desk_speaks_chinese(
+    exports: Path, desk: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GUARD_LANG=zh: no sentence of what an auditor reads is left in English; JSON is the same in both."""
+    monkeypatch.setenv("GUARD_LANG", "zh")
+    trace = traces(exports, "blocked")[0]
+    told = json.loads(desk("why", trace, "--json").stdout)["steps"]
+    assert tuple(told[0]["sentences"]) == why(exports, trace).steps[0].sentences
+    (tmp_path / "usage.csv").write_text("id,input_tokens,output_tokens\nx,1,2\n")
+    verbs = (
+        ("why", trace),
+        ("audit", "query", "--list"),
+        ("audit", "verify"),
+        ("audit", "reconcile", "--usage", tmp_path / "usage.csv"),
+    )
+    said = "\n".join(desk(*verb).output for verb in verbs)
+    command = re.compile(r"guard( audit)? [a-z]+")
+    english = re.compile(r"\b[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}")
+    assert [line for line in said.splitlines() if english.search(command.sub("", line))] == []
+    for words in ("其回答：已拦截", "哪些内容被哪个文件的哪条规则拒绝？", "✓ 完整", "记录中没有"):
+        assert words in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -12,15 +13,31 @@ import pytest
 
 import guard.__main__  # noqa: F401  (so that every error class is known)
 from guard import errors
+from guard.audit import packpage
+from guard.audit.chainfile import Problem
 from guard.audit.named import QUESTIONS
+from guard.audit.pack import Answer, Order, Pack
 from guard.audit.regimes import EVERY, REGIMES
-from guard.cli.language import table, told
+from guard.audit.verify import Report
+from guard.cli.language import table, tag, told
 from guard.kinds import KINDS
 from guard.pii import explain
 from guard.sentences import sentence
 from tests.cli.program import FILES, GUARD, HANZI, parsed, sample
 
-PLACES = ("cli", "audit", "migration", "demo/show.py", "detecting.py", "residency.py", "destinations.py")
+PLACES = (
+    *(
+        "cli",
+        "audit",
+        "migration",
+        "policy",
+        "demo/show.py",
+        "traffic/targets.py",
+        "detecting.py",
+        "residency.py",
+    ),
+    *("destinations.py", "attached.py", "cases.py", "build.py", "keyring.py", "settings.py"),
+)
 """Code whose every sentence is read at a terminal or in an evidence pack."""
 
 SENTENCE = re.compile(r"(?<![\w./:-])[A-Za-z]{2,} [a-z]{2,}(?![\w/])|[a-z]{2,} [a-z]{2,}")
@@ -57,6 +74,11 @@ def quiet(tree: ast.AST) -> Iterator[ast.AST]:
             yield from ast.walk(node)
         if isinstance(node, ast.JoinedStr):
             yield from node.values
+        if isinstance(node, ast.Compare):
+            yield from ast.walk(node)
+        if isinstance(node, ast.Dict):
+            yield from filter(None, node.keys)
+            yield from (v for k, v in zip(node.keys, node.values, strict=True) if sample(k) in MACHINES)
 
 
 def named(node: ast.AST) -> str:
@@ -174,3 +196,23 @@ def test_each_refusal_is_said() -> None:
     for kind in sorted(KINDS):
         for path in ("", "messages[0].content"):
             assert told(sentence(kind, path)) == sentence(kind, path, languages=("zh",))
+
+
+@pytest.mark.parametrize("name", [*REGIMES, "all"])
+def test_the_evidence_pack_speaks_chinese(name: str) -> None:
+    """Its index has no English sentence but what commands, names of columns and texts of the record are."""
+    regime = REGIMES.get(name, EVERY)
+    order = Order(Path("exports"), regime, "1970-01-01T00:00:00", "2027-01-01T00:00:00", "", b"")
+    answers = {
+        asked.name: Answer(
+            asked, QUESTIONS[asked.question].about, "answers/a.csv", ("kind",), 2, (("pii.email",),)
+        )
+        for asked in regime.questions
+    }
+    problem = Problem("cut", "traces-1.jsonl", "record 7 is missing, which traces-2.jsonl names", 3)
+    found = Report(1, 8, 4, (problem,), ("one file alone: its links to other files were not checked",))
+    page = packpage.page(Pack(order, datetime.now(UTC), answers, found), told, tag())
+    words = re.sub(r"(?s)<style>.*?</style>|<code>.*?</code>|<[^>]*>|guard audit \w+", "\n", page)
+    assert re.findall(r"[A-Za-z]{2,} [a-z]{2,}", words) == []
+    assert "traces-1.jsonl，第 3 行: 缺少 traces-2.jsonl 提到的第 7 条记录" in page
+    assert '<html lang="zh-CN">' in page

@@ -143,9 +143,11 @@ async def drive_stream(gate: StreamGate, chunks: AsyncIterator[bytes], doors: Do
         try:
             while not stream.ended:
                 if not judging and not over and reading is None:
-                    chunk = await _next(chunks)  # nothing to wait for beside it: no task
+                    chunk = await anext(chunks, None)  # nothing to wait for beside it: no task
                     over = chunk is None
-                    await _find(stream, gate.finish() if chunk is None else gate.feed(chunk), doors)
+                    finds = stream.take(gate.finish() if chunk is None else gate.feed(chunk))
+                    if finds:
+                        await _find(stream, finds, doors)
                 else:
                     if reading is None and not over and not gate.full:
                         reading = asyncio.ensure_future(_next(chunks))
@@ -154,11 +156,12 @@ async def drive_stream(gate: StreamGate, chunks: AsyncIterator[bytes], doors: Do
                         break
                     done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                     for task in [t for t in judging if t in done]:
-                        await _find(stream, gate.scored(judging.pop(task), _scores(task)), doors)
+                        await _find(stream, stream.take(gate.scored(judging.pop(task), _scores(task))), doors)
                     if reading is not None and reading in done and not stream.ended:
                         chunk, reading = reading.result(), None
                         over = chunk is None
-                        await _find(stream, gate.finish() if chunk is None else gate.feed(chunk), doors)
+                        ops = gate.finish() if chunk is None else gate.feed(chunk)
+                        await _find(stream, stream.take(ops), doors)
                 for ask in stream.asks:
                     judging[asyncio.ensure_future(doors.score(ask.texts))] = ask.key
                 stream.asks = []
@@ -181,8 +184,7 @@ def _scores(task: asyncio.Task[_Scores]) -> _Scores | Unavailable:
     return task.result() if failure is None else _unanswered(failure)
 
 
-async def _find(stream: _Stream, ops: Sequence[Op], doors: Doors) -> None:
-    pending = stream.take(ops)
+async def _find(stream: _Stream, pending: list[Find], doors: Doors) -> None:
     while pending:
         find = pending.pop(0)
         lists = await doors.detect(find.texts)

@@ -20,6 +20,8 @@ ENGLISH: Mapping[str, str] = {
     "opaque": "guard cannot read the {what}{place}; a rule `{kind}: allow` under {stage}.rules lets it pass",
     "place": " at {path}",
     "endpoint": "guard does not screen this endpoint; `endpoints: {{allow: [{path}]}}` in the policy lets it pass",
+    "sockets": "guard does not screen this endpoint, and lets none of its websockets pass; "
+    "`endpoints: {{allow: [{path}]}}` in the policy lets its plain requests pass",
     "endpoints": "guard does not screen this endpoint; a rule `guard.opaque.endpoint: allow` under {stage}.rules"
     " lets all such endpoints pass",
     "history": "what {path} goes on from is not known here (any more), so its placeholders cannot come back; send the"
@@ -35,6 +37,8 @@ CHINESE: Mapping[str, str] = {
     "opaque": "guard 无法读取{place}内容（{what}）；在 {stage}.rules 中加入规则 `{kind}: allow` 可让其通过",
     "place": " {path} 处的",
     "endpoint": "guard 不检查此接口；在策略中写入 `endpoints: {{allow: [{path}]}}` 可让其通过",
+    "sockets": "guard 不检查此接口，其 websocket 一律不通过；"
+    "在策略中写入 `endpoints: {{allow: [{path}]}}` 可让其普通请求通过",
     "endpoints": "guard 不检查此接口；在 {stage}.rules 中加入规则 `guard.opaque.endpoint: allow` 可让所有此类接口通过",
     "history": "{path} 所接续的内容在此处已无记录，其占位符无法还原；请在请求中附上历史，或让策略以 `as: encrypt` 脱敏",
     "unavailable": "有一项检查未能运行（{what}），因此未放行任何内容；请稍后再试",
@@ -43,6 +47,9 @@ CHINESE: Mapping[str, str] = {
     "request": "该请求被策略拒绝（{kind}）",
     "answer": "该回答被策略拒绝（{kind}）",
 }
+
+SOCKETS = ("realtime", "live")
+"""Endpoints of the API that speak by websockets (openai.resources.realtime, live)."""
 
 HISTORY = ("previous_response_id", "conversation")
 """The fields of a request that say what it goes on from."""
@@ -95,7 +102,7 @@ def _which(kind: str, path: str, stage: Stage) -> str:
     if kind.startswith("guard.opaque."):
         what = kind.rpartition(".")[2]
         if what == "endpoint":
-            return "endpoint" if path else "endpoints"
+            return "sockets" if path in SOCKETS else "endpoint" if path else "endpoints"
         return "encoding" if what == "encoding" else "opaque"
     if kind == "guard.unavailable.store" and path in HISTORY:
         return "history"

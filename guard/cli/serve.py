@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import os
 import signal
 import socket
@@ -76,7 +77,7 @@ def serve(
         f" listening on {'https' if tls else 'http'}://{host}:{sockets[0].getsockname()[1]}/v1"
     )
     typer.echo(told(line), err=True)
-    _run(gateway, workers, _OPTIONS | tls, sockets)
+    _run(gateway, workers, _options() | tls, sockets)
 
 
 def _run(gateway: Gateway, workers: int, options: dict[str, Any], sockets: list[socket.socket]) -> None:
@@ -100,15 +101,32 @@ def _run(gateway: Gateway, workers: int, options: dict[str, Any], sockets: list[
 _SOON = datetime.timedelta(14)
 """How long before its end a certificate is spoken of."""
 
-_OPTIONS: dict[str, Any] = {
-    "log_level": "warning",
-    "access_log": False,
-    "proxy_headers": False,
-    # The stricter of uvicorn's two parsers: it refuses what two servers could cut into two requests.
-    "http": "httptools",
-    # What ran was waited for (`draining`); this is for connections that do not end.
-    "timeout_graceful_shutdown": 5,
-}
+
+class Quiet(logging.Filter):
+    """Leaves out the server's advice on how to take websockets: guard screens none, and each refusal is on record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written."""
+        return not record.getMessage().startswith(("Unsupported upgrade request", "No supported WebSocket"))
+
+
+def _options() -> dict[str, Any]:
+    from uvicorn.config import LOGGING_CONFIG
+
+    handlers = LOGGING_CONFIG["handlers"]
+    quiet = handlers | {"default": handlers["default"] | {"filters": ["quiet"]}}
+    return {
+        "log_config": LOGGING_CONFIG | {"filters": {"quiet": {"()": Quiet}}, "handlers": quiet},
+        "log_level": "warning",
+        "access_log": False,
+        "proxy_headers": False,
+        # The stricter of uvicorn's two parsers: it refuses what two servers could cut into two requests.
+        "http": "httptools",
+        # With a library that takes them or without: an upgrade is a request, which is refused and on record.
+        "ws": "none",
+        # What ran was waited for (`draining`); this is for connections that do not end.
+        "timeout_graceful_shutdown": 5,
+    }
 
 
 def _tls(cert: Path | None, key: Path | None) -> dict[str, Any]:

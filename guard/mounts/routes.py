@@ -10,6 +10,7 @@ from typing import Any
 
 from guard.policy import model as policies
 from guard.policy.model import Policy
+from guard.sentences import SOCKETS
 from guard.wire.documents import Places
 from guard.wire.openai import Endpoint, endpoint
 from guard.wire.urlpath import spellings
@@ -19,8 +20,6 @@ _PARAMETER = re.compile(r"(\{[^{}]*\})")
 _OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 # Methods that call no model unless a body comes along.
 BODILESS = ("HEAD", "OPTIONS", "TRACE")
-# The API's sockets (openai.resources.realtime, live); Responses and Chat are known by their endpoints.
-_SOCKETS = ("realtime", "live")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ def model_endpoint(path: str) -> Endpoint | None:
 
 
 def _is_socket(path: str) -> bool:
-    return any(len(s) > 1 and s[-1] in _SOCKETS for s in spellings(path))
+    return any(len(s) > 1 and s[-1] in SOCKETS for s in spellings(path))
 
 
 def paths(scope: Mapping[str, Any]) -> Iterator[str]:

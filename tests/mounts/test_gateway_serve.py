@@ -94,13 +94,20 @@ def assert_whole(environment: dict[str, str]) -> None:
 
 
 def test_it_serves_with_the_caller_s_key(environment: dict[str, str], provider: Any, tmp_path: Path) -> None:
-    """D16: no key in the environment: on loopback the caller's own bearer is used; one start line; a clean end."""
+    """D16: no key in the environment: on loopback the caller's own bearer is used; one start line; a clean end.
+
+    A15: a websocket is refused in words, and no advice in the log on how to let it in.
+    """
     ask: Any = [{"role": "user", "content": f"my card is {CARD}"}]
     with (
         running(environment, "--upstream", provider.state.url) as (process, url),
         openai.OpenAI(base_url=url, api_key="sk-mine", max_retries=0) as client,
     ):
         said = client.chat.completions.create(model="m", messages=ask).choices[0].message.content
+        upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+        socket_ = httpx2.get(f"{url}/realtime", headers=upgrade | {"sec-websocket-key": "aGVsbG93b3JsZA=="})
+    assert socket_.status_code == 403
+    assert "lets none of its websockets pass" in socket_.json()["error"]["message"]
     assert said == f"You wrote: my card is {CARD}"
     chats = [row for row in provider.state.received if row.path.endswith("/chat/completions")]
     assert [dict(row.headers)[b"authorization"] for row in chats] == [b"Bearer sk-mine"]

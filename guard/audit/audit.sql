@@ -39,18 +39,15 @@ CREATE OR REPLACE MACRO otlp_head(line) AS TRY(line ->> [
 -- Any other line of OTLP, brought to it: a line for each of its spans, which has a resource if it is the only one.
 CREATE OR REPLACE MACRO otlp_split(json) AS TRY(list_transform(
   json_extract(json, '$.resourceSpans[*].scopeSpans[*].spans[*]'),
-  lambda x: {
-    'line': '{"resourceSpans":[{' || coalesce(
-        CASE WHEN json_array_length(json, '$.resourceSpans') = 1
-          THEN '"resource":{"attributes":' || json_extract(json, '$.resourceSpans[0].resource.attributes') || '},' END, '')
-      || '"scopeSpans":[{"spans":[' || x || ']}]}]}',
-    'head': CAST(NULL AS VARCHAR[])
-  }
+  lambda x: '{"resourceSpans":[{' || coalesce(
+      CASE WHEN json_array_length(json, '$.resourceSpans') = 1
+        THEN '"resource":{"attributes":' || json_extract(json, '$.resourceSpans[0].resource.attributes') || '},' END, '')
+    || '"scopeSpans":[{"spans":[' || x || ']}]}]}'
 ));
 
 -- One row a span, read from the lines that a view holds: what all views are made of. `events` are JSON as exported.
--- Each JSON function reads the whole line, so that there are few of them; and attributes stay two lists until
--- somebody asks for the map: making maps costs more than reading the lines.
+-- Each JSON function reads the whole line, so that there are few of them; attributes stay two lists until somebody
+-- asks for the map: making maps costs more than reading the lines; and a line that is one span is not copied.
 CREATE OR REPLACE MACRO otlp_spans(source) AS TABLE
 WITH
   lined AS (SELECT json, otlp_head(json) AS head, filename, seq FROM query_table(source)),
@@ -58,16 +55,16 @@ WITH
     SELECT
       unnest(
         CASE WHEN head[1] IS NOT NULL AND coalesce(head[9], head[10], head[11]) IS NULL AND NOT contains(json, 'null')
-          THEN [{'line': CAST(json AS VARCHAR), 'head': head}] ELSE otlp_split(json) END
-      ) AS x,
-      filename, seq
+          THEN [NULL] ELSE otlp_split(json) END
+      ) AS part,
+      CAST(json AS VARCHAR) AS whole, head, filename, seq
     FROM lined
   ),
   parsed AS (
     SELECT
-      x.line AS line, coalesce(x.head, otlp_head(x.line)) AS head, filename, seq,
-      x.line ->> '$.resourceSpans[0].scopeSpans[0].spans[0].attributes[*].key' AS keys,
-      x.line ->> '$.resourceSpans[0].scopeSpans[0].spans[0].attributes[*].value.*' AS texts
+      coalesce(part, whole) AS line, CASE WHEN part IS NULL THEN head ELSE otlp_head(part) END AS head, filename, seq,
+      coalesce(part, whole) ->> '$.resourceSpans[0].scopeSpans[0].spans[0].attributes[*].key' AS keys,
+      coalesce(part, whole) ->> '$.resourceSpans[0].scopeSpans[0].spans[0].attributes[*].value.*' AS texts
     FROM raw
   )
 SELECT

@@ -50,7 +50,7 @@ def entropy(view: bytes) -> float:
 
 def _stands_in(value: bytes) -> bool:
     """Whether stars, zeros or words in a value say that it stands for another."""
-    if b"00000000" in value or b"EXAMPLE" in value or _STARS.search(value):
+    if value.find(b"00000000") >= 0 or value.find(b"EXAMPLE") >= 0 or _STARS.search(value):
         return True
     return any(map(value.lower().__contains__, _TELLING))
 
@@ -238,7 +238,7 @@ def past_key(text: bytes, start: int, end: int) -> int:
     which names another mailbox (`bounce-7-jo=x.org@y.org`, VERP).
     """
     local = text[start : text.rfind(b"@", start, end)]
-    if b"=" not in local or local.startswith(b'"'):
+    if local.find(b"=") < 0 or local.startswith(b'"'):
         return start
     keys = list(_KEY.finditer(local))
     if not keys or (keys[-1].start() and local[keys[-1].start() - 1] in _PARTS_LOCALS) or _VERP.match(local):

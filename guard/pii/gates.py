@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -156,29 +155,31 @@ def first_of(row: Row) -> tuple[int, int]:
 
 
 class Spoken:
-    """Which of some cues have a word in a stretch: a look-up for each word of it, one look for others than Latin."""
+    """Which of some cues have a word in a stretch: a look-up for each word of it, one look for others than Latin.
 
-    __slots__ = ("_latin", "_match", "_others")
+    What is said is one integer, a bit for each cue by its place.
+    """
+
+    __slots__ = ("_latin", "_match", "_others", "_words")
 
     def __init__(self, cues: Sequence[Cue | None]) -> None:
-        named = [(place, cue) for place, cue in enumerate(cues) if cue is not None]
-        words = {word for _, cue in named for word in cue.every}
-        self._latin = {word: frozenset(place for place, cue in named if word in cue.every) for word in words}
-        self._others = [frozenset({place}) for place, cue in named if cue.others is not None]
+        named = [(1 << place, cue) for place, cue in enumerate(cues) if cue is not None]
+        self._latin: dict[bytes, int] = {}
+        for bit, cue in named:
+            for word in cue.every:
+                self._latin[word] = self._latin.get(word, 0) | bit
+        self._words = frozenset(self._latin)
+        self._others = [bit for bit, cue in named if cue.others is not None]
         self._match = gate_of(
             cue.others.pattern.replace(".", ".{1,4}") for _, cue in named if cue.others
         ).Match
 
-    def places(self, letters: bytes, original: str) -> AbstractSet[int]:
-        """The places of the cues with a word in a stretch, of which the original is given unless it is ASCII."""
-        latin = self._latin
-        found = [latin[word] for word in letters.split() if word in latin]
+    def said(self, letters: bytes, original: str) -> int:
+        """The cues with a word in a stretch, of which the original is given unless it is ASCII."""
+        found = 0
+        for word in self._words.intersection(letters.split()):
+            found |= self._latin[word]
         if original:
-            hits: list[int] = self._match(original.encode("utf-8", "surrogatepass")) or []
-            found += [self._others[hit] for hit in hits]
-        if len(found) < 2:
-            return found[0] if found else _NOWHERE
-        return found[0].union(*found[1:])
-
-
-_NOWHERE: frozenset[int] = frozenset()
+            for hit in self._match(original.encode("utf-8", "surrogatepass")) or ():
+                found |= self._others[hit]
+        return found

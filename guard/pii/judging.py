@@ -38,7 +38,8 @@ def _foreign(view: View, ready: Ready, start: int, end: int) -> bool:
 def _mail_end(view: View, start: int, end: int) -> int:
     """The end of an address, 0 in the user part of a URL; a Han or kana label ends where a known domain does."""
     text = view.text
-    if b"://" in text[max(0, start - 70) : start] and _USERINFO.search(text, max(0, start - 70), start):
+    low = start - 70 if start > 70 else 0
+    if text.find(b"://", low, start) >= 0 and _USERINFO.search(text, low, start):
         return 0
     if text[end - 1] != _OTHER:
         return end

@@ -20,10 +20,14 @@ HINT = rf"[A-Za-z0-9+/_-]{{{SHORTEST}}}"
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _LETTERS = frozenset(_ALPHABET + b"+/_-")
 _CLASSES = bytes(ord("a") if code in _LETTERS else 0 for code in range(256))
-_RUN = re.compile(rb"a" * SHORTEST + rb"+")  # so written, `re` looks for sixteen at once
-_DIVIDERS = frozenset(b"/_-")
+_RUN = b"a" * SHORTEST
 _PART = re.compile(rb"[A-Za-z0-9+]{16,}")
-_HEX = re.compile(rb"(?:0[xX])?((?:(?:[2-9A-Fa-f][0-9A-Fa-f]|0[9ADad]){8,}+))")
+_ON = rb"[89ABab][0-9A-Fa-f]"
+_HEX = re.compile(
+    rb"(?:0[xX])?(?=.{16})((?:[2-7][0-9A-Fa-f]|0[9ADad]|[Cc][2-9A-Fa-f]%b|[Dd][0-9A-Fa-f]%b|[Ee][0-9A-Fa-f](?:%b){2}"
+    rb"|[Ff][0-4](?:%b){3})++)" % (_ON, _ON, _ON, _ON)
+)
+"""Hex of what may be UTF-8 (RFC 3629, section 4): digits fail at the first that is none."""
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _TEXT = re.compile(
     rb"(?:[\t\n\r -~]++|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
@@ -39,21 +43,39 @@ _FIRST = frozenset(
     if _TEXT.fullmatch(bytes([high << 2 | low >> 4])) or 0xC2 <= (high << 2 | low >> 4) <= 0xF4
 )
 """What a run of base64 begins with whose first byte begins a text."""
+_FIRST_HEX = frozenset(
+    b"%c%c" % (one, two)
+    for one in b"0234567cdefCDEF"
+    for two in b"0123456789abcdefABCDEFxX"
+    if one != ord("0") or two in b"9adADxX"
+)
+"""What a run of hex begins with whose first byte begins a text; or its mark."""
+_BEGINS = _FIRST | _FIRST_HEX
 _PADDING = (b"", b"", b"==", b"=")
 _HEAD = 12
 
 
 def packed_in(text: bytes) -> Iterator[Unit]:
     """Each run of a projection that unpacks to text, with that text; a run that does not may hold one that does."""
-    for match in _RUN.finditer(text.translate(_CLASSES)):
-        low, high = match.span()
-        if high - low > LONGEST:
-            continue
+    for low, high in _runs(text):
         run = text[low:high]
-        if whole := unpack(run):
+        if run[:2] in _BEGINS and (whole := unpack(run)):
             yield low, _padded(text, high), whole
-        elif not _DIVIDERS.isdisjoint(run):
+        elif run.find(b"-") >= 0 or run.find(b"/") >= 0 or run.find(b"_") >= 0:
             yield from _parts(text, low, high)
+
+
+def _runs(text: bytes) -> Iterator[tuple[int, int]]:
+    """Where the runs stand that are neither too short nor too long."""
+    classes = text.translate(_CLASSES)
+    low = classes.find(_RUN)
+    while low >= 0:
+        high = classes.find(0, low)
+        if high < 0:
+            high = len(classes)
+        if high - low <= LONGEST:
+            yield low, high
+        low = classes.find(_RUN, high)
 
 
 def _parts(text: bytes, low: int, high: int) -> Iterator[Unit]:

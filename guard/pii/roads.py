@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 from guard.pii import packing, spelling
 from guard.pii.checks import check_of
-from guard.pii.cues import CUES
+from guard.pii.cues import CUES, Cue
 from guard.pii.gates import WORD_EDGE, Gate, Spoken, first_of, gate_of, gate_pattern, shape_pattern
 from guard.pii.nobody import NOBODY
 from guard.pii.resolve import STRONG
@@ -34,19 +34,24 @@ _RIGHT = {
     Edge.SLASHED: r"(?![A-Za-z0-9/])(?![.-][0-9])",
     Edge.FREE: "",
 }
+ANY = -1
+"""Every cue, by its bit."""
+
 _SIGNED = r"\x1a[A-Za-z]"
 
 
 class Ready:
     """A row with its compiled patterns, check and cues, flattened for the search.
 
-    `before` is how far before the digits of a region a match may begin, `place` that of its cue among `Roads.spoken`.
+    `before` is how far before the digits of a region a match may begin; `opens` searches for what all matches begin
+    with, where that is one of a few strings. `called` has the bit of its cue among `Roads.spoken`, `denied` that of
+    what rules it out, `heard` both; or all bits where only the words before each match tell.
     """
 
     __slots__ = (
-        "before", "check", "cue", "cued", "fixed", "group", "kind", "lead", "left", "literal", "loose", "mail",
-        "nation", "nobody", "number", "place", "right", "row", "score", "search", "shared", "signed", "special", "trim",
-        "unless", "waits", "yields",
+        "asks", "before", "called", "check", "cue", "cued", "denied", "fixed", "group", "heard", "kind", "lead", "left",
+        "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens", "right", "row", "score",
+        "search", "shared", "signed", "special", "trim", "unless", "waits", "yields",
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
@@ -80,7 +85,14 @@ class Ready:
         self.nobody: Any = NOBODY[row.nobody] if row.nobody else None
         self.special = row.road in (Road.LITERAL, Road.MAIL) or bool(row.lead)
         self.fixed = row.score if not row.cue and not row.unless else 0.0
-        self.waits, self.place = bool(row.cue) and not row.score, 0
+        self.waits = bool(row.cue) and not row.score
+        self.opens = (
+            re.compile(row.opening.encode("ascii")).search if row.opening and not self.waits else None
+        )
+        self.asks = self.waits or self.opens is not None
+        self.called = self.denied = self.heard = 0 if self.fixed else ANY
+        # Such a match may begin within a word, of which the words of a stretch show no half.
+        self.midword = row.edge in (Edge.DIGIT, Edge.FREE) and most >= ord("A")
         self.group = pattern.groupindex.get("value", 0)
         self.yields, self.shared, self.loose = yields, shared, row.edge is Edge.DIGIT
 
@@ -94,6 +106,20 @@ def _numbers(rows: list[Row]) -> dict[Row, bool]:
             found[row] = row.kind in seen
             seen.add(row.kind)
     return found
+
+
+def _heard(numbers: list[Ready]) -> list[Cue]:
+    """The cues of the number rows and what rules them out; each row learns the bits of its own."""
+    cues: list[Cue] = []
+    for row in numbers:
+        for cue in (row.cue, row.unless):
+            if cue is not None and cue not in cues:
+                cues.append(cue)
+        row.called = 1 << cues.index(row.cue) if row.cue else 0
+        if not row.midword:
+            row.denied = 1 << cues.index(row.unless) if row.unless else 0
+            row.heard = row.called | row.denied
+    return cues
 
 
 class Nations:
@@ -119,18 +145,17 @@ class Nations:
 
 
 class Asked(NamedTuple):
-    """What the hits of the number gate in one region ask for; rows of nations by the place of their cue in `spoken`.
+    """What the hits of the number gate in one region ask for.
 
-    Of the number rows those that are searched at once, those that wait for a cue word (each with the place of its cue),
-    and those whose matches all begin with one of a few strings, by the search for these.
+    The number rows kind by kind, the surer first; whether a cue word matters to any row; and of the rows of nations
+    the bits of their cues in `spoken`.
     """
 
-    numbers: tuple[int, ...]
-    waiting: tuple[tuple[int, int], ...]
-    opened: tuple[tuple[Callable[..., object], tuple[int, ...]], ...]
-    nations: frozenset[int]
-    alone: frozenset[int]
-    sure: frozenset[int]
+    kinds: tuple[tuple[Ready, ...], ...]
+    listens: bool
+    nations: int
+    alone: int
+    sure: int
 
 
 _MOST_ASKED = 4096
@@ -139,8 +164,8 @@ _MOST_ASKED = 4096
 class Roads:
     """The compiled rows of one choice, by road.
 
-    The number gate has the rows of numbers, then those of nations. The cues of `spoken` are those of the number rows
-    that wait for one (`waiting`, so many), then those of nations. `asked` remembers what the shapes of short stretches
+    The number gate has the rows of numbers, then those of nations. The cues of `spoken` are those of the number rows,
+    then (from `first_nation` on) those of nations, one a row. `asked` remembers what the shapes of short stretches
     ask for: digits and letters are no more to be told from a shape, and there are few.
     """
 
@@ -160,18 +185,16 @@ class Roads:
         self.gate = Gate(_groups([row.row for row in self.gated]) if rows else [])
         counted = [*(row.row for row in self.numbers), *self.nations.rows]
         self.number_gate = gate_of(shape_pattern(gate_pattern(row)) for row in counted)
-        waits = [row for row in self.numbers if row.waits]
-        for place, row in enumerate(waits):
-            row.place = place
-        self.waiting = len(waits)
-        self.spoken = Spoken([*(row.cue for row in waits), *(CUES.get(row.cue) for row in self.nations.rows)])
+        cues = _heard(self.numbers)
+        self.first_nation = len(cues)
+        self.spoken = Spoken([*cues, *(CUES.get(row.cue) for row in self.nations.rows)])
         self.asked: dict[bytes, Asked] = {}
         self._by_hits: dict[tuple[int, ...], Asked] = {}
 
     def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
         """The gated rows that may match in a text, and its stretches that hold digits (`regions`)."""
         classes = text.translate(_CLASSES)
-        if b"9" not in classes:
+        if classes.find(b"9") < 0:
             return self.gate.words(text) or [], []
         return self.gate.hits(text), regions(classes)
 
@@ -194,24 +217,26 @@ class Roads:
 
     def _asked(self, hits: Collection[int]) -> Asked:
         first = len(self.numbers)
-        rows = [(index, self.numbers[index]) for index in hits if index < first]
-        nations = frozenset(index - first for index in hits if index >= first)
-        opened = sorted({row.row.opening for _, row in rows if row.row.opening})
+        kinds: dict[str, list[Ready]] = {}
+        for row in (self.numbers[hit] for hit in sorted(hits) if hit < first):
+            kinds.setdefault(row.kind, []).append(row)
+        nations = {hit - first for hit in hits if hit >= first}
         return Asked(
-            tuple(index for index, row in rows if not row.waits and not row.row.opening),
-            tuple((index, row.place) for index, row in rows if row.waits),
-            tuple(
-                (
-                    re.compile(opening.encode("ascii")).search,
-                    tuple(index for index, row in rows if row.row.opening == opening and not row.waits),
-                )
-                for opening in opened
-            ),
-            *(
-                frozenset(self.waiting + index for index in rows)
-                for rows in (nations, nations & self.nations.alone, nations & self.nations.sure)
-            ),
+            tuple(map(tuple, kinds.values())),
+            bool(nations) or any(row.heard for rows in kinds.values() for row in rows),
+            *map(self._bits, (nations, nations & self.nations.alone, nations & self.nations.sure)),
         )
+
+    def _bits(self, nations: Iterable[int]) -> int:
+        """Some rows of nations by the bits of their cues."""
+        return sum(1 << self.first_nation + index for index in nations)
+
+    def called(self, bits: int) -> Iterator[int]:
+        """The rows of nations that some bits stand for."""
+        bits >>= self.first_nation
+        while bits:
+            yield (bits & -bits).bit_length() - 1
+            bits &= bits - 1
 
     def narrowed(self, shape: bytes, fits: Callable[[Row], bool]) -> Asked:
         """What the shape of a stretch asks for, of the rows that pass a test."""

@@ -76,7 +76,7 @@ def units_in(text: bytes, raw: bytes | None) -> list[Unit]:
     for sign, pattern, decode in _CODES:
         if sign in text:
             found += _decoded(pattern, decode, text)
-    if b"=" in text:
+    if text.find(b"=") >= 0:
         found += _quoted(text)
     if (b"dot" in text.lower() or any(sign in text for sign in _BRACKETS)) and _WORD_HINT.search(text):
         found += _words(text)

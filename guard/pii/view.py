@@ -14,9 +14,6 @@ WITHIN = 64
 CONTEXT = WITHIN + 32
 """Characters of left context of a piece: the first of them may be the end of something spelled out."""
 
-_BLANK = 32
-_EMPTY = Window(b"", "")
-
 
 class View:
     """The bytes of one piece; `base` is where they begin in the projection of `source`.
@@ -73,16 +70,26 @@ class View:
             found = self._windows[at] = self._before(at)
         return found
 
+    def words(self, at: int) -> list[bytes]:
+        """The Latin words of the window before a place."""
+        return self._reached(at)[1].split()
+
     def _before(self, at: int) -> Window:
-        letters = self._letters or self.letters()
+        start, letters = self._reached(at)
+        return Window(letters, "" if self.ascii or start >= at else self.original(start, at))
+
+    def _reached(self, at: int) -> tuple[int, bytes]:
+        """Where the window before a place begins, and the letters in it."""
         start = at - CUE_REACH if at > CUE_REACH else 0
         if not self._even:
             start = max(start, self._context_start(at))
-        if start and letters[start - 1] != _BLANK:
-            start = letters.find(b" ", start, at)
-            if start < 0:
-                return _EMPTY
-        return Window(letters[start:at], "" if self.ascii or start >= at else self.original(start, at))
+        if not start:
+            return 0, letters_of(self.text[:at])
+        letters = letters_of(self.text[start - 1 : at])
+        cut = letters.find(b" ")  # a word that is cut is none
+        if cut < 0:
+            return at, b""
+        return (start - 1 + cut, letters[cut:]) if cut else (start, letters[1:])
 
     def _context_start(self, at: int) -> int:
         """The first position within the context of a place, where code points vanished or were spelled out."""

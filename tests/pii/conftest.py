@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from guard.pii.catalog import ROWS
 from guard.pii.evasion import project
-from guard.pii.hunt import Candidate, Hunt
+from guard.pii.hunt import Hunt
+from guard.pii.numbers import Candidate
 from guard.pii.readings import Readings
 from guard.pii.roads import Roads, roads
 from guard.pii.scan import Scanner

@@ -79,6 +79,17 @@ class TestFastIsPlain:
         text = "".join(filler * data.draw(st.integers(0, 260)) + data.draw(mixed) + " " for _ in range(4))
         assert key(everything.candidates(text)) == plain(text)
 
+    @pytest.mark.parametrize("after", ["", " or +44 20 7946 0958", " or 2128751234 extension 212-875-1234"])
+    def test_on_a_value_that_runs_into_the_digits_of_a_surer_one(
+        self, everything: Scanner, plain: Callable[[str], Found], after: str
+    ) -> None:
+        """A number and what looks like its extension: the surer number there goes first, though it stands behind."""
+        text = "call 2125551234 extension 212-555-1234" + after
+        phones = [text[f.start : f.end] for f in everything.candidates(text) if f.kind == "pii.phone"]
+        assert "212-555-1234" in phones
+        assert "2125551234 extension 212" not in phones
+        assert key(everything.candidates(text)) == plain(text)
+
 
 class TestDisguises:
     """One normalised copy, the exact original span."""

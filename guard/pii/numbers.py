@@ -1,0 +1,250 @@
+"""The search of number rows in the regions of digits of one piece, region by region, and of national rows after it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from guard.pii.cues import letters_of
+from guard.pii.gates import alone, shape_of
+from guard.pii.judging import PLAIN, part_of_other, score_of
+from guard.pii.resolve import STRONG
+from guard.pii.roads import AFTER, ANY, BEFORE, Asked, Ready, Roads
+from guard.pii.rows import CUE_REACH, Row
+from guard.pii.view import View
+
+Candidate = tuple[str, int, int, float]
+"""Kind, start and end in the view, score."""
+
+Span = tuple[int, int]
+"""Where a stretch of the view begins and ends."""
+
+Region = tuple[int, int, Asked, int]
+"""Where a region of digits begins and ends, what its shape asks for, and which cues may be said in it."""
+
+_REACH = AFTER + 2
+_CUED = BEFORE + CUE_REACH
+_LONG = 128
+"""Of a longer region each row is asked by its digits first: a search in vain costs by the length, many times over."""
+_NOTHING = bytearray()
+
+
+class Numbers:
+    """What was found in one view, and which stretches are nobody's."""
+
+    __slots__ = (
+        "_ceiling", "_claims", "_floor", "_nobodys", "_sealed", "_skip", "_sure", "_tangled", "_whole", "found",
+        "text", "view",
+    )  # fmt: skip
+
+    def __init__(self, view: View, skip: frozenset[str]) -> None:
+        self.view = view
+        self.text = view.text
+        self.found: list[Candidate] = []
+        self._nobodys: list[Span] = []
+        self._skip = skip
+        self._claims: dict[str, bytearray] = {}
+        self._sealed = 0
+        self._whole: set[int] = set()
+        self._sure = _NOTHING
+        self._floor, self._ceiling, self._tangled = 0, len(view.text), False
+
+    def belonging(self) -> list[Candidate]:
+        """What was found, without what lies inside a value that is nobody's."""
+        if not self._nobodys:
+            return self.found
+        nobodys = bytearray(len(self.text))
+        for start, end in self._nobodys:
+            nobodys[start:end] = b"\1" * (end - start)
+        return [hit for hit in self.found if nobodys.find(0, hit[1], hit[2]) >= 0]
+
+    def numbers(self, ready: Roads, regions: Sequence[Span]) -> list[Region]:
+        """Search the number rows; returns the regions in which national rows may match.
+
+        Region by region: what a surer row of a kind took whole is not searched again. Only where a match runs into
+        another region does the order tell: then each row is searched in all regions before the next.
+        """
+        asked = self._asked(ready, regions)
+        if not asked:
+            return asked
+        found, nobodys = len(self.found), len(self._nobodys)
+        self._region_by_region(asked)
+        if self._tangled:
+            del self.found[found:], self._nobodys[nobodys:]
+            self._claims.clear()
+            self._whole.clear()
+            self._row_by_row(ready, asked)
+        return [region for region in asked if region[2].nations]
+
+    def _asked(self, ready: Roads, regions: Sequence[Span]) -> list[Region]:
+        """The regions in which a row may match."""
+        text, view, known, said = self.text, self.view, ready.asked, ready.spoken.said
+        found = []
+        for low, high in regions:
+            around = shape_of(text[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1])
+            if high - low > _LONG:
+                asked = ready.narrowed(around, partial(self._fits, low=low, high=high))
+            else:
+                asked = known.get(around) or ready.ask(around)
+            if asked.listens:
+                start = low - _CUED if low > _CUED else 0
+                original = "" if view.ascii else view.original(start, high)
+                found.append((low, high, asked, said(letters_of(text[start:high]), original)))
+            elif asked.kinds:
+                found.append((low, high, asked, 0))
+        return found
+
+    def _fits(self, row: Row, low: int, high: int) -> bool:
+        """Whether a row may match in a region by its digits, not only by its shape."""
+        return alone(row)(self.text[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1]) is not None
+
+    def _region_by_region(self, asked: list[Region]) -> None:
+        """Search each region for all its rows, and note whether any match runs into another region."""
+        text, claims = self.text, self._claims
+        ends = [*(region[0] - BEFORE for region in asked[1:]), len(text)]
+        for (low, high, wanted, said), end in zip(asked, ends, strict=True):
+            self._ceiling = end if end > high else high
+            for rows in wanted.kinds:
+                for row in rows:
+                    if row.asks and not (
+                        said & row.called
+                        if row.opens is None
+                        else row.opens(text, low - BEFORE if low > BEFORE else 0, high)
+                    ):
+                        continue
+                    begin = low - row.before
+                    reached = self._take_in(row, begin if begin > 0 else 0, low, high, said)
+                    if reached < 0:
+                        self._note_whole(low, high)
+                        break
+                    if claims and row.shared and self._claim(row).find(0, low, high) < 0:
+                        break
+            if high > self._floor:
+                self._floor = high
+
+    def _row_by_row(self, ready: Roads, asked: list[Region]) -> None:
+        """Search each row in all regions that ask for it."""
+        wanted: dict[Ready, list[Span]] = defaultdict(list)
+        for low, high, asks, said in asked:
+            for rows in asks.kinds:
+                for row in rows:
+                    if not row.asks or self._may(row, low, high, said):
+                        wanted[row].append((low, high))
+        for row in ready.numbers:  # of one kind, the surer rows first
+            self.within(row, wanted[row])
+
+    def _may(self, row: Ready, low: int, high: int, said: int) -> bool:
+        """Whether a row is to be searched in a region: its cue is said, or what all its matches begin with is there."""
+        if row.opens is None:
+            return said & row.called != 0
+        return row.opens(self.text, max(0, low - BEFORE), high) is not None
+
+    def within(self, row: Ready, spans: Iterable[Span]) -> None:
+        """Take the matches of a number row that begin within some stretches."""
+        reached = 0
+        for low, high in spans:
+            if row.yields and self._claim(row).find(0, low, high) < 0:
+                continue  # a surer row of the kind has taken it all
+            reached = self._take_in(row, max(low - row.before, reached, 0), -1, high, ANY)
+
+    def _take_in(self, row: Ready, reached: int, low: int, high: int, said: int) -> int:
+        """Take the matches of a number row in a region in which some cues are said.
+
+        Returns how far it went, -1 where one match took the whole region. This is where a text full of findings
+        spends its time: one function, and what seldom happens elsewhere.
+        """
+        text, check, until = self.text, row.check, high + _REACH
+        while reached < high and (match := row.search(text, reached, until)):
+            start, end = match.span()
+            if start >= high:
+                break
+            reached = start + 1
+            if check is not None and (taken := check(match[0])) != end - start:
+                end = start + taken
+                if not taken or (row.trim and not row.right(text, end)):
+                    continue
+            if not (
+                (not start or PLAIN[text[start - 1]]) and (end == len(text) or PLAIN[text[end]])
+            ) and part_of_other(self.view, row, start, end):
+                continue
+            score = row.score
+            if said & row.heard:
+                score = score_of(self.view, row, start) if said & row.denied else self._cued(row, start)
+            if not score or (row.yields and self._claims and self._claim(row).find(1, start, end) >= 0):
+                continue
+            if row.nation and score < STRONG and self._surely().find(1, start, end) >= 0:
+                continue
+            if row.nobody is not None and self._skip and row.nobody(text[start:end]) in self._skip:
+                self._nobodys.append((start, end))
+            else:
+                self.found.append((row.kind, start, end, score))
+            if start < self._floor or end > self._ceiling:
+                self._tangled = True
+            if end >= high and start <= low:
+                return -1
+            if row.shared:
+                self._claim(row)[start:end] = b"\1" * (end - start)
+            reached = end
+        return reached
+
+    def _cued(self, row: Ready, start: int) -> float:
+        """The score of a match that no word near it rules out."""
+        view, cue = self.view, row.cue
+        if view.ascii:
+            return row.score if cue.every.isdisjoint(view.words(start)) else row.cued
+        return row.cued if cue.stands_in(view.window(start)) else row.score
+
+    def _note_whole(self, low: int, high: int) -> None:
+        """Note a region that the last match took whole, if that is surely found."""
+        if self.found:
+            _, start, end, score = self.found[-1]
+            if start <= low and end >= high and score >= STRONG:
+                self._whole.add(low)
+
+    def _claim(self, row: Ready) -> bytearray:
+        """What surer rows of the kind have taken, as marks on the text."""
+        claim = self._claims.get(row.kind)
+        if claim is None:
+            claim = self._claims[row.kind] = bytearray(len(self.text))
+        return claim
+
+    def seal(self) -> None:
+        """Note what is surely found so far: there no national number is guessed."""
+        self._sealed = len(self.found)
+        self._sure = _NOTHING
+
+    def _surely(self) -> bytearray:
+        """What was surely found before the seal, as marks on the text."""
+        if not self._sure:
+            self._sure = bytearray(len(self.text))
+            for _, start, end, score in self.found[: self._sealed]:
+                if score >= STRONG:
+                    self._sure[start:end] = b"\1" * (end - start)
+        return self._sure
+
+    def nations(self, ready: Roads, national: list[Region]) -> None:
+        """Search the national rows: the sure ones, and others where a cue word stands or nothing sure is."""
+        called: dict[int, list[Span]] = defaultdict(list)
+        for low, high, asked, said in national:
+            bits = asked.nations & said | asked.sure
+            if asked.alone & ~bits and low not in self._whole and self._surely().find(0, low, high) >= 0:
+                bits |= asked.alone
+            for place in ready.called(bits) if bits else ():
+                called[place].append((low, high))
+        for place, spans in called.items():
+            self.within(ready.nations.ready(place), spans)
+
+    def called_for(self, ready: Roads, regions: Sequence[Span]) -> bool:
+        """Whether a region of digits is worth a search."""
+        return any(
+            self._fits(row, low, high)
+            for low, high, asked, said in self._asked(ready, regions)
+            for row in self._worth(ready, low, high, asked, said)
+        )
+
+    def _worth(self, ready: Roads, low: int, high: int, asked: Asked, said: int) -> Iterator[Row]:
+        """The rows that are to be searched in a region."""
+        for rows in asked.kinds:
+            yield from (row.row for row in rows if not row.asks or self._may(row, low, high, said))
+        yield from (ready.nations.rows[at] for at in ready.called(asked.nations & said | asked.alone))

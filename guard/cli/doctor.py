@@ -194,7 +194,9 @@ def _provider_keys(guard: Guard) -> Iterator[Check]:
     if guard.providers is None:
         return
     unset = [f"{p.unset} ({name})" for name, p in guard.providers.by_name.items() if p.unset]
-    what = f"not set: {', '.join(unset)}" if unset else "each is set, or none is asked for"
+    what = "each is set, or none is asked for"
+    if unset:
+        what = f"not set, neither in the environment nor in .env: {', '.join(unset)}"
     yield Check("provider keys", "failed" if unset else "ok", what, {"unset": unset})
 
 

@@ -165,7 +165,7 @@ def _damaged() -> BadRequest:
 
 
 def _too_large(limit: int) -> BadRequest:
-    return BadRequest(413, "body_too_large", f"the body is larger than {limit} bytes")
+    return BadRequest(413, "body_too_large", f"the body is larger than {limit} bytes (GUARD_MAX_BODY_BYTES)")
 
 
 def bounded(chunks: Iterable[bytes], limit: int) -> bytes:

@@ -45,7 +45,9 @@ def parse(data: bytes, limits: Limits) -> Any:
     numbers of more than 1000 digits. Numbers keep every digit (`ExactInt`, `ExactFloat`).
     """
     if len(data) > limits.body_bytes:
-        raise BadRequest(413, "body_too_large", f"the body is larger than {limits.body_bytes} bytes")
+        raise BadRequest(
+            413, "body_too_large", f"the body is larger than {limits.body_bytes} bytes (GUARD_MAX_BODY_BYTES)"
+        )
     data = data.removeprefix(_BOM)
     value = _loads(data)
     keys = _count_keys(value)

@@ -71,7 +71,7 @@ def test_each_provider_is_looked_at(
         "api.eu.mistral.ai",
         True,
     )
-    assert checks["provider keys"]["what"] == "not set: KEY_B (b)"
+    assert checks["provider keys"]["what"] == "not set, neither in the environment nor in .env: KEY_B (b)"
     assert "providers.a" in doctor(policy=own)[1]
 
 

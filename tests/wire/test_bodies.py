@@ -72,6 +72,7 @@ def test_a_bomb_stops_at_the_limit(pack: object) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert caught.value.status == 413
+    assert "(GUARD_MAX_BODY_BYTES)" in caught.value.message
     assert peak < 20 * LIMIT
 
 

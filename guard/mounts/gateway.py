@@ -49,6 +49,7 @@ from guard.policy.decide import judges
 from guard.refusals import Reply, refuse
 from guard.reload import Watch
 from guard.routing import check_keys
+from guard.services.outages import OUTAGES
 from guard.settings import Settings
 from guard.trace import records, spans
 from guard.types import Action, Identity
@@ -384,6 +385,7 @@ def _refusal(refused: Refused | BadRequest, call: Call) -> Reply:
 
 def _bad_gateway(failure: UpstreamError) -> Reply:
     """One clear error of the provider's side; a client may retry it as it would without guard."""
+    OUTAGES.say("upstream", str(failure))
     status = 504 if failure.kind == "timeout" else 502
     body = refusal.error_body(f"upstream_{failure.kind}", str(failure), type="upstream_error")
     return Reply(status, jsonbody.dump(body), ((b"content-type", b"application/json"),))

@@ -1,4 +1,4 @@
-"""Checks that could not run, told in the log: the first at once, then one line a minute for as long as it goes on."""
+"""Checks that could not run and providers that fail, in the log: the first at once, then one line a minute."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from guard.errors import Unavailable
 log = logging.getLogger("guard")
 
 EVERY_S = 60.0
-"""Seconds between two lines on the same check."""
+"""Seconds between two lines on the same."""
 
 
 class Outages:
-    """What was told of each check, and how often it failed since. Safe in any thread."""
+    """What was told of each thing that fails, and how often it failed since. Safe in any thread."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now, self._lock = now, threading.Lock()
@@ -24,16 +24,18 @@ class Outages:
 
     def tell(self, failure: Unavailable) -> None:
         """Log why a check could not run, unless that was told within the last minute."""
+        self.say(failure.what, f"a check could not run: {failure.what}: {failure.reason}")
+
+    def say(self, what: str, sentence: str) -> None:
+        """Log a sentence, unless one on the same was told within the last minute; it holds no caller's text."""
         now = self._now()
         with self._lock:
-            at, missed = self._told.get(failure.what, (now - EVERY_S, 0))
+            at, missed = self._told.get(what, (now - EVERY_S, 0))
             told = now - at >= EVERY_S
-            self._told[failure.what] = (now, 0) if told else (at, missed + 1)
+            self._told[what] = (now, 0) if told else (at, missed + 1)
         if told:
             since = f", {missed} times more since the line before" if missed else ""
-            log.error(
-                "guard: a check could not run: %s: %s%s (guard doctor)", failure.what, failure.reason, since
-            )
+            log.error("guard: %s%s (guard doctor)", sentence, since)
 
 
 OUTAGES = Outages()

@@ -11,6 +11,8 @@ import orjson
 import pytest
 
 from guard import Gateway, Guard
+from guard.mounts import gateway as mount
+from guard.services.outages import Outages
 from guard.simulator.server import serve
 
 pytestmark = pytest.mark.anyio
@@ -298,14 +300,20 @@ async def test_the_provider_s_errors_keep_their_status(
     assert (answer.header("retry-after") is not None) == (status == "429")
 
 
-async def test_a_provider_that_is_down_is_one_clear_error(quiet: Guard, kit: Any, spans: Any) -> None:
-    """C12: nobody listens there: 502 in the API's envelope, no address in it; the client may retry; one outcome."""
+async def test_a_provider_that_is_down_is_one_clear_error(
+    quiet: Guard, kit: Any, spans: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """C12: nobody listens there: 502 in the API's envelope, no address in it; the client may retry; one outcome. The
+    operator's log says so, too.
+    """
+    monkeypatch.setattr(mount, "OUTAGES", Outages())
     gateway = Gateway(quiet, upstream="http://127.0.0.1:9/v1")
     answer = await kit.request(gateway, body=kit.chat("hi"), headers=[JSON, BEARER])
     assert (answer.status, answer.code) == (502, "upstream_connect")
     assert answer.json["error"]["type"] == "upstream_error"
     assert "127.0.0.1" not in answer.body.decode()
     assert answer.header("x-should-retry") is None
+    assert "guard: the upstream could not be reached (guard doctor)" in caplog.messages
     intent, outcome = await spans(quiet, answer.header("x-guard-trace"))
     assert ("error.type" in intent, outcome["error.type"]) == (False, "connect")
 

@@ -201,7 +201,7 @@ def root() -> Any:
 
 
 def test_help_is_translated(root: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each page whole, option by option; nothing is cut at 80 columns."""
+    """Each page whole, option by option, an example for each verb; nothing is cut at 80 columns."""
     monkeypatch.setenv("GUARD_LANG", "zh")
     spoken = language.spoken(root)
     for command in commands(spoken):
@@ -210,6 +210,7 @@ def test_help_is_translated(root: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         assert [text for text in pages if not HANZI.search(text)] == [], command.name
         shown = CliRunner().invoke(command, ["--help"], env={"COLUMNS": "80"}).output
         assert "选项" in shown
+        assert "示例：" in shown or hasattr(command, "commands"), command.name
         assert [line for line in shown.splitlines() if cell_len(line) > 80] == []
         cuts = [line for line in shown.splitlines() if re.search("…│?$", line.rstrip("│ "))]
         assert [line for line in cuts if HANZI.search(line)] == []

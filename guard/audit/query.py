@@ -29,6 +29,13 @@ VIEWS = ("spans", "calls", "decisions", "findings", "checks")
 ROWS = 100_000
 """Most rows of one answer."""
 
+FEW_BYTES = 256 * 1024 * 1024
+"""Size of all lines up to which rows without an ORDER BY come as they stand in the files.
+
+Of more, DuckDB may take files beside each other: where order must be kept, one thread copies all spans into a join.
+Lines keep their numbers, since each file is numbered by itself.
+"""
+
 _BATCH = 10_000
 
 Answer = TypeVar("Answer")
@@ -65,6 +72,8 @@ def connect(
     paths = sorted(p.resolve() for p in folder.iterdir() if p.suffix == ".jsonl" and p.name not in read)
     # DuckDB would draw its bar into the answer on standard output.
     connection.execute("SET enable_progress_bar = false")
+    if sum(path.stat().st_size for path in paths) > FEW_BYTES:
+        connection.execute("SET preserve_insertion_order = false")
     lines = lines_of(paths, only, plain=plain)
     if trace:  # of which there are few lines: they are looked for once
         connection.execute(f"CREATE TEMP TABLE traced AS {lines}")

@@ -465,3 +465,31 @@ def test_findings_are_read_from_the_lines_that_hold_any(spelled: Path) -> None:
         [(rows, intents)] = connection.execute(told).fetchall()
         assert connection.execute("SELECT sum(len(events)) FROM spans").fetchall() == [(rows,)]
     assert rows == 2 * intents > 10
+
+
+def test_files_taken_beside_each_other_keep_their_numbers(
+    folder: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many lines DuckDB may take files in any order: each line has its number, and calls are joined as ever."""
+    ledger = Ledger(folder, signer=signer, rotate_bytes=6000)
+    gateway = Gateway(ledger)
+    for _ in range(20):
+        gateway.call(gateway.intent(EU))
+        ledger.commit_sync(records.lifecycle(gateway.recorder, spans.START, POLICY))
+    ledger.close()
+    assert len(list(folder.glob("*.jsonl"))) >= 4
+
+    def answers() -> list[Any]:
+        with closing(connect(folder, plain=True)) as connection:
+            asked = ("SELECT current_setting('preserve_insertion_order')", _NUMBERED, _JOINED)
+            return [connection.execute(sql).fetchall() for sql in asked]
+
+    [[kept], *few] = answers()
+    monkeypatch.setattr("guard.audit.query.FEW_BYTES", 0)
+    [[free], *many] = answers()
+    assert (kept, free) == ((True,), (False,))
+    assert few == many
+
+
+_NUMBERED = "SELECT file, seq, span_id FROM spans ORDER BY ALL"
+_JOINED = "SELECT file, seq, intent_span_id, call_span_id, outcome FROM calls ORDER BY ALL"

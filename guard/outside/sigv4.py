@@ -45,9 +45,8 @@ def signed(
     stamp = f"{now:%Y%m%dT%H%M%SZ}"
     body_hash = hashlib.sha256(body).hexdigest()
     every = {**headers, "host": host, "x-amz-content-sha256": body_hash, "x-amz-date": stamp}
-    if (
-        credentials.token is not None
-    ):  # signed like the others: IAM User Guide, "Create a signed AWS API request"
+    # Signed like the others: IAM User Guide, "Create a signed AWS API request".
+    if credentials.token is not None:
         every["x-amz-security-token"] = credentials.token.get_secret_value()
     lines = {name.lower(): " ".join(every[name].split()) for name in sorted(every, key=str.lower)}
     names = ";".join(lines)

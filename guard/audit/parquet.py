@@ -79,11 +79,9 @@ def outdated(folder: Path) -> bool:
 
 def _generation(data: Any) -> Generation:
     files = {table: tuple(map(str, data["files"][table])) for table in TABLES}
-    sources, left_out = (
-        (Source(**one) for one in data["sources"]),
-        (Overlong(**one) for one in data["left_out"]),
-    )
-    return Generation(str(data["name"]), tuple(sources), files, tuple(left_out))
+    sources = tuple(Source(**one) for one in data["sources"])
+    left_out = tuple(Overlong(**one) for one in data["left_out"])
+    return Generation(str(data["name"]), sources, files, left_out)
 
 
 def manifest(generations: Sequence[Generation]) -> str:

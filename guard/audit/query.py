@@ -214,7 +214,7 @@ def _unknown(word: str) -> str:
         return f"{word.strip()} is a view, and no question: write SELECT * FROM {word.strip()}"
     if near := difflib.get_close_matches(word.strip(), QUESTIONS, 1):
         return f"there is no such question: is {near[0]} meant? --list shows them all"
-    return "there is no such question --list shows them all"
+    return "there is no such question: --list shows them all"
 
 
 def bound(question: Question, given: dict[str, str]) -> dict[str, Any]:

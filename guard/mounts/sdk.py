@@ -27,6 +27,7 @@ from guard.mounts.transport import (
     SyncStreaming,
     base_of,
     destination,
+    giving_up,
     incoming,
     is_stream,
     outgoing,
@@ -245,14 +246,8 @@ class SyncGuardTransport(httpx2.BaseTransport):
 
     def _given_up(self, call: Call, request: httpx2.Request, outage: Outage) -> Reply:
         """Say that the provider failed for good; where the policy keeps such calls this one is stored first."""
-        error = outage.code
-        try:
+        with giving_up(call, outage):
             self._keep(call, request, outage.code)
-        except BaseException as failure:
-            error = failed_as(failure)
-            raise
-        finally:
-            call.finish(None, error=error)
         return own(refuse(outage), call)
 
     def _cut(self, call: Call, request: httpx2.Request) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,8 +24,6 @@ from guard.routing import spoken, toward
 from guard.services.drivers import drive, drive_stream
 from guard.types import Action
 from guard.wire.legacy import without_engine
-
-log = logging.getLogger("guard")
 
 # Headers that may go to a provider; all others stay here: they can carry personal data (case B22).
 _OUTGOING = frozenset(
@@ -204,16 +201,23 @@ async def _sent(
 
 async def _given_up(call: Call, url: httpx2.URL, headers: Headers, outage: Outage) -> Reply:
     """Say that the provider failed for good; where the policy keeps such calls this one is stored first."""
-    error = outage.code
-    try:
+    with giving_up(call, outage):
         assert call.guard.dispatch is not None
         await call.guard.dispatch.keep(call, url, headers, outage.code)
+    return own(refuse(outage), call)
+
+
+@contextlib.contextmanager
+def giving_up(call: Call, outage: Outage) -> Iterator[None]:
+    """Write the outcome of a call whose provider failed for good, once what is done within is done, or failed."""
+    error = outage.code
+    try:
+        yield
     except BaseException as failure:
         error = failed_as(failure)
         raise
     finally:
         call.finish(None, error=error)
-    return own(refuse(outage), call)
 
 
 async def _cut(call: Call, url: httpx2.URL, headers: Headers) -> None:

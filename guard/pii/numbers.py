@@ -107,7 +107,7 @@ class Numbers:
             self._ceiling = end if end > high else high
             for rows in wanted.kinds:
                 for row in rows:
-                    if row.asks and not (
+                    if row.asks and not (  # as `_may`, without a call
                         said & row.called
                         if row.opens is None
                         else row.opens(text, low - BEFORE if low > BEFORE else 0, high)

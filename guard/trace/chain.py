@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from guard.trace.signing import Signer, Verifier
 
@@ -21,9 +22,11 @@ RECORD, HEAD, CLOSE = "record", "head", "close"
 
 _DOMAIN = b"guard-chain/1 "
 
+_COPIED = 64 * 1024
+"""Up to so many bytes a line is hashed in one call, with what stands before it."""
 
-@dataclass(frozen=True, slots=True)
-class Link:
+
+class Link(NamedTuple):
     """A point in a chain: the export file's name, a record's sequence number and its hash."""
 
     file: str
@@ -96,14 +99,16 @@ def seed(before: bytes, seq: int) -> hashlib._Hash:
 
 def follow(before: bytes, seq: int, line: bytes) -> bytes:
     """The hash of one record: SHA-256(hash before ‖ sequence number, 8 bytes big-endian ‖ line)."""
-    state = seed(before, seq)
-    state.update(line)
-    return state.digest()
+    if len(line) > _COPIED:
+        state = seed(before, seq)
+        state.update(line)
+        return state.digest()
+    return hashlib.sha256(before + seq.to_bytes(8, "big") + line).digest()
 
 
 def record_entry(seq: int, digest: bytes) -> bytes:
     """The `.chain` line of one record, with its newline."""
-    return b"record %d %s\n" % (seq, digest.hex().encode())
+    return f"record {seq} {digest.hex()}\n".encode()
 
 
 def signed_entry(word: str, seq: int, digest: bytes, signer: Signer) -> bytes:

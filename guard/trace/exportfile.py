@@ -58,6 +58,7 @@ class ExportFile:
         origin.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         now = datetime.now(UTC)
         self.path = origin.folder / f"traces-{now:%Y%m%dT%H%M%S%fZ}-{origin.writer}.jsonl"
+        self._name = str(self.path)  # `stat` of a Path takes twice as long, after each sync
         first = previous.seq + 1 if previous else 1
         header = self._header(first, previous, now).line()
         self.end = chain.Link(self.path.name, first - 1, chain.start(header))
@@ -174,7 +175,7 @@ class ExportFile:
 
     def _check(self, size: int) -> None:
         # A file that was deleted, moved, cut or written to by another takes writes without complaint.
-        found = os.stat(self.path)
+        found = os.stat(self._name)
         if (found.st_ino, found.st_size) != (self._inode, size):
             raise OSError(errno.ESTALE, "the export file was changed by another")
 

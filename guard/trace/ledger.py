@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import concurrent.futures
 import contextlib
 import errno
 import math
@@ -27,7 +26,7 @@ from guard.trace.chain import Link
 from guard.trace.exportfile import Disk, ExportFile, Origin
 from guard.trace.heads import Receiver
 from guard.trace.signing import Signer, load_signer
-from guard.trace.waiters import Entry, Waiter, resolve, settle
+from guard.trace.waiters import Awaited, Bell, Entry, Waiter, resolve, settle
 
 __all__ = ["Ledger", "Signer", "load_signer"]
 
@@ -77,7 +76,7 @@ class Ledger:
         token = secrets.token_hex(4)
         name = "-".join(filter(None, (self._label, str(os.getpid()), token)))
         self._origin = self._origin._replace(writer=name)
-        self._wake = threading.Condition()
+        self._lock, self._bell = threading.Lock(), Bell()
         self._thread: threading.Thread | None = None
         self._pending: list[Entry] = []
         self._pending_bytes, self._pending_since = 0, 0.0
@@ -122,14 +121,12 @@ class Ledger:
 
     def commit_sync(self, line: bytes) -> None:
         """Make one record durable from any thread, with or without a loop; raises as `commit` does."""
-        waiter: concurrent.futures.Future[None] = concurrent.futures.Future()
+        waiter = Awaited()
         self._put(Entry(line, None, waiter))
         self._flush()
-        try:
-            waiter.result(self._timeout_s)
-        except TimeoutError:
+        if not waiter.wait(self._timeout_s):
             self._expire(waiter)
-            waiter.result()
+            waiter.wait()
 
     def append(self, line: bytes) -> None:
         """Hand over a record that nobody awaits: it rides with the next batch and is kept until written."""
@@ -140,10 +137,10 @@ class Ledger:
 
         Raises Unavailable where appended records could not be written within one deadline.
         """
-        with self._wake:
+        with self._lock:
             self._close_by = min(self._close_by, time.monotonic() + self._timeout_s)
             self._closed = True
-            self._wake.notify()
+        self._bell.ring()
         if self._thread is not None:
             self._thread.join(2 * self._timeout_s)
             if self._thread.is_alive():
@@ -162,7 +159,7 @@ class Ledger:
         if b"\n" in entry.line:
             raise ValueError("a record is one line")
         awaited = entry.waiter is not None
-        with self._wake:
+        with self._lock:
             self._start()
             if awaited and self._pending_bytes > _BACKLOG_BYTES:
                 raise Unavailable("record", "too many records are waiting")
@@ -170,9 +167,10 @@ class Ledger:
             self._pending_bytes += len(entry.line)
             if len(self._pending) == 1:
                 self._pending_since = time.monotonic()
-            # Waking the writer for every rider would cost the caller a thread switch a request.
-            if not awaited and len(self._pending) == _RIDERS:
-                self._wake.notify()
+            full = len(self._pending) == _RIDERS
+        # Waking the writer for every rider would cost the caller a thread switch a request.
+        if full and not awaited:
+            self._bell.ring()
 
     def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wake the writer after the loop's current round: all that commit in one round share one batch."""
@@ -186,10 +184,11 @@ class Ledger:
     def _flush(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         if loop is not None:
             self._rounds.discard(loop)
-        with self._wake:
-            if self._pending and not self._urgent:
-                self._urgent = True
-                self._wake.notify()
+        with self._lock:
+            first = bool(self._pending) and not self._urgent
+            self._urgent = self._urgent or first
+        if first:
+            self._bell.ring()
 
     def _start(self) -> None:
         if self._closed:
@@ -206,9 +205,9 @@ class Ledger:
     def _expire(self, waiter: Waiter) -> None:
         if not resolve(waiter, Unavailable("record", "not durable within the deadline")):
             return
-        with self._wake:
+        with self._lock:
             self._failing = True
-            self._wake.notify()
+        self._bell.ring()
 
     # In the writer's thread.
 
@@ -220,14 +219,20 @@ class Ledger:
             _end(self._file)
 
     def _take(self) -> list[Entry] | None:
-        with self._wake:
-            while not self._due():
-                self._wake.wait(self._patience())
-            if self._closed and not self._pending:
-                return None
-            batch = [entry for entry in self._pending if not entry.given_up]
-            self._pending, self._pending_bytes, self._urgent = [], 0, False
-            return batch
+        """The next batch, once it is due; None at the end."""
+        while True:
+            with self._lock:
+                if self._due():
+                    return self._batch()
+                patience = self._patience()
+            self._bell.wait(patience)
+
+    def _batch(self) -> list[Entry] | None:
+        if self._closed and not self._pending:
+            return None
+        batch = [entry for entry in self._pending if not entry.given_up]
+        self._pending, self._pending_bytes, self._urgent = [], 0, False
+        return batch
 
     def _due(self) -> bool:
         if self._failing:
@@ -279,7 +284,7 @@ class Ledger:
             self._file.abandon()
             self._file = None
         kept = [entry for entry in batch if entry.waiter is None]
-        with self._wake:
+        with self._lock:
             self._failing = True
             self._retry_at = time.monotonic() + self._retry_s
             self._pending[:0] = kept

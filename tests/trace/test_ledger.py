@@ -27,6 +27,7 @@ from guard.errors import Unavailable
 from guard.trace.exportfile import Disk
 from guard.trace.ledger import Ledger
 from guard.trace.signing import Signer
+from guard.trace.waiters import Awaited, Bell
 
 Open = Callable[..., Ledger]
 Lines = Callable[[], list[bytes]]
@@ -43,6 +44,25 @@ def test_a_commit_is_on_disk_when_it_returns(open_ledger: Open, lines: Lines) ->
     """From a thread without a loop, the line is in the file, exactly as it was given."""
     open_ledger().commit_sync(b'{"a":1}')
     assert lines() == [b'{"a":1}']
+
+
+def test_a_ring_before_the_wait_is_kept_once() -> None:
+    """Else a writer that was just going to sleep would miss a commit, or never sleep again."""
+    bell = Bell()
+    bell.ring()
+    bell.ring()
+    assert [bell.wait(0), bell.wait(0)] == [True, False]
+
+
+def test_who_waits_in_a_thread_is_told_once() -> None:
+    """The deadline and the writer may both tell: the first holds, and what came first is what is raised."""
+    waiter = Awaited()
+    assert not waiter.done()
+    assert not waiter.wait(0)
+    assert [waiter.tell(Unavailable("record", "late")), waiter.tell(None)] == [True, False]
+    assert waiter.done()
+    with pytest.raises(Unavailable, match="late"):
+        waiter.wait()
 
 
 def test_a_commit_is_durable_before_it_is_acknowledged(open_ledger: Open) -> None:

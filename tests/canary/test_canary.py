@@ -115,7 +115,8 @@ def test_a_leak_in_a_sink_is_found(
 ) -> None:
     """The search is not blind: with its protection taken away, each sink shows the planted values."""
     leak(monkeypatch)
-    assert sink in {where for where, _ in world.run(tmp_path).leaks()}
+    after = world.run(tmp_path, desk=sink == "answers")
+    assert sink in {where for where, _ in after.leaks()}
 
 
 def test_a_segment_never_shows_its_text() -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ EXTRA = {
     "fastapi": ("inline-snapshot", "dirty-equals", "email-validator", "pyjwt", "itsdangerous"),
 }
 LEAST = {"starlette": 600, "fastapi": 4000}
+
+# An assertion fails alike without pytest's words for it, and finding those takes a quarter of a run.
+OPTIONS = ["-q", "-p", "passthrough", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--assert=plain"]
 
 
 def pip(*arguments: str) -> None:
@@ -52,9 +56,8 @@ def run(source: Path, folder: Path, mode: str, tests: list[str]) -> dict[str, An
         **{f"GUARD_CONFORMANCE_{name}": value for name, value in own.items()},
         "PYTHONPATH": os.pathsep.join((str(HERE), str(ROOT))),
     }
-    options = ["-q", "-p", "passthrough", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *tests],
+        [sys.executable, "-m", "pytest", *OPTIONS, "--continue-on-collection-errors", *tests],
         cwd=source,
         env=environment,
         capture_output=True,
@@ -73,8 +76,10 @@ def run(source: Path, folder: Path, mode: str, tests: list[str]) -> dict[str, An
 def test_no_test_fails_that_passes_without_guard(tmp_path: Path, project: str) -> None:
     """E07: the project's own suite runs with guard around every application; what fails then fails without, too."""
     (tmp_path / "sdist").mkdir()
-    source = unpack(project, tmp_path / "sdist")
-    pip("install", "--quiet", "--target", str(tmp_path / "extra"), *EXTRA[project])
+    with ThreadPoolExecutor() as both:
+        extra = both.submit(pip, "install", "--quiet", "--target", str(tmp_path / "extra"), *EXTRA[project])
+        source = unpack(project, tmp_path / "sdist")
+        extra.result()
     guarded = run(source, tmp_path, "guarded", ["tests"])
     assert guarded["wrapped"] > 100
     assert guarded["passed"] > LEAST[project]

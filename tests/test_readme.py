@@ -6,13 +6,13 @@ import ast
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import guard
 from guard.policy.load import load_policy
+from tests.cli import command
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -32,26 +32,25 @@ def verbs() -> set[tuple[str, ...]]:
 def printed(name: str) -> str:
     """What .ci/run reads as the command `name`, by its own function."""
     script = 'eval "$(sed -n "/^printed()/,/^}/p" .ci/run)"; top=.; printed "$1"'
-    command = ["bash", "-euc", script, "-", name]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30).stdout
+    line = ["bash", "-euc", script, "-", name]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30).stdout
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 @pytest.mark.parametrize(("name", "last"), [("demo", ".venv/bin/guard demo"), ("tests", "pytest")])
 def test_ci_runs_the_commands_as_they_are_printed(name: str, last: str) -> None:
     """Each is one line, installs from hashes alone, and ends in what it promises."""
-    command = printed(name)
-    assert command.count("\n") == 1
-    assert "--require-hashes" in command
-    assert last in command.split("&&")[-1]
-    assert command in blocks("bash")
+    line = printed(name)
+    assert line.count("\n") == 1
+    assert "--require-hashes" in line
+    assert last in line.split("&&")[-1]
+    assert line in blocks("bash")
 
 
 @pytest.mark.parametrize("verb", sorted(verbs()), ids=" ".join)
 def test_the_command_line_knows_every_verb_that_is_shown(verb: tuple[str, ...]) -> None:
     """`guard VERB --help` is there for each."""
-    command = [sys.executable, "-m", "guard", *verb, "--help"]
-    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=60).returncode == 0
+    assert command.guard(*verb, "--help").returncode == 0
 
 
 @pytest.mark.parametrize("block", blocks("python"))

@@ -17,42 +17,30 @@ import pytest
 from starlette.applications import Starlette
 
 from guard.simulator.limits import Quota
+from tests.cli.command import guard
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 POLICY = "extends: [default]\nmoderation: {timeout_s: 30}\n"
 
 
-def command(provider: Starlette, folder: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
+def called(provider: Starlette, folder: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Arguments and settings of `guard` for a calibration in the folder."""
     (folder / "own.yaml").write_text(POLICY)
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+    settings = {
         "GUARD_HOME": str(folder / "home"),
         "GUARD_EXPORTS": str(folder / "exports"),
         "GUARD_MODERATION_URL": provider.state.url,
         "COLUMNS": "100",
     }
-    line = [
-        sys.executable,
-        "-m",
-        "guard",
-        "policy",
-        "calibrate",
-        "own.yaml",
-        "--data",
-        "data.jsonl",
-        *arguments,
-    ]
-    return line, environment
+    return ["policy", "calibrate", "own.yaml", "--data", "data.jsonl", *arguments], settings
 
 
 @pytest.fixture
 def calibrate(provider: Starlette, tmp_path: Path) -> Run:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        line, environment = command(provider, tmp_path, *arguments)
-        return subprocess.run(
-            line, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False, timeout=110
-        )
+        line, settings = called(provider, tmp_path, *arguments)
+        done = guard(*line, cwd=tmp_path, **settings)
+        return subprocess.CompletedProcess(line, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
 
@@ -112,9 +100,13 @@ def test_ctrl_c_loses_nothing(calibrate: Run, provider: Starlette, tmp_path: Pat
     quota._left, quota._at = 1.0, quota.clock()
     provider.state.script.quota = quota
     write(tmp_path, labelled())
-    line, environment = command(provider, tmp_path)
+    line, settings = called(provider, tmp_path)
     running = subprocess.Popen(
-        line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "guard", *line],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     kept = tmp_path / "data.jsonl.scores.jsonl"
     until = time.monotonic() + 60

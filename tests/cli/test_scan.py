@@ -8,15 +8,12 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from guard.__main__ import main
-from guard.cli.main import app
 from guard.logs import redactor
+from tests.cli.command import guard
 
 QUICK = """
 policy: quick
@@ -33,25 +30,6 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("policy") / "quick.yaml"
     path.write_text(QUICK)
     return str(path)
-
-
-def guard(
-    *arguments: str, text: str = "", cwd: Path | None = None, **more: str
-) -> subprocess.CompletedProcess[bytes]:
-    """Run the whole command line, as a process of its own would, in this one: it need not be imported each time."""
-    raw = text.encode("utf-8", "surrogatepass")
-    with (
-        CliRunner().isolation(raw, {"COLUMNS": "80", **more}) as (out, error, _),
-        chdir(cwd or Path.cwd()),
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setattr(sys, "argv", ["guard", *arguments])
-        patch.setattr(app, "registered_commands", [])
-        patch.setattr(app, "registered_groups", [])
-        code = main()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        return subprocess.CompletedProcess(arguments, code, out.getvalue(), error.getvalue())
 
 
 TEXT = "nothing here\nmail jo.weber@kontor-nord.org today\n身份证110105198403077734，手机13398765421\n"

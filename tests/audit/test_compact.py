@@ -192,15 +192,16 @@ def test_a_run_that_dies_leaves_what_was_there(
     assert len([path for path in (folder / "parquet").iterdir() if path.is_dir()]) == 2
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "x", "generations": []}', '{"generations": 5}'])
-def test_a_manifest_that_cannot_be_read_is_none(installation: Any, folder: Path, text: str) -> None:
+def test_a_manifest_that_cannot_be_read_is_none(installation: Any, folder: Path) -> None:
     """Bad input: answers come from the lines, and the next run makes all anew."""
     traffic(installation)
     installation.seal()
     compact(folder)
-    (folder / "parquet" / "manifest.json").write_text(text)
-    assert answers(folder) == raw(folder)
-    assert compact(folder).files == 1
+    lines = raw(folder)
+    for text in ("", "{", "[]", '{"schema": "x", "generations": []}', '{"generations": 5}'):
+        (folder / "parquet" / "manifest.json").write_text(text)
+        assert answers(folder) == lines, text
+        assert compact(folder).files == 1, text
 
 
 def test_parquet_of_another_version_is_left_aside_and_said_so(installation: Any, folder: Path) -> None:

@@ -310,9 +310,8 @@ class TestRobust:
         scanner = Scanner()
         small, large = unit * (20_000 // len(unit)), unit * (80_000 // len(unit))
         scanner.scan(small)
-        assert min(_seconds(scanner, large) for _ in range(3)) <= 10 * max(
-            min(_seconds(scanner, small) for _ in range(3)), 1e-4
-        )
+        most = 10 * max(min(_seconds(scanner, small) for _ in range(3)), 1e-4)
+        assert any(_seconds(scanner, large) <= most for _ in range(3))
 
 
 def _seconds(scanner: Scanner, text: str) -> float:

@@ -30,11 +30,14 @@ def signed(message: bytes, signature: str) -> bool:
 def check(export: pathlib.Path) -> None:
     entries = export.with_suffix(".chain").read_bytes().splitlines()
     header = json.loads(entries[0])
+    if (version := header["guard-chain"]) not in (1, 2):
+        raise ValueError
     digest, seq, heads = hashlib.sha256(entries[0]).digest(), header["first"] - 1, []
     points = ends[export.name] = {seq: digest.hex()}
     with export.open("rb") as lines:
         for entry in entries[1:]:
-            word, number, expected, *signature = entry.decode().split(" ")
+            body, _, signature = entry.decode().rpartition(" ")
+            word, number, expected, *_ = entry.decode().split(" ")
             if word == "record":
                 seq, whole = seq + 1, False
                 state = hashlib.sha256(digest + seq.to_bytes(8, "big"))
@@ -47,8 +50,8 @@ def check(export: pathlib.Path) -> None:
                     return problems.append(f"{export.name}: record {seq} does not fit the chain")
             else:
                 heads.append((word, seq))
-                body = f"guard-chain/1 {word} {number} {expected}".encode()
-                if (int(number), expected) != (seq, digest.hex()) or not signed(body, *signature):
+                message = f"guard-chain/{version} {body}".encode()
+                if (int(number), expected) != (seq, digest.hex()) or not signed(message, signature):
                     problems.append(f"{export.name}: the signature at record {number} is wrong")
         rest = lines.read(1)
     if heads[-1:] != [("close", seq)]:

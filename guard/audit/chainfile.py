@@ -41,7 +41,10 @@ class Problem:
 
 @dataclass(slots=True)
 class ChainFile:
-    """A `.chain` file: its header, the digest of each record, and the signed heads in order."""
+    """A `.chain` file: its header, the digest of each record, and the signed heads in order.
+
+    `streamed`: the last signature holds and every mark does, so that all of both files is as it was signed.
+    """
 
     name: str
     header: chain.Header
@@ -49,6 +52,7 @@ class ChainFile:
     heads: list[chain.Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     torn: bool = False
+    streamed: bool = False
     _digests: bytearray = field(default_factory=bytearray)
 
     @property
@@ -68,6 +72,18 @@ class ChainFile:
         at = (seq - self.header.first) * DIGEST
         found = bytes(self._digests[at : at + DIGEST]) if at >= 0 else b""
         return found if found and found != _ABSENT else None
+
+    def agrees(self, point: chain.Link | chain.Entry) -> bool | None:
+        """Whether a record is what somebody else says of it; None where there is none.
+
+        Where no line was hashed, the mark counts as well: only it is of the bytes that are there.
+        """
+        if (digest := self.digest(point.seq)) is None:
+            return None
+        marked = not self.streamed or any(
+            (one.seq, one.mark) == (point.seq, point.mark) for one in self.heads
+        )
+        return digest == point.digest and marked
 
     def put(self, seq: int, digest: bytes) -> None:
         """Set the hash of a record; records skipped over have none."""
@@ -102,6 +118,8 @@ def read_chain(path: Path) -> ChainFile:
     for number, line in _lines(path):
         if not line.endswith(b"\n"):
             found.torn = True
+            if found.closed:
+                found.says("chain", "the chain goes on after its signed end")
             break
         try:
             entry = chain.read_entry(line[:-1])

@@ -16,7 +16,8 @@ from guard.trace.signing import Verifier
 _BODIES = (".jsonl", ".json")
 _UNREADABLE = "this file of heads cannot be read"
 
-Digest = Callable[[int], bytes | None]
+Agrees = Callable[[chain.Entry], bool | None]
+"""Whether an export's record is what a head says of it; None where it has no such record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _read(name: str, header: bytes, lines: list[bytes]) -> Kept:
 
 
 def compare(
-    heads: Iterable[Kept | Problem], files: Mapping[str, Digest], verifiers: Mapping[str, Verifier]
+    heads: Iterable[Kept | Problem], files: Mapping[str, Agrees], verifiers: Mapping[str, Verifier]
 ) -> Iterator[Problem]:
     """Hold the exports to heads kept elsewhere: every one must be in its file, as it was signed."""
     for kept in heads:
@@ -90,22 +91,22 @@ def compare(
             yield from _compare(kept, files.get(kept.header.file), verifier)
 
 
-def _compare(kept: Kept, digest: Digest | None, verifier: Verifier) -> Iterator[Problem]:
+def _compare(kept: Kept, agrees: Agrees | None, verifier: Verifier) -> Iterator[Problem]:
     file, newest = kept.header.file, max((head.seq for head in kept.heads), default=0)
-    if forged := [head.seq for head in kept.heads if not chain.holds(head, verifier)]:
+    if forged := [head.seq for head in kept.heads if not chain.holds(head, verifier, kept.header.version)]:
         yield Problem(
             "signature", kept.name, f"the signature at record {forged[0]} is wrong", record=forged[0]
         )
-    elif digest is None:
+    elif agrees is None:
         # Without a record the file may have been removed by the writer itself, that nobody was told of.
         if newest >= kept.header.first:
             yield Problem(
                 "missing", file, f"the file is missing: {kept.name} has its head of record {newest}"
             )
-    elif lost := [head for head in kept.heads if digest(head.seq) is None]:
+    elif lost := [head for head in kept.heads if agrees(head) is None]:
         yield Problem(
             "cut", file, f"record {lost[0].seq} is missing, which {kept.name} names", record=lost[0].seq
         )
-    elif other := [head for head in kept.heads if digest(head.seq) != head.digest]:
+    elif other := [head for head in kept.heads if not agrees(head)]:
         text = f"it was rewritten: {kept.name} names another hash of record {other[0].seq}"
         yield Problem("link", file, text, record=other[0].seq)

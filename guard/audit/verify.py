@@ -17,7 +17,9 @@ from guard.audit.damage import Damage, records_named
 from guard.audit.deletions import Deleted, deletions
 from guard.audit.outside import Kept, compare, read_heads
 from guard.audit.quick import quick
+from guard.audit.streamed import streamed, unmarked
 from guard.trace import chain
+from guard.trace.chain import Entry, Link
 from guard.trace.signing import Verifier, load_verifiers
 
 _BLOCK = 1024 * 1024
@@ -68,9 +70,11 @@ class _Checked:
         """Whether every record is proved."""
         return not self.problems and self.signed == self.records
 
-    def digest(self, seq: int) -> bytes | None:
-        """The hash of a record, also of a whole line after the last one that the chain file has."""
-        return self.chain.digest(seq) or self.beyond.get(seq)
+    def agrees(self, point: Link | Entry) -> bool | None:
+        """Whether a record is what somebody else says of it, also after the last one chained; None without one."""
+        if (digest := self.beyond.get(point.seq)) is not None:
+            return digest == point.digest
+        return self.chain.agrees(point)
 
 
 def verify(
@@ -91,7 +95,7 @@ def verify(
         problems += [*_orphans(exports), *_links(checked, {path.name for path in paths})]
     outside = [*read_heads(heads)] if heads is not None and not alone else []
     if heads is not None and not alone:
-        problems += compare(outside, {name: one.digest for name, one in checked.items()}, verifiers)
+        problems += compare(outside, {name: one.agrees for name, one in checked.items()}, verifiers)
     found = list(checked.values())
     whole = [path for path in paths if (one := checked.get(path.name)) and one.whole]
     gone = deletions(whole)
@@ -140,10 +144,10 @@ def _check_all(
     paths: list[Path], verifiers: dict[str, Verifier], progress: Progress
 ) -> tuple[dict[str, _Checked], list[Problem]]:
     checked: dict[str, _Checked] = {}
-    problems = []
+    problems, bare = [], unmarked(paths)
     for path in paths:
         try:
-            checked[path.name] = _check(path, verifiers, progress)
+            checked[path.name] = _check(path, verifiers, progress, marks=path.name not in bare)
         except FileNotFoundError:
             text = "it has no .chain file: guard did not write it, or its chain was removed"
             problems.append(Problem("foreign", path.name, text))
@@ -154,8 +158,8 @@ def _check_all(
     return checked, problems
 
 
-def _check(path: Path, verifiers: dict[str, Verifier], progress: Progress) -> _Checked:
-    held = quick(path, progress)
+def _check(path: Path, verifiers: dict[str, Verifier], progress: Progress, *, marks: bool) -> _Checked:
+    held = (streamed(path, verifiers, progress) if marks else None) or quick(path, progress)
     found = _Checked(held, held.problems) if held else _careful(path, progress)
     found.records = found.chain.last - found.chain.header.first + 1
     if found.chain.header.file != path.name:
@@ -195,7 +199,7 @@ def _check_heads(found: _Checked, verifier: Verifier | None) -> None:
 
 def _check_head(held: ChainFile, head: chain.Entry, at: int, verifier: Verifier) -> bool:
     proved = records_named(at + 1, head.seq) if head.seq > at else "its header is"
-    if not chain.holds(head, verifier):
+    if not (held.streamed or chain.holds(head, verifier, held.header.version)):
         held.says("signature", f"the signature at record {head.seq} is wrong: {proved} not proved", head.seq)
     elif held.digest(head.seq) != head.digest:
         held.says("signature", f"the chain was rewritten: {proved} not what was signed", head.seq)
@@ -275,18 +279,19 @@ def _links(checked: dict[str, _Checked], here: set[str]) -> list[Problem]:
     A file that is here and could not be read at all has its problem already.
     """
     problems: list[Problem] = []
-    named: dict[chain.Link, list[str]] = {}
+    named: dict[chain.Link, list[tuple[str, chain.Link]]] = {}
     for name, found in checked.items():
         header = found.chain.header
         for link in filter(None, (header.previous, *header.seen)):
-            named.setdefault(link, []).append(name)
+            named.setdefault(link._replace(mark=None), []).append((name, link))
         problems += _order(name, header, checked)
     last = {link.file: link for link in sorted(named, key=lambda link: link.seq)}
-    for link, names in named.items():
+    for link, told in named.items():
+        names = _all([name for name, _ in told])
         if target := checked.get(link.file):
-            problems += _link(_all(names), link, target)
+            problems += _link(names, [one for _, one in told], target)
         elif link.file not in here and link == last[link.file]:
-            text = f"the file is missing: {_all(names)} names it, with record {link.seq}"
+            text = f"the file is missing: {names} names it, with record {link.seq}"
             problems.append(Problem("missing", link.file, text, record=link.seq))
     return problems
 
@@ -295,10 +300,11 @@ def _all(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} (and {len(names) - 1} more)"
 
 
-def _link(names: str, link: chain.Link, target: _Checked) -> list[Problem]:
-    if (digest := target.digest(link.seq)) is None:
+def _link(names: str, links: list[chain.Link], target: _Checked) -> list[Problem]:
+    found, link = [target.agrees(link) for link in links], links[0]
+    if None in found:
         what, text = "cut", f"record {link.seq} is missing, which {names} names"
-    elif digest != link.digest:
+    elif False in found:
         what, text = "link", f"it was rewritten: {names} names another hash of record {link.seq}"
     else:
         return []

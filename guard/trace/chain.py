@@ -1,8 +1,8 @@
 """The chain beside every export file, as bytes (docs/chain.md specifies them; no I/O here).
 
-A `.chain` file is text: a JSON header, a `head SEQ HASH SIGNATURE` that signs it, then `record SEQ HASH` for
-every line of the export, a further `head` now and then, and `close SEQ HASH SIGNATURE` at the end of a file
-that was ended well.
+A `.chain` file is text: a JSON header, a `head SEQ HASH SIZE EXPORT CHAIN SIGNATURE` that signs it, then
+`record SEQ HASH` for every line of the export, a further `head` now and then, and a `close` of the same form at the
+end of a file that was ended well. In files of version 1 heads have no SIZE, EXPORT and CHAIN.
 """
 
 from __future__ import annotations
@@ -16,26 +16,68 @@ from typing import NamedTuple
 
 from guard.trace.signing import Signer, Verifier
 
-VERSION = 1
+VERSION = 2
+KNOWN = frozenset({1, VERSION})
 MAX_SEQ = 2**63
 RECORD, HEAD, CLOSE = "record", "head", "close"
 
-_DOMAIN = b"guard-chain/1 "
+_FIELDS = {RECORD: (0,), HEAD: (1, 4), CLOSE: (1, 4)}
+"""How many fields follow a line's hash: of a head the signature, from version 2 on with the mark before it."""
+
+_DOMAINS = {False: b"guard-chain/1 ", True: b"guard-chain/2 "}
+"""What a signature is over, in front of the line: without and with a mark."""
 
 _COPIED = 64 * 1024
 """Up to so many bytes a line is hashed in one call, with what stands before it."""
 
 
+class Mark(NamedTuple):
+    """How far both files went at a head: the export's bytes, SHA-256 of these, SHA-256 of the chain before the head."""
+
+    size: int
+    export: bytes
+    chain: bytes
+
+    def json(self) -> dict[str, object]:
+        """The form inside a link."""
+        return {"size": self.size, "export": self.export.hex(), "chain": self.chain.hex()}
+
+
+class Running:
+    """The two files of an export as they grow, to be marked at any moment."""
+
+    def __init__(self) -> None:
+        self._size, self._export, self._chain = 0, hashlib.sha256(), hashlib.sha256()
+
+    def add(self, export: bytes, chain: bytes) -> None:
+        """Go on by what was appended to each."""
+        self._size += len(export)
+        self._export.update(export)
+        self._chain.update(chain)
+
+    def copy(self) -> Running:
+        """The same, to be gone on with on trial."""
+        other = Running()
+        other._size, other._export, other._chain = self._size, self._export.copy(), self._chain.copy()
+        return other
+
+    def mark(self) -> Mark:
+        """The mark of a head that is written now."""
+        return Mark(self._size, self._export.digest(), self._chain.digest())
+
+
 class Link(NamedTuple):
-    """A point in a chain: the export file's name, a record's sequence number and its hash."""
+    """A point in a chain: the export file's name, a record's sequence number and its hash; at its end the mark."""
 
     file: str
     seq: int
     digest: bytes
+    mark: Mark | None = None
 
     def json(self) -> dict[str, object]:
         """The form inside a header."""
-        return {"file": self.file, "seq": self.seq, "hash": self.digest.hex()}
+        mark = self.mark.json() if self.mark else {}
+        return {"file": self.file, "seq": self.seq, "hash": self.digest.hex(), **mark}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +96,13 @@ class Header:
     created: str
     previous: Link | None = None
     seen: tuple[Link, ...] = ()
+    version: int = VERSION
 
     def line(self) -> bytes:
         """The exact bytes of the header line, without the newline."""
         return json.dumps(
             {
-                "guard-chain": VERSION,
+                "guard-chain": self.version,
                 "file": self.file,
                 "writer": self.writer,
                 "first": self.first,
@@ -81,6 +124,7 @@ class Entry:
     seq: int
     digest: bytes
     signature: bytes = b""
+    mark: Mark | None = None
 
 
 class UnknownVersion(ValueError):
@@ -111,22 +155,25 @@ def record_entry(seq: int, digest: bytes) -> bytes:
     return f"record {seq} {digest.hex()}\n".encode()
 
 
-def signed_entry(word: str, seq: int, digest: bytes, signer: Signer) -> bytes:
-    """A `head` or `close` line: the signature is over `guard-chain/1 ` and the line up to the hash."""
-    body = _body(word, seq, digest)
-    return body + b" " + base64.b64encode(signer.sign(_DOMAIN + body)) + b"\n"
+def signed_entry(word: str, seq: int, digest: bytes, signer: Signer, mark: Mark | None = None) -> bytes:
+    """A `head` or `close` line, signed over `guard-chain/2 ` and what is before (without mark: `guard-chain/1 `)."""
+    body = _body(word, seq, digest, mark)
+    return body + b" " + base64.b64encode(signer.sign(_DOMAINS[mark is not None] + body)) + b"\n"
 
 
-def holds(entry: Entry, verifier: Verifier) -> bool:
-    """Whether a `head` or `close` was signed by this key."""
-    return verifier.verifies(entry.signature, _DOMAIN + _body(entry.word, entry.seq, entry.digest))
+def holds(entry: Entry, verifier: Verifier, version: int = VERSION) -> bool:
+    """Whether a `head` or `close` was signed by this key, in a file of this version."""
+    if (entry.mark is None) != (version == 1):
+        return False
+    body = _body(entry.word, entry.seq, entry.digest, entry.mark)
+    return verifier.verifies(entry.signature, _DOMAINS[entry.mark is not None] + body)
 
 
 def read_header(line: bytes) -> Header:
     """Read a header line; raises ValueError where it is none of this version."""
     try:
         data = json.loads(line)
-        if data["guard-chain"] != VERSION:
+        if (version := data["guard-chain"]) not in KNOWN:
             raise UnknownVersion("unknown version of the chain")
         previous, first = data["previous"], int(data["first"])
         if not 0 < first < MAX_SEQ:
@@ -140,6 +187,7 @@ def read_header(line: bytes) -> Header:
             created=str(data["created"]),
             previous=_link(previous) if previous else None,
             seen=tuple(_link(link) for link in data["seen"]),
+            version=int(version),
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("no header of a chain") from error
@@ -148,20 +196,34 @@ def read_header(line: bytes) -> Header:
 def read_entry(line: bytes) -> Entry:
     """Read a line after the header, without its newline; raises ValueError where it is none."""
     word, seq, digest, *rest = line.decode("ascii").split(" ")
-    if (word, len(rest)) not in {(RECORD, 0), (HEAD, 1), (CLOSE, 1)} or len(digest) != 64:
+    if len(rest) not in _FIELDS.get(word, ()) or len(digest) != 64:
         raise ValueError("no line of a chain")
-    if not (seq.isdigit() and int(seq) < MAX_SEQ):
-        raise ValueError("no sequence number")
     try:
-        signature = base64.b64decode(rest[0], validate=True) if rest else b""
+        signature = base64.b64decode(rest[-1], validate=True) if rest else b""
     except binascii.Error as error:
         raise ValueError("no signature") from error
-    return Entry(word, int(seq), bytes.fromhex(digest), signature)
+    mark = _mark(*rest[:-1]) if len(rest) > 1 else None
+    return Entry(word, _number(seq), bytes.fromhex(digest), signature, mark)
 
 
-def _body(word: str, seq: int, digest: bytes) -> bytes:
-    return f"{word} {seq} {digest.hex()}".encode()
+def _number(text: str) -> int:
+    if not (text.isdigit() and int(text) < MAX_SEQ):
+        raise ValueError("no number")
+    return int(text)
+
+
+def _mark(size: str, export: str, chain: str) -> Mark:
+    if (len(export), len(chain)) != (64, 64):
+        raise ValueError("no mark")
+    return Mark(_number(size), bytes.fromhex(export), bytes.fromhex(chain))
+
+
+def _body(word: str, seq: int, digest: bytes, mark: Mark | None) -> bytes:
+    marked = f" {mark.size} {mark.export.hex()} {mark.chain.hex()}" if mark else ""
+    return f"{word} {seq} {digest.hex()}{marked}".encode()
 
 
 def _link(data: dict[str, object]) -> Link:
-    return Link(str(data["file"]), int(str(data["seq"])), bytes.fromhex(str(data["hash"])))
+    marked = (str(data["size"]), str(data["export"]), str(data["chain"])) if "export" in data else None
+    mark = _mark(*marked) if marked else None
+    return Link(str(data["file"]), int(str(data["seq"])), bytes.fromhex(str(data["hash"])), mark)

@@ -63,6 +63,7 @@ class ExportFile:
         header = self._header(first, previous, now).line()
         self.end = chain.Link(self.path.name, first - 1, chain.start(header))
         self.size = 0
+        self._running, self._behind = chain.Running(), list[tuple[bytes, bytes]]()
         self._signed, self._signed_at = self.end.seq, time.monotonic()
         self._heads = Heads(origin.heads, self.path.name)
         try:
@@ -74,7 +75,7 @@ class ExportFile:
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Write lines, make them durable, then chain them."""
-        data = b"".join(line + b"\n" for line in lines)
+        data = _joined(lines)
         entries, heads, end = self._chain(lines)
         self._write(self._file, data)
         self._origin.disk.sync(self._file)
@@ -82,12 +83,14 @@ class ExportFile:
         self._write(self._chainfile, entries)
         self.size += len(data)
         self._chain_size += len(entries)
+        self._behind.append((data, entries))
         self.end = end
         if heads:
             self._heads.add(heads)
 
     def sign_if_due(self) -> None:
         """Sign a head where the last one is too old; after OSError the file must be abandoned."""
+        self._catch_up()
         if self._signed < self.end.seq and time.monotonic() - self._signed_at >= self._origin.sign_after_s:
             self._sign(chain.HEAD)
 
@@ -123,6 +126,7 @@ class ExportFile:
         self._chainfile = self._create(self.path.with_suffix(".chain"))
         self._chain_size = len(header) + 1
         self._write(self._chainfile, header + b"\n")
+        self._running.add(b"", header + b"\n")
         self._heads.add(header + b"\n")
         self._sign(chain.HEAD)
         self._file = self._create(self.path)
@@ -149,25 +153,44 @@ class ExportFile:
 
     def _chain(self, lines: Sequence[bytes]) -> tuple[bytes, bytes, chain.Link]:
         seq, digest, signed = self.end.seq, self.end.digest, self._signed
-        entries, heads = [], []
-        for line in lines:
+        entries: list[bytes] = []
+        heads, running, at = [], None, (0, 0)
+        for number, line in enumerate(lines, 1):
             seq += 1
             digest = chain.follow(digest, seq, line)
             entries.append(chain.record_entry(seq, digest))
             if seq - signed >= self._origin.sign_every:
-                heads.append(chain.signed_entry(chain.HEAD, seq, digest, self._origin.signer))
+                running = running or self._on_trial()
+                running.add(_joined(lines[at[0] : number]), b"".join(entries[at[1] :]))
+                at = number, len(entries)
+                heads.append(chain.signed_entry(chain.HEAD, seq, digest, self._origin.signer, running.mark()))
                 entries.append(heads[-1])
                 signed = seq
         self._signed = signed
         return b"".join(entries), b"".join(heads), chain.Link(self.end.file, seq, digest)
 
+    def _on_trial(self) -> chain.Running:
+        self._catch_up()
+        return self._running.copy()
+
+    def _catch_up(self) -> None:
+        """Hash what was written for the next mark: nobody waits for this meanwhile."""
+        behind, self._behind = self._behind, []
+        for data, entries in behind:
+            self._running.add(data, entries)
+
     def _sign(self, word: str) -> None:
-        entry = chain.signed_entry(word, self.end.seq, self.end.digest, self._origin.signer)
+        self._catch_up()
+        mark = self._running.mark()
+        entry = chain.signed_entry(word, self.end.seq, self.end.digest, self._origin.signer, mark)
         self._write(self._chainfile, entry)
         self._origin.disk.sync(self._chainfile)
         self._chain_size += len(entry)
+        self._running.add(b"", entry)
         self._heads.add(entry)
         self._signed, self._signed_at = self.end.seq, time.monotonic()
+        if word == chain.CLOSE:
+            self.end = self.end._replace(mark=mark)
 
     def _write(self, descriptor: int, data: bytes) -> None:
         while data:
@@ -178,6 +201,10 @@ class ExportFile:
         found = os.stat(self._name)
         if (found.st_ino, found.st_size) != (self._inode, size):
             raise OSError(errno.ESTALE, "the export file was changed by another")
+
+
+def _joined(lines: Sequence[bytes]) -> bytes:
+    return b"".join([line + b"\n" for line in lines])
 
 
 def _warn_when_full(folder: Path) -> None:
@@ -206,13 +233,18 @@ def _neighbours(folder: Path, writer: str) -> list[chain.Link]:
 
 
 def _end_of(path: Path) -> chain.Link | None:
-    """The last record that a chain file names; None for one without records, which may yet be removed."""
+    """The last record that a chain file names, marked where the file was ended there.
+
+    None for one without records, which may yet be removed.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
             whole, _, _ = file.read().rpartition(b"\n")
-        line = next(line for line in reversed(whole.split(b"\n")) if line.startswith(b"record "))
-        entry = chain.read_entry(line)
+        lines = whole.split(b"\n")
+        entry = chain.read_entry(next(line for line in reversed(lines) if line.startswith(b"record ")))
+        last = chain.read_entry(lines[-1])
     except (OSError, ValueError, StopIteration):
         return None
-    return chain.Link(path.with_suffix(".jsonl").name, entry.seq, entry.digest)
+    mark = last.mark if last.word == chain.CLOSE else None
+    return chain.Link(path.with_suffix(".jsonl").name, entry.seq, entry.digest, mark)

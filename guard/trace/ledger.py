@@ -267,7 +267,9 @@ class Ledger:
         """Sign and rotate; where that fails, the records are durable and only the file is given up."""
         if file.size >= self._rotate_bytes:
             self._file = None
-            return _end(file)
+            _end(file)
+            self._end = file.end
+            return
         try:
             file.sign_if_due()
         except OSError:

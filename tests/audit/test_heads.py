@@ -96,7 +96,11 @@ def test_a_key_holder_who_rewrites_is_seen(
         digest = chain.follow(digest, seq, line)
         made.append(chain.record_entry(seq, digest))
         seq += 1
-    sidecar.write_bytes(b"".join([*made, chain.signed_entry(chain.CLOSE, seq - 1, digest, signer)]))
+    running = chain.Running()
+    running.add(last.read_bytes(), b"".join(made))
+    sidecar.write_bytes(
+        b"".join([*made, chain.signed_entry(chain.CLOSE, seq - 1, digest, signer, running.mark())])
+    )
     assert verify(folder, signer.public_pem).ok
     assert [(p.what, p.file) for p in check().problems] == [("link", last.name)]
 

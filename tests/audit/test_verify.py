@@ -247,7 +247,7 @@ def test_another_version_is_no_damage(write: Write, check: Check) -> None:
     """Mixed versions: the file is said to be of another one, and not to be missing, although others name it."""
     first, *others = write(20, rotate_bytes=70)
     chain = first.with_suffix(".chain")
-    chain.write_bytes(chain.read_bytes().replace(b'{"guard-chain":1,', b'{"guard-chain":2,', 1))
+    chain.write_bytes(chain.read_bytes().replace(b'{"guard-chain":2,', b'{"guard-chain":3,', 1))
     [problem] = check().problems
     assert (problem.what, problem.file, "of a version that is not known" in problem.text) == (
         "chain",

@@ -49,14 +49,20 @@ def test_the_page_has_the_bytes_that_guard_writes(signer: Signer) -> None:
         sign_every=2,
         created="2026-11-25T12:00:00.000000Z",
     )
-    digest = chain.start(header.line())
-    made = [header.line() + b"\n", chain.signed_entry(chain.HEAD, 0, digest, signer)]
+    digest, made, running = chain.start(header.line()), list[bytes](), chain.Running()
+
+    def add(entry: bytes, line: bytes = b"") -> None:
+        made.append(entry)
+        running.add(line, entry)
+
+    add(header.line() + b"\n")
+    add(chain.signed_entry(chain.HEAD, 0, digest, signer, running.mark()))
     for seq, line in enumerate(block("jsonl").encode().splitlines(), 1):
         digest = chain.follow(digest, seq, line)
-        made.append(chain.record_entry(seq, digest))
+        add(chain.record_entry(seq, digest), line + b"\n")
         if seq == 2:
-            made.append(chain.signed_entry(chain.HEAD, seq, digest, signer))
-    made.append(chain.signed_entry(chain.CLOSE, 3, digest, signer))
+            add(chain.signed_entry(chain.HEAD, seq, digest, signer, running.mark()))
+    add(chain.signed_entry(chain.CLOSE, 3, digest, signer, running.mark()))
     assert b"".join(made).decode() == block("text")
     assert signer.public_pem.decode() == block("pem")
 
@@ -101,7 +107,8 @@ def test_a_head_is_signed_when_the_last_one_is_old(tmp_path: Path, signer: Signe
 def test_headers_read_back(signer: Signer) -> None:
     """A header with links is the same value after writing and reading."""
     link = chain.Link("traces-x.jsonl", 7, bytes(range(32)))
-    header = chain.Header(NAME, "w", 8, signer.key_id, 256, "now", previous=link, seen=(link, link))
+    marked = link._replace(mark=chain.Mark(99, bytes(32), bytes(range(32))))
+    header = chain.Header(NAME, "w", 8, signer.key_id, 256, "now", previous=marked, seen=(link, marked))
     assert chain.read_header(header.line()) == header
 
 
@@ -124,6 +131,10 @@ def test_nothing_but_a_chain_is_read_as_one(data: bytes) -> None:
         b"head 1 " + b"a" * 64 + b" ???",
         b"record %d " % 2**63 + b"a" * 64,
         b"other 1 " + b"a" * 64,
+        b"head 1 %b 9 %b %b" % ((b"a" * 64,) * 3),
+        b"head 1 %b -9 %b %b c2ln" % ((b"a" * 64,) * 3),
+        b"head 1 %b 9 %b %b c2ln" % (b"a" * 64, b"a" * 62, b"a" * 64),
+        b"record 1 %b 9 %b %b c2ln" % ((b"a" * 64,) * 3),
         "record ١ ".encode() + b"a" * 64,
     ],
 )
@@ -133,14 +144,27 @@ def test_lines_that_are_nearly_right_are_not(line: bytes) -> None:
         chain.read_entry(line)
 
 
-def test_a_signature_binds_word_number_and_hash(signer: Signer) -> None:
-    """None of the three can be changed, and another key signs nothing."""
-    line = chain.signed_entry(chain.HEAD, 7, bytes(32), signer)
+def test_a_signature_binds_word_number_hash_and_mark(signer: Signer) -> None:
+    """None of them can be changed or left out, and another key signs nothing."""
+    line = chain.signed_entry(chain.HEAD, 7, bytes(32), signer, chain.Mark(9, bytes(32), bytes(32)))
     entry = chain.read_entry(line[:-1])
     [verifier] = load_verifiers(signer.public_pem)
     assert chain.holds(entry, verifier)
-    for changed in (b"close 7 ", b"head 8 "):
-        forged = changed + line.split(b" ", 2)[2]
-        assert not chain.holds(chain.read_entry(forged[:-1]), verifier)
+    assert not chain.holds(entry, verifier, version=1)
+    for field, other in ((0, b"close"), (1, b"8"), (2, b"a" * 64), (3, b"8"), (4, b"a" * 64), (5, b"a" * 64)):
+        fields = line[:-1].split(b" ")
+        fields[field] = other
+        assert not chain.holds(chain.read_entry(b" ".join(fields)), verifier)
+    bare = chain.read_entry(b" ".join([*line.split(b" ")[:3], line[:-1].split(b" ")[-1]]))
+    assert not any(chain.holds(bare, verifier, version) for version in chain.KNOWN)
     other = Signer(Ed25519PrivateKey.generate())
     assert not chain.holds(entry, other)
+
+
+def test_a_signature_of_version_1_holds_there_alone(signer: Signer) -> None:
+    """Files that were written before marks are read as they were."""
+    line = chain.signed_entry(chain.HEAD, 7, bytes(32), signer)
+    entry = chain.read_entry(line[:-1])
+    assert [chain.holds(entry, signer, version) for version in (1, 2)] == [True, False]
+    forged = b"head 8 " + line.split(b" ", 2)[2]
+    assert not chain.holds(chain.read_entry(forged[:-1]), signer, version=1)

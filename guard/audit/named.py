@@ -50,6 +50,7 @@ WHERE enforced = 'block' AND ($rule = '' OR rule = $rule) AND {when}
 ORDER BY start_ts
 """,
         RULE,
+        only=("block",),
     ),
     _question(
         "failed-open",
@@ -162,6 +163,7 @@ WHERE stage = 'input' AND bytes_forwarded > 0 AND {when}
   AND (coalesce(bytes_screened, 0) = 0 OR detect IN ('skipped', 'failed_open'))
 ORDER BY start_ts
 """,
+        only=("guard.bytes.forwarded",),
     ),
     _question(
         "latency",
@@ -276,6 +278,7 @@ GROUP BY stage, rule, origin, kind
 ORDER BY exchanges DESC, stage, rule, origin, kind
 """,
         RULE,
+        only=("block",),
     ),
     _question(
         "observed-only",

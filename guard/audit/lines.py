@@ -25,10 +25,29 @@ def lines_of(paths: Sequence[Path], only: Sequence[str] = (), *, plain: bool = F
     lines = " UNION ALL ".join(numbered(path, readable(path)) for path in paths) or (
         "SELECT NULL::JSON AS json, NULL::VARCHAR AS filename, NULL::BIGINT AS seq WHERE false"
     )
-    if not only:
-        return lines
-    holds = " OR ".join(f"contains(json, {literal(text)})" for text in (*only, "\\"))
-    return f"SELECT * FROM ({lines}) WHERE {holds}"
+    return f"SELECT * FROM ({lines}) WHERE {_holds(only)}" if only else lines
+
+
+def _holds(texts: Sequence[str]) -> str:
+    return " OR ".join(f"contains(json, {literal(text)})" for text in (*texts, "\\"))
+
+
+def traces_of(lines: str) -> str:
+    """SQL for the traces that lines tell of, as guard's own lines name them."""
+    found = "unnest(TRY(json ->> '$.resourceSpans[*].scopeSpans[*].spans[*].traceId')) AS trace_id"
+    named = """'"traceId":"' || trace_id || '"' AS named"""
+    return f"SELECT DISTINCT {named} FROM (SELECT {found} FROM ({lines})) WHERE trace_id IS NOT NULL"
+
+
+def beside(lines: str, texts: Sequence[str], traces: str) -> str:
+    """SQL for the lines that can hold one of some texts, or tell of one of some traces (a table of `traces_of`).
+
+    Left out are lines that name one trace, in guard's own spelling, and it is none of these.
+    """
+    names = """regexp_extract_all(json, '"traceId"(?::"[^"]*")?') AS names"""
+    other = f"len(names) = 1 AND contains(names[1], ':') AND names[1] NOT IN (SELECT named FROM {traces})"
+    rows = f"SELECT *, {names} FROM ({lines})"
+    return f"SELECT * EXCLUDE (names) FROM ({rows}) WHERE {_holds(texts)} OR NOT ({other})"
 
 
 def unread(error: BaseException | None) -> bool:

@@ -22,9 +22,14 @@ _COMMON = (SINCE, UNTIL, TENANT)
 
 
 def _question(
-    name: str, about: str, sql: str, *parameters: Parameter, only: tuple[str, ...] = ()
+    name: str,
+    about: str,
+    sql: str,
+    *parameters: Parameter,
+    only: tuple[str, ...] = (),
+    traces: tuple[str, ...] = (),
 ) -> Question:
-    return Question(name, about, sql.replace("{when}", _WHEN).strip(), (*parameters, *_COMMON), only)
+    return Question(name, about, sql.replace("{when}", _WHEN).strip(), (*parameters, *_COMMON), only, traces)
 
 
 _ALL = (
@@ -433,6 +438,7 @@ GROUP BY ALL
 ORDER BY ALL
 """,
         SUBJECT,
+        traces=("$subject",),
     ),
     _question(
         "cost",
@@ -486,6 +492,7 @@ WHERE error_type IS NOT NULL AND {when}
 GROUP BY purpose, outcome, error_type, host
 ORDER BY calls DESC, purpose, outcome, error_type, host
 """,
+        traces=("error.type",),
     ),
     _question(
         "slowest",

@@ -16,7 +16,7 @@ import duckdb
 
 from guard.audit import parquet
 from guard.audit.holding import holding
-from guard.audit.lines import lines_of, unread
+from guard.audit.lines import beside, lines_of, traces_of, unread
 from guard.audit.named import QUESTIONS
 from guard.audit.overlong import meet, readable
 from guard.audit.parquet import literal
@@ -51,14 +51,20 @@ class Table:
 
 
 def connect(
-    folder: Path, out: Path | None = None, only: Sequence[str] = (), trace: str = "", *, plain: bool = False
+    folder: Path,
+    out: Path | None = None,
+    only: Sequence[str] = (),
+    trace: str = "",
+    *,
+    traces: Sequence[str] = (),
+    plain: bool = False,
 ) -> duckdb.DuckDBPyConnection:
     """Open the views over a folder's exports; the connection can read those files and nothing else.
 
     What `guard audit compact` has read comes from its Parquet, the rest from the lines. An empty folder gives
     empty views. `out` is the one file that it may write; with `only`, lines that hold none of these texts are left
-    out (`Question.only`), and with `trace` Parquet of other days than that trace's may be. `plain` is as for
-    `lines_of`. Raises QueryError where there is no such folder.
+    out (`Question.only`; for `traces` see there, too), and with `trace` Parquet of other days than that trace's may
+    be. `plain` is as for `lines_of`. Raises QueryError where there is no such folder.
     """
     if not folder.is_dir():
         raise QueryError(f"there is no folder of exports at {folder}")
@@ -78,6 +84,10 @@ def connect(
     if trace:  # of which there are few lines: they are looked for once
         connection.execute(f"CREATE TEMP TABLE traced AS {lines}")
         lines = "SELECT * FROM traced"
+    elif traces and not stored:  # a stored call is joined anew with every line of its trace
+        few = lines_of(paths, traces, plain=plain)
+        connection.execute(f"CREATE TEMP TABLE wanted AS {traces_of(few)}")
+        lines = beside(lines, traces, "wanted")
     connection.execute(f"CREATE VIEW lines AS {lines}")
     erasures = sorted(path.resolve() for path in folder.glob("*-erasure-*.jsonl"))
     connection.execute(f"CREATE VIEW erasure_lines AS {lines_of(erasures)}")
@@ -103,15 +113,16 @@ def over(
     out: Path | None = None,
     only: Sequence[str] = (),
     trace: str = "",
+    traces: Sequence[str] = (),
 ) -> Answer:
     """Do some work over the views (`connect`), with lines read as text; where they are none, again as JSON."""
     try:
-        with closing(connect(folder, out, only, trace, plain=True)) as connection:
+        with closing(connect(folder, out, only, trace, traces=traces, plain=True)) as connection:
             return work(connection)
     except (QueryError, duckdb.Error) as error:
         if not (unread(error) or unread(error.__cause__)):
             raise
-    with closing(connect(folder, out, only, trace)) as connection:
+    with closing(connect(folder, out, only, trace, traces=traces)) as connection:
         return work(connection)
 
 
@@ -125,13 +136,15 @@ def run(
     """
     named = QUESTIONS.get(question)
     values = bound(named, dict(parameters or {})) if named else dict(parameters or {})
-    sql, only = (named.sql, _only(named, values)) if named else (question, ())
+    sql, only, traces = (
+        (named.sql, _texts(named.only, values), _texts(named.traces, values)) if named else (question, (), ())
+    )
     trace = str(values["trace"]) if named and "trace" in values else ""
 
     def answer(connection: duckdb.DuckDBPyConnection) -> Table:
         return _answer(connection, sql, values, ROWS) if out is None else _write(connection, sql, values, out)
 
-    return over(folder, answer, out, only, trace)
+    return over(folder, answer, out, only, trace, traces)
 
 
 def ask(
@@ -146,12 +159,14 @@ def ask(
     return over(
         folder,
         lambda connection: _answer(connection, question.sql, values, most),
-        only=_only(question, values),
+        only=_texts(question.only, values),
+        traces=_texts(question.traces, values),
     )
 
 
-def _only(question: Question, values: Mapping[str, Any]) -> Sequence[str]:
-    return [str(values[text[1:]]) if text.startswith("$") else text for text in question.only]
+def _texts(texts: Sequence[str], values: Mapping[str, Any]) -> Sequence[str]:
+    found = [str(values[text[1:]]) if text.startswith("$") else text for text in texts]
+    return () if "erased" in found else found  # the views' word for whoever a tombstone names: no line has it
 
 
 def rows_of(

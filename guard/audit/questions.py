@@ -39,7 +39,8 @@ class Parameter:
 class Question:
     """A named question: what it answers, its SQL, and its parameters (`$name` in the SQL).
 
-    Lines that hold none of the texts of `only` (`$name` for a parameter's value) make no row of the answer.
+    Lines that hold none of the texts of `only` (`$name` for a parameter's value) make no row of the answer; nor do
+    lines of traces no line of which holds one of `traces`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Question:
     sql: str
     parameters: tuple[Parameter, ...]
     only: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()
 
 
 def moment(text: str) -> datetime:

@@ -52,6 +52,11 @@ def installation(folder: Path, signer: Signer) -> Any:
     made.ledger.close()
 
 
+HOSTILE = (
+    'a"b\\c\nd\u2028é","value":{"stringValue":"x"}},{"key":"guard.enforced","value":{"stringValue":"block'
+)
+
+
 def traffic(installation: Any) -> list[Any]:
     """Calls that end in this file, and two that are still to end."""
     gateway = installation.gateway
@@ -61,6 +66,7 @@ def traffic(installation: Any) -> list[Any]:
     gateway.call(gateway.intent(kit.GLOBAL, tenant="other"), kit.Action.BLOCK, "moderation.violence")
     gateway.intent(kit.US)
     gateway.intent(kit.EU, action=kit.Action.BLOCK)
+    gateway.call(gateway.intent(kit.EU, tenant=HOSTILE), kit.Action.ALLOW, HOSTILE, response=HOSTILE)
     gateway.call(gateway.recorder.start("outer"))
     for name in (spans.START, spans.POLICY_LOADED):
         installation.ledger.append(records.lifecycle(gateway.recorder, name, kit.POLICY))

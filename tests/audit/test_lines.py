@@ -13,7 +13,7 @@ import pytest
 
 from guard.audit import query
 from guard.audit.compact import compact
-from guard.audit.lines import lines_of, unread
+from guard.audit.lines import beside, lines_of, traces_of, unread
 from guard.audit.query import connect, over, run
 
 _ROWS = "SELECT seq, trace_id, name, attrs, resource, len(events) FROM spans ORDER BY ALL"
@@ -126,6 +126,29 @@ def test_a_line_of_many_spans_gives_each(tmp_path: Path) -> None:
         folder, "SELECT seq, count(*) FROM findings WHERE kind = 'pii.email' GROUP BY seq ORDER BY seq"
     )
     assert kinds.rows == [(1, 1), (2, 2), (3, 2), (4, 2), (5, 1), (9, 1)]
+
+
+def test_lines_of_other_traces_are_left_out_however_a_trace_is_spelled(tmp_path: Path) -> None:
+    """A line is left out only where it names one trace, plainly, and another one."""
+    many = line([[span("other"), span("b")]])
+    kept = [
+        ONE.replace(b'"n"', b'"wanted"'),
+        ONE.replace(b'"x"', b'"x","links":[]'),
+        TWO.replace(b'"b"', b'"\\u0062"'),
+        TWO.replace(b'"traceId":', b'"traceId" : '),
+        many,
+        many.replace(b'"traceId":"b"', b'"traceId":\t"b"'),
+        line([[span("other")]], [[span("b")]]),
+        line([[span(None)]]),
+        line([[span(5), span("b")]]),
+    ]
+    folder = write(tmp_path / "exports", *kept, line([[span("c")]]), TWO, line([[span("traceId")]]))
+    export = lines_of([folder / "traces-1.jsonl"], plain=True)
+    with closing(duckdb.connect()) as connection:
+        few = f"SELECT * FROM ({export}) WHERE seq IN (1, 2)"
+        connection.execute(f"CREATE TABLE wanted AS {traces_of(few)}")
+        rows = connection.execute(f"SELECT seq FROM ({beside(export, ['wanted'], 'wanted')}) ORDER BY seq")
+        assert [seq for (seq,) in rows.fetchall()] == list(range(1, len(kept) + 1))
 
 
 def test_what_is_not_text_is_compacted_all_the_same(tmp_path: Path) -> None:

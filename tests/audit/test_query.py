@@ -200,9 +200,11 @@ def test_every_question_has_its_answer(exports: Path, name: str) -> None:
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_every_question_takes_time_and_tenant(exports: Path, name: str) -> None:
     """`since`, `until` and `tenant` narrow every answer."""
-    parameters, _ = EXPECTED[name]
-    assert run(exports, name, {**parameters, "until": "2020-01-01"}).rows == []
-    assert run(exports, name, {**parameters, "tenant": "nobody"}).rows == []
+    question, parameters = QUESTIONS[name], EXPECTED[name][0]
+    with closing(connect(exports, plain=True)) as connection:
+        for narrow in ({"until": "2020-01-01"}, {"tenant": "nobody"}):
+            values = bound(question, {**parameters, **narrow})
+            assert connection.execute(question.sql, values).fetchall() == []
 
 
 def test_an_exchange_tells_its_spans(exports: Path) -> None:
@@ -437,7 +439,7 @@ def spelled(exports: Path, signer: Signer) -> Path:
     return exports
 
 
-@pytest.mark.parametrize("name", [name for name, question in QUESTIONS.items() if question.only])
+@pytest.mark.parametrize("name", [name for name, asked in QUESTIONS.items() if asked.only or asked.traces])
 def test_narrowed_questions_miss_no_row(spelled: Path, name: str) -> None:
     """What is left out of the lines by a text search is in no answer, however a writer spells JSON."""
     question = QUESTIONS[name]
@@ -456,6 +458,23 @@ def test_a_search_leaves_lines_out(spelled: Path) -> None:
     with closing(connect(spelled, only=("guard.reveal",))) as connection:
         told = "SELECT count(*) FILTER (file NOT LIKE '%other%'), count(*) > 10 FROM spans"
         assert connection.execute(told).fetchall() == [(1, True)]
+
+
+def test_a_question_about_few_traces_reads_their_lines_alone(exports: Path) -> None:
+    """Both records of the one call that failed so, and nothing else."""
+    with closing(connect(exports, traces=("APIConnectionError",))) as connection:
+        rows = connection.execute("SELECT name FROM spans ORDER BY name").fetchall()
+    assert rows == [("chat gpt-x",), ("guard.screen",)]
+
+
+def test_a_filter_reads_no_line_again(spelled: Path) -> None:
+    """What a question filters by is read once a line, with the rest of its attributes."""
+    with closing(connect(spelled)) as connection:
+        asked = "SELECT policy FROM decisions WHERE policy_sha256 IS NOT NULL AND action = 'block'"
+        [(_, plan)] = connection.execute(f"EXPLAIN (FORMAT json) {asked}").fetchall()
+    filters = re.sub(r"\s", "", plan)
+    assert "'guard.policy.sha256'" in filters
+    assert "whole)->>" not in filters
 
 
 def test_findings_are_read_from_the_lines_that_hold_any(spelled: Path) -> None:

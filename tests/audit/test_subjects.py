@@ -132,6 +132,7 @@ def test_an_erased_person_is_known_no_more(
     assert len(find(exports, Keys(MASTER), OTHER, {}).table.rows) == 1
     assert run(exports, "SELECT count(*) FROM findings").rows == [before]
     assert run(exports, "SELECT count(*) FROM findings WHERE subjects = ['erased']").rows == [(3,)]
+    assert len(run(exports, "subject", {"subject": "erased"}).rows) == 3, "no line has that word"
     if compacted:
         compact(exports)
         assert audit("find", "--subject", PERSON).exit_code == 1

@@ -104,26 +104,27 @@ def writer(home: Path, folder: Path, seconds: float = 3.0, threads: int = 64) ->
         worker.start()
     for worker in workers:
         worker.join()
-    alone = [timed(lambda: ledger.commit_sync(line))[0] for _ in range(200)]
+    median, sync = lone(ledger, line, folder)
     ledger.close()
-    rate, median, sync = sum(counts) / seconds, statistics.median(alone), bare_sync(folder)
+    rate = sum(counts) / seconds
     holds = told("durable records a second", f"{rate:8.0f}", rate >= WRITER)
     added = f"{median * 1e3:.2f} ms; bare fdatasync {sync * 1e3:.2f} ms"
     return holds & told("one commit (median)", added, median <= sync + 0.15e-3)
 
 
-def bare_sync(folder: Path) -> float:
-    """The median of write and fdatasync on the same disk."""
+def lone(ledger: Ledger, line: bytes, folder: Path) -> tuple[float, float]:
+    """The medians of a lone commit and of a bare fdatasync on the same disk, by turns: a disk has its moods."""
     handle = os.open(folder / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    commits, syncs = [], []
     try:
-        taken = []
-        for _ in range(200):
-            os.write(handle, b"x" * 2000)
-            taken.append(timed(lambda: os.fdatasync(handle))[0])
-        return statistics.median(taken)
+        for _ in range(400):
+            os.write(handle, line)
+            syncs.append(timed(lambda: os.fdatasync(handle))[0])
+            commits.append(timed(lambda: ledger.commit_sync(line))[0])
     finally:
         os.close(handle)
         (folder / "bare").unlink()
+    return statistics.median(commits), statistics.median(syncs)
 
 
 def measure(base: Path, calls: int, raw: bool) -> bool:

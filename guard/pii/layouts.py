@@ -29,10 +29,21 @@ def loose(low: int, high: int, last: str = "[0-9]") -> str:
 
 def laid_out(low: int, high: int, *layouts: tuple[int, ...], last: str = "[0-9]") -> str:
     """Numbers of `low` to `high` characters in one run, in equal groups, or in one of the layouts."""
-    forms = [f"[0-9]{{{low - 1},{high - 1}}}{last}"]
-    forms += [_grouped(layout, last) for layout in layouts]
-    forms += [_even(size, low, high, last) for size in range(1, min(_WIDEST, high // 2) + 1)]
-    return "(?:" + "|".join(forms) + ")"
+    whole = [f"[0-9]{{{low - 1},{high - 1}}}{last}", *(_grouped(layout, last) for layout in layouts)]
+    even = [_even(size, low, high, last) for size in range(1, min(_WIDEST, high // 2) + 1)]
+    begun = min([low - 1, *(layout[0] for layout in layouts)])
+    parts = (_digits(begun, whole), _where(_ALONE, even[:_FEW]), _digits(_FEW + 1, even[_FEW:]))
+    return f"(?:{'|'.join(filter(None, parts))})"
+
+
+def _digits(least: int, forms: list[str]) -> str:
+    """Forms that all begin with so many digits: amid shorter groups one look tells that none begins there."""
+    return _where(f"(?=[0-9]{{{least}}})", forms)
+
+
+def _where(start: str, forms: list[str]) -> str:
+    """Forms that all ask the same of their start."""
+    return f"{start}(?:{'|'.join(forms)})" if forms else ""
 
 
 def _separator() -> tuple[str, str]:
@@ -61,7 +72,7 @@ def _even(size: int, low: int, high: int, last: str) -> str:
     first, again = _separator()
     rest = _singles(again, low, high, last) if size == 1 else _groups(size, again, low, high, last)
     groups = f"[0-9]{{{size}}}{first}{rest}"
-    return f"{_ALONE}{groups}(?!{again}[0-9])" if size <= _FEW else groups
+    return f"{groups}(?!{again}[0-9])" if size <= _FEW else groups
 
 
 def _singles(again: str, low: int, high: int, last: str) -> str:

@@ -269,9 +269,12 @@ for _code in range(256):
     elif _char in " \t\r\n./_()+,:;#~-":
         _CLASS[_code] = ord("-")
 _CLASSES = bytes(_CLASS)
-_REGION = re.compile(rb"9[9a]*+(?:-{1,5}+(?:a{1,4}+-{0,3}+)?+9[9a]*+)*+")
 SHORTEST = 5
 """The characters of the shortest region that can hold a match."""
+# The glance ahead passes over most that are too short, without a match for each.
+_REGION = re.compile(
+    rf"9(?=[9a-]{{{SHORTEST - 1}}})[9a]*+(?:-{{1,5}}+(?:a{{1,4}}+-{{0,3}}+)?+9[9a]*+)*+".encode("ascii")
+)
 
 
 def regions(classes: bytes) -> list[tuple[int, int]]:

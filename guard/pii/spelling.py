@@ -85,6 +85,7 @@ def units_in(text: bytes, raw: bytes | None) -> list[Unit]:
     return _apart(sorted(found))
 
 
+@lru_cache(maxsize=4096)
 def doubtful(sign: int, read: str) -> bool:
     """Whether a unit that begins with a sign may be no disguise: what it reads as could hide or cut a value."""
     return read[:1].isalnum() or (sign in b"%=" and (read.isspace() or read in "\"'<>"))
@@ -105,16 +106,17 @@ def _decoded(
     pattern: re.Pattern[bytes], decode: Callable[[bytes], str | None], text: bytes
 ) -> Iterator[Unit]:
     for match in pattern.finditer(text):
-        read = decode(match.group())
+        read = decode(match[0])
         if read is not None:
-            yield match.start(), match.end(), read
+            yield *match.span(), read
 
 
 def _words(text: bytes) -> Iterator[Unit]:
     """`at` and `dot`, in brackets or bare; a bare `at` only before a host name with a spelled dot."""
     for match in _WORDS.finditer(text):
-        if match.lastgroup != "at" or _SPELLED_HOST.match(text, match.end()):
-            yield match.start(), match.end(), "@" if match.lastgroup in ("at", "AT") else "."
+        word, (start, end) = match.lastgroup, match.span()
+        if word != "at" or _SPELLED_HOST.match(text, end):
+            yield start, end, "@" if word == "at" or word == "AT" else "."
 
 
 def _numerals(raw: bytes) -> Iterator[Unit]:

@@ -10,22 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from guard import answers
+from guard import answers, intake
 from guard.account import Account
 from guard.answers import Headers
-from guard.attached import unlisted, wanted
 from guard.clearance import Cleared, clear
 from guard.engine import Exchange, Screened, lasting, screen_input, screen_output
 from guard.errors import BadRequest, Refused, Unavailable
 from guard.moderation import ask_inline
 from guard.pii.kept import Kept
 from guard.placement import Request, forgetful, settle
-from guard.policy import names
-from guard.policy.attach import Asked
-from guard.policy.decide import decide, judges, numbers
+from guard.policy.decide import decide, judges
 from guard.refusals import Reply, choices_of, refused
-from guard.routing import route
-from guard.sentences import HISTORY, message_for, spoken
+from guard.sentences import message_for
 from guard.services.outages import OUTAGES
 from guard.stream import StreamGate
 from guard.trace import records
@@ -33,7 +29,6 @@ from guard.trace.spans import Span
 from guard.types import (
     Action,
     Admission,
-    Change,
     Commit,
     Finding,
     Flow,
@@ -42,13 +37,12 @@ from guard.types import (
     Stage,
     Verdict,
 )
-from guard.wire import bodies, documents, jsonbody, legacy, refusal
+from guard.wire import jsonbody, legacy, refusal
 from guard.wire.calls import calls
 from guard.wire.documents import Places
 from guard.wire.hints import hinted
 from guard.wire.media import Document
-from guard.wire.openai import MODEL, RESPONSES, Endpoint, endpoint, request_reading
-from guard.wire.urlpath import spellings
+from guard.wire.openai import RESPONSES, Endpoint, endpoint
 
 if TYPE_CHECKING:
     import httpx2
@@ -65,9 +59,6 @@ RoutePlaces = tuple[Places, Places]
 
 _KEYLESS = Finding("guard.unavailable.store", 0, 0, 1.0, "guard")
 """What a request is of which no record could say whom it is about: the key of its tenant's subjects is out of reach."""
-
-_UNKNOWN = Finding("guard.unavailable.store", 0, 0, 1.0, "guard")
-"""What a request is that goes on from an answer whose placeholders are not known any more."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,9 +101,9 @@ class Call:
         self.action = Action.ALLOW
         self.body: Any = None
         self.notes: tuple[str, ...] = ()
-        self._old: legacy.OldStream | None = None
-        self._document: Document | None = None
-        self._change = change
+        self.old: legacy.OldStream | None = None
+        self.document: Document | None = None
+        self.change = change
         self.routes = mount == "gateway"  # elsewhere the client said where its calls go
         self._account = Account(self, parent=parent, links=links)
 
@@ -147,7 +138,7 @@ class Call:
         """Screen a request and commit the record of intent; raises Refused or BadRequest."""
         self._account.hear(headers)
         try:
-            segments, opaque = self._read(headers, body)
+            segments, opaque = intake.read(self, headers, body)
         except BadRequest as bad:
             yield from self._commit_bad(bad)
             raise
@@ -155,7 +146,7 @@ class Call:
         opaque = (*opaque, _KEYLESS) if exchange.keyless else opaque
         if self.policy.trace.content == "encrypted":
             exchange.kept = Kept(self.policy.trace.what == "original")
-        screened = yield from screen_input(self.policy, exchange, segments, opaque, change=self._change)
+        screened = yield from screen_input(self.policy, exchange, segments, opaque, change=self.change)
         exchange.keep_all(segments, screened.verdict.decisions)
         self._settle(screened.verdict)
         refusal_ = self._refusal(screened.verdict)
@@ -166,107 +157,15 @@ class Call:
             raise refusal_
         model = self.body.get("model") if isinstance(self.body, dict) else None
         stream = isinstance(self.body, dict) and self.body.get("stream") is True
-        called = self._document.content_type if self._document else ""
+        called = self.document.content_type if self.document else ""
         return Prepared(clear(screened, out), stream, model if isinstance(model, str) else "", called)
-
-    def _read(self, headers: Headers, body: bytes) -> tuple[Sequence[Segment], Sequence[Finding]]:
-        if self.endpoint is None and self.route is None:
-            self._bind(headers)
-            return (), self._unknown()
-        if self.route is not None:
-            self._bind(headers)
-            return self._read_own(self.route[0], headers, body)
-        if not body and self.method in ("GET", "HEAD", "OPTIONS", "DELETE"):
-            self._bind(headers)
-            return self._named(), ()
-        limits = self.guard.limits
-        plain = bodies.decode(body, bodies.json_form(headers).coding, limits.body_bytes)
-        self.body = jsonbody.parse(plain, limits)
-        assert self.endpoint is not None
-        if not isinstance(self.body, dict):
-            raise BadRequest(400, "invalid_body", "the body must be a JSON object")
-        self._bind(headers)
-        self._modernise(self.endpoint)
-        if self.routes and self.guard.providers is not None:
-            route(self)
-        self.exchange.unknown = self._goes_on()
-        reading = request_reading(self.endpoint, self.body, self.guard.limits)
-        if self._style is not None:
-            legacy.check_window(self.endpoint, self.body, len(plain), reading.segments)
-        unknown = [_UNKNOWN._replace(path=self._history[0])] if self.exchange.unknown else []
-        return reading.segments, (*reading.opaque, *unknown)
-
-    def _bind(self, headers: Headers) -> None:
-        """Hold the call to the policy for its tenant, path and model, and for what it asks; raises BadRequest."""
-        self.exchange.languages = self.exchange.languages or spoken(headers)
-        names = wanted(headers)
-        attached = self.guard.attached
-        if attached is None:
-            if names:
-                raise unlisted(frozenset())
-            return
-        attached.check(names)
-        exchange = self.exchange
-        exchange.paths += tuple(spelled(self.path))
-        exchange.asked += names
-        models = attached.candidates(
-            self.path, self.body.get("model") if isinstance(self.body, dict) else None
-        )
-        # Where an inner mount knows the model, what is attached to models is its to hold.
-        models = () if models is None and not self._change else models
-        who = exchange.identity
-        self._hold(attached.choose(Asked(who.tenant, exchange.paths, models, exchange.asked, who.called)))
-
-    def _hold(self, guard: Guard) -> None:
-        if guard is not self.guard:
-            if guard.policy.trace.subjects != self.policy.trace.subjects:
-                guard.key(self.exchange)
-            self.guard, self.policy = guard, guard.policy
-            self.parent.prepare(guard.policy_group)
-            self.admission = guard.admit(self.url) if self.url is not None else None
-
-    @property
-    def _history(self) -> tuple[str, str]:
-        """The field that says what the request goes on from, and the id in it; empty where it begins anew."""
-        for field in HISTORY:
-            value = self.body.get(field) if self.endpoint is RESPONSES else None
-            value = value.get("id", "") if isinstance(value, dict) else value
-            if isinstance(value, str) and value:
-                return field, value
-        return "", ""
-
-    def _goes_on(self) -> bool:
-        """Take up the placeholders of what the request goes on from; True where they are needed and not known."""
-        field, answer = self._history
-        if not field or not self._change:
-            return False
-        known = self.guard.histories.recall(self.exchange.identity, answer)
-        if known is None:
-            return numbers(self.policy)
-        self.exchange.placeholders = known
-        return False
 
     def _remember(self, usage: Any) -> None:
         """Keep the placeholders of an answer that the provider stores, for a request that goes on from it."""
         answer = usage.get("id") if isinstance(usage, dict) and self.endpoint is RESPONSES else None
         stored = isinstance(self.body, dict) and self.body.get("store") is not False
-        if isinstance(answer, str) and answer and stored and self._change and not self.exchange.unknown:
+        if isinstance(answer, str) and answer and stored and self.change and not self.exchange.unknown:
             self.guard.histories.remember(self.exchange.identity, answer, self.exchange.placeholders)
-
-    @property
-    def _style(self) -> legacy.How | None:
-        """What becomes of the old style: nothing where the policy observes, or an application is to answer."""
-        how = self.policy.legacy
-        watched = self.mount == "edge" or self.policy.mode == "observe"
-        return None if watched or how == "pass" else how
-
-    def _modernise(self, endpoint: Endpoint) -> None:
-        if self._style is None:
-            return
-        request = legacy.modern(endpoint, self.path, self.body, self._style)
-        self.body = request.body
-        self.notes = tuple(f"legacy.{name}" for name in request.translated)
-        self._old = legacy.OldStream(self.guard.answer_limits) if request.functions else None
 
     def called(self, path: str) -> str:
         """The path that the provider is called at: an old engine's is today's, where it was translated."""
@@ -274,37 +173,11 @@ class Call:
 
     def told(self, data: bytes) -> bytes:
         """What the caller gets for released bytes of a stream: in the old style, if the request spoke it."""
-        return data if self._old is None else self._old.feed(data)
-
-    def _read_own(
-        self, where: Places, headers: Headers, body: bytes
-    ) -> tuple[Sequence[Segment], Sequence[Finding]]:
-        """The texts of a named route's body, in whichever form it comes."""
-        if not (where and body):
-            return (), ()
-        form, limits = bodies.form(headers), self.guard.limits
-        self._document = documents.read(form, bodies.decode(body, form.coding, limits.body_bytes), limits)
-        self.body = self._document.value
-        reading = documents.reading(self._document, where)
-        return reading.segments, reading.opaque
-
-    def _named(self) -> Sequence[Segment]:
-        """The model that a path names: a text of the caller like any other."""
-        if self.endpoint is not MODEL:
-            return ()
-        return (Segment("model", self.path.rpartition("/models/")[2], Change.FIXED),)
-
-    def _unknown(self) -> Sequence[Finding]:
-        first = self.path.removeprefix("/v1").strip("/").split("/")[0]
-        if first in self.policy.endpoints.allow:
-            self.exchange.receipts.note("detect", Receipt.SKIPPED)
-            return ()
-        named = first if first in names.ENDPOINTS else ""
-        return (Finding("guard.opaque.endpoint", 0, 0, 1.0, "guard", named),)
+        return data if self.old is None else self.old.feed(data)
 
     def _compile(self, screened: Screened, body: bytes) -> bytes:
-        if self._document is not None:
-            return self._document.written(screened.changes)
+        if self.document is not None:
+            return self.document.written(screened.changes)
         if self.body is None:
             return body
         changed = jsonbody.replace(self.body, screened.changes) if screened.changes else self.body
@@ -385,7 +258,7 @@ class Call:
     @property
     def goes_on(self) -> bool:
         """Whether the request goes on from an answer that only its own provider has."""
-        return bool(self._history[0])
+        return bool(intake.history(self.endpoint, self.body)[0])
 
     def _refusal(self, verdict: Verdict) -> Refused | None:
         self.action = max(self.action, verdict.enforced)
@@ -491,7 +364,7 @@ class Call:
             changed = self._blocked(screened.verdict, changed)
         if self._hidden and isinstance(changed, dict):
             changed = {key: value for key, value in changed.items() if key != "moderation"}
-        if self._old is not None and answers.good(status):
+        if self.old is not None and answers.good(status):
             changed = legacy.old_answer(changed)
         return Reply(status, document.write(changed))
 
@@ -632,11 +505,6 @@ class Call:
     _finished = False
     _unchecked = 0
     _inline = False
-
-
-def spelled(path: str) -> list[str]:
-    """A path in every way that a server may read it."""
-    return sorted({path, *("/" + "/".join(segments) for segments in spellings(path))})
 
 
 def _known(mount: Mount, method: str, path: str) -> Endpoint | None:

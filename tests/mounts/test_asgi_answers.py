@@ -204,7 +204,7 @@ BROKEN = {
     "decide": "guard.engine.decide",
     "redact": "guard.engine.redact",
     "ledger": "guard.trace.ledger.Ledger.commit",
-    "reading": "guard.call.request_reading",
+    "reading": "guard.intake.request_reading",
     "writing": "guard.call.Call._compile",
 }
 

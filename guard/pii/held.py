@@ -30,6 +30,9 @@ _LINK = re.compile(
     rb"(?:[Aa][Tt]|[Dd][Oo][Tt]|.*[\[({<](?:[Aa][Tt]|[Dd][Oo][Tt]|[@.])?[\])}>]?|(?:[Aa][Tt]|[Dd][Oo][Tt]|[@.])?[\])}>].*)"
 )
 _LINK_BEGUN = re.compile(rb"[\[({<]?(?:[Aa][Tt]?|[Dd](?:[Oo][Tt]?)?|[@.])?[\])}>]?")
+_LONG_WORD = re.compile(rb"[^ \t\r\n\x0b\x0c\x1a\[({<]{%d}" % REACH)
+_LEFT = 80
+"""How many bytes before a position the grammar looks at, and more."""
 _TAIL = 640
 _CHAIN = 8
 _GAPS = (b" ", b"  ")
@@ -39,10 +42,10 @@ _NEVER = 1 << 40
 class Held:
     """The units of a text and the grammar of cuts on the copy in which they are read."""
 
-    __slots__ = ("_begun", "_chain", "_copy", "_splice", "_split")
+    __slots__ = ("_begun", "_chain", "_copy", "_splice", "_split", "_text")
 
     def __init__(self, projection: Projection, split: Split) -> None:
-        text = projection.text
+        text = self._text = projection.text
         units = [
             (start, end, read if read.isascii() else project(read).text.decode("latin-1"))
             for start, end, read in spelling.units_in(text, projection.raw)
@@ -58,12 +61,23 @@ class Held:
         copy, at = self._copy, self._splice.forward(position)
         if not final and (position > self._chain or at + REACH > self._begun):
             return None
+        if not final and position == self._chain and not self._settled(position):
+            return None
         if not copy:
             return True
         if self._splice.inside(position) or not at:
             return False
         beside = copy[at - 1] in _BLANKS or copy[at - 1] == _OTHER or copy[at : at + 1] == b"\x1a"
         return self._split(copy, at, final) if beside else False
+
+    def _settled(self, position: int) -> bool:
+        """Whether no word that is yet to join the one behind a position changes what the grammar says there."""
+        text = self._text
+        if reaches(text, position) or text[position - 1 : position] == b"\x1a":
+            return True
+        left = self._copy[: self._splice.forward(position)] or text[:position]
+        left = left[-_LEFT:]
+        return self._split(left, len(left), False) is True
 
     def behind(self, position: int) -> int:
         """The next position at which the copy may be cut, or one that is no further."""
@@ -98,6 +112,11 @@ def chained(text: bytes) -> int:
             growing = False
         right, start = word, match.end()
     return len(text) - start
+
+
+def reaches(text: bytes, position: int) -> bool:
+    """Whether the word behind a position is longer than the grammar looks: what joins it, joins it beyond."""
+    return _LONG_WORD.match(text, position) is not None
 
 
 def _links(word: bytes) -> bool:

@@ -6,7 +6,7 @@ import re
 
 from guard.pii import cuts as grammar
 from guard.pii.cuts import MONTHS, REACH, grouped
-from guard.pii.held import chained
+from guard.pii.held import chained, reaches
 
 _WORDS = re.compile(r"[A-Za-z ,.;:!?']*").fullmatch
 _ONE_STEP = re.compile(r"([A-Za-z]*[a-z])([,;.]?) ([A-Za-z,.;:!?']+)").fullmatch
@@ -46,7 +46,7 @@ class PlainCuts:
         cuts: list[int] = []
         position = text.find(" ", start) + 1
         while 0 < position <= end and (spans := _spans(text, position)) is not None:
-            if not spans:
+            if not spans and (position < end or _settled(text, position)):
                 cuts.append(position)
             position = text.find(" ", position) + 1
         return cuts
@@ -88,6 +88,16 @@ def _step(text: str, start: int) -> int:
 def _long(word: str) -> bool:
     """Whether a word has five letters or more and is no month: behind it groups do not go on."""
     return len(word) > 4 and word[:3].lower() not in _STARTS_MONTH and word.lower() != "extension"
+
+
+def _settled(text: str, position: int) -> bool:
+    """Whether no word that is yet to join the one behind a blank changes what is said of the blank."""
+    word = text[text.rfind(" ", 0, position - 1) + 1 : position - 1]
+    if word.isalpha() and _long(word):
+        return True
+    left = text[max(0, position - _BEFORE) : position].encode("ascii")
+    ahead = text[position : position + REACH].encode("ascii")
+    return reaches(ahead, 0) or grouped(left, len(left), False) is False
 
 
 def _chained_words(text: str, near: int) -> int:

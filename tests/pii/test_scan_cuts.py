@@ -98,6 +98,25 @@ class TestSettled:
         size = data.draw(st.integers(0, len(text)))
         assert set(everything.cuts(text[:size], 0)) <= set(everything.cuts(text, 0, True))
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            ", - dot 00482913",
+            "the b dot 5 is it",
+            "ok, a dot 5",
+            "ok, a(dot)5",
+            "a1 b dot 5",
+            "the bcde [dot] 5",
+        ],
+    )
+    def test_a_word_that_a_spelled_dot_may_join_settles_no_cut_before_it(
+        self, everything: Scanner, text: str
+    ) -> None:
+        """What a short word before it may span depends on more than the word: `the b` on `dot 5` behind it."""
+        cuts = set(everything.cuts(text, 0, True))
+        for size in range(1, len(text)):
+            assert set(everything.cuts(text[:size], 0)) <= cuts
+
     @LOOSE
     @given(data=st.data())
     def test_asking_as_the_text_grows_gives_the_same_cuts(

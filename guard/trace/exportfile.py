@@ -78,8 +78,9 @@ class ExportFile:
         data = _joined(lines)
         entries, heads, end = self._chain(lines)
         self._write(self._file, data)
-        self._origin.disk.sync(self._file)
+        # Before the sync, which leaves everything cold: behind it this costs ten times as much.
         self._check(self.size + len(data))
+        self._origin.disk.sync(self._file)
         self._write(self._chainfile, entries)
         self.size += len(data)
         self._chain_size += len(entries)

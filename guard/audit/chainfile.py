@@ -11,6 +11,9 @@ from guard.trace import chain
 
 PIECE = 1024 * 1024
 DIGEST = 32
+LARGEST = 256 * 1024 * 1024
+"""The largest `.chain` file that is read at once, in bytes."""
+
 _ABSENT = bytes(DIGEST)
 _LIMIT = 100
 _JUMP = 1_000_000
@@ -100,6 +103,28 @@ class ChainFile:
         """Note a problem of the `.chain` file; of thousands, the first hundred."""
         if len(self.problems) < _LIMIT:
             self.problems.append(Problem(what, self.name, text, record=record))
+
+
+class Odd(Exception):
+    """A file does not fit, or is not as it is written every time: it is left to another reading."""
+
+
+def attempted(
+    read: Callable[[Callable[[int], None]], ChainFile], progress: Callable[[int], None]
+) -> ChainFile | None:
+    """Read in a way that takes only what is as it should be; None where it is not, and the progress taken back."""
+    done = 0
+
+    def told(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(size)
+
+    try:
+        return read(told)
+    except (Odd, ValueError):
+        progress(-done)
+        return None
 
 
 def read_head(path: Path) -> tuple[chain.Header, bytes]:

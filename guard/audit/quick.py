@@ -9,20 +9,15 @@ from io import BytesIO
 from pathlib import Path
 from struct import Struct
 
-from guard.audit.chainfile import ChainFile, read_head
+from guard.audit.chainfile import LARGEST, ChainFile, Odd, attempted, read_head
 from guard.trace import chain
 
 _BUFFER = 512 * 1024
 _LONGEST = 16 * 1024 * 1024
-_LARGEST = 256 * 1024 * 1024
 
 _before = Struct(">32sQ")
 _FRONT = _before.size
 _front = _before.pack_into
-
-
-class _Odd(Exception):
-    """Something does not fit, or is not as it is written every time."""
 
 
 def quick(path: Path, progress: Callable[[int], None]) -> ChainFile | None:
@@ -30,24 +25,13 @@ def quick(path: Path, progress: Callable[[int], None]) -> ChainFile | None:
 
     The chain's entries are compared with those that the lines would give, and parsed only where they are heads.
     """
-    read = 0
-
-    def told(size: int) -> None:
-        nonlocal read
-        read += size
-        progress(size)
-
-    try:
-        return _read(path, told)
-    except (_Odd, ValueError):
-        progress(-read)
-        return None
+    return attempted(lambda told: _read(path, told), progress)
 
 
 def _read(path: Path, progress: Callable[[int], None]) -> ChainFile:
     sidecar = path.with_suffix(".chain")
-    if sidecar.stat().st_size > _LARGEST:
-        raise _Odd
+    if sidecar.stat().st_size > LARGEST:
+        raise Odd
     header, before = read_head(sidecar)
     held = ChainFile(sidecar.name, header, before)
     entries = BytesIO(sidecar.read_bytes())
@@ -61,7 +45,7 @@ def _read(path: Path, progress: Callable[[int], None]) -> ChainFile:
     while entry := entries.readline():
         _head(entry, held)
     if not held.closed:
-        raise _Odd
+        raise Odd
     return held
 
 
@@ -86,14 +70,14 @@ def _digests(
         kept = end - at
         buffer = _moved(buffer, at, end)
     if kept:
-        raise _Odd
+        raise Odd
 
 
 def _moved(buffer: bytearray, at: int, end: int) -> bytearray:
     """A buffer that begins with the line which the last one cut, and has room for more of it."""
     if at == _FRONT and end == len(buffer):
         if end > _LONGEST:
-            raise _Odd
+            raise Odd
         return buffer + bytes(len(buffer))
     buffer[_FRONT : _FRONT + end - at] = buffer[at:end]
     return buffer
@@ -114,8 +98,8 @@ def _match(entries: BytesIO, digests: list[bytes], seq: int, held: ChainFile) ->
 def _head(entry: bytes, held: ChainFile) -> None:
     """Keep a signed head; nothing may follow the last one."""
     if held.closed or not entry.endswith(b"\n"):
-        raise _Odd
+        raise Odd
     found = chain.read_entry(entry[:-1])
     if found.word == chain.RECORD:
-        raise _Odd
+        raise Odd
     held.heads.append(found)

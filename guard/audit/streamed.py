@@ -14,18 +14,13 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from guard.audit.chainfile import DIGEST, ChainFile, read_head
+from guard.audit.chainfile import DIGEST, LARGEST, ChainFile, Odd, attempted, read_head
 from guard.trace import chain
 from guard.trace.signing import Verifier
 
 _BLOCK = 1024 * 1024
-_LARGEST = 256 * 1024 * 1024
 _HEADS = re.compile(rb"\n(?:head|close) [^\n]*(?=\n)")
 _HEX = 2 * DIGEST
-
-
-class _Odd(Exception):
-    """A mark or a signature does not hold, or there is none."""
 
 
 def streamed(
@@ -35,21 +30,14 @@ def streamed(
 
     Memory grows with the chain file only, whatever the lines are.
     """
-    read = 0
 
-    def told(size: int) -> None:
-        nonlocal read
-        read += size
-        progress(size)
-
-    try:
+    def read(told: Callable[[int], None]) -> ChainFile:
         held = _read_chain(path.with_suffix(".chain"), verifiers)
         _follow(path, held, told)
-    except (_Odd, ValueError):
-        progress(-read)
-        return None
-    held.streamed = True
-    return held
+        held.streamed = True
+        return held
+
+    return attempted(read, progress)
 
 
 def unmarked(paths: Iterable[Path]) -> set[str]:
@@ -65,8 +53,8 @@ def unmarked(paths: Iterable[Path]) -> set[str]:
 
 def _read_chain(path: Path, verifiers: Mapping[str, Verifier]) -> ChainFile:
     """Read a chain whose last line is a signed end that binds what is before it, each head with it."""
-    if path.stat().st_size > _LARGEST:
-        raise _Odd
+    if path.stat().st_size > LARGEST:
+        raise Odd
     text = path.read_bytes()
     header, before = chain.read_header(line := text.partition(b"\n")[0]), chain.start(line)
     held, state = ChainFile(path.name, header, before), sha256()
@@ -79,7 +67,7 @@ def _read_chain(path: Path, verifiers: Mapping[str, Verifier]) -> ChainFile:
         hashed, records = at, found.end() + 1
     _ended(held, verifiers)
     if records != len(text):
-        raise _Odd
+        raise Odd
     return held
 
 
@@ -87,22 +75,22 @@ def _take(held: ChainFile, records: bytes) -> None:
     lines = records.split(b"\n")[:-1]
     digests = unhexlify(b"".join([line[-_HEX:] for line in lines]))
     if len(digests) != DIGEST * len(lines):
-        raise _Odd
+        raise Odd
     held.add([digests])
 
 
 def _keep(held: ChainFile, head: chain.Entry, before: bytes) -> None:
     if held.closed or head.mark is None or head.mark.chain != before:
-        raise _Odd
+        raise Odd
     if (head.seq, head.digest) != (held.last, held.digest(held.last)):
-        raise _Odd
+        raise Odd
     held.heads.append(head)
 
 
 def _ended(held: ChainFile, verifiers: Mapping[str, Verifier]) -> None:
     verifier = verifiers.get(held.header.key_id)
     if not held.closed or verifier is None or not chain.holds(held.heads[-1], verifier, held.header.version):
-        raise _Odd
+        raise Odd
 
 
 def _follow(path: Path, held: ChainFile, progress: Callable[[int], None]) -> None:
@@ -110,19 +98,20 @@ def _follow(path: Path, held: ChainFile, progress: Callable[[int], None]) -> Non
     state, at, lines = sha256(), 0, held.header.first - 1
     with path.open("rb", buffering=_BLOCK) as file:
         for head in held.heads:
-            size, export, _ = head.mark or chain.Mark(-1, b"", b"")
+            assert head.mark is not None  # `_keep` took no other
+            size, export, _ = head.mark
             while at < size and (piece := file.read(min(size - at, _BLOCK))):
                 state.update(piece)
                 at, lines = at + len(piece), lines + _ends(piece)
                 progress(len(piece))
             if (at, lines, state.digest()) != (size, head.seq, export):
-                raise _Odd
+                raise Odd
         if file.read(1):
-            raise _Odd
+            raise Odd
 
 
 def _ends(piece: bytes) -> int:
-    """How many lines end in it; `bytes.count` takes three times as long."""
+    """How many lines end in it; `bytes.count` takes twice as long."""
     ends, at = 0, piece.find(b"\n")
     while at >= 0:
         ends, at = ends + 1, piece.find(b"\n", at + 1)

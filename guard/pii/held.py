@@ -72,11 +72,10 @@ class Held:
 
     def _settled(self, position: int) -> bool:
         """Whether no word that is yet to join the one behind a position changes what the grammar says there."""
-        text = self._text
-        if reaches(text, position) or text[position - 1 : position] == b"\x1a":
+        if reaches(self._text, position) or self._text[position - 1 : position] == b"\x1a":
             return True
-        left = self._copy[: self._splice.forward(position)] or text[:position]
-        left = left[-_LEFT:]
+        at = self._splice.forward(position)
+        left = (self._copy or self._text)[max(0, at - _LEFT) : at]
         return self._split(left, len(left), False) is True
 
     def behind(self, position: int) -> int:

@@ -116,7 +116,7 @@ def _words(text: bytes) -> Iterator[Unit]:
     for match in _WORDS.finditer(text):
         word, (start, end) = match.lastgroup, match.span()
         if word != "at" or _SPELLED_HOST.match(text, end):
-            yield start, end, "@" if word == "at" or word == "AT" else "."
+            yield start, end, "@" if word in ("at", "AT") else "."
 
 
 def _numerals(raw: bytes) -> Iterator[Unit]:

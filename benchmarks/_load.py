@@ -35,7 +35,10 @@ _FINDINGS = (
 
 
 def _chat(text: str) -> bytes:
-    messages = [{"role": "system", "content": "You are a careful assistant."}, {"role": "user", "content": text}]
+    messages = [
+        {"role": "system", "content": "You are a careful assistant."},
+        {"role": "user", "content": text},
+    ]
     return json.dumps({"model": "gpt-bench", "messages": messages}).encode()
 
 
@@ -56,7 +59,10 @@ ANSWER = json.dumps(
             {
                 "index": 0,
                 "finish_reason": "stop",
-                "message": {"role": "assistant", "content": "It is noted. Two points are open, both for Monday."},
+                "message": {
+                    "role": "assistant",
+                    "content": "It is noted. Two points are open, both for Monday.",
+                },
             }
         ],
         "usage": {"prompt_tokens": 200, "completion_tokens": 16, "total_tokens": 216},
@@ -252,8 +258,9 @@ def command_name(process: subprocess.Popen[bytes]) -> str:
 class _Upstream(asyncio.Protocol):
     """Answers every request with the same bytes, as fast as asyncio can."""
 
-    _reply = (
-        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)
+    _reply = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+        len(ANSWER),
+        ANSWER,
     )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

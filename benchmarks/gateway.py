@@ -59,7 +59,15 @@ def litellm(folder: Path, target: int) -> Iterator[int | None]:
     config.write_text(_CONFIG.format(port=target, key=KEY))
     with contextlib.ExitStack() as stack:
         try:
-            command = [str(litellm_program()), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+            command = [
+                str(litellm_program()),
+                "--config",
+                str(config),
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(port),
+            ]
             # Its list of prices would be fetched at start otherwise.
             env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
             stack.enter_context(child(command, port, log=folder / "litellm.log", wait=180, **env))
@@ -114,7 +122,9 @@ def report(loads: dict[str, list[Load]], options: argparse.Namespace) -> bool:
         return False
     pairs = zip(loads["guard, 4 findings"], loads["litellm"], strict=True)
     ratio = statistics.median(ours.rate / theirs.rate for ours, theirs in pairs)
-    print(f"  guard / litellm {LITELLM}: {ratio:.1f}×, at least {TARGET:.0f}×: {'ok' if ratio >= TARGET else 'MISSED'}")
+    print(
+        f"  guard / litellm {LITELLM}: {ratio:.1f}×, at least {TARGET:.0f}×: {'ok' if ratio >= TARGET else 'MISSED'}"
+    )
     return ratio >= TARGET and not any(load.failures for values in loads.values() for load in values)
 
 
@@ -128,7 +138,9 @@ def main(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--connections", type=int, default=16)

@@ -70,7 +70,11 @@ def rounds(ports: dict[str, int], exports: Path, options: argparse.Namespace) ->
     medians: dict[str, list[float]] = {"fdatasync": [], "bare": [], "clean": [], "findings": []}
     for _ in range(options.rounds + 1):
         medians["fdatasync"].append(fdatasync_ms(exports))
-        for row, app, body in (("bare", "bare", CLEAN), ("clean", "guarded", CLEAN), ("findings", "guarded", FINDINGS)):
+        for row, app, body in (
+            ("bare", "bare", CLEAN),
+            ("clean", "guarded", CLEAN),
+            ("findings", "guarded", FINDINGS),
+        ):
             load = open_loop(ports[app], body, rate=options.rate, seconds=options.seconds)
             medians[row].append(load.p50 if not load.failures else float("inf"))
     return {row: values[1:] for row, values in medians.items()}
@@ -130,7 +134,9 @@ def main(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second of the latency rounds")

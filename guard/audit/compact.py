@@ -135,7 +135,7 @@ def _connected(exports: Sequence[Path], *, plain: bool = False) -> Iterator[duck
     with closing(duckdb.connect(":memory:")) as connection:
         connection.execute("SET enable_progress_bar = false")
         connection.execute(f"CREATE VIEW lines AS {lines_of(exports, plain=plain)}")
-        connection.execute(parquet.views())
+        connection.execute(parquet.macros())
         yield connection
 
 
@@ -151,14 +151,13 @@ def _read_batch(target: Path, batch: Sequence[Path], number: int) -> None:
 def _write_spans(target: Path, batch: Sequence[Path], number: int, *, plain: bool = False) -> None:
     """Read a batch of exports once, and write its spans, findings and checks."""
     with _connected(batch, plain=plain) as connection:
-        connection.execute("CREATE TEMP TABLE batch AS SELECT * FROM read_spans")
-        for view in ("read_spans", "finding_spans"):
-            connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM batch")
         # What is kept for the auditor stays in the lines alone, and goes with them.
         light = "CASE WHEN attrs['guard.content'] IS NULL THEN attrs ELSE map_from_entries(list_filter("
         light += "map_entries(attrs), lambda e: e.key <> 'guard.content')) END AS attrs"
-        stored = f"SELECT * EXCLUDE ({', '.join(parquet.LATER)}) REPLACE ({light}) FROM read_spans"
-        for table, rows in (("spans", stored), ("findings", "SELECT * FROM read_findings")):
+        stored = (
+            f"SELECT * EXCLUDE (found, {', '.join(parquet.LATER)}) REPLACE ({light}) FROM read_spans('lines')"
+        )
+        for table, rows in (("spans", stored), ("findings", "SELECT * FROM read_findings('finding_lines')")):
             _copy(connection, f"{rows} ORDER BY start_ts, file, seq", target / table, f"b{number}")
 
 
@@ -169,14 +168,14 @@ def _write_calls(folder: Path, target: Path, kept: Sequence[Generation], number:
         return
     spans = parquet.spans_of(files)
     with _connected([]) as connection:
-        connection.execute(f"CREATE OR REPLACE VIEW read_spans AS {spans}")
+        connection.execute(parquet.table("read_spans", spans))
         connection.execute("CREATE TEMP TABLE again (trace_id VARCHAR)")
         if kept:
             _join_earlier(connection, folder, kept)
         if connection.execute("SELECT count(*) FROM again").fetchone() != (0,):
             again = f"SELECT trace_id, {number} AS generation, DATE '1970-01-01' AS start_ts FROM again"
             _copy(connection, again, target / "superseded", "b")
-        calls = f"SELECT *, {number} AS generation FROM joined_calls ORDER BY start_ts, trace_id"
+        calls = f"SELECT *, {number} AS generation FROM joined_calls('lines') ORDER BY start_ts, trace_id"
         _copy(connection, calls, target / "calls", "b")
         _write_sent(connection, folder, target, kept, number)
 
@@ -185,10 +184,10 @@ def _join_earlier(connection: duckdb.DuckDBPyConnection, folder: Path, kept: Seq
     """Lay earlier spans of the same traces beside the new ones, and note these traces."""
     earlier = parquet.spans_of(parquet.parts(folder, kept, "spans"))
     connection.execute(f"CREATE VIEW earlier AS {earlier}")
-    for statement in parquet.joined_with("earlier"):
-        connection.execute(statement)
+    connection.execute(parquet.joined_with("earlier"))
     connection.execute(
-        "INSERT INTO again SELECT DISTINCT trace_id FROM earlier WHERE trace_id IN (SELECT trace_id FROM read_spans)"
+        "INSERT INTO again SELECT DISTINCT trace_id FROM earlier"
+        " WHERE trace_id IN (SELECT trace_id FROM read_spans('lines'))"
     )
 
 
@@ -204,9 +203,9 @@ def _write_sent(
     calls = sorted((target / "calls").rglob("*.parquet"))
     if not (findings and calls):
         return
-    for view, files in (("all_findings", findings), ("calls", calls)):
-        connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {parquet.source(files)}")
-    connection.execute("CREATE TEMP TABLE going AS SELECT * FROM joined_sent")
+    for view, files in (("all_findings", findings), ("all_calls", calls)):
+        connection.execute(parquet.table(view, f"SELECT * FROM {parquet.source(files)}"))
+    connection.execute(f"CREATE TEMP TABLE going AS {parquet.SENT}")
     told = (
         "SELECT trace, row_number() OVER (ORDER BY min(start_ts), trace) AS number FROM going GROUP BY trace"
     )

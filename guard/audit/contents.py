@@ -28,11 +28,11 @@ GROUP BY trace_id
 _UNDER = f"""
 SELECT count(DISTINCT trace_id) FROM spans
 WHERE attrs['{spans.CONTENT_KEY}'] IS NOT NULL
-  AND trace_id IN (SELECT trace_id FROM all_findings WHERE list_contains($ids, subject_key))
+  AND trace_id IN (SELECT trace_id FROM all_findings('finding_lines') WHERE list_contains($ids, subject_key))
 """
 _ERASED = f"""
 WITH persons AS (
-  SELECT unnest(subjects) AS subject, subject_key FROM all_findings WHERE trace_id = $trace
+  SELECT unnest(subjects) AS subject, subject_key FROM all_findings('finding_lines') WHERE trace_id = $trace
 )
 SELECT start_ts, ticket FROM erased WHERE subject IN (SELECT subject FROM persons)
 UNION ALL

@@ -492,7 +492,6 @@ WHERE error_type IS NOT NULL AND {when}
 GROUP BY purpose, outcome, error_type, host
 ORDER BY calls DESC, purpose, outcome, error_type, host
 """,
-        traces=("error.type",),
     ),
     _question(
         "slowest",

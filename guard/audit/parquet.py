@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,19 @@ class Generation:
     left_out: tuple[Overlong, ...]
 
 
+@cache
 def views() -> str:
     """The SQL of the views."""
     return resources.files("guard.audit").joinpath("audit.sql").read_text()
+
+
+def macros() -> str:
+    """What the views are made of."""
+    return views().partition(_VIEWS)[0]
+
+
+def _statements(sql: str) -> list[str]:
+    return re.split(r"^(?=CREATE )", sql, flags=re.MULTILINE)[1:]
 
 
 def schema() -> str:
@@ -184,15 +195,28 @@ LATER = {
 """Columns of spans that differ from row to row and stand in the attributes too: they are stored once."""
 
 
+_FOUND = "STRUCT(kind VARCHAR, enforced VARCHAR, count BIGINT, subjects VARCHAR[])[]"
+
+SENT = """
+SELECT
+  c.start_ts AS start_ts, c.tenant AS tenant, c.host AS host, c.jurisdiction AS jurisdiction,
+  year(f.start_ts) AS year, f.kind AS kind, f.enforced AS enforced, f.count AS count, f.subjects AS subjects,
+  f.file AS file, f.seq AS seq, f.trace_id AS trace
+FROM all_findings('finding_lines') f
+JOIN all_calls('lines') c ON c.trace_id = f.trace_id AND c.intent_span_id = f.span_id
+WHERE f.stage = 'input' AND c.purpose = 'model' AND c.outcome <> 'refused'
+"""
+"""What was sent, joined from findings and calls, which of stored spans stand in tables of their own."""
+
+
 def spans_of(files: Sequence[Path]) -> str:
     """SQL for stored spans, with all columns of `read_spans` in their order."""
     if not files:
-        return "SELECT * FROM read_spans WHERE false"
+        return "SELECT * FROM read_spans('lines') WHERE false"
     later = ", ".join(f"{value} AS {name}" for name, value in LATER.items())
     columns = ", ".join(_COLUMNS)
-    return (
-        f"SELECT {columns} FROM (SELECT * REPLACE (events::JSON[] AS events), {later} FROM {source(files)})"
-    )
+    found = f"NULL::{_FOUND} AS found"
+    return f"SELECT {columns}, {found} FROM (SELECT * REPLACE (events::JSON[] AS events), {later} FROM {source(files)})"
 
 
 def over(folder: Path, generations: Sequence[Generation], *, lines: bool) -> Iterator[str]:
@@ -204,60 +228,64 @@ def over(folder: Path, generations: Sequence[Generation], *, lines: bool) -> Ite
     yield f"CREATE VIEW stored_spans AS {spans_of(files['spans'])}"
     yield f"CREATE VIEW stored_calls AS {_calls(files)}"
     more = "UNION ALL SELECT * FROM read_" if lines else ""
-    yield f"CREATE OR REPLACE VIEW all_spans AS SELECT * FROM stored_spans {more and more + 'spans'}"
+    yield table("all_spans", f"SELECT * FROM stored_spans {more and more + 'spans(source)'}")
     if files["findings"]:
         found = f"SELECT * FROM {source(files['findings'])}"
-        yield f"CREATE OR REPLACE VIEW all_findings AS {found} {more and more + 'findings'}"
+        yield table("all_findings", f"{found} {more and more + 'findings(source)'}")
     if not lines:
-        yield "CREATE OR REPLACE VIEW calls AS SELECT * FROM stored_calls"
+        yield table("all_calls", "SELECT * FROM stored_calls")
         if files["sent"]:
-            yield f"CREATE OR REPLACE VIEW all_sent AS {_sent(files)}"
+            yield table("all_sent", _sent(files))
         return
-    yield from joined_with("stored_spans")
-    yield (
-        "CREATE OR REPLACE VIEW calls AS SELECT * FROM stored_calls WHERE purpose <> 'model' OR trace_id NOT IN"
-        " (SELECT trace_id FROM read_spans WHERE trace_id IS NOT NULL) UNION ALL SELECT * FROM joined_calls"
+    yield joined_with("stored_spans")
+    yield table(
+        "all_calls",
+        "SELECT * FROM stored_calls WHERE purpose <> 'model' OR trace_id NOT IN"
+        " (SELECT trace_id FROM read_spans('lines') WHERE trace_id IS NOT NULL)"
+        " UNION ALL SELECT * FROM joined_calls('lines')",
     )
+    yield table("all_sent", SENT)
 
 
-_OVER_LINES = frozenset(
-    "read_spans all_spans finding_lines finding_spans read_findings all_findings call_spans joined_calls calls"
-    " joined_sent all_sent".split()
-)
-_VIEW = re.compile(r"CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?(\w+)")
-
-
-def all_views(folder: Path, generations: Sequence[Generation], *, lines: bool) -> Iterator[str]:
+def all_views(
+    folder: Path, generations: Sequence[Generation], *, lines: bool, asked: str = ""
+) -> Iterator[str]:
     """SQL of the views over Parquet, and over lines where there are any that it does not cover.
 
-    Where there are none, the views over lines are left out: binding them takes longer than most answers.
+    Binding a view can take longer than an answer: those that `asked` does not name are left out, if it names any.
     """
-    if lines or not all(
-        parts(folder, generations, table) for table in ("spans", "findings", "calls", "sent")
-    ):
-        yield views()
-        yield from over(folder, generations, lines=lines) if generations else ()
-        return
-    yield from over(folder, generations, lines=False)
-    for statement in re.split(r"^(?=CREATE )", views(), flags=re.MULTILINE)[1:]:
-        found = _VIEW.match(statement)
-        if found is None or found[1] not in _OVER_LINES:
+    yield macros()
+    yield from over(folder, generations, lines=lines) if generations else ()
+    named = {statement: _PUBLIC.match(statement) for statement in _statements(views().partition(_VIEWS)[2])}
+    wanted = {found[1] for found in named.values() if found and re.search(rf"\b{found[1]}\b", asked)}
+    for statement, found in named.items():
+        if found is None or not wanted or found[1] in wanted:
             yield statement
 
 
-def joined_with(earlier: str) -> Iterator[str]:
+_VIEWS = "-- The views."
+_PUBLIC = re.compile(r"CREATE OR REPLACE VIEW (spans|decisions|findings|checks|calls|sent) AS")
+
+
+def table(name: str, rows: str) -> str:
+    """SQL of a macro of the views that gives these rows; `source` is the view of lines that it may read."""
+    return f"CREATE OR REPLACE MACRO {name}(source) AS TABLE {rows}"
+
+
+def joined_with(earlier: str) -> str:
     """SQL by which calls are joined from the lines, and from what `earlier` holds of the same traces."""
-    yield (
-        "CREATE OR REPLACE VIEW call_spans AS SELECT * FROM read_spans UNION ALL"
+    return table(
+        "call_spans",
+        "SELECT * FROM read_spans('lines') UNION ALL"
         f" SELECT * FROM {earlier} WHERE operation IS DISTINCT FROM 'moderation'"
-        " AND trace_id IN (SELECT trace_id FROM read_spans)"
+        " AND trace_id IN (SELECT trace_id FROM read_spans('lines'))",
     )
 
 
 def _calls(files: Mapping[str, Sequence[Path]]) -> str:
     """Calls of all generations, without those that a later one joined anew."""
     if not files["calls"]:
-        return "SELECT * FROM joined_calls WHERE false"
+        return "SELECT * FROM joined_calls('lines') WHERE false"
     calls = f"SELECT * EXCLUDE (generation) FROM {source(files['calls'])} c"
     if not files["superseded"]:
         return calls

@@ -16,7 +16,7 @@ import duckdb
 
 from guard.audit import parquet
 from guard.audit.holding import holding
-from guard.audit.lines import beside, lines_of, traces_of, unread
+from guard.audit.lines import beside, lines_of, unread
 from guard.audit.named import QUESTIONS
 from guard.audit.overlong import meet, readable
 from guard.audit.parquet import literal
@@ -58,13 +58,15 @@ def connect(
     *,
     traces: Sequence[str] = (),
     plain: bool = False,
+    asked: str = "",
 ) -> duckdb.DuckDBPyConnection:
     """Open the views over a folder's exports; the connection can read those files and nothing else.
 
     What `guard audit compact` has read comes from its Parquet, the rest from the lines. An empty folder gives
     empty views. `out` is the one file that it may write; with `only`, lines that hold none of these texts are left
     out (`Question.only`; for `traces` see there, too), and with `trace` Parquet of other days than that trace's may
-    be. `plain` is as for `lines_of`. Raises QueryError where there is no such folder.
+    be. `plain` is as for `lines_of`; of `asked`, SQL, the views that it names are there, all of them if it names none.
+    Raises QueryError where there is no such folder.
     """
     if not folder.is_dir():
         raise QueryError(f"there is no folder of exports at {folder}")
@@ -85,13 +87,14 @@ def connect(
         connection.execute(f"CREATE TEMP TABLE traced AS {lines}")
         lines = "SELECT * FROM traced"
     elif traces and not stored:  # a stored call is joined anew with every line of its trace
-        few = lines_of(paths, traces, plain=plain)
-        connection.execute(f"CREATE TEMP TABLE wanted AS {traces_of(few)}")
-        lines = beside(lines, traces, "wanted")
+        wanted, lines = beside(lines, traces)
+        connection.execute(f"CREATE TEMP TABLE wanted AS {wanted}")
+        connection.execute(f"CREATE TEMP TABLE traced AS {lines}")
+        lines = "SELECT * FROM traced"
     connection.execute(f"CREATE VIEW lines AS {lines}")
     erasures = sorted(path.resolve() for path in folder.glob("*-erasure-*.jsonl"))
     connection.execute(f"CREATE VIEW erasure_lines AS {lines_of(erasures)}")
-    for statement in parquet.all_views(folder, stored, lines=bool(paths)):
+    for statement in parquet.all_views(folder, stored, lines=bool(paths), asked=asked):
         connection.execute(statement)
     lined = map(readable, [*paths, *erasures])
     _confine(connection, [*lined, *parquet.parts(folder, stored), *filter(None, [out])])
@@ -114,15 +117,16 @@ def over(
     only: Sequence[str] = (),
     trace: str = "",
     traces: Sequence[str] = (),
+    asked: str = "",
 ) -> Answer:
     """Do some work over the views (`connect`), with lines read as text; where they are none, again as JSON."""
     try:
-        with closing(connect(folder, out, only, trace, traces=traces, plain=True)) as connection:
+        with closing(connect(folder, out, only, trace, traces=traces, plain=True, asked=asked)) as connection:
             return work(connection)
     except (QueryError, duckdb.Error) as error:
         if not (unread(error) or unread(error.__cause__)):
             raise
-    with closing(connect(folder, out, only, trace, traces=traces)) as connection:
+    with closing(connect(folder, out, only, trace, traces=traces, asked=asked)) as connection:
         return work(connection)
 
 
@@ -144,7 +148,7 @@ def run(
     def answer(connection: duckdb.DuckDBPyConnection) -> Table:
         return _answer(connection, sql, values, ROWS) if out is None else _write(connection, sql, values, out)
 
-    return over(folder, answer, out, only, trace, traces)
+    return over(folder, answer, out, only, trace, traces, sql)
 
 
 def ask(
@@ -161,6 +165,7 @@ def ask(
         lambda connection: _answer(connection, question.sql, values, most),
         only=_texts(question.only, values),
         traces=_texts(question.traces, values),
+        asked=question.sql,
     )
 
 

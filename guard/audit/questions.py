@@ -40,7 +40,7 @@ class Question:
     """A named question: what it answers, its SQL, and its parameters (`$name` in the SQL).
 
     Lines that hold none of the texts of `only` (`$name` for a parameter's value) make no row of the answer; nor do
-    lines of traces no line of which holds one of `traces`.
+    lines of traces no line of which holds one of `traces`, which are to be few: their lines are copied.
     """
 
     name: str

@@ -39,12 +39,12 @@ _TOMBSTONES = (
     "SELECT start_ts, ticket FROM erased WHERE list_contains($hashes, subject) ORDER BY start_ts LIMIT 1"
 )
 _KEYS = """
-SELECT subject_key, tenant, count(DISTINCT (file, seq)), min(start_ts), max(start_ts) FROM all_findings
+SELECT subject_key, tenant, count(DISTINCT (file, seq)), min(start_ts), max(start_ts) FROM all_findings('finding_lines')
 WHERE subject_key IS NOT NULL
 GROUP BY ALL ORDER BY tenant, subject_key
 """
 _DERIVED = """
-SELECT count(DISTINCT (file, seq)) FROM all_findings
+SELECT count(DISTINCT (file, seq)) FROM all_findings('finding_lines')
 WHERE subject_key IS NULL AND list_has_any([strftime(start_ts, '%Y'), strftime(start_ts, '%Y-%m'),
     strftime(start_ts, '%Y-Q') || quarter(start_ts)], $periods)
   AND tenant = $tenant AND len(list_filter(subjects, lambda s: s <> '')) > 0

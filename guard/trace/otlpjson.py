@@ -105,11 +105,6 @@ def key_values(attributes: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-def prepare(attributes: Mapping[str, Any]) -> orjson.Fragment:
-    """Encode attributes once, for many spans (a policy's); the keys must not be set again on the span."""
-    return orjson.Fragment(dumps(key_values(attributes))[1:-1])
-
-
 def dumps(value: Any) -> bytes:
     """Serialise to one line of JSON; a lone surrogate, which UTF-8 cannot hold, becomes `?`."""
     try:

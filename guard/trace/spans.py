@@ -14,11 +14,9 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from guard.errors import SetupError
-from guard.trace import otlpjson
-from guard.trace.otlpjson import prepare
+from guard.trace.columns import Columns, Encoded, encode
+from guard.trace.otlpjson import dumps, key_values
 from guard.trace.provider import IDS, always_on
 from guard.types import Decision, Finding, Verdict
 
@@ -182,6 +180,62 @@ SECONDS = "seconds"
 HOST = "host"
 JURISDICTION = "jurisdiction"
 
+COLUMNS = Columns(
+    (
+        POLICY_NAME,
+        POLICY_VERSION,
+        POLICY_SHA256,
+        POLICY_MODE,
+        STAGE,
+        EXCHANGE,
+        ACTION,
+        ENFORCED,
+        ERROR_TYPE,
+        MOUNT,
+        ENDPOINT,
+        TENANT,
+        USER,
+        SUBJECT_KEY,
+        BYTES_SCREENED,
+        BYTES_FORWARDED,
+        RESIDENCY_HOST,
+        RESIDENCY_JURISDICTION,
+        RESIDENCY_DECISION,
+        RESIDENCY_CODE,
+        OPERATION,
+        PROVIDER,
+        REQUEST_MODEL,
+        RESPONSE_MODEL,
+        RESPONSE_ID,
+        INPUT_TOKENS,
+        OUTPUT_TOKENS,
+        COST,
+        SERVER_ADDRESS,
+        WAIVED,
+        OUTCOME,
+    ),
+    together=CHECK,
+)
+"""The attributes that questions are asked of; `guard/audit/audit.sql` counts on their order."""
+
+FINDING_COLUMNS = Columns(
+    (
+        KIND,
+        SOURCE,
+        RULE,
+        ORIGIN,
+        FINDING_ACTION,
+        FINDING_ENFORCED,
+        PATH,
+        COUNT,
+        SCORES,
+        STARTS,
+        ENDS,
+        SUBJECTS,
+        TRUNCATED,
+    )
+)
+
 ARRAY_LIMIT = 64
 """Longest array on an event; `count` says how many there were, `truncated` that some are not listed."""
 
@@ -208,8 +262,14 @@ class Recorder:
         self._tracer = always_on(resource).get_tracer("guard", version)
         if not self._tracer.start_span("guard.probe").is_recording():
             raise SetupError("OpenTelemetry's SDK does not record: its version is not one that guard knows")
-        self._resource = orjson.Fragment(otlpjson.dumps({"attributes": otlpjson.key_values(resource)}))
-        self._scope = orjson.Fragment(otlpjson.dumps({"name": "guard", "version": version}))
+        # What every line begins with: up to the members of its one span.
+        self._opening = (
+            b'{"resourceSpans":[{"resource":{"attributes":%b},"scopeSpans":[{"scope":%b,"spans":[{'
+            % (
+                dumps(key_values(resource)),
+                dumps({"name": "guard", "version": version}),
+            )
+        )
 
     def start(
         self,
@@ -219,7 +279,7 @@ class Recorder:
         parent: SpanContext | Span | None = None,
         links: Sequence[SpanContext] = (),
         attributes: Mapping[str, Any] | None = None,
-        prepared: orjson.Fragment | None = None,
+        prepared: Encoded | None = None,
     ) -> Span:
         """Start a span: `kind` is internal, client or server.
 
@@ -232,9 +292,18 @@ class Recorder:
         if kind == "client":
             sdk = self._sdk_span(name, above, links, clock[0])
             return Span(
-                self._line, name, kind, sdk.get_span_context(), above, links, clock, attributes, prepared, sdk
+                self._opening,
+                name,
+                kind,
+                sdk.get_span_context(),
+                above,
+                links,
+                clock,
+                attributes,
+                prepared,
+                sdk,
             )
-        return Span(self._line, name, kind, _context(above), above, links, clock, attributes, prepared)
+        return Span(self._opening, name, kind, _context(above), above, links, clock, attributes, prepared)
 
     def _sdk_span(
         self, name: str, above: SpanContext | None, links: Sequence[SpanContext], started: int
@@ -251,10 +320,6 @@ class Recorder:
             set_status_on_exception=False,
         )
 
-    def _line(self, span: dict[str, Any]) -> bytes:
-        scopes = [{"scope": self._scope, "spans": [span]}]
-        return otlpjson.dumps({"resourceSpans": [{"resource": self._resource, "scopeSpans": scopes}]})
-
 
 class Span:
     """One span: collect attributes and events, then `end()` gives its line. Not for two threads at once.
@@ -263,21 +328,26 @@ class Span:
     """
 
     __slots__ = (
+        "_above",
         "_attributes",
         "_clock",
         "_end",
         "_events",
         "_failed",
-        "_json",
-        "_line",
+        "_kind",
+        "_links",
+        "_name",
+        "_opening",
         "_prepared",
         "_sdk",
         "context",
+        "span_id",
+        "trace_id",
     )
 
     def __init__(
         self,
-        line: Callable[[dict[str, Any]], bytes],
+        opening: bytes,
         name: str,
         kind: str,
         context: SpanContext,
@@ -285,34 +355,19 @@ class Span:
         links: Sequence[SpanContext],
         clock: tuple[int, int],
         attributes: Mapping[str, Any] | None,
-        prepared: orjson.Fragment | None,
+        prepared: Encoded | None,
         sdk: Any = None,
     ) -> None:
         self.context = context
-        self._line, self._sdk, self._clock, self._prepared = line, sdk, clock, prepared
+        # 32 and 16 hex digits.
+        self.trace_id, self.span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+        self._opening, self._name, self._kind = opening, name, _KINDS[kind]
+        self._above, self._links, self._clock = above, links, clock
+        self._prepared, self._sdk = prepared, sdk
         self._attributes: dict[str, Any] = {} if attributes is None else {**attributes}
-        self._events: list[dict[str, Any]] = []
+        self._events: list[bytes] = []
         self._failed = False
         self._end: bytes | None = None
-        self._json = {
-            **_head(context, above),
-            "name": name,
-            "kind": _KINDS[kind],
-            "startTimeUnixNano": f"{clock[0]}",
-            "links": [_link(link) for link in links] if links else [],
-        }
-
-    @property
-    def trace_id(self) -> str:
-        """The trace's id, 32 hex digits."""
-        found: str = self._json["traceId"]
-        return found
-
-    @property
-    def span_id(self) -> str:
-        """The span's id, 16 hex digits."""
-        found: str = self._json["spanId"]
-        return found
 
     def set(self, name: str, value: Any) -> None:
         """Set one attribute; a later value replaces an earlier one, None removes it."""
@@ -324,10 +379,13 @@ class Span:
 
     def event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Add an event that happens now."""
-        encoded = otlpjson.key_values(attributes or {})
-        self._events.append({"timeUnixNano": f"{self._now()}", "name": name, "attributes": encoded})
+        told = attributes or {}
+        json = FINDING_COLUMNS.spread(encode(told)) if name == FINDING else dumps(key_values(told))[1:-1]
+        self._events.append(
+            b'{"timeUnixNano":"%d","name":%b,"attributes":[%b]}' % (self._now(), dumps(name), json)
+        )
 
-    def prepare(self, prepared: orjson.Fragment) -> None:
+    def prepare(self, prepared: Encoded) -> None:
         """Take other prepared attributes than those that it was started with."""
         self._prepared = prepared
 
@@ -350,7 +408,7 @@ class Span:
             ended = self._now()
             if self._sdk is not None:
                 self._sdk.end(ended)
-            self._end = self._line(self._finished(ended))
+            self._end = self._line(ended)
         return self._end
 
     def _now(self) -> int:
@@ -358,15 +416,36 @@ class Span:
         started, clock = self._clock
         return started + time.perf_counter_ns() - clock
 
-    def _finished(self, ended: int) -> dict[str, Any]:
-        attributes = otlpjson.key_values(self._attributes)
+    def _line(self, ended: int) -> bytes:
+        """The whole line: a tab before each member that questions are asked of, and before each attribute's column."""
+        encoded = encode(self._attributes)
         if self._prepared is not None:
-            attributes.append(self._prepared)
-        self._json["endTimeUnixNano"] = f"{ended}"
-        self._json["attributes"] = attributes
-        self._json["events"] = self._events
-        self._json["status"] = {"code": 2} if self._failed else {}
-        return self._json
+            encoded += self._prepared
+        above = b'"parentSpanId":"%016x",' % self._above.span_id if self._above is not None else b""
+        return b"".join(
+            (
+                self._opening,
+                b'\t"traceId":"%b",\t"spanId":"%b",\t%b\t"name":%b,\t"kind":%d'
+                b',\t"startTimeUnixNano":"%d",\t"endTimeUnixNano":"%d",\t"status":%b,\t"flags":%d,"links":%b'
+                % (
+                    self.trace_id.encode(),
+                    self.span_id.encode(),
+                    above,
+                    dumps(self._name),
+                    self._kind,
+                    self._clock[0],
+                    ended,
+                    b'{"code":2}' if self._failed else b"{}",
+                    _flags(self._above),
+                    dumps([_link(link) for link in self._links]) if self._links else b"[]",
+                ),
+                b',"attributes":[',
+                COLUMNS.spread(encoded),
+                b'],"events":[',
+                b",".join(self._events),
+                b"]\t}]}]}]}",
+            )
+        )
 
 
 def finding_events(verdict: Verdict, subjects: Callable[[Finding], str]) -> list[tuple[str, dict[str, Any]]]:
@@ -413,6 +492,11 @@ def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str
         SUBJECTS: about,
         TRUNCATED: True if count > ARRAY_LIMIT or path == MANY_PATHS else None,
     }
+
+
+def prepare(attributes: Mapping[str, Any]) -> Encoded:
+    """Encode attributes once, for many spans (a policy's); the keys must not be set again on the span."""
+    return encode(attributes)
 
 
 def remote_parent(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) -> SpanContext | None:
@@ -482,15 +566,6 @@ class _Otel:
 
 
 _otel = cache(_Otel)
-
-
-def _head(context: SpanContext, above: SpanContext | None) -> dict[str, Any]:
-    # No traceState: it is free text that came with the caller's headers.
-    head: dict[str, Any] = {"traceId": f"{context.trace_id:032x}", "spanId": f"{context.span_id:016x}"}
-    if above is not None:
-        head["parentSpanId"] = f"{above.span_id:016x}"
-    head["flags"] = _flags(above)
-    return head
 
 
 def _link(link: SpanContext) -> dict[str, Any]:

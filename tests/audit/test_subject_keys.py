@@ -50,7 +50,7 @@ class House:
         ledger = Ledger(self.exports, signer=load_signer(self.home))
         for tenant, value, key in records:
             span = self.recorder.start(spans.SCREEN, attributes={spans.TENANT: tenant, spans.STAGE: "input"})
-            year = int(span._json["startTimeUnixNano"]) // 31_556_952_000_000_000 + 1970
+            year = span._clock[0] // 31_556_952_000_000_000 + 1970
             hashed = subject(key.value if key else self.keys.subjects_of(tenant, year), value)
             found = Finding("pii.email", 0, len(value), 1.0, "pattern", "messages[0].content")
             decision = Decision(found, Action.REDACT, Action.REDACT, "pii.*", "x:1")

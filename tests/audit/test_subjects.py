@@ -42,7 +42,7 @@ def exports(tmp_path: Path) -> Path:
     gateway, keys = kit.Gateway(ledger), Keys(MASTER)
     for tenant, value in (("acme", PERSON), ("acme", OTHER), ("other", PERSON), ("acme", PERSON.upper())):
         span = gateway.recorder.start(spans.SCREEN, attributes={spans.TENANT: tenant, spans.STAGE: "input"})
-        year = int(span._json["startTimeUnixNano"]) // 31_556_952_000_000_000 + 1970
+        year = span._clock[0] // 31_556_952_000_000_000 + 1970
         hashed = subject(keys.subjects_of(tenant, year), value)
         found = Finding("pii.email", 0, len(value), 1.0, "pattern", "messages[0].content")
         verdict = Verdict(

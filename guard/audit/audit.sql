@@ -373,7 +373,8 @@ SELECT
   f['count'] AS count, f['subjects'] AS subjects, file, seq, trace_id AS trace
 FROM (SELECT *, unnest(found) AS f FROM joined(source) WHERE purpose = 'model' AND outcome <> 'refused');
 
--- The views. What they are made of stands above as macros, which cost nothing until somebody asks.
+-- The views. What they are made of stands above as macros that take the view they read as `source`: a macro with a
+-- parameter costs nothing before somebody asks, where a view of views is bound anew for each that stands on it.
 
 -- Persons that were erased: their hashes, from the files of the one writer of tombstones.
 CREATE VIEW IF NOT EXISTS erasure_lines AS SELECT * FROM lines WHERE parse_filename(filename) LIKE '%-erasure-%';

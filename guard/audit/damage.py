@@ -19,7 +19,7 @@ _LIMIT = 100
 class Damage:
     """The alignment of one export's lines with its chain, from the first line that does not fit.
 
-    Lines count from 0 here; problems count from 1.
+    Lines count from 0 here; problems count from 1. `lost` are the runs of records that no line was found for.
     """
 
     def __init__(self, file: BinaryIO, name: str, chain: ChainFile) -> None:
@@ -29,11 +29,14 @@ class Damage:
         self._moved_lines: set[int] = set()
         self._moved_records: set[int] = set()
         self.problems: list[Problem] = []
+        self.lost: list[tuple[int, int]] = []
 
     def explain(self, line: int, seq: int) -> list[Problem]:
         """Explain everything from a line that should hold record `seq` on."""
         while len(self.problems) < _LIMIT and (line < self._lines or seq <= self._chain.last):
             line, seq = self._advance(line, seq)
+        if seq <= self._chain.last:  # too much is wrong to look on
+            self.lost.append((seq, self._chain.last))
         return self.problems
 
     def _advance(self, line: int, seq: int) -> tuple[int, int]:
@@ -111,6 +114,7 @@ class Damage:
         for at, record in list(zip(lines, records, strict=False))[:_LIMIT]:
             if self._chain.digest(record - 1) is not None and self._chain.digest(record) is not None:
                 self._say("changed", f"record {record} was changed", at, record)
+        self.lost += _runs(records)
         at_end = next_line >= self._lines and next_seq > self._chain.last
         for first, last in _runs(records[len(lines) :]):
             lost = records_named(first, last)

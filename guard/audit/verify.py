@@ -36,7 +36,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked and what was found: `signed` of the `records` are proved by a signature.
+    """What was checked and what was found: `signed` of the `records` are there as a signature proves them.
 
     Notes are no problems: they say what cannot be known.
     """
@@ -62,6 +62,7 @@ class _Checked:
     records: int = 0
     signed: int = 0
     torn: int = 0
+    lost: list[tuple[int, int]] = field(default_factory=list)
     beyond: dict[int, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -169,6 +170,8 @@ def _check(path: Path, verifiers: dict[str, Verifier], progress: Progress, *, ma
     _check_heads(found, verifiers.get(found.chain.header.key_id))
     if not found.chain.closed:
         found.notes += _notes(path.name, found)
+    proved = found.chain.header.first - 1 + found.signed
+    found.signed -= sum(max(0, min(last, proved) - first + 1) for first, last in found.lost)
     return found
 
 
@@ -216,7 +219,9 @@ def _check_lines(path: Path, found: _Checked, progress: Progress) -> int:
         while seq <= held.last:
             digest, size, whole = hash_line(file, before, seq)
             if not whole or digest != held.digest(seq):
-                found.problems += Damage(file, path.name, held).explain(seq - held.header.first, seq)
+                damage = Damage(file, path.name, held)
+                found.problems += damage.explain(seq - held.header.first, seq)
+                found.lost = damage.lost
                 return 0
             before, seq, read = digest, seq + 1, read + size
             if read >= _BLOCK:

@@ -69,7 +69,12 @@ def lines(recorder: Recorder, draw: random.Random, count: int) -> list[bytes]:
             if spans.POLICY_NAME not in names
             else None,
         )
-        span.set(spans.STAGE, draw.choice(["input", "output"]))
+        span.set(spans.STAGE, draw.choice(["input", "input", "output"]))
+        if draw.random() < 0.6:  # a call that went out
+            span.set_all(
+                {spans.RESIDENCY_HOST: "h", spans.ENFORCED: "redact", spans.RESIDENCY_DECISION: "admitted"}
+            )
+            span.set_all({spans.OPERATION: None, spans.ERROR_TYPE: None})
         for _ in range(draw.randrange(4)):
             found = draw.sample(spans.FINDING_COLUMNS.names, draw.randrange(14))
             told = {name: value(draw, plain=plain) for name in found}
@@ -78,7 +83,7 @@ def lines(recorder: Recorder, draw: random.Random, count: int) -> list[bytes]:
             )
             told |= {"more": 1} if draw.random() < 0.2 else {}
             span.event(draw.choice(["guard.finding", "guard.finding", "guard.attempt"]), told)
-        if draw.random() < 0.3:
+        if draw.random() < 0.2:
             span.error("x")
         made.append(span.end())
         parent = draw.choice([span, None])
@@ -106,7 +111,7 @@ def write(folder: Path, written: list[bytes]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_line_cut_at_its_tabs_gives_the_rows_of_its_json(tmp_path: Path, seed: int) -> None:
     """Any attributes, in any order, of any kind: every view has the same rows of the same lines without a tab."""
     draw = random.Random(seed)
@@ -117,7 +122,9 @@ def test_a_line_cut_at_its_tabs_gives_the_rows_of_its_json(tmp_path: Path, seed:
         told = "SELECT count(cells), count(*) FROM otlp_spans('lines')"
         assert connection.execute(told).fetchall() == [(sum(b"\\" not in line for line in written), 120)]
     for view in VIEWS:
-        assert rows(cut, view) == rows(other, view), view
+        found = rows(cut, view)
+        assert found == rows(other, view), view
+        assert len(found) > 5, view
 
 
 def test_columns_stand_where_the_views_look_for_them() -> None:
@@ -142,20 +149,19 @@ def test_columns_stand_where_the_views_look_for_them() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (b'"parentSpanId"', b'"parentSpanId'),
-        (b'{"key":"guard.tenant"', b'{"key":"guard.tenant'),
-        (b'"events":[{', b'"events":[{{'),
-        (b'{"key":"guard.check.detect"', b'{{"key":"guard.check.detect"'),
-        (b'{"key":"kind"', b"]"),
-        (b'{"key":"subjects"', b"{"),
-        (b"}]\t}]}]}]}", b"}]\t}]}]}"),
-        (b"\t", b""),
-    ],
-)
-def test_a_damaged_line_stops_no_question(tmp_path: Path, old: bytes, new: bytes) -> None:
+DAMAGE = [
+    (b'"parentSpanId"', b'"parentSpanId'),
+    (b'{"key":"guard.tenant"', b'{"key":"guard.tenant'),
+    (b'"events":[{', b'"events":[{{'),
+    (b'{"key":"guard.check.detect"', b'{{"key":"guard.check.detect"'),
+    (b'{"key":"kind"', b"]"),
+    (b'{"key":"subjects"', b"{"),
+    (b"}]\t}]}]}]}", b"}]\t}]}]}"),
+    (b"\t", b""),
+]
+
+
+def test_damaged_lines_stop_no_question(tmp_path: Path) -> None:
     """Of a line whose JSON is broken somewhere there is a row or none; the others are all there, in every view."""
     recorder = Recorder()
     parent = recorder.start("guard.screen", attributes={spans.STAGE: "input", "guard.check.detect": "ran"})
@@ -163,8 +169,8 @@ def test_a_damaged_line_stops_no_question(tmp_path: Path, old: bytes, new: bytes
     span.set("guard.check.detect", "ran")
     span.event("guard.finding", {"kind": "pii.email", "count": 1, "subjects": ["s"]})
     whole, bad = parent.end(), span.end()
-    assert old in bad
-    folder = write(tmp_path / "exports", [whole, bad.replace(old, new, 1), whole])
+    assert all(old in bad for old, _ in DAMAGE)
+    folder = write(tmp_path / "exports", [whole, *(bad.replace(*change, 1) for change in DAMAGE), whole])
     for view in VIEWS:
         rows(folder, view)
     with closing(connect(folder, plain=True)) as connection:

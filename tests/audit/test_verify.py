@@ -113,6 +113,28 @@ def test_what_was_done_to_a_line_is_named_exactly(write: Write, check: Check, na
     assert all(path.name in str(problem) for problem in report.problems)
 
 
+@pytest.mark.parametrize(
+    ("change", "proved"),
+    [
+        (lambda lines: lines.__setitem__(9, b"{}\n"), 299),
+        (lambda lines: lines.__delitem__(slice(9, 20)), 289),
+        (lambda lines: lines.__delitem__(slice(280, 300)), 280),
+        (lambda lines: lines.insert(9, b"{}\n"), 300),
+        (lambda lines: lines.insert(30, lines.pop(9)), 300),
+        (lambda lines: lines.__setitem__(slice(0, 300), [b"{}\n"] * 300), 0),
+        (lambda lines: lines.__setitem__(slice(0, 300, 2), [b"{}\n"] * 150), 99),
+    ],
+)
+def test_a_record_that_is_not_as_it_was_signed_is_not_counted_as_proved(
+    write: Write, check: Check, change: Callable[[list[bytes]], None], proved: int
+) -> None:
+    """What was changed or is gone; after a hundred problems nobody looks on, and the rest is not proved either."""
+    [path] = write(300)
+    edit(path, change)
+    report = check()
+    assert (report.records, report.signed) == (300, proved)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_change_of_any_byte_goes_unseen(

@@ -263,7 +263,7 @@ def all_views(
             yield statement
 
 
-_VIEWS = "-- The views."
+_VIEWS = "-- The views"
 _PUBLIC = re.compile(r"CREATE OR REPLACE VIEW (spans|decisions|findings|checks|calls|sent) AS")
 
 

@@ -56,8 +56,8 @@ def views() -> str:
 
 
 def macros() -> str:
-    """What the views are made of."""
-    return views().partition(_VIEWS)[0]
+    """What the views are made of, which stands above them."""
+    return views()[: views().index(_VIEWS)]
 
 
 def _statements(sql: str) -> list[str]:
@@ -256,14 +256,14 @@ def all_views(
     """
     yield macros()
     yield from over(folder, generations, lines=lines) if generations else ()
-    named = {statement: _PUBLIC.match(statement) for statement in _statements(views().partition(_VIEWS)[2])}
+    named = {statement: _PUBLIC.match(statement) for statement in _statements(views()[len(macros()) :])}
     wanted = {found[1] for found in named.values() if found and re.search(rf"\b{found[1]}\b", asked)}
     for statement, found in named.items():
         if found is None or not wanted or found[1] in wanted:
             yield statement
 
 
-_VIEWS = "-- The views"
+_VIEWS = "CREATE VIEW IF NOT EXISTS erasure_lines"
 _PUBLIC = re.compile(r"CREATE OR REPLACE VIEW (spans|decisions|findings|checks|calls|sent) AS")
 
 

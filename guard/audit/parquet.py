@@ -257,7 +257,7 @@ def all_views(
     yield macros()
     yield from over(folder, generations, lines=lines) if generations else ()
     named = {statement: _PUBLIC.match(statement) for statement in _statements(views()[len(macros()) :])}
-    wanted = {found[1] for found in named.values() if found and re.search(rf"\b{found[1]}\b", asked)}
+    wanted = {found[1] for found in named.values() if found and re.search(rf"(?i)\b{found[1]}\b", asked)}
     for statement, found in named.items():
         if found is None or not wanted or found[1] in wanted:
             yield statement

@@ -368,7 +368,7 @@ def test_a_question_binds_only_the_views_that_it_names(installation: Any, folder
     installation.seal()
     made = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
     views = {"spans", "decisions", "findings", "checks", "calls", "sent"}
-    with closing(connect(folder, asked="SELECT 1 FROM calls c JOIN findings")) as connection:
+    with closing(connect(folder, asked='SELECT 1 FROM CALLS c JOIN "findings"')) as connection:
         assert {row[0] for row in connection.execute(made).fetchall()} & views == {"calls", "findings"}
     for asked in ("", "SELECT callsign FROM nowhere", made):
         with closing(connect(folder, asked=asked)) as connection:

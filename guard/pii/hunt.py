@@ -96,12 +96,11 @@ class Hunt(Numbers):
     def after(self, ready: Ready) -> None:
         """Take what follows a head, at most one letter of the row's tail between."""
         view = self.view
-        low, high = view.bounds()
+        if view.heads is None:
+            view.heads = ready.heads.ends(view.source, *view.bounds())
         for head in ready.row.heads:
-            at = view.source.find(head, low, high)
-            while at >= 0:
-                self._follow(ready, view.projection.position(at + len(head)) - view.base)
-                at = view.source.find(head, at + 1, high)
+            for end in view.heads.get(head, ()):
+                self._follow(ready, view.projection.position(end) - view.base)
 
     def _follow(self, ready: Ready, place: int) -> None:
         match = ready.search(self.text, place)

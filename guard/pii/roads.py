@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -40,18 +40,39 @@ ANY = -1
 _SIGNED = r"\x1a[A-Za-z]"
 
 
+class Heads:
+    """Where any of some words stands: one look at a text for all of them, not one for each."""
+
+    __slots__ = ("_search", "_within")
+
+    def __init__(self, words: Iterable[str]) -> None:
+        longest = sorted(set(words), key=len, reverse=True)
+        self._search = re.compile("|".join(map(re.escape, longest))).search
+        self._within = {word: tuple(filter(word.startswith, longest)) for word in longest}
+
+    def ends(self, text: str, low: int, high: int) -> Mapping[str, Sequence[int]]:
+        """The places within a stretch at which each word ends."""
+        found: dict[str, list[int]] = {}
+        while match := self._search(text, low, high):
+            low = match.start() + 1
+            for word in self._within[match[0]]:
+                found.setdefault(word, []).append(match.start() + len(word))
+        return found
+
+
 class Ready:
     """A row with its compiled patterns, check and cues, flattened for the search.
 
     `before` is how far before the digits of a region a match may begin; `opens` searches for what all matches begin
     with, where that is one of a few strings. `called` has the bit of its cue among `Roads.spoken`, `denied` that of
-    what rules it out, `heard` both; or all bits where only the words before each match tell.
+    what rules it out, `heard` both; or all bits where only the words before each match tell. `heads` finds the heads of
+    all rows of the choice.
     """
 
     __slots__ = (
-        "asks", "before", "called", "check", "cue", "cued", "denied", "fixed", "group", "heard", "kind", "lead", "left",
-        "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens", "right", "row", "score",
-        "search", "shared", "signed", "special", "trim", "unless", "waits", "yields",
+        "asks", "before", "called", "check", "cue", "cued", "denied", "fixed", "group", "heads", "heard",
+        "kind", "lead", "left", "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens",
+        "right", "row", "score", "search", "shared", "signed", "special", "trim", "unless", "waits", "yields",
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
@@ -67,6 +88,7 @@ class Ready:
         first = rf"(?=[\x{least:02x}-\x{most:02x}])" if self.number else ""
         pattern = re.compile(f"{first}{'' if self.literal else left}(?:{row.core}){right}".encode("ascii"))
         self.row = row
+        self.heads: Any = None
         self.kind, self.score, self.cued, self.trim, self.lead = (
             row.kind,
             row.score,
@@ -177,6 +199,10 @@ class Roads:
             for row in rows
             if row.road is not Road.NATION
         ]
+        headed = [row for row in ready if row.row.road is Road.AFTER]
+        heads = Heads(head for row in headed for head in row.row.heads)
+        for row in headed:
+            row.heads = heads
         self.numbers = [row for row in ready if row.number]
         self.mail = [row for row in ready if row.mail]
         self.nations = Nations([row for row in rows if row.road is Road.NATION])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from guard.pii.cues import Window, letters_of
 from guard.pii.evasion import Projection
@@ -19,10 +19,12 @@ class View:
     """The bytes of one piece; `base` is where they begin in the projection of `source`.
 
     `floor` says how far back a cue word for the value at an offset of `source` may begin, where that is not
-    `WITHIN` characters.
+    `WITHIN` characters. `heads` are the places at which words end that values stand after, once somebody looked.
     """
 
-    __slots__ = ("_even", "_floor", "_letters", "_windows", "ascii", "base", "projection", "source", "text")
+    __slots__ = (
+        "_even", "_floor", "_letters", "_windows", "ascii", "base", "heads", "projection", "source", "text",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class View:
         self.text = text
         self.ascii = source.isascii()
         self._even = projection.kept is None and floor is None
+        self.heads: Mapping[str, Sequence[int]] | None = None
         self._letters = b""
         self._windows: dict[int, Window] = {}
 

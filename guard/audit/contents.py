@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from guard.audit.query import ask, connect
-from guard.audit.questions import QueryError, Question
-from guard.audit.story import trace_id_of
+from guard.audit.questions import QueryError, Question, trace_id_of
 from guard.audit.subjects import DESTROYED
 from guard.trace import spans
 from guard.trace.content import Opener, Sealed

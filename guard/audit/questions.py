@@ -17,6 +17,7 @@ from guard.policy.names import JURISDICTIONS
 _HOSTS = resources.files("guard") / "data" / "hosts.json"
 _GROUPS: tuple[str, ...] = tuple(json.loads(_HOSTS.read_text("utf-8"))["groups"])
 
+_TRACE = re.compile(r"[0-9a-f]{32}")
 _AGO = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -86,13 +87,21 @@ def kinds(text: str) -> str:
     return "|".join(names) or "none"
 
 
+def trace_id_of(text: str) -> str:
+    """Read a trace id; raises QueryError for what is none."""
+    found = text.strip().lower()
+    if not _TRACE.fullmatch(found):
+        raise QueryError("a trace id has 32 hex digits: it is the header x-guard-trace of the answer")
+    return found
+
+
 SINCE = Parameter("since", "from when on: 7d, 24h, or a date", moment, "1970-01-01")
 UNTIL = Parameter("until", "until when: 7d, 24h, or a date", moment, "9999-01-01")
 REGION = Parameter("region", "a country or group: EU, EEA, US, CN", inside)
 RULE = Parameter("rule", "only this rule, as the policy writes it: pii.card", str, "")
 TENANT = Parameter("tenant", "only this tenant", str, "")
-SUBJECT = Parameter("subject", "the keyed hash of a value, as findings have it")
-TRACE = Parameter("trace", "the trace id, as x-guard-trace gave it")
+SUBJECT = Parameter("subject", "the keyed hash of a value, as findings have it", str.strip)
+TRACE = Parameter("trace", "the trace id, as x-guard-trace gave it", trace_id_of)
 TOP = Parameter("top", "how many rows", count, "20")
 SENSITIVE = Parameter(
     "sensitive",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +12,8 @@ from typing import Any
 import duckdb
 
 from guard.audit.query import over
-from guard.audit.questions import QueryError
+from guard.audit.questions import QueryError, trace_id_of
 from guard.trace import spans
-
-_TRACE = re.compile(r"[0-9a-f]{32}")
 
 _SPANS = """
 SELECT name, start_ts, duration_ms, CAST(attrs AS JSON) AS attrs, file, seq, span_id
@@ -97,14 +94,6 @@ def _in_order(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     file, record = rows[0][4:6]
     jumped = any(row[0] == spans.SCREEN and row[4] == file and row[5] < record for row in rows if record)
     return sorted(rows, key=lambda row: (row[4], row[5] or 0)) if jumped else rows
-
-
-def trace_id_of(text: str) -> str:
-    """Read a trace id; raises QueryError for what is none."""
-    found = text.strip().lower()
-    if not _TRACE.fullmatch(found):
-        raise QueryError("a trace id has 32 hex digits: it is the header x-guard-trace of the answer")
-    return found
 
 
 def _first(attributes: list[dict[str, str]], name: str) -> str:

@@ -214,6 +214,22 @@ def test_an_exchange_tells_its_spans(exports: Path) -> None:
     assert names == ["guard.screen", "chat gpt-x", "moderation omni-moderation-latest"]
 
 
+def test_ids_are_taken_as_they_were_copied(exports: Path) -> None:
+    """Bad input: the end of a line of CSV, capitals; a trace id that is none is told, not looked for in vain."""
+    trace = column(run(exports, "SELECT min(trace_id) AS t FROM calls"), "t")[0]
+    whole = run(exports, "exchange", {"trace": trace}).rows
+    assert whole
+    assert run(exports, "exchange", {"trace": f" {trace.upper()}\r"}).rows == whole
+    with pytest.raises(QueryError, match="32 hex digits"):
+        run(exports, "exchange", {"trace": trace[:-1]})
+    [(subject,)] = run(exports, "SELECT max(subjects[1]) FROM findings").rows
+    for name in ("subject", "subject-access"):
+        assert (
+            run(exports, name, {"subject": f"{subject}\r\n"}).rows
+            == run(exports, name, {"subject": subject}).rows
+        )
+
+
 def test_findings_have_typed_arrays(exports: Path) -> None:
     """Scores are numbers, offsets are integers, subjects are texts."""
     table = run(exports, "SELECT scores, starts, ends, subjects, truncated, origin FROM findings LIMIT 1")

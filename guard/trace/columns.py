@@ -12,13 +12,16 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from guard.trace.otlpjson import dumps, key_values
+from guard.trace.otlpjson import LEAST, MOST, dumps, key_values
 
 _SHAPES = 1024
 """Most orders of keys whose places are kept: a running guard has some dozens."""
 
 _KEY = b'{"key":'
-_OPEN, _BETWEEN, _CLOSE = b"[" + _KEY, b"}," + _KEY, b"}]"
+_OPEN, _CLOSE = b"[" + _KEY, b"}]"
+
+_TEXTS, _SHORT = 4096, 64
+"""How many short texts are kept as JSON, with their keys: most come again with each call (kinds, rules, models)."""
 
 _Place = tuple[Callable[[Sequence[bytes]], Sequence[bytes]], tuple[bytes, ...]]
 
@@ -35,14 +38,51 @@ class Encoded(NamedTuple):
 
 def encode(attributes: Mapping[str, Any]) -> Encoded:
     """Encode attributes, without those that are None; raises as `otlpjson.key_values`."""
-    if None in attributes.values():
-        attributes = {key: value for key, value in attributes.items() if value is not None}
-    keys = tuple(attributes)
-    if not keys:
-        return Encoded((), [])
-    # No text of JSON holds the separator: a quote inside one has a backslash before it.
-    data = dumps(key_values(attributes))
-    return Encoded(keys, data[len(_OPEN) : -len(_CLOSE)].split(_BETWEEN))
+    keys, pieces = [], []
+    for key, value in attributes.items():
+        kind = value.__class__
+        if kind is str and len(value) <= _SHORT:
+            piece = _text(key, value)
+        elif kind is int and LEAST <= value <= MOST:
+            piece = b'%b%d"}' % (_number(key), value)
+        elif kind is list and len(value) == 1 and (item := _item(value[0])):
+            piece = b"%b%b]}}" % (_list(key), item)
+        elif value is None:
+            continue
+        else:
+            piece = _any(key, value)
+        keys.append(key)
+        pieces.append(piece)
+    return Encoded(tuple(keys), pieces)
+
+
+def _any(key: str, value: Any) -> bytes:
+    return dumps(key_values({key: value}))[len(_OPEN) : -len(_CLOSE)]
+
+
+_text: Callable[[str, str], bytes] = lru_cache(_TEXTS)(_any)
+
+
+def _item(value: Any) -> bytes:
+    """The one item of a list, where it is as short and plain as most: of a finding each list has one."""
+    kind = value.__class__
+    if kind is int and LEAST <= value <= MOST:
+        return b'{"intValue":"%d"}' % value
+    if kind is float and value - value == 0.0:  # what is finite less itself is nothing
+        return b'{"doubleValue":%b}' % dumps(value)
+    return b'{"stringValue":%b}' % dumps(value) if kind is str and len(value) <= _SHORT else b""
+
+
+@lru_cache(_SHAPES)
+def _list(key: str) -> bytes:
+    """An attribute that is a list, up to its items."""
+    return _any(key, [])[: -len(b"]}}")]
+
+
+@lru_cache(_SHAPES)
+def _number(key: str) -> bytes:
+    """An attribute that is a number, up to its digits."""
+    return _any(key, 0)[: -len(b'0"}')]
 
 
 class Columns:

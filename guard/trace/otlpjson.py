@@ -20,7 +20,7 @@ TEXT_LIMIT = 8192
 # and must not steer a terminal (C1 controls). orjson escapes only what is below U+0020.
 _UNSAFE = re.compile(rb"\xc2([\x80-\x9f])|\xe2\x80([\xa8\xa9])")
 
-_LEAST, _MOST = -(2**63), 2**63 - 1
+LEAST, MOST = -(2**63), 2**63 - 1
 
 Json = dict[str, Any]
 
@@ -33,7 +33,7 @@ def _text(value: str) -> Json:
 
 def _int(value: int) -> Json:
     # An integer that int64 cannot hold would make the whole line unreadable for a decoder.
-    fits = _LEAST <= value <= _MOST
+    fits = LEAST <= value <= MOST
     return {"intValue": str(value)} if fits else {"stringValue": str(value)[:TEXT_LIMIT]}
 
 
@@ -51,7 +51,7 @@ def _array(value: Sequence[Any]) -> Json:
         {"stringValue": item}
         if item.__class__ is str and len(item) <= TEXT_LIMIT
         else {"intValue": f"{item}"}
-        if item.__class__ is int and _LEAST <= item <= _MOST
+        if item.__class__ is int and LEAST <= item <= MOST
         else {"doubleValue": item}
         if item.__class__ is float and item - item == 0.0
         else encoders.get(item.__class__, _other)(item)
@@ -96,7 +96,7 @@ def key_values(attributes: Mapping[str, Any]) -> list[Any]:
         {"key": key, "value": {"stringValue": value}}
         if value.__class__ is str and len(value) <= TEXT_LIMIT
         else {"key": key, "value": {"intValue": f"{value}"}}
-        if value.__class__ is int and _LEAST <= value <= _MOST
+        if value.__class__ is int and LEAST <= value <= MOST
         else {"key": key, "value": _array(value)}
         if value.__class__ is list
         else {"key": key, "value": encoders.get(value.__class__, _other)(value)}

@@ -17,6 +17,7 @@ _PLACEHOLDERS = frozenset(
     redacted removed masked hashed encrypted hash field input value here this that the must should cannot can't was
     will needs need not and or too very case being used using set unset unknown same different only also enter entered
     please type types typed length policy manager generator recovery rules authentication authorization
+    sent shared stored saved provided given
     """.split()
 )
 
@@ -35,6 +36,7 @@ _PLACE = re.compile(
 )
 _FAKED = re.compile(rb"(?i:a-|an-|this-|the-)?(?i:fake|dummy|insert|replace|your)[-_ ]")
 _UUID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_NEXT_VALUE = re.compile(rb"[&;][A-Za-z][A-Za-z_]{0,30}=|</[A-Za-z]")
 _ALPHABETS = (b"abcdefghijklmnopqrstuvwxyz", b"0123456789", b"zyxwvutsrqponmlkjihgfedcba")
 
 
@@ -114,9 +116,17 @@ def artifactory(view: bytes) -> int:
 
 
 def password(view: bytes) -> int:
-    """Accept what is assigned to a password and is no placeholder, word about passwords or piece of code."""
-    value = _trimmed(view)
-    refused = len(value) < 4 or value.lower() in _PLACEHOLDERS or _CODE.search(value) or _stands_in(value)
+    """Accept what is assigned to a password and is no placeholder, word about passwords or piece of code.
+
+    In a query, a data source's string or XML it ends where the next one begins (`&ssl=true`, `;Encrypt=True`, `</`).
+    """
+    value = _trimmed(_NEXT_VALUE.split(view, maxsplit=1)[0])
+    refused = (
+        len(value) < 4
+        or value.lower().rstrip(b"?!") in _PLACEHOLDERS
+        or _CODE.search(value)
+        or _stands_in(value)
+    )
     return 0 if refused or _FAKED.match(value) else len(value)
 
 

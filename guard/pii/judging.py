@@ -71,7 +71,8 @@ def _ruled_out(unless: Cue, cue: Cue | None, window: Window) -> bool:
     ):  # all that a window holds is near enough: the order of the words tells
         return cue is None or unless.last_in(window, cue.latin)
     against = unless.distance(window)
-    return against < NEVER and (cue is None or against <= cue.distance(window, weak=False))
+    # Where both end in one place, one is a part of the other: 編號 in 統一編號.
+    return against < NEVER and (cue is None or against < cue.distance(window, weak=False))
 
 
 def part_of_other(view: View, ready: Ready, start: int, end: int) -> bool:

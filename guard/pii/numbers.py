@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from guard.pii.cues import letters_of
+from guard.pii.cues import words_of
 from guard.pii.gates import alone, shape_of
 from guard.pii.judging import PLAIN, part_of_other, score_of
 from guard.pii.resolve import STRONG
@@ -90,7 +90,7 @@ class Numbers:
             if asked.listens:
                 start = low - _CUED if low > _CUED else 0
                 original = "" if view.ascii else view.original(start, high)
-                found.append((low, high, asked, said(letters_of(text[start:high]), original)))
+                found.append((low, high, asked, said(words_of(text[start:high]), original)))
             elif asked.kinds:
                 found.append((low, high, asked, 0))
         return found

@@ -333,3 +333,8 @@ def vin(view: bytes) -> int:
         return 0
     rest = sum(map(mul, _VIN_WEIGHTS, map(_VIN.__getitem__, upper))) % 11
     return len(view) if upper[8] == b"0123456789X"[rest] else 0
+
+
+def vin_said(view: bytes) -> int:
+    """Accept 17 characters, digits among the first eleven, without a check digit (ISO 3779 asks for none)."""
+    return len(view) if len(view) == 17 and re.search(rb"[0-9]", view[:11]) else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from guard.pii.cues import Window, letters_of
+from guard.pii.cues import Window, letters_of, words_of
 from guard.pii.evasion import Projection
 from guard.pii.rows import CUE_REACH
 
@@ -84,12 +84,12 @@ class View:
         if not self._even:
             start = max(start, self._context_start(at))
         if not start:
-            return 0, letters_of(self.text[:at])
-        letters = letters_of(self.text[start - 1 : at])
-        cut = letters.find(b" ")  # a word that is cut is none
+            return 0, words_of(self.text[:at])
+        cut = letters_of(self.text[start - 1 : at]).find(b" ")  # a word that is cut is none
         if cut < 0:
             return at, b""
-        return (start - 1 + cut, letters[cut:]) if cut else (start, letters[1:])
+        start += cut - 1 if cut else 0
+        return start, words_of(self.text[start:at])
 
     def _context_start(self, at: int) -> int:
         """The first position within the context of a place, where code points vanished or were spelled out."""

@@ -90,11 +90,11 @@ CHINA = (
         "pii.cn.officer_id", r"[ :]{0,2}(?P<value>[0-9]{6,8})(?=\x1a)", Road.AFTER, 0.0, 0.85, gate=r"[ :]{0,2}[0-9]{6,8}\x1a", cue="cn_officer", country="CN", longest=8, laws=("pipl",), heads=("字第",),
     ),
     Row(
-        "pii.cn.wechat", r"\x1a?[ ]?[:=][ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號是", longest=20, laws=("pipl",),
+        "pii.cn.wechat", r"\x1a?[ ]?[:=][ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號是为", longest=20, laws=("pipl",),
         heads=("微信", "微信号", "薇信", "威信号", "微信账号", "V信", "v信"),
     ),
     Row(
-        "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是", longest=20, laws=("pipl",),
+        "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是为", longest=20, laws=("pipl",),
         heads=("微信", "微信号", "加微", "加V", "V信"),
     ),
     Row(
@@ -107,10 +107,10 @@ CHINA = (
     ),
     Row("pii.cn.wechat", "wxid_[a-z0-9]{12,20}", Road.LITERAL, 0.85, 0.85, country="CN", longest=25, laws=("pipl",)),
     Row(
-        "pii.cn.qq", rf"(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})(?P<value>[1-9][0-9]{{4,10}})", Road.WHOLE, 0.8, 0.8, country="CN", longest=11, laws=("pipl",),
+        "pii.cn.qq", rf"(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:/?\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})(?P<value>[1-9][0-9]{{4,10}})", Road.WHOLE, 0.8, 0.8, country="CN", longest=11, laws=("pipl",),
     ),
     Row(
-        "pii.cn.qq", r"\x1a?[ :=#]{0,3}(?P<value>[1-9][0-9]{4,10})", Road.AFTER, 0.75, 0.75, country="CN", tail="号號是", longest=11, laws=("pipl",),
+        "pii.cn.qq", r"\x1a?[ :=#]{0,3}(?P<value>[1-9][0-9]{4,10})", Road.AFTER, 0.75, 0.75, country="CN", tail="号號是为", longest=11, laws=("pipl",),
         heads=("扣扣",),
     ),
     Row(

@@ -105,9 +105,10 @@ def numbered_key(view: bytes) -> int:
 
 
 def openai_key(view: bytes) -> int:
-    """Accept `sk-` with capitals or digits, which the names of languages and styles lack."""
+    """Accept `sk-` with capitals or digits, which the names of languages and styles lack, or longer than any word."""
     body = view[3:]
-    return 0 if _stands_in(view) or (body.isalpha() and body[1:].islower()) else len(view)
+    word = body.isalpha() and body[1:].islower() and len(body) < 40
+    return 0 if _stands_in(view) or word else len(view)
 
 
 def artifactory(view: bytes) -> int:

@@ -179,7 +179,7 @@ _COMMON = {
     "nino": _cue("nino ninos ni insurance"),
     "imei": _cue("imei imeis imeisv device handset", "串号 设备号"),
     "birth": _cue(
-        "dob birth born birthday birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita",
+        "dob birth born birthday bday bdate birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita",
         "出生 生日 生于 誕生 生年月日 출생 рождения",
     ),
     "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 診察券"),

@@ -170,7 +170,7 @@ class Numbers:
                 continue
             score = row.score
             if said & row.heard:
-                score = score_of(self.view, row, start) if said & row.denied else self._cued(row, start)
+                score = score_of(self.view, row, start, end) if said & row.denied else self._cued(row, start)
             if not score or (row.yields and self._claims and self._claim(row).find(1, start, end) >= 0):
                 continue
             if row.nation and score < STRONG and self._surely().find(1, start, end) >= 0:

@@ -107,7 +107,7 @@ CHINA = (
     ),
     Row("pii.cn.wechat", "wxid_[a-z0-9]{12,20}", Road.LITERAL, 0.85, 0.85, country="CN", longest=25, laws=("pipl",)),
     Row(
-        "pii.cn.qq", rf"(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:/?\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})(?P<value>[1-9][0-9]{{4,10}})", Road.WHOLE, 0.8, 0.8, country="CN", longest=11, laws=("pipl",),
+        "pii.cn.qq", rf"(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:/?\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})(?P<value>[1-9][0-9]{{4,10}})", Road.WHOLE, 0.88, 0.88, country="CN", longest=11, laws=("pipl",),
     ),
     Row(
         "pii.cn.qq", r"\x1a?[ :=#]{0,3}(?P<value>[1-9][0-9]{4,10})", Road.AFTER, 0.75, 0.75, country="CN", tail="号號是为", longest=11, laws=("pipl",),

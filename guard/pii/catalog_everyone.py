@@ -97,8 +97,8 @@ EVERYONE = (
         Road.DIGITS, 0.4, 0.8, check="phone_possible", cue="phone", edge=Edge.DIGIT, trim=True, nobody="phone", alphabet="groups", longest=96, opening=_ABROAD, gate=_ABROAD_GATE, laws=("hipaa:4",),
     ),
     Row(
-        "pii.phone", rf"(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}",
-        Road.DIGITS, 0.0, 0.7, check="phone_said", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
+        "pii.phone", rf"(?<![A-Za-z]/)(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}",
+        Road.DIGITS, 0.0, 0.7, check="phone_said", gate=rf"(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", r"(?<![0-9][ ./_-])(?:[(][0-9](?:[ -]?[0-9]){0,4}[)] ?)?[0-9](?:[ .-]?[(]?[0-9][)]?){4,11}(?![ ./_-]{1,2}[0-9])",
@@ -154,8 +154,8 @@ EVERYONE = (
         0.7, 0.7, alphabet="groups", longest=34, laws=("hipaa:10",),
     ),
     Row(
-        "pii.gps", r"(?<![0-9],)(?<![0-9], )-?[0-9]{1,2}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}(?! ?,)", Road.DIGITS, 0.4, 0.85, check="gps", cue="gps", edge=Edge.DOTTED,
-        alphabet="groups", longest=32, ahead=2, gate=r"[0-9]{1,2}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}", laws=("hipaa:2", "gdpr"),
+        "pii.gps", r"(?<![0-9],)(?<![0-9], )-?[0-9]{1,3}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}(?! ?,)", Road.DIGITS, 0.4, 0.85, check="gps", cue="gps", edge=Edge.DOTTED,
+        alphabet="groups", longest=33, ahead=2, gate=r"-?[0-9]{1,3}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}", laws=("hipaa:2", "gdpr"),
     ),
     Row(
         "pii.gps", rf"(?:[NSEWO] ?{_ANGLE}(?:[,;/] ?| {{0,2}})[NSEWO] ?{_ANGLE}|{_ANGLE} ?[NSEWO](?:[,;/] ?| {{0,2}}){_ANGLE} ?[NSEWO])", Road.WHOLE, 0.6, 0.85,
@@ -171,8 +171,8 @@ EVERYONE = (
         laws=("hipaa:2", "gdpr"),
     ),
     Row(
-        "pii.username", rf"""(?i:{_LOGIN})(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})""",
-        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""(?i:{_LOGIN})(?i: is|s)?{ASSIGNED}[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}""", longest=32, laws=("gdpr",),
+        "pii.username", rf"""(?i:{_LOGIN})(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})(?![A-Za-z0-9._-]{{0,40}}[(\[])""",
+        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""(?i:{_LOGIN})(?i: is|s)?{ASSIGNED}[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}""", longest=32, ahead=42, laws=("gdpr",),
     ),
     Row(
         "pii.username", r"""\x1a?[ ]?[:=][ ]?["']?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.7, 0.7, check="username", tail="是为", longest=32,

@@ -17,7 +17,7 @@ _TOLD = (
     r"""[ \t]{0,3}@?["'`]{0,2}"""
 )
 """The same, and an argument (`get('KEY', 'value')`), a default (`|| 'value'`), a declared type, quoted after a blank
-(`#define KEY "value"`), an arrow, a table, Chinese: for values that show themselves that they are secrets."""
+(`#define KEY "value"`), an arrow, a table, Chinese, a remark in brackets: for values that look drawn."""
 _OWNER = "api|app|access|secret|private|client|consumer|encryption|signing|master|service|account|admin|auth|storage|subscription|license|shared|webhook|deploy|hmac|jwt|session|[xX]-[a-z]{2,16}"
 _NAMED = rf"(?:(?:{_OWNER})[ _-]?key(?:[ _-]?base)?|token|secret|credentials?|art-api|[\"']auth[\"']|_auth)"
 _STORES = "postgres(?:ql)?|mysql|mysqlx|mariadb|mongodb(?:\\+srv)?|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|nats|kafka|elasticsearch|opensearch|neo4j|bolt|couchbases?|cassandra|snowflake|influxdb|mqtts?|stomp|memcached|db2|hive2|presto|trino|jdbc:[a-z]{2,12}"
@@ -88,8 +88,12 @@ _BEHIND = r"""(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?[!-~]{4}"""
 
 _ASSIGNED = (
     Row(
-        "secret.env", rf"""(?i:{_NAMED}){_TOLD}(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}={{0,2}})""",
+        "secret.env", rf"""(?i:{_NAMED}){_IS}(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}={{0,2}})""",
         Road.WHOLE, 0.8, 0.8, check="token", unless="passing_token", edge=Edge.FREE, longest=252,
+    ),
+    Row(
+        "secret.env", rf"""(?i:{_NAMED}){_TOLD}(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", unless="passing_token",
+        edge=Edge.FREE, longest=162,
     ),
     Row(
         "secret.env",
@@ -161,7 +165,7 @@ _ASSIGNED = (
         "pii.password", r"WIFI:(?:[A-Z]:[^;\n]{0,32};){1,3}P:(?P<value>[!-:<-~]{4,63})", Road.LITERAL, 0.85, 0.85, check="password", edge=Edge.FREE, longest=63,
     ),
     Row(
-        "pii.password", r"""\x1a{2,4}[ \t:]{0,2}["'`]?(?P<value>[!#-&(-~]{8,128})""", Road.AFTER, 0.7, 0.7, check="token", edge=Edge.FREE,
+        "pii.password", r"""\x1a{2,3}[ \t:]{0,2}["'`]?(?P<value>[!#-&(-~]{8,128})""", Road.AFTER, 0.7, 0.7, check="token", edge=Edge.FREE,
         heads=("密码",), tail="改重设都变更换初统", longest=128,
     ),
     Row(
@@ -169,7 +173,7 @@ _ASSIGNED = (
         gate=r"""(?i:pass|psk)["']?[ ]?[:=][ ]?["'`]?[!-~]{6}""", longest=128,
     ),
     Row(
-        "pii.password", r"""(?i:(?:user(?:[ _]?name)?|login|account|email)s?[ ]?(?:/|&|and)[ ]?(?:password|passwd|pwd|pass|pw))["']?[ ]?(?:[:=]|is|\x1a{1,2}:?)[ ]?[A-Za-z0-9._@+-]{2,48}[ ]?[/:|,]?[ ]?(?P<value>[!#-&(-~]{4,128})""",
+        "pii.password", r"""(?i:(?:user(?:[ _]?name)?|login|account|email)s?[ ]?(?:/|&|and)[ ]?(?:password|passwd|pwd|pass|pw))["']?[ ]?(?:[:=]|is|\x1a{1,2}:?)[ ]?[A-Za-z0-9._@+-]{2,48}(?:[ ]?[/:|,][ ]?|[ ])(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.75, 0.75, check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(

@@ -15,6 +15,7 @@ NEVER = 1 << 30
 _HUMP = re.compile(
     rb"(?<=[A-Za-z][a-z])(?=[A-Z])(?:Number)?"
 )  # not after one small letter: an iPhone is no phone
+_WORD = re.compile(rb"[A-Za-z]+")
 _CASES = bytes(97 if 97 <= code <= 122 else 65 if 65 <= code <= 90 else 32 for code in range(256))
 _LETTERS = bytes(code | 32 if chr(code).isalpha() and code < 128 else 32 for code in range(256))
 
@@ -24,14 +25,25 @@ def letters_of(projection: bytes) -> bytes:
     return projection.translate(_LETTERS)
 
 
+def humped(projection: bytes) -> bool:
+    """Whether a capital follows a small letter somewhere."""
+    return projection.translate(_CASES).find(b"aA") >= 0
+
+
 def words_of(projection: bytes) -> bytes:
-    """The same with a blank where a word of code begins a new one with a capital (`homePhone`).
+    """The same, and each word of code (`homePhone`) also as the words that it is put together of.
 
     Of `projectNumber` the number is left out: it is not what people call a number.
     """
-    if projection.translate(_CASES).find(b"aA") < 0:
-        return projection.translate(_LETTERS)
-    return _HUMP.sub(b" ", projection).translate(_LETTERS)
+    apart = _WORD.sub(_parts, projection) if humped(projection) else projection
+    return apart.translate(_LETTERS)
+
+
+def _parts(word: re.Match[bytes]) -> bytes:
+    """A word of code and its parts behind it, which keep their distance to what follows; any other word as it is."""
+    whole = word.group()
+    parts = _HUMP.sub(b" ", whole)
+    return whole if parts == whole else whole + b" " + parts
 
 
 class Window:
@@ -160,7 +172,9 @@ _COMMON = {
     "uscc": _cue("uscc credit tax taxpayer", "信用代码 税号 纳税人 统一社会 機構代碼"),
     "mo_id": _cue("macau macao bir", "澳门 澳門"),
     "cn_tax": _cue("taxpayer", "税号 纳税人 纳税识别 税务登记 稅號 納稅人"),
-    "cn_social_security": _cue("", "社保 社会保障 社会保险 医保 医疗保险 电脑号 社會保障 公积金"),
+    "cn_social_security": _cue(
+        "", "社保 社会保障 社会保险 社保编号 医保编号 医保 医疗保险 电脑号 社會保障 公积金"
+    ),
     "cn_bank_account": _cue(
         "",
         "银行账号 银行帐号 银行账户 开户账号 收款账号 收款账户 对公账户 银行卡号 银行卡 账号 帐号 銀行帳號 帳號",
@@ -179,7 +193,7 @@ _COMMON = {
     "nino": _cue("nino ninos ni insurance"),
     "imei": _cue("imei imeis imeisv device handset", "串号 设备号"),
     "birth": _cue(
-        "dob birth born birthday bday bdate birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita",
+        "dob birth born birthday bday bdate geb birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita",
         "出生 生日 生于 誕生 生年月日 출생 рождения",
     ),
     "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 診察券"),

@@ -84,7 +84,7 @@ def _spent(view: View, ready: Ready, start: int, end: int) -> bool:
 
     `order 12345, call (212) 867-5309`; not so in a list of numbers of one kind, nor where digits are all there is.
     """
-    if ready.score < STRONG:
+    if ready.score <= STRONG:
         return False
     between = view.text[max(0, start - ready.unless.distance(view.window(start))) : start]
     size = len(_DIGIT.findall(view.text[start:end]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from guard.pii.cues import Window, letters_of, words_of
+from guard.pii.cues import Window, humped, letters_of, words_of
 from guard.pii.evasion import Projection
 from guard.pii.rows import CUE_REACH
 
@@ -85,11 +85,14 @@ class View:
             start = max(start, self._context_start(at))
         if not start:
             return 0, words_of(self.text[:at])
-        cut = letters_of(self.text[start - 1 : at]).find(b" ")  # a word that is cut is none
+        before = self.text[start - 1 : at]
+        letters = letters_of(before)
+        cut = letters.find(b" ")  # a word that is cut is none
         if cut < 0:
             return at, b""
-        start += cut - 1 if cut else 0
-        return start, words_of(self.text[start:at])
+        first = cut or 1
+        letters = words_of(before[first:]) if humped(before) else letters[first:]
+        return start - 1 + first, letters
 
     def _context_start(self, at: int) -> int:
         """The first position within the context of a place, where code points vanished or were spelled out."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from guard.pii.layouts import SEP, laid_out
+from guard.pii.layouts import ASSIGNED, SEP, TABLED, laid_out
 from guard.pii.national import national
 from guard.pii.rows import Edge, Road, Row
 
@@ -90,19 +90,28 @@ CHINA = (
         "pii.cn.officer_id", r"[ :]{0,2}(?P<value>[0-9]{6,8})(?=\x1a)", Road.AFTER, 0.0, 0.85, gate=r"[ :]{0,2}[0-9]{6,8}\x1a", cue="cn_officer", country="CN", longest=8, laws=("pipl",), heads=("字第",),
     ),
     Row(
-        "pii.cn.wechat", r"\x1a?[ ]?[:=][ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號是", longest=20, laws=("pipl",),
-        heads=("微信", "微信号", "薇信", "威信号", "微信账号"),
+        "pii.cn.wechat", r"\x1a?[ ]?[:=][ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號是为", longest=20, laws=("pipl",),
+        heads=("微信", "微信号", "薇信", "威信号", "微信账号", "V信", "v信"),
     ),
     Row(
-        "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是", longest=20, laws=("pipl",),
-        heads=("微信", "微信号", "加微", "加V"),
+        "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是为", longest=20, laws=("pipl",),
+        heads=("微信", "微信号", "加微", "加V", "V信"),
     ),
     Row(
-        "pii.cn.wechat", r"(?i:wechat|weixin)(?i:[ _-]?(?:id|no|account))?(?: ?[:=] ?| is | )(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.WHOLE, 0.75, 0.75, check="handle",
+        "pii.cn.wechat", r"(?:\x1a[ ,;(]{0,2}(?i:vx|wx)(?:\x1a[ :=]{0,2}|[ :=]{1,3})|(?i:vx|wx)\x1a[ :=]{0,2})(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.WHOLE, 0.7, 0.7,
+        check="handle", country="CN", longest=20, laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.wechat", rf"(?i:we[_-]?chat|weixin|wxid)(?i:[ _-]?(?:id|no|num|number|account))?(?:{ASSIGNED}| is | )(?P<value>[A-Za-z][A-Za-z0-9_-]{{5,19}})", Road.WHOLE, 0.75, 0.75, check="handle",
         country="CN", longest=20, laws=("pipl",),
     ),
+    Row("pii.cn.wechat", "wxid_[a-z0-9]{12,20}", Road.LITERAL, 0.85, 0.85, country="CN", longest=25, laws=("pipl",)),
     Row(
-        "pii.cn.qq", r"(?i:qq)\x1a{0,3}[ :=#]{0,3}(?P<value>[1-9][0-9]{4,10})", Road.WHOLE, 0.8, 0.8, country="CN", longest=11, laws=("pipl",),
+        "pii.cn.qq", rf"(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:/?\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})(?P<value>[1-9][0-9]{{4,10}})", Road.WHOLE, 0.88, 0.88, country="CN", longest=11, laws=("pipl",),
+    ),
+    Row(
+        "pii.cn.qq", r"\x1a?[ :=#]{0,3}(?P<value>[1-9][0-9]{4,10})", Road.AFTER, 0.75, 0.75, country="CN", tail="号號是为", longest=11, laws=("pipl",),
+        heads=("扣扣",),
     ),
     Row(
         "pii.cn.postcode", r"\x1a?[ :=]{0,3}(?P<value>[0-8][0-9]{5})", Road.AFTER, 0.85, 0.85, country="CN", tail="是为", longest=6, laws=("pipl",),

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import re
 
-from guard.pii.layouts import SEP, laid_out, loose
+from guard.pii.layouts import ASSIGNED, SEP, TABLED, laid_out, loose
 from guard.pii.rows import Edge, Road, Row
 
 _PHONE = r"[ ()./_-]{0,3}"
 _EXT_SURE = r"(?:(?: ?[,;]|[,;]? )(?i:x|ext)[.:]? ?[0-9]{1,7}|(?i:x|ext)\.?[0-9]{1,7}|(?: ?[,;]|[,;]? )(?i:extn|extension)[.:]? ?[0-9]{1,7}|(?: |[,;] ?)?#[0-9]{1,7})"
 _EXT = _EXT_SURE + "?"
+_ABROAD = r"\+|00|\x28\+(?=[0-9]{1,3}\x29)"
+"""What an international number begins with: (+44) has both its brackets."""
+_ABROAD_GATE = rf"(?:\+|00|\x28\+) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}"
 _NANP = "US CA AG AI AS BB BM BS DM DO GD GU JM KN KY LC MP MS PR SX TC TT VC VG VI"
 """The countries of the North American numbering plan."""
 
@@ -35,6 +38,9 @@ _CN_MOBILE = ((3, 4, 4), (4, 4, 3), (3, 3, 5), (3, 8), (7, 4), (4, 3, 4))
 _ANGLE = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*o]?|[*o] ?[0-9]{1,2}(?:\.[0-9]{1,6})?'(?: ?[0-9]{1,2}(?:\.[0-9]{1,6})?(?:\"|''))?|[*o])"
 _ANGLE_CN = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*\x1a]?|[*\x1a][0-9]{1,2}(?:\.[0-9]{1,6})?(?:['\x1a](?:[0-9]{1,2}(?:\.[0-9]{1,6})?(?:[\"\x1a]|'')?)?)?)"
 
+_KEYED = ASSIGNED.replace("=>|[:=>]", r"""=>(?=[ \t]{0,3}["'])|[:=]""")
+_LOGIN = "user ?name|user[_-]name|user[_ -]?id|login(?:[ _-]?(?:name|id))?|screen[ _-]?name"
+
 _WRAP = r"[ -]?\r?\n ?"
 _MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)"
 
@@ -45,9 +51,9 @@ EVERYONE = (
         Road.MAIL, 0.95, 0.95, check="email", edge=Edge.FREE, nobody="email", alphabet="mail", longest=640, laws=("hipaa:6", "gdpr"),
     ),
     Row(
-        "pii.phone", rf"(?:\+|00) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
+        "pii.phone", rf"(?:{_ABROAD}) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
         Road.DIGITS, 0.9, 0.9, check="phone_international", edge=Edge.DIGIT, trim=True, nobody="phone",
-        alphabet="groups", longest=96, opening=r"\+|00", laws=("hipaa:4",),
+        alphabet="groups", longest=96, opening=_ABROAD, gate=_ABROAD_GATE, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone",
@@ -68,14 +74,14 @@ EVERYONE = (
         Road.DIGITS, 0.4, 0.85, check="phone_us_bare", country=_NANP, cue="phone", unless="not_phone", nobody="phone", longest=10, laws=("hipaa:4",),
     ),
     Row(
-        "pii.phone", rf"(?:(?:\+|00)?86[ -]{{0,2}})?{laid_out(11, 11, *_CN_MOBILE)}",
-        Road.DIGITS, 0.75, 0.95, check="phone_cn_mobile", gate=rf"(?:(?:\+|00)?86[ -]{{0,2}})?1{SEP}{{0,3}}[3-9](?:{SEP}{{0,3}}[0-9]){{9}}",
-        country="CN", cue="phone", unless="not_phone", edge=Edge.DIGIT, alphabet="groups", longest=48, laws=("pipl",),
+        "pii.phone", rf"(?:(?:(?:\+|00)?86|\x28(?:\+|00)?86\x29)[ -]{{0,2}})?{laid_out(11, 11, *_CN_MOBILE)}",
+        Road.DIGITS, 0.75, 0.95, check="phone_cn_mobile", gate=rf"(?:(?:(?:\+|00)?86|\x28(?:\+|00)?86\x29)[ -]{{0,2}})?1{SEP}{{0,3}}[3-9](?:{SEP}{{0,3}}[0-9]){{9}}",
+        country="CN", cue="phone", unless="not_phone", edge=Edge.DIGIT, alphabet="groups", longest=50, laws=("pipl",),
     ),
     Row(
         "pii.phone",
-        r"(?:(?:\+|00)?86[ -]{0,2})?(?:[(]0(?:10|2[0-9]|[3-9][0-9]{2})[)][ -]{0,2}|0(?:10|2[0-9]|[3-9][0-9]{2})[ -]{1,2})[2-8][0-9]{2,3}[ -]?[0-9]{4}(?:-[0-9]{1,5})?",
-        Road.DIGITS, 0.6, 0.9, country="CN", cue="phone", unless="not_phone", alphabet="groups", longest=36, laws=("pipl",),
+        r"(?:(?:(?:\+|00)?86|\x28(?:\+|00)?86\x29)[ -]{0,2})?(?:[(]0(?:10|2[0-9]|[3-9][0-9]{2})[)][ -]{0,2}|0(?:10|2[0-9]|[3-9][0-9]{2})[ -]{1,2})[2-8][0-9]{2,3}[ -]?[0-9]{4}(?:-[0-9]{1,5})?",
+        Road.DIGITS, 0.6, 0.9, country="CN", cue="phone", unless="not_phone", alphabet="groups", longest=38, laws=("pipl",),
     ),
     Row(
         "pii.phone", r"(?:0(?:10|2[0-9]|[3-9][0-9]{2})[ -]{0,2}[0-9]{7,8}|[48]00[ -]?[0-9]{3}[ -]?[0-9]{4}|[48]00[ -]?[0-9]{4}[ -]?[0-9]{3})",
@@ -87,12 +93,12 @@ EVERYONE = (
         laws=("hipaa:4",),
     ),
     Row(
-        "pii.phone", rf"(?:\+|00) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
-        Road.DIGITS, 0.4, 0.8, check="phone_possible", cue="phone", edge=Edge.DIGIT, trim=True, nobody="phone", alphabet="groups", longest=96, opening=r"\+|00", laws=("hipaa:4",),
+        "pii.phone", rf"(?:{_ABROAD}) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
+        Road.DIGITS, 0.4, 0.8, check="phone_possible", cue="phone", edge=Edge.DIGIT, trim=True, nobody="phone", alphabet="groups", longest=96, opening=_ABROAD, gate=_ABROAD_GATE, laws=("hipaa:4",),
     ),
     Row(
-        "pii.phone", rf"(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}",
-        Road.DIGITS, 0.0, 0.7, check="phone_said", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
+        "pii.phone", rf"(?<![A-Za-z]/)(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}",
+        Road.DIGITS, 0.0, 0.7, check="phone_said", gate=rf"(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", r"(?<![0-9][ ./_-])(?:[(][0-9](?:[ -]?[0-9]){0,4}[)] ?)?[0-9](?:[ .-]?[(]?[0-9][)]?){4,11}(?![ ./_-]{1,2}[0-9])",
@@ -144,12 +150,12 @@ EVERYONE = (
         "pii.bic", r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", Road.WHOLE, 0.0, 0.85, check="bic", cue="bic", longest=11, laws=("hipaa:10",),
     ),
     Row(
-        "pii.bank_account", r"(?i:(?:bank )?(?:account|acct|a/c))(?i: ?(?:number|num|no\b\.?|nr\b\.?|#))(?i: is)?[ :=#]{0,3}(?P<value>[0-9](?:[ -]?[0-9]){6,16})", Road.WHOLE,
+        "pii.bank_account", rf"""(?i:(?:account|acct|a/c)[ _-]?(?:number|num|no\b\.?|nr\b\.?|#)|konto(?:nummer|-?nr\b\.?)|numero de (?:cuenta|compte)|rekeningnummer)(?:(?i: is)?[ :=#]{{0,3}}|{TABLED})(?P<value>[0-9](?:[ -]?[0-9]){{6,16}})""", Road.WHOLE,
         0.7, 0.7, alphabet="groups", longest=34, laws=("hipaa:10",),
     ),
     Row(
-        "pii.gps", r"(?<![0-9],)(?<![0-9], )-?[0-9]{1,2}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}(?! ?,)", Road.DIGITS, 0.4, 0.85, check="gps", cue="gps", edge=Edge.DOTTED,
-        alphabet="groups", longest=32, ahead=2, gate=r"[0-9]{1,2}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}", laws=("hipaa:2", "gdpr"),
+        "pii.gps", r"(?<![0-9],)(?<![0-9], )-?[0-9]{1,3}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}(?! ?,)", Road.DIGITS, 0.4, 0.85, check="gps", cue="gps", edge=Edge.DOTTED,
+        alphabet="groups", longest=33, ahead=2, gate=r"-?[0-9]{1,3}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}", laws=("hipaa:2", "gdpr"),
     ),
     Row(
         "pii.gps", rf"(?:[NSEWO] ?{_ANGLE}(?:[,;/] ?| {{0,2}})[NSEWO] ?{_ANGLE}|{_ANGLE} ?[NSEWO](?:[,;/] ?| {{0,2}}){_ANGLE} ?[NSEWO])", Road.WHOLE, 0.6, 0.85,
@@ -160,16 +166,29 @@ EVERYONE = (
         heads=("北纬", "南纬", "东经", "西经", "北緯", "南緯", "東經", "西經", "纬度", "经度", "緯度", "經度"), alphabet="groups", laws=("hipaa:2", "pipl"),
     ),
     Row(
-        "pii.username", r"""(?i:user ?name|user[_-]name|user[_ -]?id|login(?: name)?|screen name)(?i: is|s)?["']?[ ]?[:=][ ]?["']?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""",
-        Road.WHOLE, 0.6, 0.6, check="username", longest=32, laws=("gdpr",),
+        "pii.gps", rf"""(?:(?<![A-Za-z])(?i:latitude|longitude|lat|lng|lon|long)|(?<=[a-z])(?:Lat(?:itude)?|Lng|Lon(?:gitude)?)){TABLED}(?P<value>-?[0-9]{{1,3}}\.[0-9]{{4,16}})""",
+        Road.WHOLE, 0.6, 0.6, check="gps_angle", edge=Edge.FREE, gate=rf"""(?i:latitude|longitude|lat|lng|lon|long){TABLED}-?[0-9]{{1,3}}\.[0-9]{{4}}""", longest=21,
+        laws=("hipaa:2", "gdpr"),
+    ),
+    Row(
+        "pii.username", rf"""(?i:{_LOGIN})(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})(?![A-Za-z0-9._-]{{0,40}}[(\[])""",
+        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""(?i:{_LOGIN})(?i: is|s)?{ASSIGNED}[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}""", longest=32, ahead=42, laws=("gdpr",),
     ),
     Row(
         "pii.username", r"""\x1a?[ ]?[:=][ ]?["']?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.7, 0.7, check="username", tail="是为", longest=32,
         heads=("用户名", "登录名", "用戶名", "登入名", "昵称", "账户名"), laws=("gdpr", "pipl"),
     ),
     Row(
+        "pii.username", r"""\x1a?[ ]?[:=][ ]?["']?(?P<value>[A-Za-z][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.6, 0.6, check="username", tail="是为", longest=32,
+        heads=("账号", "帐号", "帳號"), laws=("gdpr", "pipl"),
+    ),
+    Row(
         "pii.vin", r"[A-HJ-NPR-Za-hj-npr-z0-9]{9}[A-HJ-NPR-Za-hj-npr-z0-9]{2}[A-HJ-NPR-Za-hj-npr-z0-9]{2}[0-9]{4}",
         Road.WHOLE, 0.4, 0.9, check="vin", cue="vin", longest=17, laws=("hipaa:12",),
+    ),
+    # Europe's have no check digit: the word before it must say that it is one.
+    Row(
+        "pii.vin", r"[A-HJ-NPR-Z][A-HJ-NPR-Z0-9]{12}[0-9]{4}", Road.WHOLE, 0.0, 0.8, check="vin_said", cue="vin", longest=17, laws=("hipaa:12",),
     ),
     Row(
         "pii.url",

@@ -3,26 +3,36 @@
 
 from __future__ import annotations
 
+from guard.pii.layouts import TABLED
 from guard.pii.rows import Edge, Road, Row
 
 _DATE = (
     r"(?:(?:18|19|20)[0-9]{2}[-/. ](?:0?[1-9]|1[0-2])[-/. ](?:0?[1-9]|[12][0-9]|3[01])"
     r"|(?:0?[1-9]|[12][0-9]|3[01])[-/. ](?:0?[1-9]|[12][0-9]|3[01])[-/. ](?:(?:18|19|20)[0-9]{2}|[0-9]{2})"
-    r"|(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]))"
+    r"|(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:18|19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T[0-2][0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?Z?)"
 )
 
 _MONTH = r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 _DATE_IN_WORDS = (
     rf"(?:(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? (?:18|19|20)[0-9]{{2}}"
+    rf"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ]?(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[-./ ]?(?:(?:18|19|20)[0-9]{{2}}|[0-9]{{2}})"
     rf"|{_MONTH}\.? (?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?,? (?:18|19|20)[0-9]{{2}})"
 )
 
 HEALTH = (
     Row(
-        "pii.birth_date", _DATE, Road.DIGITS, 0.0, 0.85, cue="birth", edge=Edge.DOTTED, alphabet="groups", longest=10, laws=("hipaa:3", "gdpr", "pipl"),
+        "pii.birth_date", _DATE, Road.DIGITS, 0.0, 0.85, cue="birth", edge=Edge.DOTTED, alphabet="groups", longest=27, laws=("hipaa:3", "gdpr", "pipl"),
     ),
     Row(
         "pii.birth_date", _DATE_IN_WORDS, Road.WHOLE, 0.0, 0.85, cue="birth", alphabet="groups", longest=25, laws=("hipaa:3", "gdpr", "pipl"),
+    ),
+    Row(
+        "pii.birth_date", r"(?:18|19|20)[0-9]{2}\x1a(?:1[0-2]|0?[1-9])\x1a(?:3[01]|[12][0-9]|0?[1-9])\x1a", Road.WHOLE, 0.0, 0.85, cue="birth",
+        alphabet="groups", longest=11, laws=("gdpr", "pipl"),
+    ),
+    Row(
+        "pii.birth_date", rf"(?i:d\.[ ]?o\.[ ]?b)[ .:=#-]{{0,4}}(?P<value>{_DATE})", Road.WHOLE, 0.85, 0.85, alphabet="groups", longest=27, laws=("hipaa:3", "gdpr", "pipl"),
     ),
     Row(
         "pii.age", r"(?i:aged?)[ :=]{0,3}(?i:of )?(?P<value>9[0-9]|1[0-2][0-9])", Road.WHOLE, 0.7, 0.7, longest=3, laws=("hipaa:3",),
@@ -35,7 +45,7 @@ HEALTH = (
         "pii.age", r"(?i:i am |i'm |i\x1am )(?P<value>[1-8]?[0-9])(?: years? old| y/o)", Road.WHOLE, 0.3, 0.3, longest=2, ahead=10, laws=("hipaa:3",),
     ),
     Row(
-        "pii.us.zip", r"(?i:zip)(?i:[ _-]?code)?[ :=#]{0,3}(?i:is )?(?P<value>[0-9]{5}(?:-[0-9]{4})?)", Road.WHOLE, 0.8, 0.8, country="US", longest=10,
+        "pii.us.zip", rf"(?i:zip)(?i:[ _-]?code)?(?:[ :=#]{{0,3}}(?i:is )?|{TABLED})(?P<value>[0-9]{{5}}(?:-[0-9]{{4}})?)", Road.WHOLE, 0.8, 0.8, country="US", longest=10,
         laws=("hipaa:2",),
     ),
     Row(
@@ -43,7 +53,7 @@ HEALTH = (
     ),
     Row(
         "pii.medical_record",
-        r"(?i:(?:medical|patient|health|hospital)[ _-]?(?:record|chart|file)[ _-]?)(?i:number|num|no|nr|id)?[ .:=#]{0,3}(?P<value>(?:[A-Za-z]{1,3}-?)?[0-9]{5,10})",
+        rf"(?i:(?:medical|patient|health|hospital)[ _-]?(?:record|chart|file)[ _-]?)(?i:number|num|no|nr|id)?(?:[ .:=#]{{0,3}}|{TABLED})(?P<value>(?:[A-Za-z]{{1,3}}-?)?[0-9]{{5,10}})",
         Road.WHOLE, 0.8, 0.8, longest=14, laws=("hipaa:8",),
     ),
 )  # fmt: skip

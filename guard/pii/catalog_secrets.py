@@ -11,17 +11,32 @@ from guard.pii.keyrows import B64, UUID, key
 from guard.pii.rows import Edge, Road, Row
 
 _IS = r"""["'`)\]]{0,2}[ \t]{0,3}(?:=|:|:=|=>|>|["'] value=)[ \t]{0,3}["'`]{0,2}"""
+_TOLD = (
+    r"""["'`)\]]{0,2}(?: ?\([^()\n]{1,16}\))?[ \t]{0,3}"""
+    r"""(?:=|:|:=|=>|>|->|\||,[ ]?["'`]|[ ]["'`]|\|\| ?["'`]|\?[?:] ?["'`]|: ?&?[A-Za-z]{3,10} ?=|["'] value=|\x1a{1,2}:?)"""
+    r"""[ \t]{0,3}@?["'`]{0,2}"""
+)
+"""The same, and an argument (`get('KEY', 'value')`), a default (`|| 'value'`), a declared type, quoted after a blank
+(`#define KEY "value"`), an arrow, a table, Chinese, a remark in brackets: for values that look drawn."""
 _OWNER = "api|app|access|secret|private|client|consumer|encryption|signing|master|service|account|admin|auth|storage|subscription|license|shared|webhook|deploy|hmac|jwt|session|[xX]-[a-z]{2,16}"
-_NAMED = rf"(?:(?:{_OWNER})[ _-]?key|token|secret|credentials?|art-api|[\"']auth[\"']|_auth)"
+_NAMED = rf"(?:(?:{_OWNER})[ _-]?key(?:[ _-]?base)?|token|secret|credentials?|art-api|[\"']auth[\"']|_auth)"
 _STORES = "postgres(?:ql)?|mysql|mysqlx|mariadb|mongodb(?:\\+srv)?|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|nats|kafka|elasticsearch|opensearch|neo4j|bolt|couchbases?|cassandra|snowflake|influxdb|mqtts?|stomp|memcached|db2|hive2|presto|trino|jdbc:[a-z]{2,12}"
 _SITES = "https?|ftps?|sftp|ssh|git|svn|smb|ldaps?|imaps?|pop3s?|smtps?|rtsp|rtmp|socks[45]?h?|wss?|vnc|rdp|telnet|webdav|s3|rsync"
 _USER = r"""[^\s\x1a"'`<>/?#@:]{0,64}"""
+
+_PACKED_PEM = (
+    "BSU0EgUFJJVkFURSBLRV|BQUklWQVRFIEtFW|BFQyBQUklWQVRFIEtFW|BPUEVOU1NIIFBSSVZBVEUgS0VZ|BEU0EgUFJJVkFURSBLRV"
+)
+"""How base64 goes on after -----BEGIN of a private key (client-key-data of a kubeconfig, a secret of Kubernetes)."""
 
 _FORMS = (
     key("jwt", rf"(?:eyJ|ewog){B64}{{8,1000}}\.{B64}{{4,1000}}(?:\.{B64}{{0,1000}}){{0,3}}", 5100, check="jwt"),
     Row(
         "secret.pem", r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----", Road.BLOCK, 0.98, 0.98, edge=Edge.FREE,
         alphabet="block", longest=8400, ahead=64,
+    ),
+    Row(
+        "secret.pem", rf"LS0tLS1CRUdJTi(?:{_PACKED_PEM})[A-Za-z0-9+/]{{20,5000}}={{0,2}}", Road.LITERAL, 0.95, 0.95, edge=Edge.FREE, longest=5060,
     ),
     Row(
         "secret.connection_string",
@@ -69,12 +84,21 @@ _FORMS = (
     key("cloud_metadata", rf"(?:http://169\.254\.170\.2)?/v2/credentials/{UUID}", 80, check="", edge=Edge.FREE, score=0.8),
 )  # fmt: skip
 
-_BEHIND = r"""[ \t:=-]{0,3}["'`]?[!-~]{4}"""
+_BEHIND = r"""(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?[!-~]{4}"""
 
 _ASSIGNED = (
     Row(
         "secret.env", rf"""(?i:{_NAMED}){_IS}(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}={{0,2}})""",
         Road.WHOLE, 0.8, 0.8, check="token", unless="passing_token", edge=Edge.FREE, longest=252,
+    ),
+    Row(
+        "secret.env", rf"""(?i:{_NAMED}){_TOLD}(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", unless="passing_token",
+        edge=Edge.FREE, longest=162,
+    ),
+    Row(
+        "secret.env",
+        r"""(?i:jsessionid|phpsessid|sessionid|connect\.sid|(?:set-)?cookie: ?[a-z_.]{0,20}sess(?:ion)?[a-z_.]{0,12})=(?P<value>[A-Za-z0-9%._~+/-]{16,250}={0,2})""",
+        Road.WHOLE, 0.75, 0.75, check="token", edge=Edge.FREE, longest=252,
     ),
     Row(
         "secret.env", rf"""(?i:(?:api|access)[ _-]?key){_IS}(?P<value>{UUID})""",
@@ -86,8 +110,11 @@ _ASSIGNED = (
         Road.LITERAL, 0.8, 0.8, check="token", edge=Edge.FREE, longest=252,
     ),
     Row(
-        "secret.env", r"""\x1a?[ \t:=-]{0,3}["'`]?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""", Road.AFTER, 0.8, 0.8, check="token",
+        "secret.env", r"""\x1a?(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""", Road.AFTER, 0.8, 0.8, check="token",
         gate=_BEHIND, edge=Edge.FREE, heads=("密钥", "密鑰", "秘钥", "令牌", "私钥", "凭证", "凭据", "授权码"), tail="是为為", longest=252,
+    ),
+    Row(
+        "secret.env", r"\x1a?[ :=]{0,3}(?P<value>[a-z]{16})", Road.AFTER, 0.75, 0.75, heads=("授权码",), tail="是为為", longest=16,
     ),
     Row(
         "secret.high_entropy",
@@ -100,17 +127,57 @@ _ASSIGNED = (
         Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, longest=128,
     ),
     Row(
+        "secret.password",
+        r"""(?:(?:sshpass|docker login)(?: [^\n"'`;|&<>]{0,40}?)? -p|redis-cli(?: [^\n"'`;|&<>]{0,40}?)? -a)[ ]?["']?(?P<value>[!#-&(-~]{4,128})""",
+        Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, longest=128,
+    ),
+    Row(
+        "secret.password", r"""(?:mysql|mariadb)[a-z-]{0,8}(?: [^\n"'`;|&<>]{0,40}?)? -p["']?(?P<value>[!#-&(-~]{6,128})""", Road.WHOLE, 0.8, 0.8,
+        check="token", edge=Edge.FREE, longest=128,
+    ),
+    Row(
+        "secret.password", r"""(?i:identified (?:with [a-z0-9_]{4,40} )?by)[ ](?i:password )?["'](?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.8, 0.8,
+        check="password_said", edge=Edge.FREE, longest=128,
+    ),
+    Row(
         "pii.password",
-        r"""(?i:pass ?word|passwd|passcode|passphrase|pwd|pw|contrasena|mot de passe|passwort|kennwort|senha)["'`]?[ \t]{0,3}(?:[:=]|:=|=>)[ \t]{0,3}["'`]?(?P<value>[!#-&(-~]{4,128})""",
+        r"""(?i:pass ?word|passwd|passcode|passphrase|pwd|psw|pw|contrasena|mot de passe|passwort|kennwort|senha)["'`]?[ \t]{0,3}(?:[:=]|:=|=>)[ \t]{0,3}(?:@?["'`])?(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.8, 0.8, check="password", edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password",
-        r"""(?i:pass ?word|passwd|passcode|passphrase|pwd|pw|contrasena|mot de passe|passwort|kennwort|senha)(?: (?:is|was|ist|es|est)|)[: ]{1,2}["'`]?(?P<value>[!#-&(-~]{4,128})""",
+        r"""(?i:pass ?word|passwd|passcode|passphrase|pwd|psw|pw|contrasena|mot de passe|passwort|kennwort|senha)(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)[: ]{1,2}|(?: for| of)(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.6, 0.6, check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(
-        "pii.password", r"""\x1a?[ \t:=-]{0,3}["'`]?(?P<value>[!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
+        "pii.password", r"""(?i:password|passwd|passphrase|pwd)["']?(?:>|[ \t]{1,3}\|[ \t]{1,3}| ?\([^()\n]{1,16}\) ?[:=][ ]?|["'] ?value ?= ?["']|\x1a{1,2}:?[ ]?)["'`]?(?P<value>[!#-&(-;=?-~]{4,128})""", Road.WHOLE, 0.75, 0.75,
+        check="password_said", edge=Edge.FREE, longest=128,
+    ),
+    Row(
+        "pii.password", r"""(?i:(?:set|changed?|reset|updated?) (?:the |my |your |our )?(?:[a-z]{1,16} )?password to )["'`]?(?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.7, 0.7,
+        check="password_said", edge=Edge.FREE, longest=128,
+    ),
+    Row(
+        "pii.password", r"""(?:requirepass|masterauth|masteruserpw|rootpw)[ \t]{1,3}["']?(?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.8, 0.8,
+        check="password", edge=Edge.FREE, longest=128,
+    ),
+    Row(
+        "pii.password", r"WIFI:(?:[A-Z]:[^;\n]{0,32};){1,3}P:(?P<value>[!-:<-~]{4,63})", Road.LITERAL, 0.85, 0.85, check="password", edge=Edge.FREE, longest=63,
+    ),
+    Row(
+        "pii.password", r"""\x1a{2,3}[ \t:]{0,2}["'`]?(?P<value>[!#-&(-~]{8,128})""", Road.AFTER, 0.7, 0.7, check="token", edge=Edge.FREE,
+        heads=("密码",), tail="改重设都变更换初统", longest=128,
+    ),
+    Row(
+        "pii.password", r"""(?<![A-Za-z/])(?i:pass|psk)["']?[ ]?[:=][ ]?["'`]?(?P<value>[!#-&(-~]{6,128})""", Road.WHOLE, 0.7, 0.7, check="token", edge=Edge.FREE,
+        gate=r"""(?i:pass|psk)["']?[ ]?[:=][ ]?["'`]?[!-~]{6}""", longest=128,
+    ),
+    Row(
+        "pii.password", r"""(?i:(?:user(?:[ _]?name)?|login|account|email)s?[ ]?(?:/|&|and)[ ]?(?:password|passwd|pwd|pass|pw))["']?[ ]?(?:[:=]|is|\x1a{1,2}:?)[ ]?[A-Za-z0-9._@+-]{2,48}(?:[ ]?[/:|,][ ]?|[ ])(?P<value>[!#-&(-~]{4,128})""",
+        Road.WHOLE, 0.75, 0.75, check="password_said", edge=Edge.FREE, longest=128,
+    ),
+    Row(
+        "pii.password", r"""\x1a?(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?(?P<value>[!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
         gate=_BEHIND, heads=("密码", "密碼", "口令"), tail="是为為", longest=128,
     ),
 )  # fmt: skip

@@ -29,6 +29,7 @@ CLOUDS = (
     inside("azure_devops_token", rf"{AN}{{76}}AZDO{AN}{{4}}", r"AZDO", 84),
     key("azure_sas", r"(?:sig|Signature)=(?P<value>[A-Za-z0-9%+/]{40,140}(?:%3[dD]|=))", 143, road=Road.WHOLE),
     key("alibaba_key", rf"LTAI{AN}{{12,26}}", 30, check="random_key"),
+    key("alibaba_key", rf"STS\.N{AN}{{20,30}}", 36, check="random_key"),
     key("tencent_key", rf"AKID{AN}{{32,44}}", 48, check="random_key"),
     key("baidu_key", rf"ALTAK{AN}{{21}}", 26, check="random_key"),
     key("volcengine_key", rf"AKLT{B64STD}{{40,64}}={{0,2}}", 70, check="random_key"),

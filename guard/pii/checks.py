@@ -109,6 +109,7 @@ _OWN: dict[str, Check] = {
         validators.handle,
         validators.username,
         validators.vin,
+        validators.vin_said,
         phones.phone_international,
         phones.phone_possible,
         phones.phone_us_bare,

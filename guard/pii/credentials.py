@@ -17,10 +17,16 @@ _PLACEHOLDERS = frozenset(
     redacted removed masked hashed encrypted hash field input value here this that the must should cannot can't was
     will needs need not and or too very case being used using set unset unknown same different only also enter entered
     please type types typed length policy manager generator recovery rules authentication authorization
+    sent shared stored saved provided given
     """.split()
 )
 
-_CODE = re.compile(rb"[(\[{]|^[$%<@&*]|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|^[xX.*#-]+$|^process\.env|^os\.")
+_CODE = re.compile(
+    rb"[(\[{]|^[$%<@&*]|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|^[xX.*#-]+$|^process\.env"
+    rb"|^(?:os|base64|hashlib|hmac|uuid|self|this|args|req|request|config|settings|params|options|opts|state|props)\."
+    rb"|^[A-Za-z_]*(?i:password|passwd|passphrase)[A-Za-z_]*$|^[A-Za-z_]+_(?i:pass|pwd)$"
+)
+"""A call, a variable, a member of an object, the name of another password."""
 _HOLLOW = re.compile(
     rb"(?i:your|insert|replace|changeme|example|sample|dummy|fake|placeholder|redact|todo|^(?:my|the|some|an?)[-_.])"
     rb"|[xX]{4}|\.\.\."
@@ -35,6 +41,7 @@ _PLACE = re.compile(
 )
 _FAKED = re.compile(rb"(?i:a-|an-|this-|the-)?(?i:fake|dummy|insert|replace|your)[-_ ]")
 _UUID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_NEXT_VALUE = re.compile(rb"[&;][A-Za-z][A-Za-z_]{0,30}=|</[A-Za-z]")
 _ALPHABETS = (b"abcdefghijklmnopqrstuvwxyz", b"0123456789", b"zyxwvutsrqponmlkjihgfedcba")
 
 
@@ -105,7 +112,9 @@ def numbered_key(view: bytes) -> int:
 def openai_key(view: bytes) -> int:
     """Accept `sk-` with capitals or digits, which the names of languages and styles lack."""
     body = view[3:]
-    return 0 if _stands_in(view) or (body.isalpha() and body[1:].islower()) else len(view)
+    # Forty small letters and more are no word either.
+    word = body.isalpha() and body[1:].islower() and len(body) < 40
+    return 0 if _stands_in(view) or word else len(view)
 
 
 def artifactory(view: bytes) -> int:
@@ -115,8 +124,14 @@ def artifactory(view: bytes) -> int:
 
 def password(view: bytes) -> int:
     """Accept what is assigned to a password and is no placeholder, word about passwords or piece of code."""
-    value = _trimmed(view)
-    refused = len(value) < 4 or value.lower() in _PLACEHOLDERS or _CODE.search(value) or _stands_in(value)
+    # In a query, a data source's string or XML it ends where the next one begins (`&ssl=true`, `;Encrypt=True`, `</`).
+    value = _trimmed(_NEXT_VALUE.split(view, maxsplit=1)[0])
+    refused = (
+        len(value) < 4
+        or value.lower().rstrip(b"?!") in _PLACEHOLDERS
+        or _CODE.search(value)
+        or _stands_in(value)
+    )
     return 0 if refused or _FAKED.match(value) else len(value)
 
 
@@ -139,7 +154,7 @@ def token(view: bytes) -> int:
 def high_entropy(view: bytes) -> int:
     """Accept a value that a sentence calls a secret: 3 bits a character, letters and digits through each other."""
     value = _trimmed(view)
-    if len(value) < 16 or _hollow(view, value) or not _varied(value, 3.0):
+    if len(value) < 16 or _hollow(view, value) or _CODE.search(value) or not _varied(value, 3.0):
         return 0
     return len(value) if len(re.findall(rb"[0-9]+|[A-Z]+|[a-z]+", value)) >= 5 else 0
 

@@ -12,12 +12,38 @@ from guard.pii.rows import CUE_REACH
 NEVER = 1 << 30
 """The distance of a word that is not there."""
 
+_HUMP = re.compile(
+    rb"(?<=[A-Za-z][a-z])(?=[A-Z])(?:Number)?"
+)  # not after one small letter: an iPhone is no phone
+_WORD = re.compile(rb"[A-Za-z]+")
+_CASES = bytes(97 if 97 <= code <= 122 else 65 if 65 <= code <= 90 else 32 for code in range(256))
 _LETTERS = bytes(code | 32 if chr(code).isalpha() and code < 128 else 32 for code in range(256))
 
 
 def letters_of(projection: bytes) -> bytes:
     """The Latin letters of a projection in lower case, blanks for everything else."""
     return projection.translate(_LETTERS)
+
+
+def humped(projection: bytes) -> bool:
+    """Whether a capital follows a small letter somewhere."""
+    return projection.translate(_CASES).find(b"aA") >= 0
+
+
+def words_of(projection: bytes) -> bytes:
+    """The same, and each word of code (`homePhone`) also as the words that it is put together of.
+
+    Of `projectNumber` the number is left out: it is not what people call a number.
+    """
+    apart = _WORD.sub(_parts, projection) if humped(projection) else projection
+    return apart.translate(_LETTERS)
+
+
+def _parts(word: re.Match[bytes]) -> bytes:
+    """A word of code and its parts behind it, which keep their distance to what follows; any other word as it is."""
+    whole = word.group()
+    parts = _HUMP.sub(b" ", whole)
+    return whole if parts == whole else whole + b" " + parts
 
 
 class Window:
@@ -102,7 +128,7 @@ def _cue(latin: str, others: str = "", weak: str = "", reach: int = CUE_REACH) -
 
 _COMMON = {
     "phone": _cue(
-        """phone phones telephone telephones phoneno phonenumber tel tels tele ph mobile mobiles cell cellphone cellular cells handy hotline
+        """phone phones telephone telephones phoneno phonenum phonenumber mobileno mobilenumber mobilephone telno shouji tel tels tele ph mobile mobiles cell cellphone cellular cells handy hotline
         fax faxes whatsapp whats telegram viber signal sms landline voicemail switchboard tollfree pager msisdn callback
         telefon telefono telefonos telefone telefones telephonique telefonnummer telefoonnummer telefoon movil moviles celular celulares
         cellulare tlf tlfn tfno tff tf fono portable mobil mobilnummer mobiltelefon rufnummer gsm telefonzahl handynummer""",
@@ -116,16 +142,16 @@ _COMMON = {
         transaction receipt confirmation booking revision pin code codes score rank row rows line page pages
         created updated expires expiry iat exp nonce seed index offset length tokens usage
         conta cuenta compte konto pedido bestellung commande""",
-        "订单 单号 编号 序号 流水 运单 快递 身份证 卡号 账号 帐号 金额 邮编 版本 型号 证件 護照 护照 验证码",
+        "订单 单号 编号 序号 流水 运单 快递 会议号 会议ID 身份证 卡号 账号 帐号 金额 邮编 版本 型号 证件 護照 护照 验证码",
     ),
     "not_nation": _cue(
         """order orders invoice tracking ref reference ticket case serial sku isbn issn doi version build commit uuid guid hash lot part model item
         product products amount total price usd eur gbp port pid timestamp ts epoch unix bytes size transaction receipt booking revision score rank
         row rows line lines page pages created updated expires iat exp nonce seed index offset length tokens usage population""",
-        "订单 单号 编号 序号 流水 运单 快递 金额 版本 型号 验证码",
+        "学号 工号 发票 合同 订单 单号 编号 序号 流水 运单 快递 金额 版本 型号 验证码",
     ),
     "card": _cue(
-        """card cards cc ccnum ccnumber pan visa mastercard mc amex maestro discover diners jcb unionpay credit debit cardnumber creditcard
+        """card cards cc ccnum ccnumber cardno cardnum bankcard bankcardno pan visa mastercard mc amex maestro discover diners jcb unionpay credit debit cardnumber creditcard
         kreditkarte karte carte tarjeta cartao kort""",
         "银行卡 信用卡 储蓄卡 借记卡 卡号 刷卡 銀行卡 カード",
     ),
@@ -134,18 +160,21 @@ _COMMON = {
         "订单 单号 身份证 手机 电话 会员",
     ),
     "cn_id": _cue(
-        "id ids identity sfz resident citizen idcard",
+        "id ids identity sfz sfzh shenfenzheng resident citizen idcard idcardno idno idnum",
         "身份证 身份號 身份号 证件号 证件 公民身份 居民身份 身分證 二代证",
     ),
     "passport": _cue(
-        "passport passports pasaporte passeport reisepass passportno", "护照 護照 旅行证 パスポート 여권"
+        "passport passports pasaporte passeport reisepass passportno passportnumber huzhao",
+        "护照 護照 旅行证 パスポート 여권",
     ),
     "hm_permit": _cue("permit return", "回乡证 通行证 港澳 通行證 回鄉證"),
     "tw_permit": _cue("permit compatriot mtp", "台胞证 台湾居民 通行证 台胞證"),
     "uscc": _cue("uscc credit tax taxpayer", "信用代码 税号 纳税人 统一社会 機構代碼"),
     "mo_id": _cue("macau macao bir", "澳门 澳門"),
     "cn_tax": _cue("taxpayer", "税号 纳税人 纳税识别 税务登记 稅號 納稅人"),
-    "cn_social_security": _cue("", "社保 社会保障 社会保险 医保 医疗保险 电脑号 社會保障 公积金"),
+    "cn_social_security": _cue(
+        "", "社保 社会保障 社会保险 社保编号 医保编号 医保 医疗保险 电脑号 社會保障 公积金"
+    ),
     "cn_bank_account": _cue(
         "",
         "银行账号 银行帐号 银行账户 开户账号 收款账号 收款账户 对公账户 银行卡号 银行卡 账号 帐号 銀行帳號 帳號",
@@ -164,10 +193,10 @@ _COMMON = {
     "nino": _cue("nino ninos ni insurance"),
     "imei": _cue("imei imeis imeisv device handset", "串号 设备号"),
     "birth": _cue(
-        "dob birth born birthday birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita",
+        "dob birth born birthday bday bdate geb birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita",
         "出生 生日 生于 誕生 生年月日 출생 рождения",
     ),
-    "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 診察券"),
+    "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 診察券"),
     "vin": _cue("vin vins vehicle chassis car", "车架号 车辆识别 底盘号"),
     "crypto": _cue(
         "bitcoin btc ethereum eth wallet address crypto litecoin ltc doge tron usdt",
@@ -181,7 +210,7 @@ _COMMON = {
     "version": _cue(
         "v ver version versions release released releases build firmware rev revision chapter section sec clause kernel",
         "版本号 版本 版",
-        reach=3,
+        reach=5,
     ),
 }
 

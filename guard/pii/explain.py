@@ -11,7 +11,7 @@ from functools import cache
 
 from guard.pii.catalog import ROWS
 from guard.pii.checks import CHECKS
-from guard.pii.cues import CUES, Cue, letters_of
+from guard.pii.cues import CUES, Cue, words_of
 from guard.pii.evasion import project
 from guard.pii.roads import roads
 from guard.pii.rows import CUE_REACH, Row
@@ -95,6 +95,6 @@ def _cues(row: Row, text: str, start: int) -> tuple[str, ...]:
 
 def _words(cue: Cue, before: str) -> Iterator[str]:
     every = {word.decode() for word in cue.every}
-    yield from dict.fromkeys(w for w in letters_of(project(before).text).decode().split() if w in every)
+    yield from dict.fromkeys(w for w in words_of(project(before).text).decode().split() if w in every)
     if cue.others is not None:
         yield from dict.fromkeys(match.group() for match in cue.others.finditer(before))

@@ -118,7 +118,7 @@ class Hunt(Numbers):
             end = start + size
             if not size or (ready.trim and not ready.right(text, end)):
                 return 0
-        if not (score := ready.fixed or score_of(view, ready, start)):
+        if not (score := ready.fixed or score_of(view, ready, start, end)):
             return 0
         if ready.nobody is not None and self._skip and ready.nobody(text[start:end]) in self._skip:
             self._nobodys.append((start, end))

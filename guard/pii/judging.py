@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from guard.pii.cues import NEVER, Cue, Window
+from guard.pii.cues import NEVER
 from guard.pii.endings import IDN_ENDINGS
+from guard.pii.resolve import STRONG
 from guard.pii.roads import Ready
 from guard.pii.view import View
 
@@ -17,6 +18,7 @@ PLAIN = bytes(code in b' ,:\n()"\x1a' for code in range(256))
 """By byte, whether it may stand on both sides of digits that belong to no longer token."""
 
 _DIGIT = re.compile(rb"[0-9]")
+_NUMBER = re.compile(rb"[0-9](?:[ ./-]?[0-9])*")
 _OTHER = 0x1A
 
 
@@ -51,27 +53,42 @@ def _mail_end(view: View, start: int, end: int) -> int:
     return dot + 1 + len(ending) if ending else 0
 
 
-def score_of(view: View, ready: Ready, start: int) -> float:
+def score_of(view: View, ready: Ready, start: int, end: int) -> float:
     """The score of a match by the cue words before it, 0 where they rule it out or are wanting."""
     window = view.window(start)
     unless, cue, words = ready.unless, ready.cue, window.words
     if window.original:
-        if unless is not None and unless.stands_in(window) and _ruled_out(unless, cue, window):
+        if unless is not None and unless.stands_in(window) and _ruled_out(view, ready, start, end):
             return 0.0
         return ready.cued if cue is not None and cue.stands_in(window) else ready.score
-    if unless is not None and not unless.every.isdisjoint(words) and _ruled_out(unless, cue, window):
+    if unless is not None and not unless.every.isdisjoint(words) and _ruled_out(view, ready, start, end):
         return 0.0
     return ready.score if cue is None or cue.every.isdisjoint(words) else ready.cued
 
 
-def _ruled_out(unless: Cue, cue: Cue | None, window: Window) -> bool:
-    """Whether a ruling-out word is nearer than every strong cue word."""
+def _ruled_out(view: View, ready: Ready, start: int, end: int) -> bool:
+    """Whether a ruling-out word is nearer than every strong cue word, and not about another number before this one."""
+    window, unless, cue = view.window(start), ready.unless, ready.cue
     if (
         unless.far and not window.original
     ):  # all that a window holds is near enough: the order of the words tells
-        return cue is None or unless.last_in(window, cue.latin)
+        return (cue is None or unless.last_in(window, cue.latin)) and not _spent(view, ready, start, end)
     against = unless.distance(window)
-    return against < NEVER and (cue is None or against <= cue.distance(window, weak=False))
+    # Where both end in one place, one is a part of the other: 編號 in 統一編號.
+    nearer = against < NEVER and (cue is None or against < cue.distance(window, weak=False))
+    return nearer and not _spent(view, ready, start, end)
+
+
+def _spent(view: View, ready: Ready, start: int, end: int) -> bool:
+    """Whether the last ruling-out word has a number of its own, of another length than a match of a shape that tells.
+
+    `order 12345, call (212) 867-5309`; not so in a list of numbers of one kind, nor where digits are all there is.
+    """
+    if ready.score <= STRONG:
+        return False
+    between = view.text[max(0, start - ready.unless.distance(view.window(start))) : start]
+    size = len(_DIGIT.findall(view.text[start:end]))
+    return any(len(_DIGIT.findall(number)) != size for number in _NUMBER.findall(between))
 
 
 def part_of_other(view: View, ready: Ready, start: int, end: int) -> bool:

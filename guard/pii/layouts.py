@@ -168,3 +168,10 @@ def _repeated(form: str) -> str:
     for at in rest:
         parts[at] = f"(?P={name})"
     return "".join(parts)
+
+
+ASSIGNED = r"""(?:\\?["'])?[ \t]{0,3}(?:=>|[:=>])[ \t]{0,3}(?:\\?["'])?"""
+"""What stands between a key and its value: in JSON (escaped, too), YAML, code, a form, XML."""
+
+TABLED = ASSIGNED.replace("[:=>]", "[:=>|]")
+"""The same and the bar of a table, for values with digits: a heading has headings behind its bar."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from guard.pii.cues import letters_of
+from guard.pii.cues import words_of
 from guard.pii.gates import alone, shape_of
 from guard.pii.judging import PLAIN, part_of_other, score_of
 from guard.pii.resolve import STRONG
@@ -90,7 +90,7 @@ class Numbers:
             if asked.listens:
                 start = low - _CUED if low > _CUED else 0
                 original = "" if view.ascii else view.original(start, high)
-                found.append((low, high, asked, said(letters_of(text[start:high]), original)))
+                found.append((low, high, asked, said(words_of(text[start:high]), original)))
             elif asked.kinds:
                 found.append((low, high, asked, 0))
         return found
@@ -170,7 +170,7 @@ class Numbers:
                 continue
             score = row.score
             if said & row.heard:
-                score = score_of(self.view, row, start) if said & row.denied else self._cued(row, start)
+                score = score_of(self.view, row, start, end) if said & row.denied else self._cued(row, start)
             if not score or (row.yields and self._claims and self._claim(row).find(1, start, end) >= 0):
                 continue
             if row.nation and score < STRONG and self._surely().find(1, start, end) >= 0:

@@ -22,7 +22,7 @@ def _split(view: bytes) -> bytes:
 def _international(number: bytes) -> bytes:
     """The digits of a number after its + or 00."""
     digits = number.translate(None, DELETE_ALL_BUT_DIGITS)
-    return digits if number.startswith(b"+") else digits[2:]
+    return digits if number.startswith((b"+", b"(")) else digits[2:]
 
 
 def _shortened(number: bytes) -> list[bytes]:

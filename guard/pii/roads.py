@@ -22,7 +22,7 @@ _LEFT = {
     Edge.WORD: r"(?<![A-Za-z0-9])",
     Edge.DIGIT: r"(?<![0-9])",
     Edge.DOTTED: r"(?<![A-Za-z0-9])(?<![0-9]\.)",
-    Edge.COLON: r"(?<![A-Za-z0-9])(?<!::)(?<![0-9A-Fa-f]{2}[:-])",
+    Edge.COLON: r"(?<![A-Za-z0-9])(?<!::)(?<!(?<![G-Zg-z])[0-9A-Fa-f]{2}[:-])",  # MAC: is a word, no group
     Edge.SLASHED: r"(?<![A-Za-z0-9/])(?<![0-9][.-])",
     Edge.FREE: "",
 }

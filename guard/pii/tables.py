@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 
-from guard.pii.cues import CUES, Cue, Window, letters_of, merged
+from guard.pii.cues import CUES, Cue, Window, merged, words_of
 from guard.pii.evasion import project
 
 _HEADING = re.compile(r"(?=.{1,40}\Z)[^()\[\]{}=<>!?;。！？]{1,40}(?:[(（][^()（）]{0,30}[)）]|(?<![.:]))")
@@ -80,7 +80,7 @@ def _cues() -> Cue:
 
 def _speaks(heading: str) -> bool:
     """Whether a heading has a cue word."""
-    window = Window(letters_of(project(heading).text), "" if heading.isascii() else heading)
+    window = Window(words_of(project(heading).text), "" if heading.isascii() else heading)
     return _cues().stands_in(window)
 
 

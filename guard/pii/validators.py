@@ -262,12 +262,9 @@ _PAIR = re.compile(rb"-?[0-9]{1,3}\.[0-9]+")
 
 def gps(view: bytes) -> int:
     """Accept a latitude and a longitude in decimal degrees (ISO 6709, annex H), not both smaller than 1."""
-    latitude, longitude = map(float, _PAIR.findall(view)[:2])
-    return (
-        len(view)
-        if abs(latitude) <= 90 and abs(longitude) <= 180 and max(abs(latitude), abs(longitude)) >= 1
-        else 0
-    )
+    # Or the other way round, as GeoJSON (RFC 7946) and maps of China write them.
+    one, other = (abs(float(number)) for number in _PAIR.findall(view)[:2])
+    return len(view) if min(one, other) <= 90 and 1 <= max(one, other) <= 180 else 0
 
 
 _SIDE = re.compile(rb"[NSEWO]")
@@ -311,14 +308,16 @@ def handle(view: bytes) -> int:
 _NO_NAME = frozenset(
     b"""and or the your you name names password passwd email e-mail required optional string str text null none true
     false value field input username user users login admin root test example placeholder undefined unknown
-    anonymous guest int varchar char not is must should invalid unique this that here""".split()
+    anonymous guest int varchar char not is must should invalid unique this that here
+    async await function self new default""".split()
 )
 
 
 def username(view: bytes) -> int:
     """Accept what is assigned to a user name and is no placeholder, word about user names or piece of code."""
     name = view.rstrip(b".-")
-    return len(name) if len(name) > 2 and name.lower() not in _NO_NAME else 0
+    last = name.lower().rpartition(b".")[2]  # args.username
+    return len(name) if len(name) > 2 and last not in _NO_NAME else 0
 
 
 _VIN_GROUPS = ("0", "1AJ", "2BKS", "3CLT", "4DMU", "5ENV", "6FW", "7GPX", "8HY", "9RZ")
@@ -333,3 +332,8 @@ def vin(view: bytes) -> int:
         return 0
     rest = sum(map(mul, _VIN_WEIGHTS, map(_VIN.__getitem__, upper))) % 11
     return len(view) if upper[8] == b"0123456789X"[rest] else 0
+
+
+def vin_said(view: bytes) -> int:
+    """Accept 17 characters, digits among the first eleven, without a check digit (ISO 3779 asks for none)."""
+    return len(view) if len(view) == 17 and re.search(rb"[0-9]", view[:11]) else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from guard.pii.cues import Window, letters_of
+from guard.pii.cues import Window, humped, letters_of, words_of
 from guard.pii.evasion import Projection
 from guard.pii.rows import CUE_REACH
 
@@ -87,12 +87,15 @@ class View:
         if not self._even:
             start = max(start, self._context_start(at))
         if not start:
-            return 0, letters_of(self.text[:at])
-        letters = letters_of(self.text[start - 1 : at])
+            return 0, words_of(self.text[:at])
+        before = self.text[start - 1 : at]
+        letters = letters_of(before)
         cut = letters.find(b" ")  # a word that is cut is none
         if cut < 0:
             return at, b""
-        return (start - 1 + cut, letters[cut:]) if cut else (start, letters[1:])
+        first = cut or 1
+        letters = words_of(before[first:]) if humped(before) else letters[first:]
+        return start - 1 + first, letters
 
     def _context_start(self, at: int) -> int:
         """The first position within the context of a place, where code points vanished or were spelled out."""

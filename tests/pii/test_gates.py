@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.pii.catalog import ROWS
-from guard.pii.cues import CUES
+from guard.pii.cues import CUES, words_of
 from guard.pii.evasion import project
 from guard.pii.gates import Gate, Spoken, alone, gate_of, gate_pattern, shape_of, shape_pattern
 from guard.pii.roads import roads
@@ -66,7 +66,12 @@ def test_what_is_remembered_of_a_text_is_shapes_alone() -> None:
 
 
 @given(
-    st.lists(st.sampled_from([*GLUE, "SSN", "bank", "身份证", "卡号", "xpan", "Tel.", "карта"]), max_size=10)
+    st.lists(
+        st.sampled_from(
+            [*GLUE, "SSN", "bank", "身份证", "卡号", "xpan", "Tel.", "карта", "passportNo", "Number"]
+        ),
+        max_size=10,
+    )
 )
 def test_a_cue_is_said_where_it_stands_in_a_window(pieces: list[str]) -> None:
     """No row waits in vain: whatever cue stands before a place is among those said in the stretch up to it."""
@@ -74,7 +79,7 @@ def test_a_cue_is_said_where_it_stands_in_a_window(pieces: list[str]) -> None:
     projection = project(text)
     view = View(text, projection, 0, projection.text)
     place = len(projection.text) - 1
-    said = SPOKEN.said(view.letters()[:place], "" if view.ascii else view.original(0, place + 1))
+    said = SPOKEN.said(words_of(projection.text[:place]), "" if view.ascii else view.original(0, place + 1))
     assert all(said >> at & 1 for at, cue in enumerate(CUES.values()) if cue.stands_in(view.window(place)))
 
 

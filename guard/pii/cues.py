@@ -12,10 +12,10 @@ from guard.pii.rows import CUE_REACH
 NEVER = 1 << 30
 """The distance of a word that is not there."""
 
-_HUMP = re.compile(
-    rb"(?<=[A-Za-z][a-z])(?=[A-Z])(?:Number)?"
-)  # not after one small letter: an iPhone is no phone
-_WORD = re.compile(rb"[A-Za-z]+")
+# Not after one small letter: an iPhone is no phone.
+_HUMP = re.compile(rb"(?<=[A-Za-z][a-z])(?=[A-Z])(?:Number)?")
+_HUMPED = re.compile(rb"(?<![A-Za-z])[A-Z]*+[a-z]++[A-Z][A-Za-z]*+")
+"""A word in which a capital follows a small letter: before the first such there are capitals, then small letters."""
 _CASES = bytes(97 if 97 <= code <= 122 else 65 if 65 <= code <= 90 else 32 for code in range(256))
 _LETTERS = bytes(code | 32 if chr(code).isalpha() and code < 128 else 32 for code in range(256))
 
@@ -35,7 +35,7 @@ def words_of(projection: bytes) -> bytes:
 
     Of `projectNumber` the number is left out: it is not what people call a number.
     """
-    apart = _WORD.sub(_parts, projection) if humped(projection) else projection
+    apart = _HUMPED.sub(_parts, projection) if humped(projection) else projection
     return apart.translate(_LETTERS)
 
 

@@ -155,7 +155,7 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password", r"""(?i:(?:set|changed?|reset|updated?) (?:the |my |your |our )?(?:[a-z]{1,16} )?password to )["'`]?(?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.7, 0.7,
-        check="password_said", edge=Edge.FREE, longest=128,
+        check="password_said", edge=Edge.FREE, gate=r"""(?i:password to )["'`]?[!-~]{4}""", longest=128,
     ),
     Row(
         "pii.password", r"""(?:requirepass|masterauth|masteruserpw|rootpw)[ \t]{1,3}["']?(?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.8, 0.8,

@@ -32,6 +32,7 @@ from guard.services.drivers import drive, drive_sync
 from guard.services.histories import Histories
 from guard.settings import Settings
 from guard.trace import records, spans
+from guard.trace.columns import encode
 from guard.trace.metrics import Metrics
 from guard.types import Admission, Finding, Flow, Identity, Limits, Segment, Verdict
 
@@ -274,7 +275,7 @@ class Guard:
     @cached_property
     def policy_group(self) -> Any:
         """The same, encoded once for the spans of every call."""
-        return spans.prepare(self.policy_attributes)
+        return encode(self.policy_attributes)
 
     # text
 

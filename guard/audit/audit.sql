@@ -42,7 +42,7 @@ CREATE OR REPLACE MACRO otlp_head(line) AS TRY(line ->> [
 ]);
 
 -- guard writes a tab before each column of a line (docs/trace.md), and JSON has none inside a text: such a line is cut
--- at its tabs, in a fourth of the time that its JSON takes. Lines of others, and those with a backslash, whose texts are
+-- at its tabs, in a third of the time that its JSON takes. Lines of others, and those with a backslash, whose texts are
 -- not what stands there, are read as JSON; both ways give the same rows (but of a line that was damaged between its
 -- tabs what can be read, where JSON gives nothing; `guard audit verify` names it).
 CREATE OR REPLACE MACRO otlp_cells(json, cells) AS
@@ -379,15 +379,17 @@ FROM (SELECT *, unnest(found) AS f FROM joined(source) WHERE purpose = 'model' A
 -- Persons that were erased: their hashes, from the files of the one writer of tombstones.
 CREATE VIEW IF NOT EXISTS erasure_lines AS SELECT * FROM lines WHERE parse_filename(filename) LIKE '%-erasure-%';
 
+CREATE OR REPLACE MACRO erasures(name) AS TABLE
+SELECT
+  x ->> '$.attributes[*].key' AS keys, x ->> '$.attributes[*].value.*' AS texts,
+  otlp_time(x ->> 'startTimeUnixNano') AS start_ts
+FROM (SELECT unnest(json -> '$.resourceSpans[*].scopeSpans[*].spans[*]') AS x FROM erasure_lines)
+WHERE x ->> 'name' = name;
+
 CREATE OR REPLACE VIEW erased AS
 SELECT unnest(otlp_list(otlp_get(keys, texts, 'guard.audit.subject'))) AS subject, start_ts,
   otlp_get(keys, texts, 'guard.audit.ticket') AS ticket
-FROM (
-  SELECT x ->> '$.attributes[*].key' AS keys, x ->> '$.attributes[*].value.*' AS texts,
-    otlp_time(x ->> 'startTimeUnixNano') AS start_ts
-  FROM (SELECT unnest(json -> '$.resourceSpans[*].scopeSpans[*].spans[*]') AS x FROM erasure_lines)
-  WHERE x ->> 'name' = 'guard.audit.erased'
-);
+FROM erasures('guard.audit.erased');
 
 CREATE OR REPLACE VIEW spans AS
 SELECT

@@ -149,7 +149,7 @@ def _read_batch(target: Path, batch: Sequence[Path], number: int) -> None:
 
 
 def _write_spans(target: Path, batch: Sequence[Path], number: int, *, plain: bool = False) -> None:
-    """Read a batch of exports once, and write its spans, findings and checks."""
+    """Write the spans and the findings of a batch of exports."""
     with _connected(batch, plain=plain) as connection:
         # What is kept for the auditor stays in the lines alone, and goes with them.
         light = "CASE WHEN attrs['guard.content'] IS NULL THEN attrs ELSE map_from_entries(list_filter("

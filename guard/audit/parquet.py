@@ -224,7 +224,7 @@ def over(folder: Path, generations: Sequence[Generation], *, lines: bool) -> Ite
 
     Calls are joined from spans, so those of an exchange with a span outside are joined anew.
     """
-    files = {table: parts(folder, generations, table) for table in TABLES}
+    files = {name: parts(folder, generations, name) for name in TABLES}
     yield f"CREATE VIEW stored_spans AS {spans_of(files['spans'])}"
     yield f"CREATE VIEW stored_calls AS {_calls(files)}"
     more = "UNION ALL SELECT * FROM read_" if lines else ""

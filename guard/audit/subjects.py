@@ -52,12 +52,7 @@ WHERE subject_key IS NULL AND list_has_any([strftime(start_ts, '%Y'), strftime(s
 DESTROYED = """
 SELECT unnest(otlp_list(otlp_get(keys, texts, 'guard.subject_key.ids'))) AS id, start_ts,
   otlp_get(keys, texts, 'guard.audit.ticket') AS ticket
-FROM (
-  SELECT x ->> '$.attributes[*].key' AS keys, x ->> '$.attributes[*].value.*' AS texts,
-    otlp_time(x ->> 'startTimeUnixNano') AS start_ts
-  FROM (SELECT unnest(json -> '$.resourceSpans[*].scopeSpans[*].spans[*]') AS x FROM erasure_lines)
-  WHERE x ->> 'name' = 'guard.subject_key.destroyed'
-)
+FROM erasures('guard.subject_key.destroyed')
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from guard.pii.layouts import ASSIGNED, SEP, TABLED, laid_out, loose
+from guard.pii.layouts import ASSIGNED, SEP, TABLED, laid_out, loose, set_by
 from guard.pii.rows import Edge, Road, Row
 
 _PHONE = r"[ ()./_-]{0,3}"
@@ -38,7 +38,7 @@ _CN_MOBILE = ((3, 4, 4), (4, 4, 3), (3, 3, 5), (3, 8), (7, 4), (4, 3, 4))
 _ANGLE = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*o]?|[*o] ?[0-9]{1,2}(?:\.[0-9]{1,6})?'(?: ?[0-9]{1,2}(?:\.[0-9]{1,6})?(?:\"|''))?|[*o])"
 _ANGLE_CN = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*\x1a]?|[*\x1a][0-9]{1,2}(?:\.[0-9]{1,6})?(?:['\x1a](?:[0-9]{1,2}(?:\.[0-9]{1,6})?(?:[\"\x1a]|'')?)?)?)"
 
-_KEYED = ASSIGNED.replace("=>|[:=>]", r"""=>(?=[ \t]{0,3}["'])|[:=]""")
+_KEYED = set_by(r"""=>(?=[ \t]{0,3}["'])|[:=]""")
 _LOGIN = "user ?name|user[_-]name|user[_ -]?id|login(?:[ _-]?(?:name|id))?|screen[ _-]?name"
 
 _WRAP = r"[ -]?\r?\n ?"

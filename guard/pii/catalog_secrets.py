@@ -24,6 +24,9 @@ _STORES = "postgres(?:ql)?|mysql|mysqlx|mariadb|mongodb(?:\\+srv)?|rediss?|valke
 _SITES = "https?|ftps?|sftp|ssh|git|svn|smb|ldaps?|imaps?|pop3s?|smtps?|rtsp|rtmp|socks[45]?h?|wss?|vnc|rdp|telnet|webdav|s3|rsync"
 _USER = r"""[^\s\x1a"'`<>/?#@:]{0,64}"""
 
+_PASSWORD = (
+    "(?i:pass ?word|passwd|passcode|passphrase|pwd|psw|pw|contrasena|mot de passe|passwort|kennwort|senha)"
+)
 _PACKED_PEM = (
     "BSU0EgUFJJVkFURSBLRV|BQUklWQVRFIEtFW|BFQyBQUklWQVRFIEtFW|BPUEVOU1NIIFBSSVZBVEUgS0VZ|BEU0EgUFJJVkFURSBLRV"
 )
@@ -141,12 +144,12 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password",
-        r"""(?i:pass ?word|passwd|passcode|passphrase|pwd|psw|pw|contrasena|mot de passe|passwort|kennwort|senha)["'`]?[ \t]{0,3}(?:[:=]|:=|=>)[ \t]{0,3}(?:@?["'`])?(?P<value>[!#-&(-~]{4,128})""",
+        _PASSWORD + r"""["'`]?[ \t]{0,3}(?:[:=]|:=|=>)[ \t]{0,3}(?:@?["'`])?(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.8, 0.8, check="password", edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password",
-        r"""(?i:pass ?word|passwd|passcode|passphrase|pwd|psw|pw|contrasena|mot de passe|passwort|kennwort|senha)(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)[: ]{1,2}|(?: for| of)(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
+        _PASSWORD + r"""(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)[: ]{1,2}|(?: for| of)(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.6, 0.6, check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(

@@ -170,8 +170,13 @@ def _repeated(form: str) -> str:
     return "".join(parts)
 
 
-ASSIGNED = r"""(?:\\?["'])?[ \t]{0,3}(?:=>|[:=>])[ \t]{0,3}(?:\\?["'])?"""
+def set_by(signs: str) -> str:
+    """What stands between a key and its value, around one of some signs: blanks, and quotes that may be escaped."""
+    return rf"""(?:\\?["'])?[ \t]{{0,3}}(?:{signs})[ \t]{{0,3}}(?:\\?["'])?"""
+
+
+ASSIGNED = set_by("=>|[:=>]")
 """What stands between a key and its value: in JSON (escaped, too), YAML, code, a form, XML."""
 
-TABLED = ASSIGNED.replace("[:=>]", "[:=>|]")
+TABLED = set_by("=>|[:=>|]")
 """The same and the bar of a table, for values with digits: a heading has headings behind its bar."""

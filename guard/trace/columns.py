@@ -1,7 +1,7 @@
 """Where attributes stand on a line: those that questions are asked of have a column of their own, behind a tab each.
 
 JSON takes a tab between two tokens for a space, and holds none inside a text. So a line is OTLP JSON for whoever reads
-it so, and a row of columns for whoever cuts it at its tabs (`guard/audit/audit.sql` does, in a fourth of the time; so
+it so, and a row of columns for whoever cuts it at its tabs (`guard/audit/audit.sql` does, in a third of the time; so
 does `cut -f`). docs/trace.md numbers the columns.
 """
 
@@ -32,7 +32,8 @@ class Encoded(NamedTuple):
     keys: tuple[str, ...]
     pieces: list[bytes]
 
-    def __add__(self, other: Encoded) -> Encoded:  # type: ignore[override]
+    def and_then(self, other: Encoded) -> Encoded:
+        """These, and others behind them."""
         return Encoded(self.keys + other.keys, self.pieces + other.pieces)
 
 

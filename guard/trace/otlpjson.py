@@ -1,4 +1,4 @@
-"""OTLP JSON from prepared pieces: attributes and values as the protocol's JSON mapping writes them.
+"""OTLP JSON: attributes and values as the protocol's JSON mapping writes them.
 
 The mapping is ProtoJSON with two exceptions of OTLP: trace and span ids are lower-case hex, enums are numbers
 (opentelemetry-proto, docs/specification "JSON Protobuf Encoding").
@@ -46,7 +46,7 @@ _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 def _array(value: Sequence[Any]) -> Json:
     encoders = _ENCODERS
-    # As in `key_values`; what is finite less itself is nothing.
+    # The kinds that nearly all items have cost no call; what is finite less itself is nothing.
     values = [
         {"stringValue": item}
         if item.__class__ is str and len(item) <= TEXT_LIMIT
@@ -90,16 +90,8 @@ def key_values(attributes: Mapping[str, Any]) -> list[Any]:
 
     Values are texts, numbers, booleans, enums of these and sequences of them; else TypeError.
     """
-    encoders = _ENCODERS
-    # `__class__` and the kinds that nearly all values have cost no call.
     return [
-        {"key": key, "value": {"stringValue": value}}
-        if value.__class__ is str and len(value) <= TEXT_LIMIT
-        else {"key": key, "value": {"intValue": f"{value}"}}
-        if value.__class__ is int and LEAST <= value <= MOST
-        else {"key": key, "value": _array(value)}
-        if value.__class__ is list
-        else {"key": key, "value": encoders.get(value.__class__, _other)(value)}
+        {"key": key, "value": _ENCODERS.get(value.__class__, _other)(value)}
         for key, value in attributes.items()
         if value is not None
     ]

@@ -23,7 +23,7 @@ from guard.types import Decision, Finding, Verdict
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
-__all__ = ["Recorder", "Span", "current_parent", "finding_events", "prepare", "remote_parent"]
+__all__ = ["Recorder", "Span", "current_parent", "finding_events", "remote_parent"]
 
 # Spans.
 SCREEN = "guard.screen"
@@ -420,7 +420,7 @@ class Span:
         """The whole line: a tab before each member that questions are asked of, and before each attribute's column."""
         encoded = encode(self._attributes)
         if self._prepared is not None:
-            encoded += self._prepared
+            encoded = encoded.and_then(self._prepared)
         above = b'"parentSpanId":"%016x",' % self._above.span_id if self._above is not None else b""
         return b"".join(
             (
@@ -492,11 +492,6 @@ def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str
         SUBJECTS: about,
         TRUNCATED: True if count > ARRAY_LIMIT or path == MANY_PATHS else None,
     }
-
-
-def prepare(attributes: Mapping[str, Any]) -> Encoded:
-    """Encode attributes once, for many spans (a policy's); the keys must not be set again on the span."""
-    return encode(attributes)
 
 
 def remote_parent(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) -> SpanContext | None:

@@ -14,6 +14,7 @@ import pytest
 from guard.audit import parquet
 from guard.audit.query import connect
 from guard.trace import spans
+from guard.trace.columns import encode
 from guard.trace.spans import Recorder
 
 VIEWS = ("spans", "decisions", "findings", "checks", "calls", "sent")
@@ -65,9 +66,7 @@ def lines(recorder: Recorder, draw: random.Random, count: int) -> list[bytes]:
             parent=parent,
             links=[parent.context] if parent and draw.random() < 0.2 else [],
             attributes={name: value(draw, plain=plain) for name in names},
-            prepared=spans.prepare({"p": 1, spans.POLICY_NAME: "p"})
-            if spans.POLICY_NAME not in names
-            else None,
+            prepared=encode({"p": 1, spans.POLICY_NAME: "p"}) if spans.POLICY_NAME not in names else None,
         )
         span.set(spans.STAGE, draw.choice(["input", "input", "output"]))
         if draw.random() < 0.6:  # a call that went out

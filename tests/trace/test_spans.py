@@ -26,8 +26,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from guard.trace import otlpjson, spans
+from guard.trace.columns import encode
 from guard.trace.provider import IDS, Ids
-from guard.trace.spans import Recorder, finding_events, prepare, remote_parent
+from guard.trace.spans import Recorder, finding_events, remote_parent
 from guard.types import Action, Decision, Finding, Stage, Verdict
 
 REMOTE = SpanContext(2**127 + 5, 2**63 + 1, is_remote=True, trace_flags=TraceFlags(0))
@@ -103,7 +104,7 @@ def test_a_line_is_what_the_sdk_would_have_exported(
         parent=parent,
         links=[REMOTE] if linked else [],
         attributes=own,
-        prepared=prepare(fixed) if fixed else None,
+        prepared=encode(fixed) if fixed else None,
     )
     span.event("guard.finding", on_event)
     if failed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -57,6 +57,7 @@ def gate_pattern(row: Row) -> str:
 
 
 _TOKEN = re.compile(r"\(\?(?:P<\w+>|[a-z]*:)|\{[0-9,]+\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?(?:\\.|[^\]\\])+\]|.")
+_REPEAT = re.compile(r"\{(\d+)[\d,]*\}|[?*]")
 _VERBATIM = re.compile(r"\(.*|\{.+\}|\\[bB]|[)|?*+^$]")
 _SHAPE = bytes(
     ord("9" if chr(code).isdigit() else "a" if chr(code).isalpha() else chr(code)) if code < 128 else code
@@ -109,32 +110,80 @@ def _class_of(members: Iterable[int]) -> str:
     return "[" + "".join(rf"\x{code:02x}" for code in sorted(members)) + "]" if members else _NEVER
 
 
+def least_run(pattern: str, alphabet: Container[int]) -> int:
+    """The characters of an alphabet that stand in a row in every match of a pattern, at least.
+
+    What stands in brackets counts for none: it may be left out, or be one of several.
+    """
+    least = run = depth = 0
+    counts = False
+    for token in _TOKEN.findall(pattern):
+        repeat = _REPEAT.fullmatch(token)
+        if repeat:
+            run += counts * (int(repeat[1] or 0) - 1)
+            continue
+        least = max(least, run)
+        if token[0] == "(" or token == ")":
+            depth += 1 if token[0] == "(" else -1
+            counts, run = False, 0
+        elif depth == 0 and token == "|":
+            return 0
+        elif depth == 0 and token != "+":
+            members = _members(token)
+            counts = bool(members) and all(member in alphabet for member in members)
+            run = run + 1 if counts else 0
+    return max(least, run)
+
+
+Patterns = Sequence[tuple[int, str]]
+"""Patterns, each with its place."""
+
+
 class Gate:
     """Patterns in a few sets, by their places: what one automaton tells apart multiplies, what several do adds up.
 
-    Each learns what is new in a text much sooner. A text without digits needs only one, of what is asked of such:
-    `words` has the places of the patterns that match somewhere in it, or nothing.
+    Each learns what is new in a text much sooner. Those in `tokens` match only where the pattern at the place `hint`
+    does, and are asked only then. A text without digits needs one set, and that of tokens, of what is asked of such.
     """
 
-    __slots__ = ("_parts", "words")
+    __slots__ = ("_hint", "_parts", "_tokens", "_without_digits")
 
-    def __init__(self, groups: Sequence[Sequence[tuple[int, str]]]) -> None:
-        self.words: Callable[[bytes], list[int] | None] = gate_of(
-            _without_digits(pattern) for _, pattern in sorted(chain(*groups))
-        ).Match
-        self._parts = [
-            (gate_of(pattern for _, pattern in group).Match, [place for place, _ in group])
-            for group in groups
-            if group
+    def __init__(self, groups: Sequence[Patterns], tokens: Patterns, hint: int) -> None:
+        self._parts = [_Part(group) for group in groups if group]
+        self._tokens = _Part(tokens)
+        self._hint = hint
+        self._without_digits = [
+            _Part([(place, _without_digits(pattern)) for place, pattern in sorted(group)])
+            for group in (chain(*groups), tokens)
         ]
 
     def hits(self, text: bytes) -> list[int]:
         """The places of the patterns that match somewhere in a text."""
         found: list[int] = []
-        for match, places in self._parts:
-            if hits := match(text):
-                found += [places[hit] for hit in hits]
-        return found
+        for part in self._parts:
+            found += part.hits(text)
+        return self._tokens.hits(text) + found if self._hint in found else found
+
+    def words(self, text: bytes) -> list[int]:
+        """The same in a text without digits."""
+        every, tokens = self._without_digits
+        found = every.hits(text)
+        return tokens.hits(text) + found if self._hint in found else found
+
+
+class _Part:
+    """One set of patterns, by their places."""
+
+    __slots__ = ("_match", "_places")
+
+    def __init__(self, patterns: Patterns) -> None:
+        self._match = gate_of(pattern for _, pattern in patterns).Match
+        self._places = [place for place, _ in patterns]
+
+    def hits(self, text: bytes) -> list[int]:
+        """The places of the patterns that match somewhere in a text."""
+        hits = self._match(text)
+        return [self._places[hit] for hit in hits] if hits else []
 
 
 @cache

@@ -18,8 +18,9 @@ HINT = rf"[A-Za-z0-9+/_-]{{{SHORTEST}}}"
 """What a text with such a run contains, for the gate (RE2)."""
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_LETTERS = frozenset(_ALPHABET + b"+/_-")
-_CLASSES = bytes(ord("a") if code in _LETTERS else 0 for code in range(256))
+LETTERS = frozenset(_ALPHABET + b"+/_-")
+"""The bytes of such a run."""
+_CLASSES = bytes(ord("a") if code in LETTERS else 0 for code in range(256))
 _RUN = b"a" * SHORTEST
 _PART = re.compile(rb"[A-Za-z0-9+]{16,}")
 _ON = rb"[89ABab][0-9A-Fa-f]"

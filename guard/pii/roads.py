@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from guard.pii import packing, spelling
 from guard.pii.checks import check_of
 from guard.pii.cues import CUES, Cue
-from guard.pii.gates import WORD_EDGE, Gate, Spoken, first_of, gate_of, gate_pattern, shape_pattern
+from guard.pii.gates import WORD_EDGE, Gate, Spoken, first_of, gate_of, gate_pattern, least_run, shape_pattern
 from guard.pii.nobody import NOBODY
 from guard.pii.resolve import STRONG
 from guard.pii.rows import Edge, Road, Row
@@ -208,7 +208,7 @@ class Roads:
         self.nations = Nations([row for row in rows if row.road is Road.NATION])
         self.gated = [row for row in ready if not row.number and not row.mail]
         self.spelled, self.packed = len(self.gated), len(self.gated) + 1
-        self.gate = Gate(_groups([row.row for row in self.gated]) if rows else [])
+        self.gate = _gate([row.row for row in self.gated])
         counted = [*(row.row for row in self.numbers), *self.nations.rows]
         self.number_gate = gate_of(shape_pattern(gate_pattern(row)) for row in counted)
         cues = _heard(self.numbers)
@@ -219,10 +219,9 @@ class Roads:
 
     def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
         """The gated rows that may match in a text, and its stretches that hold digits (`regions`)."""
-        classes = text.translate(_CLASSES)
-        if classes.find(b"9") < 0:
-            return self.gate.words(text) or [], []
-        return self.gate.hits(text), regions(classes)
+        if not any(map(text.__contains__, _DIGITS)):
+            return self.gate.words(text), []
+        return self.gate.hits(text), regions(text.translate(_CLASSES))
 
     def ask(self, shape: bytes) -> Asked:
         """What the shape of a short stretch asks for; it is remembered."""
@@ -270,13 +269,24 @@ class Roads:
         return self._asked([index for index in self.number_gate.Match(shape) or () if fits(rows[index])])
 
 
-def _groups(rows: list[Row]) -> list[list[tuple[int, str]]]:
-    """What the gate asks of some rows and of the readings beside them: fixed beginnings, whole words, the rest."""
-    asked = [*((place, gate_pattern(row)) for place, row in enumerate(rows))]
-    fixed = [one for one in asked if rows[one[0]].road is Road.LITERAL]
-    words = [one for one in asked if one not in fixed and one[1].startswith(WORD_EDGE)]
-    rest = [one for one in asked if one not in fixed and one not in words]
-    return [fixed, words, [*rest, (len(rows), spelling.HINT), (len(rows) + 1, packing.HINT)]]
+def _gate(rows: list[Row]) -> Gate:
+    """The gate of some rows and of the readings beside them: tokens, whole words, the rest.
+
+    Nearly all keys of providers hold a run of letters and digits as long as what is packed: one look for that tells
+    that a text has none of them.
+    """
+    asked = [(place, gate_pattern(row)) for place, row in enumerate(rows)]
+    tokens = [one for one in asked if _is_token(rows[one[0]])]
+    others = [one for one in asked if one not in tokens]
+    words = [one for one in others if one[1].startswith(WORD_EDGE) and rows[one[0]].road is not Road.LITERAL]
+    rest = [one for one in others if one not in words]
+    spelled, packed = len(rows), len(rows) + 1
+    return Gate([words, [*rest, (spelled, spelling.HINT), (packed, packing.HINT)]], tokens, packed)
+
+
+def _is_token(row: Row) -> bool:
+    """Whether every match of a row begins with fixed letters and holds a run as long as what is packed."""
+    return least_run(row.core, packing.LETTERS) >= packing.SHORTEST
 
 
 @cache
@@ -295,6 +305,7 @@ for _code in range(256):
     elif _char in " \t\r\n./_()+,:;#~-":
         _CLASS[_code] = ord("-")
 _CLASSES = bytes(_CLASS)
+_DIGITS = tuple(b"0123456789")
 SHORTEST = 5
 """The characters of the shortest region that can hold a match."""
 # The glance ahead passes over most that are too short, without a match for each.

@@ -23,6 +23,8 @@ _CELLS = {
 }
 _VALUES = re.compile(r"[\d@]")
 _LONGEST_ROW = 1000
+_NO_HEADING = frozenset(".:!?;=<>[]{}。！？")
+"""What the last heading of a line never ends with: most lines of prose are told by it."""
 _MOST_CELLS = 200
 _RULE = re.compile(r"[|:\- \t]*-[|:\- \t]*")
 _LIST = re.compile(r'"([^"\n]{1,40})"\s{0,8}:\s{0,8}\[([^\[\]{}]{1,16384})\]')
@@ -104,7 +106,8 @@ def _tables(text: str) -> Iterator[Cell]:
     for line, below in zip(lines, [*lines[1:], ""], strict=True):
         row = table.row(text, at, line) if table else None
         if row is None:
-            table = _table(text, at, line, below, delimiters)
+            prose = line.rstrip()[-1:] in _NO_HEADING
+            table = None if prose else _table(text, at, line, below, delimiters)
         else:
             yield from row
         at += len(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -105,17 +106,25 @@ class Numbers:
         ends = [*(region[0] - BEFORE for region in asked[1:]), len(text)]
         for (low, high, wanted, said), end in zip(asked, ends, strict=True):
             self._ceiling = end if end > high else high
+            until = high + _REACH
+            opening, opened = None, None
             for rows in wanted.kinds:
                 for row in rows:
-                    if row.asks and not (  # as `_may`, without a call
-                        said & row.called
-                        if row.opens is None
-                        else row.opens(text, low - BEFORE if low > BEFORE else 0, high)
-                    ):
-                        continue
+                    if row.asks:  # as `_may`, without a call
+                        if row.opens is None:
+                            if not said & row.called:
+                                continue
+                        else:
+                            if row.opens is not opening:
+                                opening = row.opens
+                                opened = opening(text, low - BEFORE if low > BEFORE else 0, high)
+                            if not opened:
+                                continue
                     begin = low - row.before
-                    reached = self._take_in(row, begin if begin > 0 else 0, low, high, said)
-                    if reached < 0:
+                    first = row.search(text, begin if begin > 0 else 0, until)
+                    if first is None:
+                        continue
+                    if self._take_in(row, first, 0, low, high, said) < 0:
                         self._note_whole(low, high)
                         break
                     if claims and row.shared and self._claim(row).find(0, low, high) < 0:
@@ -146,16 +155,19 @@ class Numbers:
         for low, high in spans:
             if row.yields and self._claim(row).find(0, low, high) < 0:
                 continue  # a surer row of the kind has taken it all
-            reached = self._take_in(row, max(low - row.before, reached, 0), -1, high, ANY)
+            reached = self._take_in(row, None, max(low - row.before, reached, 0), -1, high, ANY)
 
-    def _take_in(self, row: Ready, reached: int, low: int, high: int, said: int) -> int:
-        """Take the matches of a number row in a region in which some cues are said.
+    def _take_in(
+        self, row: Ready, first: re.Match[bytes] | None, reached: int, low: int, high: int, said: int
+    ) -> int:
+        """Take the matches of a number row in a region in which some cues are said; the first may be known.
 
         Returns how far it went, -1 where one match took the whole region. This is where a text full of findings
         spends its time: one function, and what seldom happens elsewhere.
         """
         text, check, until = self.text, row.check, high + _REACH
-        while reached < high and (match := row.search(text, reached, until)):
+        while reached < high and (match := first or row.search(text, reached, until)):
+            first = None
             start, end = match.span()
             if start >= high:
                 break

@@ -57,17 +57,10 @@ _HEAD = 12
 
 
 def packed_in(text: bytes) -> Iterator[Unit]:
-    """Each run of a projection that unpacks to text, with that text; a run that does not may hold one that does."""
-    for low, high in _runs(text):
-        run = text[low:high]
-        if run[:2] in _BEGINS and (whole := unpack(run)):
-            yield low, _padded(text, high), whole
-        elif run.find(b"-") >= 0 or run.find(b"/") >= 0 or run.find(b"_") >= 0:
-            yield from _parts(text, low, high)
+    """Each run of a projection that unpacks to text, with that text; a run that does not may hold one that does.
 
-
-def _runs(text: bytes) -> Iterator[tuple[int, int]]:
-    """Where the runs stand that are neither too short nor too long."""
+    Runs that are too short or too long are left out.
+    """
     classes = text.translate(_CLASSES)
     low = classes.find(_RUN)
     while low >= 0:
@@ -75,7 +68,11 @@ def _runs(text: bytes) -> Iterator[tuple[int, int]]:
         if high < 0:
             high = len(classes)
         if high - low <= LONGEST:
-            yield low, high
+            run = text[low:high]
+            if run[:2] in _BEGINS and (whole := unpack(run)):
+                yield low, _padded(text, high), whole
+            elif run.find(b"-") >= 0 or run.find(b"/") >= 0 or run.find(b"_") >= 0:
+                yield from _parts(text, low, high)
         low = classes.find(_RUN, high)
 
 

@@ -60,6 +60,12 @@ class Heads:
         return found
 
 
+@cache
+def _opening(pattern: str) -> Callable[..., re.Match[bytes] | None]:
+    """The search for what all matches of some rows begin with: one and the same for rows that share it."""
+    return re.compile(pattern.encode("ascii")).search
+
+
 class Ready:
     """A row with its compiled patterns, check and cues, flattened for the search.
 
@@ -108,9 +114,7 @@ class Ready:
         self.special = row.road in (Road.LITERAL, Road.MAIL) or bool(row.lead)
         self.fixed = row.score if not row.cue and not row.unless else 0.0
         self.waits = bool(row.cue) and not row.score
-        self.opens = (
-            re.compile(row.opening.encode("ascii")).search if row.opening and not self.waits else None
-        )
+        self.opens = _opening(row.opening) if row.opening and not self.waits else None
         self.asks = self.waits or self.opens is not None
         self.called = self.denied = self.heard = 0 if self.fixed else ANY
         # Such a match may begin within a word, of which the words of a stretch show no half.

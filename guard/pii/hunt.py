@@ -16,7 +16,10 @@ from guard.pii.rows import Road
 
 _LOCAL_BACKWARDS = re.compile(rb"""[A-Za-z0-9.!#$%&'*+=^_`{|}~-]{0,63}[A-Za-z0-9_+]|"[!#-~]{1,62}\"""")
 _BEFORE_HOST = re.compile(rb"@(?=[A-Za-z0-9\x1a-]{1,63}+\.|localhost|\[)")
-_AFTER_SIGN = re.compile(rb"[A-Za-z](?<=\x1a.)")  # so written, `re` skips to the letters
+_SIGNS = bytes(
+    code if code == 0x1A else ord("a") if chr(code).isalpha() and code < 128 else 0 for code in range(256)
+)
+_SIGNED = b"\x1aa"
 _SHORTEST_BLOCK = 16
 
 
@@ -69,10 +72,14 @@ class Hunt(Numbers):
     def _signed(self, ready: Ready) -> None:
         """Search a row whose first character is outside ASCII and whose second is a letter, letter by letter."""
         reached = 0
-        for letter in _AFTER_SIGN.finditer(self.text):
-            at = letter.start() - 1
+        signs = self.text.translate(
+            _SIGNS
+        )  # `re` would look at each character of a Chinese text, several times as long
+        at = signs.find(_SIGNED)
+        while at >= 0:
             if at >= reached and (match := ready.search(self.text, at)):
                 reached = self.take(ready, *match.span())
+            at = signs.find(_SIGNED, at + 1)
 
     def blocks(self, ready: Ready) -> None:
         """Take PEM blocks from their opening line to their end."""

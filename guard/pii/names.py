@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
+from functools import cache
 
 from guard.kinds import NAMES
 from guard.pii.addresses import find_addresses, hold_addresses
@@ -48,6 +49,7 @@ class Names:
         tagger("names_latin")
         hanzi()
         tagger("names_chinese")
+        _plain_words()
 
     def find(self, text: str) -> list[Named]:
         """The names in a text: kind, start, end, score; those of addresses may overlap others."""
@@ -125,8 +127,7 @@ class Reading:
         words = before.split(" ")[-4:]
         if len(words) < 4 or words[-1] or not text[cut : cut + 1].islower():
             return False
-        skip = lexicon().skip
-        return all(word.islower() and word in skip and word not in _JOINING for word in words[:3])
+        return _plain_words().issuperset(words[:3])
 
 
 class Seams:
@@ -149,6 +150,12 @@ class Seams:
             self._stretches, _ = self._reading.held(position, self._known, True)
         index = bisect_left(self._stretches, position, key=lambda stretch: stretch[0]) - 1
         return self._stretches[index][1] if index >= 0 and position < self._stretches[index][1] else 0
+
+
+@cache
+def _plain_words() -> frozenset[str]:
+    """The common words written small that no name holds."""
+    return frozenset(filter(str.islower, lexicon().skip)) - _JOINING
 
 
 def _merged(stretches: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

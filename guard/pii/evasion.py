@@ -12,7 +12,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from guard.pii.spelling import DIGITS, FIRST_NUMERAL, NUMERALS
+from guard.pii.spelling import DIGITS, FIRST_NUMERAL, NUMERALS, count_together
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,18 +41,13 @@ def _table() -> NDArray[np.uint8]:
 
 
 _PLAIN = bytes(_OTHER if code >= FIRST_NUMERAL else code for code in range(256))
-_MARKED = bytes(
-    ord("9" if code >= FIRST_NUMERAL else "-" if chr(code) in " .-" else "a") for code in range(256)
-)
-
-_BESIDE = re.compile(b"9-?9")
 
 
 def _folded(raw: bytes, kept: NDArray[np.intp] | None = None) -> Projection:
     """The projection of folded bytes, numerals kept apart."""
     if raw.isascii():
         return Projection(raw, kept)
-    return Projection(raw.translate(_PLAIN), kept, raw, _BESIDE.search(raw.translate(_MARKED)) is not None)
+    return Projection(raw.translate(_PLAIN), kept, raw, count_together(raw))
 
 
 def _code_points(text: str) -> NDArray[Any]:
@@ -92,6 +87,10 @@ class Projection:
         self.kept = kept
         self.raw = raw
         self.counts = counts
+
+    def count(self, low: int, high: int) -> bool:
+        """Whether numerals stand together in a stretch."""
+        return self.raw is not None and count_together(self.raw[low:high])
 
     def to_original(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the original that a non-empty stretch of the projection stands for."""

@@ -183,14 +183,15 @@ class Scanner:
         hits, digits = ready.look(text)
         # `in` would be three times slower: it asks first whether what is looked for is a number.
         mail = bool(ready.mail) and text.find(b"@") >= 0
-        if not hits and not digits and not mail and not projection.counts:
+        counts = projection.counts and (len(text) == len(projection.text) or projection.count(base, high))
+        if not hits and not digits and not mail and not counts:
             return []
         found: list[Candidate] = []
         beside: Readings | None = None
-        if projection.counts or (hits and max(hits) >= ready.spelled):
+        if counts or (hits and max(hits) >= ready.spelled):
             spelled, packed = ready.spelled in hits, ready.packed in hits and any(packing.packed_in(text))
             hits = [hit for hit in hits if hit < ready.spelled]
-            if spelled or packed or projection.counts:
+            if spelled or packed or counts:
                 beside = Readings(source, projection, base, high, spelled=spelled, packed=packed)
                 found = [hit for hit in self._disguised(projection, beside) if hit[1] >= low]
                 if beside.suffices:

@@ -67,18 +67,23 @@ _AS_DIGITS = bytes(
     code - FIRST_NUMERAL + 0x30 if code >= FIRST_NUMERAL else code for code in range(0x8A)
 ) + bytes(0x76)
 _BRACKETS = (b"[", b"(", b"{", b"<")
-_RUN_OF_NUMERALS = re.compile(rb"[\x80-\x89](?:[ .-]?[\x80-\x89])+")
+_MARKED = bytes(
+    ord("9" if code >= FIRST_NUMERAL else "-" if chr(code) in " .-" else "a") for code in range(256)
+)
+_RUN_OF_NUMERALS = re.compile(rb"9(?=-?9)(?:-?9)+")  # the glance ahead passes over lone ones in one step
 
 
 def units_in(text: bytes, raw: bytes | None) -> list[Unit]:
     """The units of a piece of a projection, in order; `raw` has numerals as 0x80 (zero) to 0x89."""
     found: list[Unit] = []
     for sign, pattern, decode in _CODES:
-        if sign in text:
+        if text.find(sign) >= 0:
             found += _decoded(pattern, decode, text)
     if text.find(b"=") >= 0:
         found += _quoted(text)
-    if (b"dot" in text.lower() or any(sign in text for sign in _BRACKETS)) and _WORD_HINT.search(text):
+    if (b"dot" in text.lower() or any(text.find(sign) >= 0 for sign in _BRACKETS)) and _WORD_HINT.search(
+        text
+    ):
         found += _words(text)
     if raw is not None:
         found += _numerals(raw)
@@ -119,10 +124,16 @@ def _words(text: bytes) -> Iterator[Unit]:
             yield start, end, "@" if word in ("at", "AT") else "."
 
 
+def count_together(raw: bytes) -> bool:
+    """Whether numerals (0x80 to 0x89) stand together, as digits do."""
+    return _RUN_OF_NUMERALS.search(raw.translate(_MARKED)) is not None
+
+
 def _numerals(raw: bytes) -> Iterator[Unit]:
     """Numerals beside another one, at most one separator between: alone they count or begin a word."""
-    for match in _RUN_OF_NUMERALS.finditer(raw):
-        yield match.start(), match.end(), match.group().translate(_AS_DIGITS).decode("ascii")
+    for match in _RUN_OF_NUMERALS.finditer(raw.translate(_MARKED)):
+        start, end = match.span()
+        yield start, end, raw[start:end].translate(_AS_DIGITS).decode("ascii")
 
 
 def _quoted(text: bytes) -> Iterator[Unit]:

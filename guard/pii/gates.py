@@ -138,6 +138,9 @@ def least_run(pattern: str, alphabet: Container[int]) -> int:
 Patterns = Sequence[tuple[int, str]]
 """Patterns, each with its place."""
 
+Part = tuple[Callable[[bytes], list[int] | None], Sequence[int]]
+"""One set of patterns: what tells which of them match in a text, and their places."""
+
 
 class Gate:
     """Patterns in a few sets, by their places: what one automaton tells apart multiplies, what several do adds up.
@@ -146,44 +149,41 @@ class Gate:
     does, and are asked only then. A text without digits needs one set, and that of tokens, of what is asked of such.
     """
 
-    __slots__ = ("_hint", "_parts", "_tokens", "_without_digits")
+    __slots__ = ("_hint", "_parts", "_parts_of_words", "_tokens", "_tokens_of_words")
 
     def __init__(self, groups: Sequence[Patterns], tokens: Patterns, hint: int) -> None:
-        self._parts = [_Part(group) for group in groups if group]
-        self._tokens = _Part(tokens)
         self._hint = hint
-        self._without_digits = [
-            _Part([(place, _without_digits(pattern)) for place, pattern in sorted(group)])
-            for group in (chain(*groups), tokens)
-        ]
+        self._parts = [_part(group) for group in groups if group]
+        self._tokens = [_part(tokens)]
+        self._parts_of_words = [_part(_of_words(chain(*groups)))]
+        self._tokens_of_words = [_part(_of_words(tokens))]
 
     def hits(self, text: bytes) -> list[int]:
         """The places of the patterns that match somewhere in a text."""
-        found: list[int] = []
-        for part in self._parts:
-            found += part.hits(text)
-        return self._tokens.hits(text) + found if self._hint in found else found
+        found = _hits(self._parts, text)
+        return _hits(self._tokens, text) + found if self._hint in found else found
 
     def words(self, text: bytes) -> list[int]:
         """The same in a text without digits."""
-        every, tokens = self._without_digits
-        found = every.hits(text)
-        return tokens.hits(text) + found if self._hint in found else found
+        found = _hits(self._parts_of_words, text)
+        return _hits(self._tokens_of_words, text) + found if self._hint in found else found
 
 
-class _Part:
-    """One set of patterns, by their places."""
+def _part(patterns: Patterns) -> Part:
+    return gate_of(pattern for _, pattern in patterns).Match, [place for place, _ in patterns]
 
-    __slots__ = ("_match", "_places")
 
-    def __init__(self, patterns: Patterns) -> None:
-        self._match = gate_of(pattern for _, pattern in patterns).Match
-        self._places = [place for place, _ in patterns]
+def _of_words(patterns: Iterable[tuple[int, str]]) -> Patterns:
+    """What patterns ask of a text without digits."""
+    return [(place, _without_digits(pattern)) for place, pattern in sorted(patterns)]
 
-    def hits(self, text: bytes) -> list[int]:
-        """The places of the patterns that match somewhere in a text."""
-        hits = self._match(text)
-        return [self._places[hit] for hit in hits] if hits else []
+
+def _hits(parts: Iterable[Part], text: bytes) -> list[int]:
+    found: list[int] = []
+    for match, places in parts:
+        if hits := match(text):
+            found += [places[hit] for hit in hits]
+    return found
 
 
 @cache

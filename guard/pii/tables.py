@@ -23,8 +23,10 @@ _CELLS = {
 }
 _VALUES = re.compile(r"[\d@]")
 _LONGEST_ROW = 1000
-_NO_HEADING = frozenset(".:!?;=<>[]{}。！？")
+_NO_HEADING = ".:!?;=<>[]{}。！？"
 """What the last heading of a line never ends with: most lines of prose are told by it."""
+_NO_PROSE = re.compile(rf"\n(?:(?<=[^\s{re.escape(_NO_HEADING)}]\n)|(?<=[^{re.escape(_NO_HEADING)}]\s\n))")
+"""The end of a line that ends otherwise, or in two blanks."""
 _MOST_CELLS = 200
 _RULE = re.compile(r"[|:\- \t]*-[|:\- \t]*")
 _LIST = re.compile(r'"([^"\n]{1,40})"\s{0,8}:\s{0,8}\[([^\[\]{}]{1,16384})\]')
@@ -100,7 +102,9 @@ def _tables(text: str) -> Iterator[Cell]:
     """The cells of tables in columns whose heading has a cue word: rows of as many cells as the row of headings."""
     if "\n" not in text or not (delimiters := [delimiter for delimiter in _DELIMITERS if delimiter in text]):
         return
-    lines = text.splitlines(keepends=True)
+    if not _NO_PROSE.search(text):
+        return
+    lines = text.split("\n")
     table: _Table | None = None
     at = 0
     for line, below in zip(lines, [*lines[1:], ""], strict=True):
@@ -110,7 +114,7 @@ def _tables(text: str) -> Iterator[Cell]:
             table = None if prose else _table(text, at, line, below, delimiters)
         else:
             yield from row
-        at += len(line)
+        at += len(line) + 1
 
 
 class _Table:

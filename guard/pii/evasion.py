@@ -112,7 +112,7 @@ class Projection:
 def project(text: str) -> Projection:
     """Fold a text, lone surrogates included, to its projection in linear time."""
     if text.isascii():
-        return Projection(text.encode("ascii"))
+        return Projection(text.encode())
     folded = _table().take(_code_points(text))
     raw = folded.tobytes()
     if _GONE not in raw:

@@ -35,8 +35,9 @@ def words_of(projection: bytes) -> bytes:
 
     Of `projectNumber` the number is left out: it is not what people call a number.
     """
-    apart = _HUMPED.sub(_parts, projection) if humped(projection) else projection
-    return apart.translate(_LETTERS)
+    if projection.translate(_CASES).find(b"aA") >= 0:  # as `humped`, without a call
+        projection = _HUMPED.sub(_parts, projection)
+    return projection.translate(_LETTERS)
 
 
 def _parts(word: re.Match[bytes]) -> bytes:

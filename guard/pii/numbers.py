@@ -125,7 +125,6 @@ class Numbers:
                     if first is None:
                         continue
                     if self._take_in(row, first, 0, low, high, said) < 0:
-                        self._note_whole(low, high)
                         break
                     if claims and row.shared and self._claim(row).find(0, low, high) < 0:
                         break
@@ -187,13 +186,16 @@ class Numbers:
                 continue
             if row.nation and score < STRONG and self._surely().find(1, start, end) >= 0:
                 continue
+            whole = end >= high and start <= low
             if row.nobody is not None and self._skip and row.nobody(text[start:end]) in self._skip:
                 self._nobodys.append((start, end))
             else:
                 self.found.append((row.kind, start, end, score))
+                if whole and score >= STRONG:
+                    self._whole.add(low)
             if start < self._floor or end > self._ceiling:
                 self._tangled = True
-            if end >= high and start <= low:
+            if whole:
                 return -1
             if row.shared:
                 self._claim(row)[start:end] = b"\1" * (end - start)
@@ -206,13 +208,6 @@ class Numbers:
         if view.ascii:
             return row.score if cue.every.isdisjoint(view.words(start)) else row.cued
         return row.cued if cue.stands_in(view.window(start)) else row.score
-
-    def _note_whole(self, low: int, high: int) -> None:
-        """Note a region that the last match took whole, if that is surely found."""
-        if self.found:
-            _, start, end, score = self.found[-1]
-            if start <= low and end >= high and score >= STRONG:
-                self._whole.add(low)
 
     def _claim(self, row: Ready) -> bytearray:
         """What surer rows of the kind have taken, as marks on the text."""

@@ -22,6 +22,7 @@ LETTERS = frozenset(_ALPHABET + b"+/_-")
 """The bytes of such a run."""
 _CLASSES = bytes(ord("a") if code in LETTERS else 0 for code in range(256))
 _RUN = b"a" * SHORTEST
+_DASH, _SLASH, _LOW_LINE = b"-/_"
 _PART = re.compile(rb"[A-Za-z0-9+]{16,}")
 _ON = rb"[89ABab][0-9A-Fa-f]"
 _HEX = re.compile(
@@ -71,7 +72,7 @@ def packed_in(text: bytes) -> Iterator[Unit]:
             run = text[low:high]
             if run[:2] in _BEGINS and (whole := unpack(run)):
                 yield low, _padded(text, high), whole
-            elif run.find(b"-") >= 0 or run.find(b"/") >= 0 or run.find(b"_") >= 0:
+            elif _DASH in run or _SLASH in run or _LOW_LINE in run:
                 yield from _parts(text, low, high)
         low = classes.find(_RUN, high)
 
@@ -79,7 +80,8 @@ def packed_in(text: bytes) -> Iterator[Unit]:
 def _parts(text: bytes, low: int, high: int) -> Iterator[Unit]:
     """What the parts of a run between dashes and slashes unpack to."""
     for part in _PART.finditer(text, low, high):
-        if inner := unpack(part.group()):
+        run = part.group()
+        if run[:2] in _BEGINS and (inner := unpack(run)):
             yield part.start(), _padded(text, part.end()), inner
 
 

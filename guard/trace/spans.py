@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -380,7 +380,12 @@ class Span:
     def event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Add an event that happens now."""
         told = attributes or {}
-        json = FINDING_COLUMNS.spread(encode(told)) if name == FINDING else dumps(key_values(told))[1:-1]
+        if told.__class__ is _Found:
+            json = told.json
+        elif name == FINDING:
+            json = FINDING_COLUMNS.spread(encode(told))
+        else:
+            json = dumps(key_values(told))[1:-1]
         self._events.append(
             b'{"timeUnixNano":"%d","name":%b,"attributes":[%b]}' % (self._now(), dumps(name), json)
         )
@@ -463,35 +468,87 @@ def finding_events(verdict: Verdict, subjects: Callable[[Finding], str]) -> list
     return [(FINDING, _finding(path, group, subjects)) for (_, _, path), group in groups.items()]
 
 
+class _Found(dict[str, Any]):
+    """The attributes of an event of one finding, with their JSON in columns."""
+
+    __slots__ = ("json",)
+
+    json: bytes
+
+
 def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str]) -> dict[str, Any]:
+    if len(group) == 1 and path != MANY_PATHS:  # as nearly all are
+        return _found(path, group[0], subjects(group[0].finding))
     first, count = group[0], len(group)
-    finding = first.finding
-    source, action, enforced = finding.source, first.action, first.enforced
-    if count == 1:  # as nearly all are
-        scores, starts, ends = [float(finding.score)], [finding.start], [finding.end]
-        about = [subjects(finding)]
-    else:
-        listed = [decision.finding for decision in group[:ARRAY_LIMIT]]
-        scores, starts = [float(found.score) for found in listed], [found.start for found in listed]
-        ends, about = [found.end for found in listed], [subjects(found) for found in listed]
-        source = ",".join(sorted({decision.finding.source for decision in group}))
-        action = max(decision.action for decision in group)
-        enforced = max(decision.enforced for decision in group)
+    listed = [decision.finding for decision in group[:ARRAY_LIMIT]]
     return {
-        KIND: finding.kind,
-        SOURCE: source,
+        KIND: first.finding.kind,
+        SOURCE: ",".join(sorted({decision.finding.source for decision in group})),
         RULE: first.rule,
         ORIGIN: first.origin,
-        FINDING_ACTION: action.word,
-        FINDING_ENFORCED: enforced.word,
+        FINDING_ACTION: max(decision.action for decision in group).word,
+        FINDING_ENFORCED: max(decision.enforced for decision in group).word,
         PATH: path,
         COUNT: count,
-        SCORES: scores,
-        STARTS: starts,
-        ENDS: ends,
-        SUBJECTS: about,
+        SCORES: [float(found.score) for found in listed],
+        STARTS: [found.start for found in listed],
+        ENDS: [found.end for found in listed],
+        SUBJECTS: [subjects(found) for found in listed],
         TRUNCATED: True if count > ARRAY_LIMIT or path == MANY_PATHS else None,
     }
+
+
+def _found(path: str, decision: Decision, subject: str) -> _Found:
+    kind, start, end, score, source, _ = decision.finding
+    score, action, enforced = float(score), decision.action.word, decision.enforced.word
+    found = _Found(
+        {
+            KIND: kind,
+            SOURCE: source,
+            RULE: decision.rule,
+            ORIGIN: decision.origin,
+            FINDING_ACTION: action,
+            FINDING_ENFORCED: enforced,
+            PATH: path,
+            COUNT: 1,
+            SCORES: [score],
+            STARTS: [start],
+            ENDS: [end],
+            SUBJECTS: [subject],
+            TRUNCATED: None,
+        }
+    )
+    alike = _alike(kind, source, decision.rule, decision.origin, action, enforced, path, score)
+    found.json = _ONE % (alike, start, end, dumps(subject))
+    return found
+
+
+_ONE = (
+    b'%b\t{"key":"starts","value":{"arrayValue":{"values":[{"intValue":"%d"}]}}}'
+    b',\t{"key":"ends","value":{"arrayValue":{"values":[{"intValue":"%d"}]}}}'
+    b',\t{"key":"subjects","value":{"arrayValue":{"values":[{"stringValue":%b}]}}} \t\t'
+)
+"""An event of one finding in its columns, from where findings differ that were found alike."""
+
+
+@lru_cache(1024)
+def _alike(
+    kind: str, source: str, rule: str, origin: str, action: str, enforced: str, path: str, score: float
+) -> bytes:
+    """What stands before that: most findings are of a kind, at a place and with a score that were there before."""
+    told = {
+        KIND: kind,
+        SOURCE: source,
+        RULE: rule,
+        ORIGIN: origin,
+        FINDING_ACTION: action,
+        FINDING_ENFORCED: enforced,
+        PATH: path,
+        COUNT: 1,
+        SCORES: [score],
+        STARTS: [0],
+    }
+    return FINDING_COLUMNS.spread(encode(told)).partition(b'\t{"key":"starts"')[0]
 
 
 def remote_parent(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) -> SpanContext | None:

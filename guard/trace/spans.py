@@ -404,8 +404,12 @@ class Span:
         """Make this the current span, so that what is started inside becomes its child."""
         otel = _otel()
         span = self._sdk or otel.NonRecordingSpan(self.context)
-        with otel.use_span(span, record_exception=False, set_status_on_exception=False):
+        # What `use_span` does where it keeps no exceptions, in half the time.
+        token = otel.attach(otel.set_span_in_context(span))
+        try:
             yield self
+        finally:
+            otel.detach(token)
 
     def end(self) -> bytes:
         """End the span and give its OTLP JSON line, without a newline; again, the same line."""
@@ -608,12 +612,13 @@ class _Otel:
     """What of OpenTelemetry each span needs: imported at the first, since it is heavy."""
 
     def __init__(self) -> None:
+        import opentelemetry.context as context
         import opentelemetry.trace as trace
 
         self.get_current_span, self.set_span_in_context = trace.get_current_span, trace.set_span_in_context
         self.INVALID_SPAN, self.NonRecordingSpan = trace.INVALID_SPAN, trace.NonRecordingSpan
         self.SpanContext, self.TraceFlags, self.Link = trace.SpanContext, trace.TraceFlags, trace.Link
-        self.SpanKind, self.use_span = trace.SpanKind, trace.use_span
+        self.SpanKind, self.attach, self.detach = trace.SpanKind, context.attach, context.detach
         self.SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED)
 
 

@@ -102,7 +102,7 @@ class Metrics:
 
     def found(self, verdict: Verdict) -> None:
         """Count the findings of a verdict."""
-        rows = []
+        rows: list[Row] = []
         for decision in verdict.decisions:
             key = ("found", verdict.stage._value_, decision.finding.kind, decision.enforced._value_)
             rows += self.meter.rows(key) or self._finding_rows(key)

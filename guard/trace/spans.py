@@ -465,7 +465,8 @@ def finding_events(verdict: Verdict, subjects: Callable[[Finding], str]) -> list
     """
     groups: dict[tuple[str, str, str], list[Decision]] = {}
     for decision in verdict.decisions:
-        key = (decision.finding.kind, decision.rule, decision.finding.path)
+        finding, _, _, rule, _, _ = decision
+        key = (finding.kind, rule, finding.path)
         if key not in groups and len(groups) >= EVENT_LIMIT:
             key = (*key[:2], MANY_PATHS)
         groups.setdefault(key, []).append(decision)
@@ -503,14 +504,16 @@ def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str
 
 
 def _found(path: str, decision: Decision, subject: str) -> _Found:
-    kind, start, end, score, source, _ = decision.finding
-    score, action, enforced = float(score), decision.action.word, decision.enforced.word
-    found = _Found(
+    # Taken apart at once: by its name each part of a tuple costs as much as all of them.
+    found, acted, done, rule, origin, _ = decision
+    kind, start, end, score, source, _ = found
+    score, action, enforced = float(score), acted.word, done.word
+    told = _Found(
         {
             KIND: kind,
             SOURCE: source,
-            RULE: decision.rule,
-            ORIGIN: decision.origin,
+            RULE: rule,
+            ORIGIN: origin,
             FINDING_ACTION: action,
             FINDING_ENFORCED: enforced,
             PATH: path,
@@ -522,9 +525,9 @@ def _found(path: str, decision: Decision, subject: str) -> _Found:
             TRUNCATED: None,
         }
     )
-    alike = _alike(kind, source, decision.rule, decision.origin, action, enforced, path, score)
-    found.json = _ONE % (alike, start, end, dumps(subject))
-    return found
+    alike = _alike(kind, source, rule, origin, action, enforced, path, score)
+    told.json = _ONE % (alike, start, end, dumps(subject))
+    return told
 
 
 _ONE = (

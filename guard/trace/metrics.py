@@ -103,8 +103,9 @@ class Metrics:
     def found(self, verdict: Verdict) -> None:
         """Count the findings of a verdict."""
         rows: list[Row] = []
-        for decision in verdict.decisions:
-            key = ("found", verdict.stage._value_, decision.finding.kind, decision.enforced._value_)
+        stage = verdict.stage._value_
+        for finding, _, enforced, _, _, _ in verdict.decisions:
+            key = ("found", stage, finding.kind, enforced._value_)
             rows += self.meter.rows(key) or self._finding_rows(key)
         with self.meter.lock:
             for row in rows:

@@ -379,13 +379,12 @@ class Span:
 
     def event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Add an event that happens now."""
-        told = attributes or {}
-        if told.__class__ is _Found:
-            json = told.json
+        if type(attributes) is _Found:
+            json = attributes.json
         elif name == FINDING:
-            json = FINDING_COLUMNS.spread(encode(told))
+            json = FINDING_COLUMNS.spread(encode(attributes or {}))
         else:
-            json = dumps(key_values(told))[1:-1]
+            json = dumps(key_values(attributes or {}))[1:-1]
         self._events.append(
             b'{"timeUnixNano":"%d","name":%b,"attributes":[%b]}' % (self._now(), dumps(name), json)
         )
@@ -457,7 +456,9 @@ class Span:
         )
 
 
-def finding_events(verdict: Verdict, subjects: Callable[[Finding], str]) -> list[tuple[str, dict[str, Any]]]:
+def finding_events(
+    verdict: Verdict, subjects: Callable[[Finding], str]
+) -> list[tuple[str, Mapping[str, Any]]]:
     """Describe a verdict's findings: one event for each (kind, rule, path), allowed ones too.
 
     `subjects` gives the keyed hash of a finding's value, or "" where there is none. Arrays and events are
@@ -473,15 +474,25 @@ def finding_events(verdict: Verdict, subjects: Callable[[Finding], str]) -> list
     return [(FINDING, _finding(path, group, subjects)) for (_, _, path), group in groups.items()]
 
 
-class _Found(dict[str, Any]):
-    """The attributes of an event of one finding, with their JSON in columns."""
+class _Found(Mapping[str, Any]):
+    """The attributes of an event of one finding, and their JSON in columns: written often, hardly ever looked into."""
 
-    __slots__ = ("json",)
+    __slots__ = ("_values", "json")
 
-    json: bytes
+    def __init__(self, values: tuple[Any, ...], json: bytes) -> None:
+        self._values, self.json = values, json
+
+    def __getitem__(self, name: str) -> Any:
+        return dict(zip(FINDING_COLUMNS.names, self._values, strict=True))[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FINDING_COLUMNS.names)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
-def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str]) -> dict[str, Any]:
+def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str]) -> Mapping[str, Any]:
     if len(group) == 1 and path != MANY_PATHS:  # as nearly all are
         return _found(path, group[0], subjects(group[0].finding))
     first, count = group[0], len(group)
@@ -508,26 +519,9 @@ def _found(path: str, decision: Decision, subject: str) -> _Found:
     found, acted, done, rule, origin, _ = decision
     kind, start, end, score, source, _ = found
     score, action, enforced = float(score), acted.word, done.word
-    told = _Found(
-        {
-            KIND: kind,
-            SOURCE: source,
-            RULE: rule,
-            ORIGIN: origin,
-            FINDING_ACTION: action,
-            FINDING_ENFORCED: enforced,
-            PATH: path,
-            COUNT: 1,
-            SCORES: [score],
-            STARTS: [start],
-            ENDS: [end],
-            SUBJECTS: [subject],
-            TRUNCATED: None,
-        }
-    )
     alike = _alike(kind, source, rule, origin, action, enforced, path, score)
-    told.json = _ONE % (alike, start, end, dumps(subject))
-    return told
+    values = kind, source, rule, origin, action, enforced, path, 1, [score], [start], [end], [subject], None
+    return _Found(values, _ONE % (alike, start, end, dumps(subject)))
 
 
 _ONE = (

@@ -42,11 +42,9 @@ class Object(Node):
             if place is None:
                 out.name(f"{path}{{{position}}}", name)
                 out.unmapped(f"{path}{_safe(name, position, path)}", item)
-            elif item is None or type(item) in place.silent:
+            elif item is None or (kind := type(item)) in place.silent:
                 continue
-            elif place is WORD and type(item) is str and item in WORDS:
-                continue
-            else:
+            elif place is not WORD or kind is not str or item not in WORDS:
                 place.read(item, front + name, out, group)
 
     def rows(self, path: str) -> Iterator[Row]:

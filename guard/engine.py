@@ -310,7 +310,7 @@ def _placed(
 ) -> list[Finding]:
     """The findings of each segment at its path, and of each joined text at the paths that they lie over."""
     findings = [
-        Finding(f.kind, f.start, f.end, f.score, f.source, segment.path)
+        Finding(*f[:5], segment.path)
         for segment, found in zip(segments, lists[: len(segments)], strict=True)
         for f in found
     ]

@@ -127,6 +127,8 @@ class Verdict(NamedTuple):
     @property
     def blocking(self) -> Decision | None:
         """The first decision that is enforced as a block, if any."""
+        if self.enforced is not Action.BLOCK:
+            return None
         return next((d for d in self.decisions if d.enforced is Action.BLOCK), None)
 
 

@@ -28,7 +28,7 @@ from guard.mounts.messages import (
 )
 from guard.mounts.pump import Pump
 from guard.mounts.routes import BODILESS, Target
-from guard.mounts.transport import header, own
+from guard.mounts.transport import header, incoming, own
 from guard.outside.upstream import ANSWER_BYTES
 from guard.policy.decide import judges
 from guard.refusals import Reply, refuse
@@ -262,7 +262,7 @@ class Responder:
         return (*kept, *written, *self._marks())
 
     def _marks(self) -> tuple[tuple[bytes, bytes], ...]:
-        return own(Reply(0, b""), self.call).headers
+        return incoming((), self.call)
 
     async def _refuse(self, refusal: Refused | BadRequest) -> None:
         self._sent = True

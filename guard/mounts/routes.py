@@ -89,20 +89,26 @@ def _folded(text: str) -> str:
 
 def target(compiled: Sequence[Route], scope: Mapping[str, Any]) -> Target | None:
     """What a connection is screened as, or None where it passes."""
-    if scope["type"] not in ("http", "websocket"):
+    kind = scope["type"]
+    if kind not in ("http", "websocket"):
         return None
-    methods = _methods(scope)
     for path in paths(scope):
-        route = next((r for r in compiled if (not methods or r.method in methods) and r.covers(path)), None)
-        if route is not None or model_endpoint(path) is not None or (not methods and _is_socket(path)):
+        route = _route(compiled, scope, path) if compiled else None
+        if route is not None or model_endpoint(path) is not None:
             return Target(path, route)
+        if kind == "websocket" and _is_socket(path):
+            return Target(path)
     return None
 
 
+def _route(compiled: Sequence[Route], scope: Mapping[str, Any], path: str) -> Route | None:
+    """The named route of a connection, if any; a websocket has no method."""
+    methods = _methods(scope) if scope["type"] == "http" else None
+    return next((r for r in compiled if (methods is None or r.method in methods) and r.covers(path)), None)
+
+
 def _methods(scope: Mapping[str, Any]) -> frozenset[str]:
-    """The methods that a request may mean: empty for a websocket, which has none."""
-    if scope["type"] == "websocket":
-        return frozenset()
+    """The methods that a request may mean."""
     named = [v.decode("latin-1") for k, v in scope.get("headers", ()) if k.lower() in _OVERRIDES]
     methods = {m.strip().upper() for m in (scope.get("method", "GET"), *named)}
     return frozenset(methods | {"*"} | ({"GET"} if "HEAD" in methods else set()))

@@ -61,6 +61,7 @@ class _Table:
     rules: dict[str, Rule]
     kinds: dict[str, EffectiveRule] = field(default_factory=dict)
     wanted: frozenset[str] | None = None
+    judged: bool | None = None
 
 
 def decide(policy: Policy, stage: Stage, findings: Iterable[Finding]) -> Verdict:
@@ -161,8 +162,11 @@ def numbers(policy: Policy) -> bool:
 
 def judges(policy: Policy) -> bool:
     """Whether answers must be judged: some output rule acts on moderation scores and a judge is named."""
-    given = {f"moderation.{category}" for category in policy.moderation.categories}
-    return policy.moderation.by != "off" and not given.isdisjoint(wanted(policy, Stage.OUTPUT))
+    table = _table(policy, Stage.OUTPUT)
+    if table.judged is None:
+        given = {f"moderation.{category}" for category in policy.moderation.categories}
+        table.judged = policy.moderation.by != "off" and not given.isdisjoint(wanted(policy, Stage.OUTPUT))
+    return table.judged
 
 
 def least_score(policy: Policy, kinds: Iterable[str]) -> float | None:

@@ -187,9 +187,11 @@ class Detector:
         return self._settled(plan, texts, [_asked_sync(job) for job in plan.jobs], tenant)
 
     def _plan(self, texts: Sequence[str], tenant: str = "default") -> _Plan:
-        size = sum(map(len, texts))
-        if size <= _ONE_LOOK and self._silent("\n\n".join(texts)):
-            return _Plan([[] for _ in texts], [], {})
+        if sum(map(len, texts)) <= _ONE_LOOK:
+            lines = "\n\n".join(texts)
+            # Where an `@` stands there is an address as a rule: the look would only come on top of the scan.
+            if "@" not in lines and self._silent(lines):
+                return _Plan([[] for _ in texts], [], {})
         names = [self._memo.name(text, tenant) for text in texts]
         known = [self._memo.recall(name) for name in names]
         new = {number: name for number, name in enumerate(names) if known[number] is None}
@@ -257,8 +259,10 @@ class Detector:
         if not self._gate_is_theirs and self._presidio.ready:
             self._gate, self._gate_is_theirs = Gate(self._presidio.hello()), True
         for number, text in enumerate(texts):
+            if not text:
+                continue
             chosen = None if known is None else self._choose(text, known[number])
-            if text and chosen != ():
+            if chosen != ():
                 job.request.append((text, chosen))
                 job.numbers.append(number)
         return job

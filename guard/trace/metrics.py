@@ -102,13 +102,18 @@ class Metrics:
 
     def found(self, verdict: Verdict) -> None:
         """Count the findings of a verdict."""
-        counts: dict[tuple[str, str, str], int] = {}
+        rows: list[Row] = []
         stage = verdict.stage._value_
-        for decision in verdict.decisions:
-            labels = (stage, decision.finding.kind, decision.enforced.word)
-            counts[labels] = counts.get(labels, 0) + 1
-        for labels, count in counts.items():
-            self.meter.add(all_.FINDINGS, labels, count)
+        for finding, _, enforced, _, _, _ in verdict.decisions:
+            key = ("found", stage, finding.kind, enforced._value_)
+            rows += self.meter.rows(key) or self._finding_rows(key)
+        with self.meter.lock:
+            for row in rows:
+                row[0] += 1
+
+    def _finding_rows(self, key: tuple[str, str, str, int]) -> tuple[Row, ...]:
+        _, stage, kind, enforced = key
+        return self.meter.remember(key, (all_.FINDINGS, (stage, kind, Action(enforced).word)))
 
     def checked(self, receipts: Receipts) -> None:
         """Count what became of the checks since this was last told."""

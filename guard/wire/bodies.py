@@ -40,18 +40,29 @@ def form(headers: Headers) -> BodyForm:
     Raises BadRequest 400 for two of one header, 415 for what guard cannot read: codings are
     gzip, deflate and identity, one at most; the charset is UTF-8 or ASCII.
     """
-    return _form(_single(headers, b"content-encoding"), _single(headers, b"content-type"))
+    codings, types = [], []
+    for key, value in headers:
+        length = len(key)
+        if length == _TYPE_LENGTH and key.lower() == _TYPE:
+            types.append(value)
+        elif length == _CODING_LENGTH and key.lower() == _CODING:
+            codings.append(value)
+    return _form(_single(codings, _CODING), _single(types, _TYPE))
+
+
+_CODING, _TYPE = b"content-encoding", b"content-type"
+_CODING_LENGTH, _TYPE_LENGTH = len(_CODING), len(_TYPE)
 
 
 @lru_cache(maxsize=256)
-def _form(encoding: str, content_type: str) -> BodyForm:
-    encoding = encoding.strip().lower()
+def _form(coding: bytes, media_type: bytes) -> BodyForm:
+    encoding, content_type = coding.decode("latin-1").strip().lower(), media_type.decode("latin-1")
     if encoding not in ("", "identity", *_WBITS):
         raise BadRequest(415, "guard.opaque.encoding", "send the body as identity, gzip or deflate")
-    media_type, _, parameters = content_type.partition(";")
+    named, _, parameters = content_type.partition(";")
     if _charset(parameters) not in _CHARSETS:
         raise BadRequest(415, "guard.opaque.encoding", "send the body in UTF-8")
-    return BodyForm("" if encoding == "identity" else encoding, media_type.strip().lower(), content_type)
+    return BodyForm("" if encoding == "identity" else encoding, named.strip().lower(), content_type)
 
 
 def json_form(headers: Headers) -> BodyForm:
@@ -62,12 +73,10 @@ def json_form(headers: Headers) -> BodyForm:
     return found
 
 
-def _single(headers: Headers, name: bytes) -> str:
-    length = len(name)
-    values = [value for key, value in headers if len(key) == length and key.lower() == name]
+def _single(values: Sequence[bytes], name: bytes) -> bytes:
     if len(values) > 1:
         raise BadRequest(400, "repeated_header", f"send {name.decode()} once")
-    return values[0].decode("latin-1") if values else ""
+    return values[0] if values else b""
 
 
 def _charset(parameters: str) -> str:

@@ -36,25 +36,21 @@ class Object(Node):
             if value is not None:
                 out.unmapped(path, value)
             return
-        fields = self.fields
+        fields, front = self.fields, f"{path}." if path else ""
         for position, (name, item) in enumerate(value.items()):
             place = fields.get(name)
             if place is None:
                 out.name(f"{path}{{{position}}}", name)
                 out.unmapped(f"{path}{_safe(name, position, path)}", item)
-            elif item is None or type(item) in place.silent or (place is WORD and _is_word(item)):
+            elif item is None or (kind := type(item)) in place.silent:
                 continue
-            else:
-                place.read(item, f"{path}.{name}" if path else name, out, group)
+            elif place is not WORD or kind is not str or item not in WORDS:
+                place.read(item, front + name, out, group)
 
     def rows(self, path: str) -> Iterator[Row]:
         """List every field below."""
         for name, place in self.fields.items():
             yield from place.rows(f"{path}.{name}" if path else name)
-
-
-def _is_word(item: Any) -> bool:
-    return type(item) is str and item in WORDS
 
 
 def _safe(name: str, position: int, path: str) -> str:
@@ -82,10 +78,9 @@ class Tagged(Node):
         """Read the object as the kind that it says it is."""
         if value is None:
             return
-        kind = value.get(self.tag) if isinstance(value, dict) else ""
-        shape = (
-            self.kinds.get(self.default if kind is None else kind) if isinstance(kind, str | None) else None
-        )
+        kind = value.get(self.tag, self.default) if isinstance(value, dict) else ""
+        kind = self.default if kind is None else kind
+        shape = self.kinds.get(kind) if isinstance(kind, str) else None
         if shape is None:
             out.unmapped(path, value)
         else:
@@ -161,12 +156,13 @@ class Either(Node):
 
     def __init__(self, choices: tuple[Shape, ...]) -> None:
         self.choices = [node(choice) for choice in choices]
-        self.by_type: dict[type, Node] = {_json_type(choice): choice for choice in self.choices}
+        first = self.choices[0]
+        self.by_type: dict[type, Node] = {dict: first, list: first, str: first}
+        self.by_type |= {_json_type(choice): choice for choice in self.choices}
 
     def read(self, value: Any, path: str, out: Reader, group: str = "") -> None:
         """Read the value by the node of its type."""
-        kind = type(value) if isinstance(value, dict | list) else str
-        chosen = self.by_type.get(kind, self.choices[0])
+        chosen = self.by_type.get(type(value)) or self.by_type[str]
         chosen.read(value, path, out, group)
 
     def rows(self, path: str) -> Iterator[Row]:

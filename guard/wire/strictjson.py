@@ -22,6 +22,7 @@ _NUMBERS = bytes.maketrans(b"012345678.E+", b"9999999999e-")
 _LONG_NUMBER = b"9" * 16
 _HUGE_EXPONENT = re.compile(rb"9e-?999")
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_NOT_COUNTED = bytes(byte for byte in range(256) if byte not in b"[{:")
 _STEPS = bytes(1 if byte in b"[{" else 255 for byte in range(256))
 
 
@@ -50,16 +51,16 @@ def parse(data: bytes, limits: Limits) -> Any:
         )
     data = data.removeprefix(_BOM)
     value = _loads(data)
-    keys = _count_keys(value)
-    if _plain(data, keys, limits.depth):
+    keys, doubles = _counted(value)
+    depth = min(limits.depth, _DEEPEST)
+    if _plain(data, keys, depth, doubles):
         return value
     skeleton = _outside_strings(data)
     if skeleton.count(b":") != keys:
         raise BadRequest(400, "invalid_json", "the body repeats a key in one JSON object: send each once")
-    depth = min(limits.depth, _DEEPEST)
     if _deeper_than(skeleton, depth):
         raise BadRequest(400, "invalid_json", f"the body is nested deeper than {depth} levels")
-    return _exact(data) if _needs_exact_numbers(skeleton) else value
+    return _exact(data) if doubles and _needs_exact_numbers(skeleton) else value
 
 
 def dump(value: Any) -> bytes:
@@ -91,16 +92,14 @@ def _loads(data: bytes) -> Any:
     raise BadRequest(400, "invalid_json", "the body is not valid JSON in UTF-8")
 
 
-def _plain(data: bytes, keys: int, depth: int) -> bool:
+def _plain(data: bytes, keys: int, depth: int, doubles: bool) -> bool:
     """Whether the whole text shows already that its structure holds nothing to refuse or to keep, as most do.
 
     What is counted inside of strings as well can only be more than what stands outside of them.
     """
-    return (
-        data.count(b"[") + data.count(b"{") <= depth <= _DEEPEST
-        and data.count(b":") == keys
-        and not _needs_exact_numbers(data)
-    )
+    counted = data.translate(None, _NOT_COUNTED)
+    colons = counted.count(b":")
+    return colons == keys and len(counted) - colons <= depth and not (doubles and _needs_exact_numbers(data))
 
 
 def _outside_strings(data: bytes) -> bytes:
@@ -110,18 +109,25 @@ def _outside_strings(data: bytes) -> bytes:
     return b"".join(data.split(b'"')[::2])
 
 
-def _count_keys(value: Any) -> int:
-    """How many members all objects of a value hold; fewer than written means a key was repeated."""
-    count = 0
+def _counted(value: Any) -> tuple[int, bool]:
+    """How many members all objects of a value hold, and whether a double is in it.
+
+    Fewer members than are written mean that a key was repeated. What is no double was read with every digit: an
+    integer beyond 64 bits has become one.
+    """
+    count, doubles = 0, False
     stack = [value]
     while stack:
         top = stack.pop()
-        if type(top) is dict:
+        kind = type(top)
+        if kind is dict:
             count += len(top)
             stack.extend(top.values())
-        elif type(top) is list:
+        elif kind is list:
             stack.extend(top)
-    return count
+        elif kind is float:
+            doubles = True
+    return count, doubles
 
 
 def _deeper_than(skeleton: bytes, depth: int) -> bool:

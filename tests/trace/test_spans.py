@@ -430,6 +430,26 @@ def test_findings_are_grouped_and_allowed_ones_are_told_too() -> None:
     }
 
 
+TEXTS = st.text(max_size=70)
+
+
+@given(st.lists(TEXTS, min_size=6, max_size=6), st.floats(0, 1), st.integers(0, 9**18), st.integers(0, 9**18))
+def test_a_lone_finding_is_written_as_any_event(texts: list[str], score: float, start: int, end: int) -> None:
+    """The quick way of the events that nearly all are gives the bytes of the long one."""
+    recorder = Recorder()
+    kind, source, path, rule, origin, subject = texts
+    found = Finding(kind, start, end, score, source, path)
+    decision = Decision(found, Action.REDACT, Action.FLAG, rule, origin)
+    verdict_ = Verdict(Stage.INPUT, Action.REDACT, Action.FLAG, (decision,))
+    [(name, attributes)] = finding_events(verdict_, lambda _: subject)
+    one, other = recorder.start("x"), recorder.start("x")
+    one.event(name, attributes)
+    other.event(name, {**attributes})
+    quick, long = (span.end().split(b"\t")[-15:] for span in (one, other))
+    assert quick == long
+    assert b'"kind"' in quick[0]
+
+
 def test_arrays_of_a_finding_are_capped_and_say_so() -> None:
     """A hostile text with thousands of values makes no gigabyte line; the count is kept."""
     _, attributes_ = finding_events(verdict(5000), lambda finding: "")[0]

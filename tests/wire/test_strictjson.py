@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from guard.errors import BadRequest
 from guard.types import Limits
+from guard.wire import strictjson
 from guard.wire.strictjson import dump, embedded, parse
 
 LIMITS = Limits()
@@ -121,6 +122,14 @@ def test_any_number_keeps_its_value(number: float) -> None:
     written = dump(parse(json.dumps(number).encode(), LIMITS))
     assert json.loads(written) == number
     assert math.copysign(1, json.loads(written)) == math.copysign(1, number) or number == 0
+
+
+@pytest.mark.parametrize("depth", [64, 256])
+def test_an_ordinary_body_is_read_once(depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What shows no deep nesting, repeated key or double is not gone through again, whatever its limit on depth."""
+    monkeypatch.setattr(strictjson, "_outside_strings", None)
+    data = b'{"id":"a","created":12345678901234567,"choices":[{"text":"4111111111111111"}]}'
+    assert dump(parse(data, Limits(depth=depth))) == data
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":', b' [ "x", '])

@@ -108,7 +108,7 @@ def find_addresses(text: str) -> list[Named]:
 
 def _in_latin(text: str) -> Iterator[Named]:
     data = text.encode("latin-1", "replace")
-    if len(data.translate(None, _DIGITS)) == len(data):
+    if not any(map(data.__contains__, _DIGITS)):
         return
     for match in _western().finditer(data):
         start, end = match.span(1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from guard.pii.chains import Chain, Word, chains
+from guard.pii.gates import gate_of
 from guard.pii.lexicon import BIG, NAMING, ORG, PERSONAL, PROPER, STREET, lexicon
 from guard.pii.surroundings import TITLES
 from guard.pii.tagger import Tagged, tagger
@@ -44,20 +45,19 @@ _NEXT = re.compile(r"[ ,\"'’()–—-]{1,4}([^\W\d_]{2,})")
 
 
 @cache
-def _gate() -> Any:
-    """What a text must hold for a cue to stand in it: a title, or "name"."""
-    import re2
-
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.case_sensitive = False
-    titles = "|".join(sorted(TITLES))
-    return re2.compile(f"name|(?:^|[^A-Za-zÀ-ÿ])(?:{titles})(?:$|[^A-Za-zÀ-ÿ])".encode("latin-1"), options)
+def _cued() -> Callable[[bytes], object]:
+    """What tells whether a text holds what a cue has: a title, or "name"."""
+    titles = "|".join(sorted(TITLES)).replace("ñ", r"\xf1")
+    no_letter = r"[^A-Za-z\xc0-\xff]"
+    found: Callable[[bytes], object] = gate_of(
+        [f"(?i:name|(?:^|{no_letter})(?:{titles})(?:$|{no_letter}))"]
+    ).Match
+    return found
 
 
 def may_be_sure(text: str) -> bool:
     """Whether anything in a text could make a name in Latin letters certain, at a glance."""
-    return _gate().search(text.encode("latin-1", "replace")) is not None
+    return bool(_cued()(text.encode("latin-1", "replace")))
 
 
 def find_latin(text: str, sure: bool = False) -> list[Named]:

@@ -81,7 +81,7 @@ CHINA = (
     Row("pii.mo.id", r"[157][0-9]{7}", Road.NATION, 0.0, 0.8, cue="mo_id", country="MO", longest=8),
     national("cn.tax", "[0-9]{15}", "[0-9]{6}[0-9A-Z]{9}", "[0-9]{17}[0-9Xx]", "[0-9]{20}", cue="cn_tax"),
     national("cn.social_security", "[0-9]{8,12}", "[A-Z][0-9]{8}", cue="cn_social_security"),
-    national("cn.bank_account", "[0-9]{10,22}", "9999 9999 9999 9999 [0-9]{1,3}", "9999 9999 9999 9999", cued=0.7, cue="cn_bank_account"),
+    national("cn.bank_account", "[0-9]{10,22}", "9999 9999 9999 9999 [0-9]{1,3}", "9999 9999 9999 9999", "9999 9999 9999 [0-9]{1,4}", cued=0.7, cue="cn_bank_account"),
     Row(
         "pii.cn.officer_id", r"\x1a{0,4}[ :]{0,3}(?P<value>[0-9]{6,8})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號第字", longest=8, laws=("pipl",),
         heads=("军官证", "军官证号", "軍官證", "士兵证", "士兵证号", "警官证", "警官证号", "文职干部证", "义务兵证"),
@@ -95,11 +95,11 @@ CHINA = (
     ),
     Row(
         "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是为", longest=20, laws=("pipl",),
-        heads=("微信", "微信号", "加微", "加V", "V信"),
+        heads=("微信", "微信号", "薇信", "威信", "加微", "加V", "加v", "V信", "v信"),
     ),
     Row(
-        "pii.cn.wechat", r"(?:\x1a[ ,;(]{0,2}(?i:vx|wx)(?:\x1a[ :=]{0,2}|[ :=]{1,3})|(?i:vx|wx)\x1a[ :=]{0,2})(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.WHOLE, 0.7, 0.7,
-        check="handle", country="CN", longest=20, laws=("pipl",),
+        "pii.cn.wechat", r"(?:\x1a[ ,;(]{0,2}(?i:vx|wx)(?:\x1a[ :=]{0,2}|[ :=]{1,3})|(?i:vx|wx)\x1a[ :=]{0,2}|(?i:vx|wx)[ :=]{1,3}(?=[A-Za-z0-9_-]{6,20}[ ,.;]{0,2}\x1a))(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.WHOLE, 0.7, 0.7,
+        check="handle", country="CN", longest=20, ahead=3, gate=r"(?:\x1a[ ,;(]{0,2}(?i:vx|wx)|(?i:vx|wx)[ :=]{0,2}\x1a|(?i:vx|wx)[ :=]{1,3}[A-Za-z])[A-Za-z0-9_\x1a :=-]{5}[A-Za-z0-9_-]*", laws=("pipl",),
     ),
     Row(
         "pii.cn.wechat", rf"(?i:we[_-]?chat|weixin|wxid)(?i:[ _-]?(?:id|no|num|number|account))?(?:{ASSIGNED}| is | )(?P<value>[A-Za-z][A-Za-z0-9_-]{{5,19}})", Road.WHOLE, 0.75, 0.75, check="handle",

@@ -22,6 +22,9 @@ _HOST = (
 )
 _FOREIGN_HOST = r"(?:[A-Za-z0-9\x1a-]{1,20}\.){1,2}(?:\x1a{2,12}|[A-Za-z]{2,12})"
 _OCTET = r"[0-9]{1,3}"
+_QUAD = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+_UNPINNED = r"(?<![<>~!]=)(?<![~^])(?:(?<!==)|(?<=ip==)|(?<=addr==)|(?<=src==)|(?<=dst==)|(?<=host==))"
+"""Not behind what pins a version (`numpy==1.26.4.1`, `>=1.2.3.4`); a filter asks for an address so, too (`ip.src==`)."""
 _MAIL_HOST = rf"{_HOST}|localhost|{_FOREIGN_HOST}|\[{_OCTET}(?:\.{_OCTET}){{3}}\]"
 HOST = re.compile(_MAIL_HOST.encode("ascii"))
 """What stands after the @ of an address."""
@@ -39,6 +42,8 @@ _ANGLE = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*o]?|[*o] ?[0-9]{1,2}(?:\.[0-9]{1,6})?'(?: 
 _ANGLE_CN = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*\x1a]?|[*\x1a][0-9]{1,2}(?:\.[0-9]{1,6})?(?:['\x1a](?:[0-9]{1,2}(?:\.[0-9]{1,6})?(?:[\"\x1a]|'')?)?)?)"
 
 _KEYED = set_by(r"""=>(?=[ \t]{0,3}["'])|[:=]""")
+_NO_KEY = r"(?!(?<=[_-][Ii][Dd])[^A-Za-z0-9\n]{1,12}[0-9]+(?![A-Za-z0-9._-]))(?!(?<=[A-Za-z]I[Dd])[^A-Za-z0-9\n]{1,12}[0-9]+(?![A-Za-z0-9._-]))"
+"""What programs call user_id or userId is the key of a row where it is a number."""
 _LOGIN = "user ?name|user[_-]name|user[_ -]?id|login(?:[ _-]?(?:name|id))?|screen[ _-]?name"
 
 _WRAP = r"[ -]?\r?\n ?"
@@ -124,8 +129,8 @@ EVERYONE = (
         trim=True, alphabet="groups", longest=250, laws=("gdpr", "hipaa:10"),
     ),
     Row(
-        "pii.ip", rf"{_OCTET}(?:\.{_OCTET}){{3}}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?",
-        Road.DIGITS, 0.85, 0.85, check="ipv4", unless="version", edge=Edge.DOTTED, nobody="ip", longest=21, laws=("hipaa:15", "gdpr"),
+        "pii.ip", rf"{_UNPINNED}{_QUAD}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?",
+        Road.DIGITS, 0.85, 0.85, check="ipv4", gate=rf"{_QUAD}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?", unless="version", edge=Edge.DOTTED, nobody="ip", longest=21, laws=("hipaa:15", "gdpr"),
     ),
     Row(
         "pii.ip",
@@ -154,6 +159,9 @@ EVERYONE = (
         0.7, 0.7, alphabet="groups", longest=34, laws=("hipaa:10",),
     ),
     Row(
+        "pii.bank_account", r"(?i:account|acct|a/c)\.?(?: ?[:=#]{1,2} ?| )(?P<value>[0-9](?:[ -]?[0-9]){6,16})", Road.WHOLE, 0.0, 0.7, cue="banking", alphabet="groups", longest=34, laws=("hipaa:10",),
+    ),
+    Row(
         "pii.gps", r"(?<![0-9],)(?<![0-9], )-?[0-9]{1,3}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}(?! ?,)", Road.DIGITS, 0.4, 0.85, check="gps", cue="gps", edge=Edge.DOTTED,
         alphabet="groups", longest=33, ahead=2, gate=r"-?[0-9]{1,3}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}", laws=("hipaa:2", "gdpr"),
     ),
@@ -171,7 +179,7 @@ EVERYONE = (
         laws=("hipaa:2", "gdpr"),
     ),
     Row(
-        "pii.username", rf"""(?i:{_LOGIN})(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})(?![A-Za-z0-9._-]{{0,40}}[(\[])""",
+        "pii.username", rf"""(?i:{_LOGIN}){_NO_KEY}(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})(?![A-Za-z0-9._-]{{0,40}}[(\[])""",
         Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""(?i:{_LOGIN})(?i: is|s)?{ASSIGNED}[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}""", longest=32, ahead=42, laws=("gdpr",),
     ),
     Row(

@@ -20,6 +20,8 @@ _DATE_IN_WORDS = (
     rf"|{_MONTH}\.? (?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?,? (?:18|19|20)[0-9]{{2}})"
 )
 
+_DAY_CN = r"(?:18|19|20)[0-9]{2}\x1a(?:1[0-2]|0?[1-9])\x1a(?:(?:3[01]|[12][0-9]|0?[1-9])\x1a)?"
+
 HEALTH = (
     Row(
         "pii.birth_date", _DATE, Road.DIGITS, 0.0, 0.85, cue="birth", edge=Edge.DOTTED, alphabet="groups", longest=27, laws=("hipaa:3", "gdpr", "pipl"),
@@ -28,8 +30,17 @@ HEALTH = (
         "pii.birth_date", _DATE_IN_WORDS, Road.WHOLE, 0.0, 0.85, cue="birth", alphabet="groups", longest=25, laws=("hipaa:3", "gdpr", "pipl"),
     ),
     Row(
-        "pii.birth_date", r"(?:18|19|20)[0-9]{2}\x1a(?:1[0-2]|0?[1-9])\x1a(?:3[01]|[12][0-9]|0?[1-9])\x1a", Road.WHOLE, 0.0, 0.85, cue="birth",
+        "pii.birth_date", _DAY_CN, Road.WHOLE, 0.0, 0.85, cue="birth",
         alphabet="groups", longest=11, laws=("gdpr", "pipl"),
+    ),
+    # Courts and records write the label behind the day: 1985年7月12日出生.
+    Row(
+        "pii.birth_date", _DAY_CN, Road.WHOLE, 0.85, 0.85, behind="出生|生(?:[于於]|(?![一-鿿]))",
+        alphabet="groups", longest=11, ahead=4, laws=("gdpr", "pipl"),
+    ),
+    Row(
+        "pii.birth_date", rf"""(?<![A-Za-z0-9./-])(?P<value>{_DATE})(?:[ ]?\((?i:dob|d\.o\.b|birthda(?:y|te))|[ ](?i:dob|d\.o\.b))(?![A-Za-z])""", Road.WHOLE, 0.85, 0.85, gate=r"[0-9][ ]?\(?(?i:dob|d\.o\.b|birthda)",
+        edge=Edge.FREE, alphabet="groups", longest=27, ahead=12, laws=("hipaa:3", "gdpr", "pipl"),
     ),
     Row(
         "pii.birth_date", rf"(?i:d\.[ ]?o\.[ ]?b)[ .:=#-]{{0,4}}(?P<value>{_DATE})", Road.WHOLE, 0.85, 0.85, alphabet="groups", longest=27, laws=("hipaa:3", "gdpr", "pipl"),
@@ -38,7 +49,11 @@ HEALTH = (
         "pii.age", r"(?i:aged?)[ :=]{0,3}(?i:of )?(?P<value>9[0-9]|1[0-2][0-9])", Road.WHOLE, 0.7, 0.7, longest=3, laws=("hipaa:3",),
     ),
     Row(
-        "pii.age", r"(?P<value>9[0-9]|1[01][0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.7, 0.7, longest=3, ahead=10, laws=("hipaa:3",),
+        "pii.age", r"(?P<value>9[0-9]|1[01][0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.7, 0.7, unless="not_age", longest=3, ahead=10, laws=("hipaa:3",),
+    ),
+    Row(
+        "pii.age", r"(?<![A-Za-z0-9.])(?:9[0-9]|1[0-2][0-9])(?![A-Za-z0-9.])", Road.WHOLE, 0.7, 0.7, gate=r"(?:^|[^A-Za-z0-9])(?:9[0-9]|1[0-2][0-9])\x1a",
+        behind="周?[岁歲]", edge=Edge.FREE, longest=3, ahead=3, laws=("hipaa:3",),
     ),
     # Younger ages are many people's: one's own only, below what a wildcard acts on, for rules that name the kind.
     Row(

@@ -18,6 +18,12 @@ _TOLD = (
 )
 """The same, and an argument (`get('KEY', 'value')`), a default (`|| 'value'`), a declared type, quoted after a blank
 (`#define KEY "value"`), an arrow, a table, Chinese, a remark in brackets: for values that look drawn."""
+_PAIRED = r"""["']?,?[ \t]{0,3}(?:\r?\n[ \t]{0,16})?["']?(?:value|Value|VALUE|default)["']?[ \t]{0,3}[:=][ \t]{0,3}["'`]?"""
+"""What stands between a name and its value where both are said in full (`name: KEY`, `value: ...`), as manifests do."""
+_BELOW = r"""["'`)\]]{0,2}[ \t]{0,3}:[ \t]{0,3}\r?\n[ \t]{0,8}["'`]?"""
+"""What stands between a label and a value on the line below it."""
+_APART = r"""(?:["'`)\]]*[ \t]*:[ \t]*\r?\n|[^A-Za-z0-9]+(?:[Vv]alue|VALUE|default)[^A-Za-z0-9])"""
+"""What the gate asks of both."""
 _OWNER = "api|app|access|secret|private|client|consumer|encryption|signing|master|service|account|admin|auth|storage|subscription|license|shared|webhook|deploy|hmac|jwt|session|[xX]-[a-z]{2,16}"
 _NAMED = rf"(?:(?:{_OWNER})[ _-]?key(?:[ _-]?base)?|token|secret|credentials?|art-api|[\"']auth[\"']|_auth)"
 _STORES = "postgres(?:ql)?|mysql|mysqlx|mariadb|mongodb(?:\\+srv)?|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|nats|kafka|elasticsearch|opensearch|neo4j|bolt|couchbases?|cassandra|snowflake|influxdb|mqtts?|stomp|memcached|db2|hive2|presto|trino|jdbc:[a-z]{2,12}"
@@ -91,12 +97,16 @@ _BEHIND = r"""(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?[!-~]{4}"""
 
 _ASSIGNED = (
     Row(
-        "secret.env", rf"""(?i:{_NAMED}){_IS}(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}={{0,2}})""",
-        Road.WHOLE, 0.8, 0.8, check="token", unless="passing_token", edge=Edge.FREE, longest=252,
+        "secret.env", rf"""(?i:{_NAMED}){_IS}(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}+={{0,2}}+)(?![(\[])""",
+        Road.WHOLE, 0.8, 0.8, check="token", gate=rf"""(?i:{_NAMED}){_IS}[A-Za-z0-9+/_.~$%!@#*-]{{8}}""", unless="passing_token", edge=Edge.FREE, longest=252,
     ),
     Row(
         "secret.env", rf"""(?i:{_NAMED}){_TOLD}(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", unless="passing_token",
         edge=Edge.FREE, longest=162,
+    ),
+    Row(
+        "secret.env", rf"""(?i:{_NAMED})(?:{_PAIRED}|{_BELOW})(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", unless="passing_token",
+        gate=rf"(?i:{_NAMED}){_APART}", edge=Edge.FREE, longest=162,
     ),
     Row(
         "secret.env",
@@ -155,6 +165,10 @@ _ASSIGNED = (
     Row(
         "pii.password", r"""(?i:password|passwd|passphrase|pwd)["']?(?:>|[ \t]{1,3}\|[ \t]{1,3}| ?\([^()\n]{1,16}\) ?[:=][ ]?|["'] ?value ?= ?["']|\x1a{1,2}:?[ ]?)["'`]?(?P<value>[!#-&(-;=?-~]{4,128})""", Road.WHOLE, 0.75, 0.75,
         check="password_said", edge=Edge.FREE, longest=128,
+    ),
+    Row(
+        "pii.password", rf"""{_PASSWORD}(?:{_PAIRED}|["']?[ ]?\{{[ \t]{{0,3}}\r?\n[ \t]{{0,8}}default[ \t]{{0,3}}=[ \t]{{0,3}}"|{_BELOW})(?P<value>[!#-&(-~]{{6,128}})""", Road.WHOLE, 0.75, 0.75,
+        check="token", gate=_PASSWORD + _APART, edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password", r"""(?i:(?:set|changed?|reset|updated?) (?:the |my |your |our )?(?:[a-z]{1,16} )?password to )["'`]?(?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.7, 0.7,

@@ -18,6 +18,9 @@ _PLACEHOLDERS = frozenset(
     will needs need not and or too very case being used using set unset unknown same different only also enter entered
     please type types typed length policy manager generator recovery rules authentication authorization
     sent shared stored saved provided given
+    pass passwd bytes bytearray object optional str any none auth proxy_auth creds credential credentials token tokens
+    choose pick make create click select step steps keep write remember follow what when where which with your from them
+    they then repeat again contains minimum maximum least between verify compare encrypt encrypted decrypt
     """.split()
 )
 
@@ -162,8 +165,19 @@ def high_entropy(view: bytes) -> int:
 def credential(view: bytes) -> int:
     """Accept the credentials of an Authorization header (RFC 9110, section 11), unless they stand for some."""
     value = _trimmed(view)
-    told = _CODE.search(value) or _HOLLOW.match(value) or _WORDS.fullmatch(value) or _stands_in(value)
-    return 0 if told or len(value) < 8 else len(value)
+    told = _CODE.search(value) or _HOLLOW.match(value) or _stands_in(value)
+    if told or len(value) < 8 or (_WORDS.fullmatch(value) and not _pair(value)):
+        return 0
+    return len(value)
+
+
+def _pair(value: bytes) -> bool:
+    """Whether letters alone are a user and a password in base64 (RFC 7617)."""
+    try:
+        user, colon, secret = base64.b64decode(value, validate=True).partition(b":")
+    except ValueError:
+        return False
+    return bool(user and colon and secret) and (user + secret).isascii() and (user + secret).decode().isprintable()
 
 
 def _object(part: bytes) -> bool:

@@ -12,8 +12,8 @@ from guard.pii.rows import CUE_REACH
 NEVER = 1 << 30
 """The distance of a word that is not there."""
 
-# Not after one small letter: an iPhone is no phone.
-_HUMP = re.compile(rb"(?<=[A-Za-z][a-z])(?=[A-Z])(?:Number)?")
+# Not after one small letter: an iPhone is no phone; a RegExp is no registration.
+_HUMP = re.compile(rb"(?<=[A-Za-z][a-z])(?=[A-Z])(?!Exp)(?:Number)?")
 _HUMPED = re.compile(rb"(?<![A-Za-z])[A-Z]*+[a-z]++[A-Z][A-Za-z]*+")
 """A word in which a capital follows a small letter: before the first such there are capitals, then small letters."""
 _CASES = bytes(97 if 97 <= code <= 122 else 65 if 65 <= code <= 90 else 32 for code in range(256))
@@ -128,7 +128,7 @@ def _cue(latin: str, others: str = "", weak: str = "", reach: int = CUE_REACH) -
 
 _COMMON = {
     "phone": _cue(
-        """phone phones telephone telephones phoneno phonenum phonenumber mobileno mobilenumber mobilephone telno shouji tel tels tele ph mobile mobiles cell cellphone cellular cells handy hotline
+        """phone phones telephone telephones phoneno phonenum phonenumber mobileno mobilenumber mobilephone telno shouji tel tels tele ph mob mobile mobiles cell cellphone cellular cells handy hotline
         fax faxes whatsapp whats telegram viber signal sms landline voicemail switchboard tollfree pager msisdn callback
         telefon telefono telefonos telefone telefones telephonique telefonnummer telefoonnummer telefoon movil moviles celular celulares
         cellulare tlf tlfn tfno tff tf fono portable mobil mobilnummer mobiltelefon rufnummer gsm telefonzahl handynummer""",
@@ -181,8 +181,17 @@ _COMMON = {
     ),
     "cn_officer": _cue("", "军官 军人 士兵 警官 軍官 现役 部队"),
     "bic": _cue("bic swift biccode swiftcode", "国际汇款 银行代码"),
+    "banking": _cue(
+        "bank banks banking routing aba swift bic iban wire deposit transfer beneficiary payee payout payroll checking savings sort bsb ifsc",
+        "银行 开户 转账 汇款 銀行",
+    ),
+    "not_age": _cue(
+        """building buildings house tree bridge church castle company firm car wine temple hotel school university tradition fossil
+        painting film movie song album book city town institution newspaper magazine club stadium theatre theater museum monument tower""",
+        reach=14,
+    ),
     "gps": _cue(
-        "gps coordinates coordinate coords coord latitude longitude lat lon lng long location geolocation geo position koordinaten coordonnees coordenadas",
+        "gps coordinates coordinate coords coord latitude longitude lat lon lng long maps amap location geolocation geo position koordinaten coordonnees coordenadas",
         "坐标 经纬度 经度 纬度 定位 位置 座標",
     ),
     "hk_id": _cue("hkid id identity", "身份證 身份证 香港"),
@@ -193,10 +202,11 @@ _COMMON = {
     "nino": _cue("nino ninos ni insurance"),
     "imei": _cue("imei imeis imeisv device handset", "串号 设备号"),
     "birth": _cue(
-        "dob birth born birthday bday bdate geb birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita",
-        "出生 生日 生于 誕生 生年月日 출생 рождения",
+        """dob birth born birthday bday bdate geb birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita
+        nacido nacida nascido nascida geboortedatum fodselsdato fodelsedatum urodzenia urodzony urodzona lahir""",
+        "出生 生日 生于 生於 誕生 生年月日 출생 рождения родился родилась né.le née.le né\\(e\\).le",
     ),
-    "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 診察券"),
+    "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 住院號 病案號 門診號 就診卡 就診號 診察券"),
     "vin": _cue("vin vins vehicle chassis car", "车架号 车辆识别 底盘号"),
     "crypto": _cue(
         "bitcoin btc ethereum eth wallet address crypto litecoin ltc doge tron usdt",
@@ -208,7 +218,9 @@ _COMMON = {
         reach=14,
     ),
     "version": _cue(
-        "v ver version versions release released releases build firmware rev revision chapter section sec clause kernel",
+        """v ver version versions release released releases build firmware rev revision chapter section sec clause kernel
+        since oid oids extension extensions openssl ssl py os openssh chrome chromium firefox python java jdk jre openjdk php windows ios android
+        macos ubuntu debian numpy pandas gcc git sdk driver drivers package library plugin""",
         "版本号 版本 版",
         reach=5,
     ),

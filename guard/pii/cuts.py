@@ -127,13 +127,21 @@ def _splits(text: bytes, position: int, final: bool) -> bool | None:
 
 
 def _foreign_match(text: bytes, position: int, before: int, after: int | None) -> bool:
-    """Whether a plate, an angle (39度54分) or the host of an address may go on here."""
+    """Whether a plate, an angle (39度54分), the label of a day (12日出生) or the host of an address may go on here."""
+    if before == _OTHER and after == _OTHER and _labelled(text, position):
+        return True
     if before == _OTHER and after is not None and after < 0x80 and _goes_on(text, position, chr(after)):
         return True
     if after == _OTHER and (chr(before).isdigit() or _PLATE.search(text, max(0, position - 9), position)):
         return True
     goes_on = after is not None and (after == _OTHER or chr(after).isalnum() or after in b".-")
     return goes_on and _HOST.search(text, max(0, position - 65), position) is not None
+
+
+def _labelled(text: bytes, position: int) -> bool:
+    """Whether a digit stands one or two foreign characters before a position: what they say is read with it."""
+    near = text[max(0, position - 3) : position - 1]
+    return near[-1:].isdigit() or (near[:1].isdigit() and near[-1:] == b"\x1a")
 
 
 def _goes_on(text: bytes, position: int, after: str) -> bool:

@@ -18,8 +18,10 @@ _FICTION = re.compile(rb"^1?[2-9][0-9]{2}55501[0-9]{2}$")
 
 
 def email(view: bytes) -> str:
-    """Second-level names and top levels of RFC 2606 and RFC 6761 that hold no mailbox."""
+    """Second-level names and top levels of RFC 2606 and RFC 6761 that hold no mailbox, and the user `git` of SSH."""
     lower = view.lower()
+    if lower.startswith(b"git@"):  # whoever clones a repository is called so
+        return RESERVED
     return (
         RESERVED
         if (lower.find(b"example") >= 0 or lower.find(b"invalid") >= 0) and _DOMAIN.search(lower)

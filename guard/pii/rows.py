@@ -12,6 +12,10 @@ CUE_REACH = 40
 """How many characters before a value a cue word may begin; cues never act forwards."""
 
 
+BEHIND = 4
+"""How many characters behind a match a row with `behind` looks at."""
+
+
 class Road(enum.Enum):
     """How the matches of a row are found fast; what is found is the same on every road."""
 
@@ -48,7 +52,8 @@ class Row:
     not nearer. `alphabet` (`ink`: no blanks; `groups`: blanks between groups; `plate`: groups beside letters
     outside ASCII; `mail`: ink, and such letters after the @; `block`), `longest` and `ahead` (characters
     looked at after the end) bound a match for streams; `cuts` relies on them. `lead` and `tail` are the
-    letters outside ASCII that the first and last byte may stand for. `nobody` names the test for reserved
+    letters outside ASCII that the first and last byte may stand for; `behind` is a pattern of what
+    must stand directly behind a match in the original, 4 characters of which are looked at. `nobody` names the test for reserved
     and private values. `country` says whose number it is, by ISO codes with blanks between; `plans` the countries whose
     numbering plans the check asks (none: all). `laws` names what counts the kind as personal.
     """
@@ -66,6 +71,7 @@ class Row:
     heads: tuple[str, ...] = ()
     lead: str = ""
     tail: str = ""
+    behind: str = ""
     nobody: str = ""
     country: str = ""
     plans: tuple[str, ...] = ()

@@ -95,7 +95,11 @@ CHINA = (
     ),
     Row(
         "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是为", longest=20, laws=("pipl",),
-        heads=("微信", "微信号", "薇信", "威信", "加微", "加V", "加v", "V信", "v信"),
+        heads=("微信", "微信号", "薇信", "威信", "加微", "V信", "v信"),
+    ),
+    Row(
+        "pii.cn.wechat", r"\x1a?(?i:vx?|wx)(?:\x1a[ :]{0,2}|[ :]{1,2})(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="我下个個", longest=20,
+        laws=("pipl",), heads=("加",),
     ),
     Row(
         "pii.cn.wechat", r"(?:\x1a[ ,;(]{0,2}(?i:vx|wx)(?:\x1a[ :=]{0,2}|[ :=]{1,3})|(?i:vx|wx)\x1a[ :=]{0,2}|(?i:vx|wx)[ :=]{1,3}(?=[A-Za-z0-9_-]{6,20}[ ,.;]{0,2}\x1a))(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.WHOLE, 0.7, 0.7,
@@ -107,11 +111,12 @@ CHINA = (
     ),
     Row("pii.cn.wechat", "wxid_[a-z0-9]{12,20}", Road.LITERAL, 0.85, 0.85, country="CN", longest=25, laws=("pipl",)),
     Row(
-        "pii.cn.qq", rf"(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:/?\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})(?P<value>[1-9][0-9]{{4,10}})", Road.WHOLE, 0.88, 0.88, country="CN", longest=11, laws=("pipl",),
+        "pii.cn.qq", rf"(?:(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:/?\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})|(?<=\x1a)[Qq](?:\x1a{{1,2}}[ :]{{0,2}}| ?[:=] ?))(?P<value>[1-9][0-9]{{4,10}})", Road.WHOLE, 0.88, 0.88, country="CN",
+        gate=rf"(?:(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:/?\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})|[Qq](?:\x1a{{1,2}}[ :]{{0,2}}| ?[:=] ?))[1-9][0-9]{{4,10}}", longest=11, laws=("pipl",),
     ),
     Row(
         "pii.cn.qq", r"\x1a?[ :=#]{0,3}(?P<value>[1-9][0-9]{4,10})", Road.AFTER, 0.75, 0.75, country="CN", tail="号號是为", longest=11, laws=("pipl",),
-        heads=("扣扣",),
+        heads=("扣扣", "企鹅"),
     ),
     Row(
         "pii.cn.postcode", r"\x1a?[ :=]{0,3}(?P<value>[0-8][0-9]{5})", Road.AFTER, 0.85, 0.85, country="CN", tail="是为", longest=6, laws=("pipl",),

@@ -14,6 +14,7 @@ _EXT = _EXT_SURE + "?"
 _ABROAD = r"\+|00|\x28\+(?=[0-9]{1,3}\x29)"
 """What an international number begins with: (+44) has both its brackets."""
 _ABROAD_GATE = rf"(?:\+|00|\x28\+) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}"
+_TRUNK = rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}}/)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}"
 _NANP = "US CA AG AI AS BB BM BS DM DO GD GU JM KN KY LC MP MS PR SX TC TT VC VG VI"
 """The countries of the North American numbering plan."""
 
@@ -30,6 +31,7 @@ HOST = re.compile(_MAIL_HOST.encode("ascii"))
 """What stands after the @ of an address."""
 
 _HEX = "[0-9A-Fa-f]"
+_IPV6 = rf"(?:{_HEX}{{1,4}}:|::?)(?:{_HEX}{{0,4}}:){{1,7}}(?:{_QUAD}|{_HEX}{{0,4}})(?:%[A-Za-z0-9]{{1,15}})?(?:/[0-9]{{1,3}})?|::{_HEX}{{1,4}}(?:/[0-9]{{1,3}})?|::{_QUAD}"
 _IBAN_LAND = (
     "(?i:a[deltz]|b[aeghiry]|c[hryz]|d[ejko]|e[egs]|f[ikor]|g[beilrt]|h[nru]|i[elqst]|jo|k[wz]|l[bcituvy]|m[cdeknrtu]"
     "|n[ilo]|om|p[klst]|qa|r[osu]|s[acdeikmotv]|t[lnr]|ua|v[ag]|xk|ye)"
@@ -93,8 +95,7 @@ EVERYONE = (
         Road.DIGITS, 0.4, 0.85, country="CN", cue="phone", unless="not_phone", alphabet="groups", longest=24, laws=("pipl",),
     ),
     Row(
-        "pii.phone", rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}}/)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}",
-        Road.DIGITS, 0.5, 0.75, check="phone_trunk", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=72,
+        "pii.phone", rf"(?<!(?:19|20)[0-9]{{2}}-){_TRUNK}", Road.DIGITS, 0.5, 0.75, check="phone_trunk", gate=_TRUNK, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=72,
         laws=("hipaa:4",),
     ),
     Row(
@@ -109,6 +110,10 @@ EVERYONE = (
         "pii.phone", r"(?<![0-9][ ./_-])(?:[(][0-9](?:[ -]?[0-9]){0,4}[)] ?)?[0-9](?:[ .-]?[(]?[0-9][)]?){4,11}(?![ ./_-]{1,2}[0-9])",
         Road.NATION, 0.37, 0.37, check="phone_national", unless="not_phone", nobody="phone", alphabet="groups", longest=57, ahead=2,
         gate=r"[0-9](?:[ .()-]{0,3}[0-9]){5,11}", laws=("hipaa:4",),
+    ),
+    Row(
+        "pii.phone", r"(?:(?<=[0-9]{3}\x1a)|(?<=[0-9]{3}[ ,]\x1a)|(?<=[0-9]{3}\x1a\x1a)|(?<=[0-9]{3}[ ,]\x1a\x1a))[ :]{0,2}(?P<value>[0-9]{2,6})", Road.AFTER, 0.0, 0.7, cue="phone", gate="[ :]{0,2}[0-9]{2,6}",
+        heads=("转", "轉", "分机", "分機"), country="CN", longest=6, laws=("pipl",),
     ),
     Row(
         "pii.card", laid_out(13, 19, *_CARD), Road.DIGITS, 0.9, 0.9, check="card", gate=loose(13, 19), edge=Edge.DIGIT, trim=True, alphabet="groups", longest=73,
@@ -134,8 +139,7 @@ EVERYONE = (
     ),
     Row(
         "pii.ip",
-        rf"(?:{_HEX}{{1,4}}:|::?)(?:{_HEX}{{0,4}}:){{1,7}}(?:{_OCTET}(?:\.{_OCTET}){{3}}|{_HEX}{{0,4}})(?:%[A-Za-z0-9]{{1,15}})?(?:/[0-9]{{1,3}})?|::{_HEX}{{1,4}}(?:/[0-9]{{1,3}})?|::{_OCTET}(?:\.{_OCTET}){{3}}",
-        Road.WHOLE, 0.85, 0.85, check="ipv6", edge=Edge.COLON, nobody="ip", longest=75, laws=("hipaa:15", "gdpr"),
+        rf"(?<![A-Za-z0-9_)\]]\[)(?<!\[-)(?:{_IPV6})", Road.WHOLE, 0.85, 0.85, check="ipv6", gate=_IPV6, edge=Edge.COLON, nobody="ip", longest=75, laws=("hipaa:15", "gdpr"),
     ),
     Row(
         "pii.mac", rf"{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5}}|{_HEX}{{4}}\.{_HEX}{{4}}\.{_HEX}{{4}}",

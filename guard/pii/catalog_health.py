@@ -22,6 +22,17 @@ _DATE_IN_WORDS = (
 
 _DAY_CN = r"(?:18|19|20)[0-9]{2}\x1a(?:1[0-2]|0?[1-9])\x1a(?:(?:3[01]|[12][0-9]|0?[1-9])\x1a)?"
 
+_STATES = "|".join(
+    rf"(?:{states.replace(' ', '|')})(?! {{1,2}}[^{first} ])"
+    for first, states in enumerate(
+        (
+            "CT MA ME NH NJ NY PR RI VT", "DE NY PA", "DC MD NC SC VA WV", "AL FL GA MS TN", "IN KY MI OH",
+            "IA MN MT ND SD WI", "IL KS MO NE", "AR LA OK TX", "AZ CO NM NV UT WY", "AK CA HI OR WA",
+        )
+    )
+)  # fmt: skip
+"""States by the first digit of their ZIP codes (USPS Publication 65), but ID, which is said of other numbers."""
+
 HEALTH = (
     Row(
         "pii.birth_date", _DATE, Road.DIGITS, 0.0, 0.85, cue="birth", edge=Edge.DOTTED, alphabet="groups", longest=27, laws=("hipaa:3", "gdpr", "pipl"),
@@ -53,7 +64,7 @@ HEALTH = (
     ),
     Row(
         "pii.age", r"(?<![A-Za-z0-9.])(?:9[0-9]|1[0-2][0-9])(?![A-Za-z0-9.])", Road.WHOLE, 0.7, 0.7, gate=r"(?:^|[^A-Za-z0-9])(?:9[0-9]|1[0-2][0-9])\x1a",
-        behind="周?[岁歲]", edge=Edge.FREE, longest=3, ahead=3, laws=("hipaa:3",),
+        behind="周?[岁歲](?![以及至到])", edge=Edge.FREE, longest=3, ahead=3, laws=("hipaa:3",),
     ),
     # Younger ages are many people's: one's own only, below what a wildcard acts on, for rules that name the kind.
     Row(
@@ -64,11 +75,15 @@ HEALTH = (
         laws=("hipaa:2",),
     ),
     Row(
-        "pii.medical_record", r"(?:[A-Za-z]{1,3}-?)?[0-9]{5,10}", Road.DIGITS, 0.0, 0.75, cue="medical_record", longest=14, laws=("hipaa:8",),
+        "pii.us.zip", rf"[a-z][,.] (?:{_STATES}) {{1,2}}(?P<value>[0-9]{{5}}(?:-[0-9]{{4}})?)(?![A-Za-z0-9-])", Road.WHOLE, 0.7, 0.7, gate="[a-z][,.] [A-Z]{2} {1,2}[0-9]{5}", edge=Edge.FREE, nobody="zip", country="US", longest=10,
+        laws=("hipaa:2",),
+    ),
+    Row(
+        "pii.medical_record", r"(?:[A-Za-z]{1,3}-?)?[0-9]{5,12}", Road.DIGITS, 0.0, 0.75, cue="medical_record", longest=16, laws=("hipaa:8",),
     ),
     Row(
         "pii.medical_record",
-        rf"(?i:(?:medical|patient|health|hospital)[ _-]?(?:record|chart|file)[ _-]?)(?i:number|num|no|nr|id)?(?:[ .:=#]{{0,3}}|{TABLED})(?P<value>(?:[A-Za-z]{{1,3}}-?)?[0-9]{{5,10}})",
+        rf"(?i:(?:medical|patient|health|hospital)[ _-]?(?:record|chart|file)[ _-]?)(?i:number|num|no|nr|id)?(?:[ .:=#]{{0,3}}(?:is )?|{TABLED})(?P<value>(?:[A-Za-z]{{1,3}}-?)?[0-9]{{5,10}})",
         Road.WHOLE, 0.8, 0.8, longest=14, laws=("hipaa:8",),
     ),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections import Counter
+from itertools import takewhile
 
 _TRAILING = b".,;:)]}>\"'`"
 
@@ -18,14 +19,14 @@ _PLACEHOLDERS = frozenset(
     will needs need not and or too very case being used using set unset unknown same different only also enter entered
     please type types typed length policy manager generator recovery rules authentication authorization
     sent shared stored saved provided given
-    pass passwd bytes bytearray object optional str any none auth proxy_auth creds credential credentials token tokens
+    passwd bytes bytearray object optional str any none auth proxy_auth creds credential credentials token tokens
     choose pick make create click select step steps keep write remember follow what when where which with your from them
     they then repeat again contains minimum maximum least between verify compare encrypt encrypted decrypt
     """.split()
 )
 
 _CODE = re.compile(
-    rb"[(\[{]|^[$%<@&*]|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|^[xX.*#-]+$|^process\.env"
+    rb"[(\[{]|^[$%<@&*]|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|^[xX.*#-]+$|^process\.env|^!(?:vault|secret|env|Ref|Sub|GetAtt|ImportValue)\b"
     rb"|^(?:os|base64|hashlib|hmac|uuid|self|this|args|req|request|config|settings|params|options|opts|state|props)\."
     rb"|^[A-Za-z_]*(?i:password|passwd|passphrase)[A-Za-z_]*$|^[A-Za-z_]+_(?i:pass|pwd)$"
 )
@@ -144,6 +145,18 @@ def password_said(view: bytes) -> int:
     return (
         password(view) if len(value) >= 4 and not value.replace(b"-", b"").replace(b"'", b"").isalpha() else 0
     )
+
+
+_PROSE = frozenset(
+    b"""the and for your you our are not from has was were please should have been into this that these its can
+    will when if must use used uses""".split()
+)
+
+
+def passphrase(view: bytes) -> int:
+    """Accept four words or more up to one that sentences cannot do without (Diceware, BIP 39)."""
+    words = list(takewhile(lambda word: word not in _PROSE, view.split(b" ")))
+    return len(b" ".join(words)) if len(words) >= 4 else 0
 
 
 def token(view: bytes) -> int:

@@ -21,7 +21,12 @@ _LETTERS = bytes(code | 32 if chr(code).isalpha() and code < 128 else 32 for cod
 
 
 def letters_of(projection: bytes) -> bytes:
-    """The Latin letters of a projection in lower case, blanks for everything else."""
+    """The Latin letters of a projection in lower case, blanks for everything else.
+
+    Of `project_number` the number is left out: it is not what people call a number.
+    """
+    if projection.find(b"_number") >= 0:
+        projection = projection.replace(b"_number", b"_\0umber")
     return projection.translate(_LETTERS)
 
 
@@ -33,10 +38,10 @@ def humped(projection: bytes) -> bool:
 def words_of(projection: bytes) -> bytes:
     """The same, and each word of code (`homePhone`) also as the words that it is put together of.
 
-    Of `projectNumber` the number is left out: it is not what people call a number.
+    Of `projectNumber` the number is left out, too.
     """
     apart = _HUMPED.sub(_parts, projection) if humped(projection) else projection
-    return apart.translate(_LETTERS)
+    return letters_of(apart)
 
 
 def _parts(word: re.Match[bytes]) -> bytes:
@@ -130,7 +135,7 @@ _COMMON = {
     "phone": _cue(
         """phone phones telephone telephones phoneno phonenum phonenumber mobileno mobilenumber mobilephone telno shouji tel tels tele ph mob mobile mobiles cell cellphone cellular cells handy hotline
         fax faxes whatsapp whats telegram viber signal sms landline voicemail switchboard tollfree pager msisdn callback
-        telefon telefono telefonos telefone telefones telephonique telefonnummer telefoonnummer telefoon movil moviles celular celulares
+        fone telefon telefono telefonos telefone telefones telephonique telefonnummer telefoonnummer telefoon movil moviles celular celulares
         cellulare tlf tlfn tfno tff tf fono portable mobil mobilnummer mobiltelefon rufnummer gsm telefonzahl handynummer""",
         "电话 手机 座机 固话 联系方式 联系我 致电 拨打 拨通 来电 热线 传真 短信 携帯 電話 手機 전화 телефон τηλ फोन फ़ोन फैक्स",
         "call calls called calling dial dialed ring txt texting reach contact answering answer number numbers numero numeros nummer llame llamar llama llamo anrufen appelez appeler contacto contactar contacter ligue chame",
@@ -204,7 +209,7 @@ _COMMON = {
     "birth": _cue(
         """dob birth born birthday bday bdate geb birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita
         nacido nacida nascido nascida geboortedatum fodselsdato fodelsedatum urodzenia urodzony urodzona lahir""",
-        "出生 生日 生于 生於 誕生 生年月日 출생 рождения родился родилась né.le née.le né\\(e\\).le",
+        "出生 生日 生于 生於 誕生 生年月日 출생 생년월일 рождения родился родилась né.le née.le né\\(e\\).le",
     ),
     "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 住院號 病案號 門診號 就診卡 就診號 診察券"),
     "vin": _cue("vin vins vehicle chassis car", "车架号 车辆识别 底盘号"),

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from guard.pii.evasion import Projection
 from guard.pii.held import Held
-from guard.pii.rows import BLOCK_LONGEST
+from guard.pii.rows import BLOCK_LONGEST, PHRASE
 
 BOUND = 4096
 """The longest stretch without a cut, in characters of the original (a PEM block is held whole)."""
@@ -61,6 +61,9 @@ _GOES_ON = (
 
 HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _HEADER_BEGUN = re.compile(rb"(?:-{1,5}|-----B(?:E|EG|EGI|EGIN(?: [A-Z0-9 ]{0,57}-{0,4})?)?)\Z")
+_PHRASE = re.compile(PHRASE.encode("ascii"))
+_MORE = re.compile(rb" ?[a-z]{0,10}").fullmatch
+_LONGEST_PHRASE = 320
 _BODY = re.compile(rb"(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash): [^\r\n]{0,100}|[A-Za-z0-9+/=\s\\])*")
 _FOOTER = re.compile(rb"-----END[A-Z0-9 ]{0,60}-----")
 _FOOTER_LONGEST = 80
@@ -149,8 +152,18 @@ def _goes_on(text: bytes, position: int, after: str) -> bool:
     return after.isalpha() or (after.isdigit() and text[position - 2 : position - 1].isdigit())
 
 
+def phrases_from(text: bytes, start: int, final: bool) -> list[Block]:
+    """The passphrases of several words from a position on; one that more words may follow reaches beyond the text."""
+    if b"hrase" not in text and b"HRASE" not in text:
+        return []
+    return [
+        (match.start("value"), match.end() if final or not _MORE(text, match.end()) else len(text) + 1)
+        for match in _PHRASE.finditer(text, max(0, start - _LONGEST_PHRASE))
+    ]
+
+
 Block = tuple[int, int]
-"""Where a PEM block begins and ends."""
+"""Where a PEM block or a passphrase begins and ends."""
 
 
 def blocks_from(text: bytes, start: int, final: bool) -> list[Block]:
@@ -187,6 +200,8 @@ class Ground:
         self.seams = seams
         self.final = final
         self.blocks = blocks_from(self.text, start, final)
+        if phrases := phrases_from(self.text, start, final):
+            self.blocks = sorted(self.blocks + phrases)
         self._projection = projection
         self._held: Held | None = None
 

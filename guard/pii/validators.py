@@ -181,8 +181,8 @@ def _plain_octets(address: bytes) -> bytes:
     return _LEADING_ZEROS.sub(b"", address) if b"." in address else address
 
 
-_SLICE = re.compile(rb"(?!::1\Z)[0-9]{0,3}::[0-9]{0,3}")
-"""What code writes of a sequence (`[1::2]`), which is hardly ever an address in short."""
+_SLICE = re.compile(rb"::(?:[02-9]|[1-9][0-9])?")
+"""The step of a slice (`[:, ::2]`), which is hardly ever an address in short."""
 
 _LEADING_ZEROS = re.compile(rb"(?<![0-9A-Fa-f:])0+(?=[0-9])|(?<=:)0+(?=[0-9]{1,3}\.)")
 

@@ -24,7 +24,7 @@ _HOST = (
 _FOREIGN_HOST = r"(?:[A-Za-z0-9\x1a-]{1,20}\.){1,2}(?:\x1a{2,12}|[A-Za-z]{2,12})"
 _OCTET = r"[0-9]{1,3}"
 _QUAD = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
-_UNPINNED = r"(?<![<>~!]=)(?<![~^])(?:(?<!==)|(?<=ip==)|(?<=addr==)|(?<=src==)|(?<=dst==)|(?<=host==))"
+_UNPINNED = r"(?:(?<![=~^])|(?<=[^<>~!=]=)|(?<=ip==)|(?<=addr==)|(?<=src==)|(?<=dst==)|(?<=host==))"
 """Not behind what pins a version (`numpy==1.26.4.1`, `>=1.2.3.4`); a filter asks for an address so, too (`ip.src==`)."""
 _MAIL_HOST = rf"{_HOST}|localhost|{_FOREIGN_HOST}|\[{_OCTET}(?:\.{_OCTET}){{3}}\]"
 HOST = re.compile(_MAIL_HOST.encode("ascii"))
@@ -95,7 +95,7 @@ EVERYONE = (
         Road.DIGITS, 0.4, 0.85, country="CN", cue="phone", unless="not_phone", alphabet="groups", longest=24, laws=("pipl",),
     ),
     Row(
-        "pii.phone", rf"(?<!(?:19|20)[0-9]{{2}}-){_TRUNK}", Road.DIGITS, 0.5, 0.75, check="phone_trunk", gate=_TRUNK, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=72,
+        "pii.phone", _TRUNK.replace("|0[0", "|0(?<!19[0-9]{2}-0)(?<!20[0-9]{2}-0)[0", 1), Road.DIGITS, 0.5, 0.75, check="phone_trunk", gate=_TRUNK, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=72,
         laws=("hipaa:4",),
     ),
     Row(

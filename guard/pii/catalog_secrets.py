@@ -150,7 +150,7 @@ _ASSIGNED = (
         check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(
-        "pii.password", PHRASE, Road.WHOLE, 0.8, 0.8, check="passphrase", gate=r"""(?i:[dkpsty][ _-]?phrase)(?:["']?(?: is)?[ ]?[:=]| is)[ ]?["'`]?[a-z]{3}""", edge=Edge.FREE, trim=True, alphabet="phrase", longest=263,
+        "pii.password", PHRASE, Road.WHOLE, 0.8, 0.8, check="passphrase", gate=r"""[cdpsty][ _-]?[Pp]hrase["']?(?: is)?[ ]?[:=][ ]?["'`]?[a-z]{3}""", edge=Edge.FREE, trim=True, alphabet="phrase", longest=263,
     ),
     Row(
         "pii.password",

@@ -190,7 +190,11 @@ def _pair(value: bytes) -> bool:
         user, colon, secret = base64.b64decode(value, validate=True).partition(b":")
     except ValueError:
         return False
-    return bool(user and colon and secret) and (user + secret).isascii() and (user + secret).decode().isprintable()
+    return (
+        bool(user and colon and secret)
+        and (user + secret).isascii()
+        and (user + secret).decode().isprintable()
+    )
 
 
 def _object(part: bytes) -> bool:

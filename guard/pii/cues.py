@@ -21,12 +21,7 @@ _LETTERS = bytes(code | 32 if chr(code).isalpha() and code < 128 else 32 for cod
 
 
 def letters_of(projection: bytes) -> bytes:
-    """The Latin letters of a projection in lower case, blanks for everything else.
-
-    Of `project_number` the number is left out: it is not what people call a number.
-    """
-    if projection.find(b"_number") >= 0:
-        projection = projection.replace(b"_number", b"_\0umber")
+    """The Latin letters of a projection in lower case, blanks for everything else."""
     return projection.translate(_LETTERS)
 
 
@@ -38,10 +33,10 @@ def humped(projection: bytes) -> bool:
 def words_of(projection: bytes) -> bytes:
     """The same, and each word of code (`homePhone`) also as the words that it is put together of.
 
-    Of `projectNumber` the number is left out, too.
+    Of `projectNumber` the number is left out: it is not what people call a number.
     """
     apart = _HUMPED.sub(_parts, projection) if humped(projection) else projection
-    return letters_of(apart)
+    return apart.translate(_LETTERS)
 
 
 def _parts(word: re.Match[bytes]) -> bytes:
@@ -146,7 +141,7 @@ _COMMON = {
         total price usd eur gbp port pid timestamp ts epoch unix bytes size zip postcode nhs npi mrn passport tax tin itin credit debit bank visa
         transaction receipt confirmation booking revision pin code codes score rank row rows line page pages
         created updated expires expiry iat exp nonce seed index offset length tokens usage
-        conta cuenta compte konto pedido bestellung commande""",
+        conta cuenta compte konto pedido bestellung commande project job task room seat flight train sensor issue episode bug""",
         "订单 单号 编号 序号 流水 运单 快递 会议号 会议ID 身份证 卡号 账号 帐号 金额 邮编 版本 型号 证件 護照 护照 验证码",
     ),
     "not_nation": _cue(
@@ -211,7 +206,10 @@ _COMMON = {
         nacido nacida nascido nascida geboortedatum fodselsdato fodelsedatum urodzenia urodzony urodzona lahir""",
         "出生 生日 生于 生於 誕生 生年月日 출생 생년월일 рождения родился родилась né.le née.le né\\(e\\).le",
     ),
-    "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 住院號 病案號 門診號 就診卡 就診號 診察券"),
+    "medical_record": _cue(
+        "mrn mrns",
+        "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 住院號 病案號 門診號 就診卡 就診號 診察券",
+    ),
     "vin": _cue("vin vins vehicle chassis car", "车架号 车辆识别 底盘号"),
     "crypto": _cue(
         "bitcoin btc ethereum eth wallet address crypto litecoin ltc doge tron usdt",

@@ -1,11 +1,12 @@
 """Where a text may be cut: places that no match of any row can span, whatever text follows.
 
-A match is one of three things (`Row.alphabet`): *ink*, a run without blanks; *groups* of digits or short letters
-with up to three blanks between them; a PEM *block*. So a cut is possible after a blank unless groups stand on both
-sides (the name of a month is one beside a number), and beside a character outside ASCII unless it belongs to a plate
-or to the host of an address. A stretch without one is cut after `BOUND` characters, here and in whole texts alike, so
-a hold is bounded. A value that is spelled out (`spelling`) is held by the same grammar on the text that it spells;
-what is packed (`packing`) is ink.
+A match is one of four things (`Row.alphabet`): *ink*, a run without blanks; *groups* of digits or short letters
+with up to three blanks between them; a PEM *block*; a *phrase* of several words behind what calls it so. So a cut is
+possible after a blank unless groups or such words stand on both sides (the name of a month is one beside a number),
+and beside a character outside ASCII unless it belongs to a plate, to the label of a day or to the host of an address.
+A stretch without one is cut after `BOUND` characters, here and in whole texts alike, so a hold is bounded. A value
+that is spelled out (`spelling`) is held by the same grammar on the text that it spells; what is packed (`packing`) is
+ink.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from guard.pii.rows import BLOCK_LONGEST, PHRASE
 BOUND = 4096
 """The longest stretch without a cut, in characters of the original (a PEM block is held whole)."""
 
-_OTHER = 0x1A
+_OTHER, _BLANK = 0x1A, 0x20
 _BLANKS = b" \t\r\n\x0b\x0c"
 _CANDIDATE = re.compile(
     rb"(?<=[ \t\r\n\x0b\x0c])(?:(?<![0-9][ \t\r\n\x0b\x0c])|(?![0-9]))|(?<=\x1a)|(?=\x1a)"
@@ -63,7 +64,7 @@ HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _HEADER_BEGUN = re.compile(rb"(?:-{1,5}|-----B(?:E|EG|EGI|EGIN(?: [A-Z0-9 ]{0,57}-{0,4})?)?)\Z")
 _PHRASE = re.compile(PHRASE.encode("ascii"))
 _MORE = re.compile(rb" ?[a-z]{0,10}").fullmatch
-_LONGEST_PHRASE = 320
+_LONGEST_PHRASE = 300
 _BODY = re.compile(rb"(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash): [^\r\n]{0,100}|[A-Za-z0-9+/=\s\\])*")
 _FOOTER = re.compile(rb"-----END[A-Z0-9 ]{0,60}-----")
 _FOOTER_LONGEST = 80
@@ -152,18 +153,24 @@ def _goes_on(text: bytes, position: int, after: str) -> bool:
     return after.isalpha() or (after.isdigit() and text[position - 2 : position - 1].isdigit())
 
 
-def phrases_from(text: bytes, start: int, final: bool) -> list[Block]:
-    """The passphrases of several words from a position on; one that more words may follow reaches beyond the text."""
-    if b"hrase" not in text and b"HRASE" not in text:
-        return []
-    return [
-        (match.start("value"), match.end() if final or not _MORE(text, match.end()) else len(text) + 1)
-        for match in _PHRASE.finditer(text, max(0, start - _LONGEST_PHRASE))
-    ]
+def in_phrase(text: bytes, position: int, final: bool) -> bool:
+    """Whether a passphrase of several words spans a position, or may once more words have come."""
+    if text[position - 1] != _BLANK or not (position == len(text) or chr(text[position]).islower()):
+        return False
+    low = max(0, position - _LONGEST_PHRASE)
+    if text.rfind(b":", low, position) < 0 and text.rfind(b"=", low, position) < 0:  # two glances
+        return False
+    if text.find(b"hrase", low, position) < 0:
+        return False
+    return any(
+        match.start("value") < position
+        and (position < match.end() or not (final or _MORE(text, match.end()) is None))
+        for match in _PHRASE.finditer(text, low, position + _LONGEST_PHRASE)
+    )
 
 
 Block = tuple[int, int]
-"""Where a PEM block or a passphrase begins and ends."""
+"""Where a PEM block begins and ends."""
 
 
 def blocks_from(text: bytes, start: int, final: bool) -> list[Block]:
@@ -200,15 +207,13 @@ class Ground:
         self.seams = seams
         self.final = final
         self.blocks = blocks_from(self.text, start, final)
-        if phrases := phrases_from(self.text, start, final):
-            self.blocks = sorted(self.blocks + phrases)
         self._projection = projection
         self._held: Held | None = None
 
     def splits(self, position: int) -> bool | None:
         """Whether no match spans a position, disguised or not; None: not yet known."""
         verdict = _splits(self.text, position, self.final)
-        if verdict is False:
+        if verdict is False or in_phrase(self.text, position, self.final):
             return False
         if self._held is None:
             self._held = Held(self._projection, _splits)

@@ -82,5 +82,11 @@ def zip_code(view: bytes) -> str:
     return RESERVED if view in _FOUNDATION else ""
 
 
-NOBODY: dict[str, Callable[[bytes], str]] = {"email": email, "url": url, "ip": ip, "phone": phone, "zip": zip_code}
+NOBODY: dict[str, Callable[[bytes], str]] = {
+    "email": email,
+    "url": url,
+    "ip": ip,
+    "phone": phone,
+    "zip": zip_code,
+}
 """By the name that rows use."""

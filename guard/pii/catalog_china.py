@@ -90,11 +90,11 @@ CHINA = (
         "pii.cn.officer_id", r"[ :]{0,2}(?P<value>[0-9]{6,8})(?=\x1a)", Road.AFTER, 0.0, 0.85, gate=r"[ :]{0,2}[0-9]{6,8}\x1a", cue="cn_officer", country="CN", longest=8, laws=("pipl",), heads=("字第",),
     ),
     Row(
-        "pii.cn.wechat", r"\x1a?[ ]?[:=][ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號是为", longest=20, laws=("pipl",),
-        heads=("微信", "微信号", "薇信", "威信号", "微信账号", "V信", "v信"),
+        "pii.cn.wechat", r"(?:\x1a|(?i:id))?[ ]?[:=][ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號是为", longest=20, laws=("pipl",),
+        heads=("微信", "微信号", "薇信", "威信号", "微信账号", "V信", "v信", "加薇"),
     ),
     Row(
-        "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是为", longest=20, laws=("pipl",),
+        "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是为搜", longest=20, laws=("pipl",),
         heads=("微信", "微信号", "薇信", "威信", "加微", "V信", "v信"),
     ),
     Row(

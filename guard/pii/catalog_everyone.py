@@ -139,7 +139,7 @@ EVERYONE = (
     ),
     Row(
         "pii.ip",
-        rf"(?<![A-Za-z0-9_)\]]\[)(?<!\[-)(?:{_IPV6})", Road.WHOLE, 0.85, 0.85, check="ipv6", gate=_IPV6, edge=Edge.COLON, nobody="ip", longest=75, laws=("hipaa:15", "gdpr"),
+        rf"(?<![A-Za-z0-9_)\]]\[)(?<!\[-)(?!(?<=, )[0-9]{{0,3}}::[0-9]{{0,3}}\])(?:{_IPV6})", Road.WHOLE, 0.85, 0.85, check="ipv6", gate=_IPV6, edge=Edge.COLON, nobody="ip", longest=75, laws=("hipaa:15", "gdpr"),
     ),
     Row(
         "pii.mac", rf"{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5}}|{_HEX}{{4}}\.{_HEX}{{4}}\.{_HEX}{{4}}",
@@ -187,7 +187,8 @@ EVERYONE = (
         Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""(?i:{_LOGIN})(?i: is|s)?{ASSIGNED}[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}""", longest=32, ahead=42, laws=("gdpr",),
     ),
     Row(
-        "pii.username", r"""\x1a?[ ]?[:=][ ]?["']?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.7, 0.7, check="username", tail="是为", longest=32,
+        "pii.username", r"""(?:\x1a?[ ]?[:=][ ]?["']?|[ ](?=[A-Za-z._-]{1,24}[0-9]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.7, 0.7, check="username",
+        gate=r"""(?:\x1a?[ ]?[:=][ ]?["']?|[ ])[A-Za-z0-9][A-Za-z0-9._-]{2,31}""", tail="是为", longest=32,
         heads=("用户名", "登录名", "用戶名", "登入名", "昵称", "账户名"), laws=("gdpr", "pipl"),
     ),
     Row(

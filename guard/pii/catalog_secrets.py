@@ -20,7 +20,7 @@ _TOLD = (
 (`#define KEY "value"`), an arrow, a table, Chinese, a remark in brackets: for values that look drawn."""
 _PAIRED = r"""["']?,?[ \t]{0,3}(?:\r?\n[ \t]{0,16})?["']?(?:value|Value|VALUE|default)["']?[ \t]{0,3}[:=][ \t]{0,3}["'`]?"""
 """What stands between a name and its value where both are said in full (`name: KEY`, `value: ...`), as manifests do."""
-_BELOW = r"""["'`)\]]{0,2}[ \t]{0,3}:[ \t]{0,3}\r?\n[ \t]{0,8}["'`]?"""
+_BELOW = r"""["'`)\]]{0,2}[ \t]{0,3}:[ \t]{0,3}(?:\r?\n){1,2}[ \t]{0,8}["'`]?"""
 """What stands between a label and a value on the line below it."""
 _OWNER = "api|app|access|secret|private|client|consumer|encryption|signing|master|service|account|admin|auth|storage|subscription|license|shared|webhook|deploy|hmac|jwt|session|[xX]-[a-z]{2,16}"
 _NAMED = rf"(?:(?:{_OWNER})[ ._-]?key(?:[ _-]?base)?|token|secret|credentials?|art-api|[\"']auth[\"']|_auth)"
@@ -150,7 +150,7 @@ _ASSIGNED = (
         check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(
-        "pii.password", PHRASE, Road.WHOLE, 0.8, 0.8, check="passphrase", gate=r"""[cdpsty][ _-]?[Pp]hrase["']?(?: is)?[ ]?[:=][ ]?["'`]?[a-z]{3}""", edge=Edge.FREE, trim=True, alphabet="phrase", longest=263,
+        "pii.password", PHRASE, Road.WHOLE, 0.8, 0.8, check="passphrase", gate=r"""hrase["']?(?: is)? ?[:=]""", edge=Edge.FREE, trim=True, alphabet="phrase", longest=263,
     ),
     Row(
         "pii.password",
@@ -191,7 +191,7 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password", r"""\x1a?(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?(?P<value>[!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
-        gate=_BEHIND, heads=("密码", "密碼", "口令", "비밀번호", "パスワード"), tail="是为為", longest=128,
+        gate=_BEHIND, heads=("密码", "密碼", "口令", "비밀번호", "パスワード"), tail="是为為は는은", longest=128,
     ),
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ _PLACEHOLDERS = frozenset(
     will needs need not and or too very case being used using set unset unknown same different only also enter entered
     please type types typed length policy manager generator recovery rules authentication authorization
     sent shared stored saved provided given
-    passwd bytes bytearray object optional str any none auth proxy_auth creds credential credentials token tokens
+    leave secretstr passwd bytes bytearray object any auth proxy_auth creds credential credentials token tokens
     choose pick make create click select step steps keep write remember follow what when where which with your from them
     they then repeat again contains minimum maximum least between verify compare encrypt encrypted decrypt
     """.split()

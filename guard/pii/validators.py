@@ -315,7 +315,7 @@ _NO_NAME = frozenset(
     b"""and or the your you name names password passwd email e-mail required optional string str text null none true
     false value field input username user users login admin root test example placeholder undefined unknown
     anonymous guest int varchar char not is must should invalid unique this that here
-    async await function self new default""".split()
+    async await function self new default failed failure success successful succeeded expired denied""".split()
 )
 
 
@@ -323,7 +323,10 @@ def username(view: bytes) -> int:
     """Accept what is assigned to a user name and is no placeholder, word about user names or piece of code."""
     name = view.rstrip(b".-")
     last = name.lower().rpartition(b".")[2].lstrip(b"_")  # args.username, self._username
-    return len(name) if len(name) > 2 and last not in _NO_NAME else 0
+    return len(name) if len(name) > 2 and last not in _NO_NAME and not _DAY.fullmatch(name) else 0
+
+
+_DAY = re.compile(rb"[0-9]{1,4}[-.][0-9]{1,2}[-.][0-9]{1,4}")
 
 
 _VIN_GROUPS = ("0", "1AJ", "2BKS", "3CLT", "4DMU", "5ENV", "6FW", "7GPX", "8HY", "9RZ")

@@ -41,7 +41,7 @@ _MONTH = rb"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _LEFT_OTHER = re.compile(
     rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}\Z"
     rb"|[-+./_(),;#]\Z|(?<![A-Za-z0-9])(?i:x|ext(?:n|ension)?)[.:]?\Z"
-    rb"|(?<![A-Za-z0-9])" + _MONTH + rb"[A-Za-z]{0,6}[.,]{0,2}\Z"
+    rb"|(?<![A-Za-z])" + _MONTH + rb"[A-Za-z]{0,6}[.,]{0,2}\Z"
 )
 """A short word, a sign or `ext.`, a month."""
 _RIGHT_MONTH = re.compile(_MONTH)

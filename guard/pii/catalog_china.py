@@ -81,7 +81,7 @@ CHINA = (
     Row("pii.mo.id", r"[157][0-9]{7}", Road.NATION, 0.0, 0.8, cue="mo_id", country="MO", longest=8),
     national("cn.tax", "[0-9]{15}", "[0-9]{6}[0-9A-Z]{9}", "[0-9]{17}[0-9Xx]", "[0-9]{20}", cue="cn_tax"),
     national("cn.social_security", "[0-9]{8,12}", "[A-Z][0-9]{8}", cue="cn_social_security"),
-    national("cn.bank_account", "[0-9]{10,22}", "9999 9999 9999 9999 [0-9]{1,3}", "9999 9999 9999 9999", cued=0.7, cue="cn_bank_account"),
+    national("cn.bank_account", "[0-9]{10,22}", "9999 9999 9999 9999 [0-9]{1,3}", "9999 9999 9999 9999", "9999 9999 9999 [0-9]{1,4}", cued=0.7, cue="cn_bank_account"),
     Row(
         "pii.cn.officer_id", r"\x1a{0,4}[ :]{0,3}(?P<value>[0-9]{6,8})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號第字", longest=8, laws=("pipl",),
         heads=("军官证", "军官证号", "軍官證", "士兵证", "士兵证号", "警官证", "警官证号", "文职干部证", "义务兵证"),
@@ -90,16 +90,20 @@ CHINA = (
         "pii.cn.officer_id", r"[ :]{0,2}(?P<value>[0-9]{6,8})(?=\x1a)", Road.AFTER, 0.0, 0.85, gate=r"[ :]{0,2}[0-9]{6,8}\x1a", cue="cn_officer", country="CN", longest=8, laws=("pipl",), heads=("字第",),
     ),
     Row(
-        "pii.cn.wechat", r"\x1a?[ ]?[:=][ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號是为", longest=20, laws=("pipl",),
-        heads=("微信", "微信号", "薇信", "威信号", "微信账号", "V信", "v信"),
+        "pii.cn.wechat", r"(?:\x1a|(?i:id))?[ ]?[:=][ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.85, 0.85, country="CN", tail="号號是为", longest=20, laws=("pipl",),
+        heads=("微信", "微信号", "薇信", "威信号", "微信账号", "V信", "v信", "加薇"),
     ),
     Row(
-        "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是为", longest=20, laws=("pipl",),
-        heads=("微信", "微信号", "加微", "加V", "V信"),
+        "pii.cn.wechat", r"\x1a?[ ]?(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="号號是为搜", longest=20, laws=("pipl",),
+        heads=("微信", "微信号", "薇信", "威信", "加微", "V信", "v信"),
     ),
     Row(
-        "pii.cn.wechat", r"(?:\x1a[ ,;(]{0,2}(?i:vx|wx)(?:\x1a[ :=]{0,2}|[ :=]{1,3})|(?i:vx|wx)\x1a[ :=]{0,2})(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.WHOLE, 0.7, 0.7,
-        check="handle", country="CN", longest=20, laws=("pipl",),
+        "pii.cn.wechat", r"\x1a?(?i:vx?|wx)(?:\x1a[ :]{0,2}|[ :]{1,2})(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.AFTER, 0.75, 0.75, check="handle", country="CN", tail="我下个個", longest=20,
+        laws=("pipl",), heads=("加",),
+    ),
+    Row(
+        "pii.cn.wechat", r"(?:\x1a[ ,;(]{0,2}(?i:vx|wx)(?:\x1a[ :=]{0,2}|[ :=]{1,3})|(?i:vx|wx)\x1a[ :=]{0,2}|(?i:vx|wx)[ :=]{1,3}(?=[A-Za-z0-9_-]{6,20}[ ,.;]{0,2}\x1a))(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})", Road.WHOLE, 0.7, 0.7,
+        check="handle", country="CN", longest=20, ahead=3, gate=r"(?:\x1a[ ,;(]{0,2}(?i:vx|wx)|(?i:vx|wx)[ :=]{0,2}\x1a|(?i:vx|wx)[ :=]{1,3}[A-Za-z])[A-Za-z0-9_\x1a :=-]{5}[A-Za-z0-9_-]*", laws=("pipl",),
     ),
     Row(
         "pii.cn.wechat", rf"(?i:we[_-]?chat|weixin|wxid)(?i:[ _-]?(?:id|no|num|number|account))?(?:{ASSIGNED}| is | )(?P<value>[A-Za-z][A-Za-z0-9_-]{{5,19}})", Road.WHOLE, 0.75, 0.75, check="handle",
@@ -107,11 +111,12 @@ CHINA = (
     ),
     Row("pii.cn.wechat", "wxid_[a-z0-9]{12,20}", Road.LITERAL, 0.85, 0.85, country="CN", longest=25, laws=("pipl",)),
     Row(
-        "pii.cn.qq", rf"(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:/?\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})(?P<value>[1-9][0-9]{{4,10}})", Road.WHOLE, 0.88, 0.88, country="CN", longest=11, laws=("pipl",),
+        "pii.cn.qq", rf"(?:(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:/?\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})|(?<=\x1a)[Qq](?:\x1a{{1,2}}[ :]{{0,2}}| ?[:=] ?))(?P<value>[1-9][0-9]{{4,10}})", Road.WHOLE, 0.88, 0.88, country="CN",
+        gate=rf"(?:(?i:qq(?:[ _-]?(?:no|num|number|id))?)(?:/?\x1a{{0,3}}[ :=#]{{0,3}}|{TABLED})|[Qq](?:\x1a{{1,2}}[ :]{{0,2}}| ?[:=] ?))[1-9][0-9]{{4,10}}", longest=11, laws=("pipl",),
     ),
     Row(
         "pii.cn.qq", r"\x1a?[ :=#]{0,3}(?P<value>[1-9][0-9]{4,10})", Road.AFTER, 0.75, 0.75, country="CN", tail="号號是为", longest=11, laws=("pipl",),
-        heads=("扣扣",),
+        heads=("扣扣", "企鹅"),
     ),
     Row(
         "pii.cn.postcode", r"\x1a?[ :=]{0,3}(?P<value>[0-8][0-9]{5})", Road.AFTER, 0.85, 0.85, country="CN", tail="是为", longest=6, laws=("pipl",),

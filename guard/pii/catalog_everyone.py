@@ -14,6 +14,7 @@ _EXT = _EXT_SURE + "?"
 _ABROAD = r"\+|00|\x28\+(?=[0-9]{1,3}\x29)"
 """What an international number begins with: (+44) has both its brackets."""
 _ABROAD_GATE = rf"(?:\+|00|\x28\+) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}"
+_TRUNK = rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}}/)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}"
 _NANP = "US CA AG AI AS BB BM BS DM DO GD GU JM KN KY LC MP MS PR SX TC TT VC VG VI"
 """The countries of the North American numbering plan."""
 
@@ -22,11 +23,15 @@ _HOST = (
 )
 _FOREIGN_HOST = r"(?:[A-Za-z0-9\x1a-]{1,20}\.){1,2}(?:\x1a{2,12}|[A-Za-z]{2,12})"
 _OCTET = r"[0-9]{1,3}"
+_QUAD = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+_UNPINNED = r"(?:(?<![=~^])|(?<=[^<>~!=]=)|(?<=ip==)|(?<=addr==)|(?<=src==)|(?<=dst==)|(?<=host==))"
+"""Not behind what pins a version (`numpy==1.26.4.1`, `>=1.2.3.4`); a filter asks for an address so, too (`ip.src==`)."""
 _MAIL_HOST = rf"{_HOST}|localhost|{_FOREIGN_HOST}|\[{_OCTET}(?:\.{_OCTET}){{3}}\]"
 HOST = re.compile(_MAIL_HOST.encode("ascii"))
 """What stands after the @ of an address."""
 
 _HEX = "[0-9A-Fa-f]"
+_IPV6 = rf"(?:{_HEX}{{1,4}}:|::?)(?:{_HEX}{{0,4}}:){{1,7}}(?:{_QUAD}|{_HEX}{{0,4}})(?:%[A-Za-z0-9]{{1,15}})?(?:/[0-9]{{1,3}})?|::{_HEX}{{1,4}}(?:/[0-9]{{1,3}})?|::{_QUAD}"
 _IBAN_LAND = (
     "(?i:a[deltz]|b[aeghiry]|c[hryz]|d[ejko]|e[egs]|f[ikor]|g[beilrt]|h[nru]|i[elqst]|jo|k[wz]|l[bcituvy]|m[cdeknrtu]"
     "|n[ilo]|om|p[klst]|qa|r[osu]|s[acdeikmotv]|t[lnr]|ua|v[ag]|xk|ye)"
@@ -39,6 +44,8 @@ _ANGLE = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*o]?|[*o] ?[0-9]{1,2}(?:\.[0-9]{1,6})?'(?: 
 _ANGLE_CN = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*\x1a]?|[*\x1a][0-9]{1,2}(?:\.[0-9]{1,6})?(?:['\x1a](?:[0-9]{1,2}(?:\.[0-9]{1,6})?(?:[\"\x1a]|'')?)?)?)"
 
 _KEYED = set_by(r"""=>(?=[ \t]{0,3}["'])|[:=]""")
+_NO_KEY = r"(?!(?<=[_-][Ii][Dd])[^A-Za-z0-9\n]{1,12}[0-9]+(?![A-Za-z0-9._-]))(?!(?<=[A-Za-z]I[Dd])[^A-Za-z0-9\n]{1,12}[0-9]+(?![A-Za-z0-9._-]))"
+"""What programs call user_id or userId is the key of a row where it is a number."""
 _LOGIN = "user ?name|user[_-]name|user[_ -]?id|login(?:[ _-]?(?:name|id))?|screen[ _-]?name"
 
 _WRAP = r"[ -]?\r?\n ?"
@@ -88,8 +95,7 @@ EVERYONE = (
         Road.DIGITS, 0.4, 0.85, country="CN", cue="phone", unless="not_phone", alphabet="groups", longest=24, laws=("pipl",),
     ),
     Row(
-        "pii.phone", rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}}/)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}",
-        Road.DIGITS, 0.5, 0.75, check="phone_trunk", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=72,
+        "pii.phone", _TRUNK.replace("|0[0", "|0(?<!19[0-9]{2}-0)(?<!20[0-9]{2}-0)[0", 1), Road.DIGITS, 0.5, 0.75, check="phone_trunk", gate=_TRUNK, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=72,
         laws=("hipaa:4",),
     ),
     Row(
@@ -104,6 +110,10 @@ EVERYONE = (
         "pii.phone", r"(?<![0-9][ ./_-])(?:[(][0-9](?:[ -]?[0-9]){0,4}[)] ?)?[0-9](?:[ .-]?[(]?[0-9][)]?){4,11}(?![ ./_-]{1,2}[0-9])",
         Road.NATION, 0.37, 0.37, check="phone_national", unless="not_phone", nobody="phone", alphabet="groups", longest=57, ahead=2,
         gate=r"[0-9](?:[ .()-]{0,3}[0-9]){5,11}", laws=("hipaa:4",),
+    ),
+    Row(
+        "pii.phone", r"(?:(?<=[0-9]{3}\x1a)|(?<=[0-9]{3}[ ,]\x1a)|(?<=[0-9]{3}\x1a\x1a)|(?<=[0-9]{3}[ ,]\x1a\x1a))[ :]{0,2}(?P<value>[0-9]{2,6})", Road.AFTER, 0.0, 0.7, cue="phone", gate="[ :]{0,2}[0-9]{2,6}",
+        heads=("转", "轉", "分机", "分機"), country="CN", longest=6, laws=("pipl",),
     ),
     Row(
         "pii.card", laid_out(13, 19, *_CARD), Road.DIGITS, 0.9, 0.9, check="card", gate=loose(13, 19), edge=Edge.DIGIT, trim=True, alphabet="groups", longest=73,
@@ -124,13 +134,12 @@ EVERYONE = (
         trim=True, alphabet="groups", longest=250, laws=("gdpr", "hipaa:10"),
     ),
     Row(
-        "pii.ip", rf"{_OCTET}(?:\.{_OCTET}){{3}}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?",
-        Road.DIGITS, 0.85, 0.85, check="ipv4", unless="version", edge=Edge.DOTTED, nobody="ip", longest=21, laws=("hipaa:15", "gdpr"),
+        "pii.ip", rf"{_UNPINNED}{_QUAD}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?",
+        Road.DIGITS, 0.85, 0.85, check="ipv4", gate=rf"{_QUAD}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?", unless="version", edge=Edge.DOTTED, nobody="ip", longest=21, laws=("hipaa:15", "gdpr"),
     ),
     Row(
         "pii.ip",
-        rf"(?:{_HEX}{{1,4}}:|::?)(?:{_HEX}{{0,4}}:){{1,7}}(?:{_OCTET}(?:\.{_OCTET}){{3}}|{_HEX}{{0,4}})(?:%[A-Za-z0-9]{{1,15}})?(?:/[0-9]{{1,3}})?|::{_HEX}{{1,4}}(?:/[0-9]{{1,3}})?|::{_OCTET}(?:\.{_OCTET}){{3}}",
-        Road.WHOLE, 0.85, 0.85, check="ipv6", edge=Edge.COLON, nobody="ip", longest=75, laws=("hipaa:15", "gdpr"),
+        rf"(?<![A-Za-z0-9_)\]]\[)(?<!\[-)(?!(?<=, )[0-9]{{0,3}}::[0-9]{{0,3}}\])(?:{_IPV6})", Road.WHOLE, 0.85, 0.85, check="ipv6", gate=_IPV6, edge=Edge.COLON, nobody="ip", longest=75, laws=("hipaa:15", "gdpr"),
     ),
     Row(
         "pii.mac", rf"{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5}}|{_HEX}{{4}}\.{_HEX}{{4}}\.{_HEX}{{4}}",
@@ -154,6 +163,9 @@ EVERYONE = (
         0.7, 0.7, alphabet="groups", longest=34, laws=("hipaa:10",),
     ),
     Row(
+        "pii.bank_account", r"(?i:account|acct|a/c)\.?(?: ?[:=#]{1,2} ?| )(?P<value>[0-9](?:[ -]?[0-9]){6,16})", Road.WHOLE, 0.0, 0.7, cue="banking", alphabet="groups", longest=34, laws=("hipaa:10",),
+    ),
+    Row(
         "pii.gps", r"(?<![0-9],)(?<![0-9], )-?[0-9]{1,3}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}(?! ?,)", Road.DIGITS, 0.4, 0.85, check="gps", cue="gps", edge=Edge.DOTTED,
         alphabet="groups", longest=33, ahead=2, gate=r"-?[0-9]{1,3}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}", laws=("hipaa:2", "gdpr"),
     ),
@@ -171,11 +183,12 @@ EVERYONE = (
         laws=("hipaa:2", "gdpr"),
     ),
     Row(
-        "pii.username", rf"""(?i:{_LOGIN})(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})(?![A-Za-z0-9._-]{{0,40}}[(\[])""",
+        "pii.username", rf"""(?i:{_LOGIN}){_NO_KEY}(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})(?![A-Za-z0-9._-]{{0,40}}[(\[])""",
         Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""(?i:{_LOGIN})(?i: is|s)?{ASSIGNED}[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}""", longest=32, ahead=42, laws=("gdpr",),
     ),
     Row(
-        "pii.username", r"""\x1a?[ ]?[:=][ ]?["']?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.7, 0.7, check="username", tail="是为", longest=32,
+        "pii.username", r"""(?:\x1a?[ ]?[:=][ ]?["']?|[ ](?=[A-Za-z._-]{1,24}[0-9]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.7, 0.7, check="username",
+        gate=r"""(?:\x1a?[ ]?[:=][ ]?["']?|[ ])[A-Za-z0-9][A-Za-z0-9._-]{2,31}""", tail="是为", longest=32,
         heads=("用户名", "登录名", "用戶名", "登入名", "昵称", "账户名"), laws=("gdpr", "pipl"),
     ),
     Row(

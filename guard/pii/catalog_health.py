@@ -20,6 +20,19 @@ _DATE_IN_WORDS = (
     rf"|{_MONTH}\.? (?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?,? (?:18|19|20)[0-9]{{2}})"
 )
 
+_DAY_CN = r"(?:18|19|20)[0-9]{2}\x1a(?:1[0-2]|0?[1-9])\x1a(?:(?:3[01]|[12][0-9]|0?[1-9])\x1a)?"
+
+_STATES = "|".join(
+    rf"(?:{states.replace(' ', '|')})(?! {{1,2}}[^{first} ])"
+    for first, states in enumerate(
+        (
+            "CT MA ME NH NJ NY PR RI VT", "DE NY PA", "DC MD NC SC VA WV", "AL FL GA MS TN", "IN KY MI OH",
+            "IA MN MT ND SD WI", "IL KS MO NE", "AR LA OK TX", "AZ CO NM NV UT WY", "AK CA HI OR WA",
+        )
+    )
+)  # fmt: skip
+"""States by the first digit of their ZIP codes (USPS Publication 65), but ID, which is said of other numbers."""
+
 HEALTH = (
     Row(
         "pii.birth_date", _DATE, Road.DIGITS, 0.0, 0.85, cue="birth", edge=Edge.DOTTED, alphabet="groups", longest=27, laws=("hipaa:3", "gdpr", "pipl"),
@@ -28,8 +41,17 @@ HEALTH = (
         "pii.birth_date", _DATE_IN_WORDS, Road.WHOLE, 0.0, 0.85, cue="birth", alphabet="groups", longest=25, laws=("hipaa:3", "gdpr", "pipl"),
     ),
     Row(
-        "pii.birth_date", r"(?:18|19|20)[0-9]{2}\x1a(?:1[0-2]|0?[1-9])\x1a(?:3[01]|[12][0-9]|0?[1-9])\x1a", Road.WHOLE, 0.0, 0.85, cue="birth",
+        "pii.birth_date", _DAY_CN, Road.WHOLE, 0.0, 0.85, cue="birth",
         alphabet="groups", longest=11, laws=("gdpr", "pipl"),
+    ),
+    # Courts and records write the label behind the day: 1985年7月12日出生.
+    Row(
+        "pii.birth_date", _DAY_CN, Road.WHOLE, 0.85, 0.85, behind="出生|生(?:[于於]|(?![一-鿿]))",
+        alphabet="groups", longest=11, ahead=4, laws=("gdpr", "pipl"),
+    ),
+    Row(
+        "pii.birth_date", rf"""(?<![A-Za-z0-9./-])(?P<value>{_DATE})(?:[ ]?\((?i:dob|d\.o\.b|birthda(?:y|te))|[ ](?i:dob|d\.o\.b))(?![A-Za-z])""", Road.WHOLE, 0.85, 0.85, gate=r"[0-9][ ]?\(?(?i:dob|d\.o\.b|birthda)",
+        edge=Edge.FREE, alphabet="groups", longest=27, ahead=12, laws=("hipaa:3", "gdpr", "pipl"),
     ),
     Row(
         "pii.birth_date", rf"(?i:d\.[ ]?o\.[ ]?b)[ .:=#-]{{0,4}}(?P<value>{_DATE})", Road.WHOLE, 0.85, 0.85, alphabet="groups", longest=27, laws=("hipaa:3", "gdpr", "pipl"),
@@ -38,7 +60,11 @@ HEALTH = (
         "pii.age", r"(?i:aged?)[ :=]{0,3}(?i:of )?(?P<value>9[0-9]|1[0-2][0-9])", Road.WHOLE, 0.7, 0.7, longest=3, laws=("hipaa:3",),
     ),
     Row(
-        "pii.age", r"(?P<value>9[0-9]|1[01][0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.7, 0.7, longest=3, ahead=10, laws=("hipaa:3",),
+        "pii.age", r"(?P<value>9[0-9]|1[01][0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.7, 0.7, unless="not_age", longest=3, ahead=10, laws=("hipaa:3",),
+    ),
+    Row(
+        "pii.age", r"(?<![A-Za-z0-9.])(?:9[0-9]|1[0-2][0-9])(?![A-Za-z0-9.])", Road.WHOLE, 0.7, 0.7, gate=r"(?:^|[^A-Za-z0-9])(?:9[0-9]|1[0-2][0-9])\x1a",
+        behind="周?[岁歲](?![以及至到])", edge=Edge.FREE, longest=3, ahead=3, laws=("hipaa:3",),
     ),
     # Younger ages are many people's: one's own only, below what a wildcard acts on, for rules that name the kind.
     Row(
@@ -49,11 +75,15 @@ HEALTH = (
         laws=("hipaa:2",),
     ),
     Row(
-        "pii.medical_record", r"(?:[A-Za-z]{1,3}-?)?[0-9]{5,10}", Road.DIGITS, 0.0, 0.75, cue="medical_record", longest=14, laws=("hipaa:8",),
+        "pii.us.zip", rf"[a-z][,.] (?:{_STATES}) {{1,2}}(?P<value>[0-9]{{5}}(?:-[0-9]{{4}})?)(?![A-Za-z0-9-])", Road.WHOLE, 0.7, 0.7, gate="[a-z][,.] [A-Z]{2} {1,2}[0-9]{5}", edge=Edge.FREE, nobody="zip", country="US", longest=10,
+        laws=("hipaa:2",),
+    ),
+    Row(
+        "pii.medical_record", r"(?:[A-Za-z]{1,3}-?)?[0-9]{5,12}", Road.DIGITS, 0.0, 0.75, cue="medical_record", longest=16, laws=("hipaa:8",),
     ),
     Row(
         "pii.medical_record",
-        rf"(?i:(?:medical|patient|health|hospital)[ _-]?(?:record|chart|file)[ _-]?)(?i:number|num|no|nr|id)?(?:[ .:=#]{{0,3}}|{TABLED})(?P<value>(?:[A-Za-z]{{1,3}}-?)?[0-9]{{5,10}})",
+        rf"(?i:(?:medical|patient|health|hospital)[ _-]?(?:record|chart|file)[ _-]?)(?i:number|num|no|nr|id)?(?:[ .:=#]{{0,3}}(?:is )?|{TABLED})(?P<value>(?:[A-Za-z]{{1,3}}-?)?[0-9]{{5,10}})",
         Road.WHOLE, 0.8, 0.8, longest=14, laws=("hipaa:8",),
     ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from guard.pii.catalog_secrets_code import CODE
 from guard.pii.catalog_secrets_models import MODELS
 from guard.pii.catalog_secrets_work import WORK
 from guard.pii.keyrows import B64, UUID, key
-from guard.pii.rows import Edge, Road, Row
+from guard.pii.rows import PHRASE, Edge, Road, Row
 
 _IS = r"""["'`)\]]{0,2}[ \t]{0,3}(?:=|:|:=|=>|>|["'] value=)[ \t]{0,3}["'`]{0,2}"""
 _TOLD = (
@@ -18,8 +18,12 @@ _TOLD = (
 )
 """The same, and an argument (`get('KEY', 'value')`), a default (`|| 'value'`), a declared type, quoted after a blank
 (`#define KEY "value"`), an arrow, a table, Chinese, a remark in brackets: for values that look drawn."""
+_PAIRED = r"""["']?,?[ \t]{0,3}(?:\r?\n[ \t]{0,16})?["']?(?:value|Value|VALUE|default)["']?[ \t]{0,3}[:=][ \t]{0,3}["'`]?"""
+"""What stands between a name and its value where both are said in full (`name: KEY`, `value: ...`), as manifests do."""
+_BELOW = r"""["'`)\]]{0,2}[ \t]{0,3}:[ \t]{0,3}(?:\r?\n){1,2}[ \t]{0,8}["'`]?"""
+"""What stands between a label and a value on the line below it."""
 _OWNER = "api|app|access|secret|private|client|consumer|encryption|signing|master|service|account|admin|auth|storage|subscription|license|shared|webhook|deploy|hmac|jwt|session|[xX]-[a-z]{2,16}"
-_NAMED = rf"(?:(?:{_OWNER})[ _-]?key(?:[ _-]?base)?|token|secret|credentials?|art-api|[\"']auth[\"']|_auth)"
+_NAMED = rf"(?:(?:{_OWNER})[ ._-]?key(?:[ _-]?base)?|token|secret|credentials?|art-api|[\"']auth[\"']|_auth)"
 _STORES = "postgres(?:ql)?|mysql|mysqlx|mariadb|mongodb(?:\\+srv)?|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|nats|kafka|elasticsearch|opensearch|neo4j|bolt|couchbases?|cassandra|snowflake|influxdb|mqtts?|stomp|memcached|db2|hive2|presto|trino|jdbc:[a-z]{2,12}"
 _SITES = "https?|ftps?|sftp|ssh|git|svn|smb|ldaps?|imaps?|pop3s?|smtps?|rtsp|rtmp|socks[45]?h?|wss?|vnc|rdp|telnet|webdav|s3|rsync"
 _USER = r"""[^\s\x1a"'`<>/?#@:]{0,64}"""
@@ -27,6 +31,9 @@ _USER = r"""[^\s\x1a"'`<>/?#@:]{0,64}"""
 _PASSWORD = (
     "(?i:pass ?word|passwd|passcode|passphrase|pwd|psw|pw|contrasena|mot de passe|passwort|kennwort|senha)"
 )
+_PASSWORDS = "(?i:password|passwd|passphrase|pwd)"
+_SET_OFF = r""">|[ \t]{1,3}\|[ \t]{1,3}| ?\([^()\n]{1,16}\) ?[:=][ ]?|["'] ?value ?= ?["']|[ ]?\{[ \t]{0,3}\r?\n[ \t]{1,8}default[ \t]{0,3}=[ \t]{0,3}|\x1a{1,2}:?[ ]?"""
+"""What sets a password off from the word: XML, a table, a remark in brackets, an attribute, a variable of Terraform, Chinese."""
 _PACKED_PEM = (
     "BSU0EgUFJJVkFURSBLRV|BQUklWQVRFIEtFW|BFQyBQUklWQVRFIEtFW|BPUEVOU1NIIFBSSVZBVEUgS0VZ|BEU0EgUFJJVkFURSBLRV"
 )
@@ -91,11 +98,11 @@ _BEHIND = r"""(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?[!-~]{4}"""
 
 _ASSIGNED = (
     Row(
-        "secret.env", rf"""(?i:{_NAMED}){_IS}(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}={{0,2}})""",
-        Road.WHOLE, 0.8, 0.8, check="token", unless="passing_token", edge=Edge.FREE, longest=252,
+        "secret.env", rf"""(?i:{_NAMED}){_IS}(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}+={{0,2}}+)(?![(\[])""",
+        Road.WHOLE, 0.8, 0.8, check="token", gate=rf"""(?i:{_NAMED}){_IS}[A-Za-z0-9+/_.~$%!@#*-]{{8}}""", unless="passing_token", edge=Edge.FREE, longest=252,
     ),
     Row(
-        "secret.env", rf"""(?i:{_NAMED}){_TOLD}(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", unless="passing_token",
+        "secret.env", rf"""(?i:{_NAMED})(?:{_TOLD}|{_PAIRED}|{_BELOW})(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", unless="passing_token",
         edge=Edge.FREE, longest=162,
     ),
     Row(
@@ -121,7 +128,7 @@ _ASSIGNED = (
     ),
     Row(
         "secret.high_entropy",
-        r"""(?i:(?:(?:api|access|secret|private|auth|encryption|license) ?key|token|secret|credential|passphrase)s?)(?:,? (?:is|was|as|to|of|here))?[ :=-]{1,3}["'`(]?(?P<value>[A-Za-z0-9+/_.-]{16,160}={0,2})""",
+        r"""(?i:(?:(?:api|access|secret|private|auth|encryption|license|signing|webhook|master|session|service) ?key|token|secret|credential|passphrase)s?)(?:,? (?:is|was|as|to|of|here))?[ :=-]{1,3}["'`(]?(?P<value>[A-Za-z0-9+/_.-]{16,160}={0,2})""",
         Road.WHOLE, 0.7, 0.7, check="high_entropy", unless="passing_token", longest=162,
     ),
     Row(
@@ -143,18 +150,21 @@ _ASSIGNED = (
         check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(
+        "pii.password", PHRASE, Road.WHOLE, 0.8, 0.8, check="passphrase", gate=r"""hrase["']?(?: is)? ?[:=]""", edge=Edge.FREE, trim=True, alphabet="phrase", longest=263,
+    ),
+    Row(
         "pii.password",
         _PASSWORD + r"""["'`]?[ \t]{0,3}(?:[:=]|:=|=>)[ \t]{0,3}(?:@?["'`])?(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.8, 0.8, check="password", edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password",
-        _PASSWORD + r"""(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)[: ]{1,2}|(?: for| of)(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
+        _PASSWORD + r"""(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)(?:[: ]{1,2}| - )|(?: for| of)(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.6, 0.6, check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(
-        "pii.password", r"""(?i:password|passwd|passphrase|pwd)["']?(?:>|[ \t]{1,3}\|[ \t]{1,3}| ?\([^()\n]{1,16}\) ?[:=][ ]?|["'] ?value ?= ?["']|\x1a{1,2}:?[ ]?)["'`]?(?P<value>[!#-&(-;=?-~]{4,128})""", Road.WHOLE, 0.75, 0.75,
-        check="password_said", edge=Edge.FREE, longest=128,
+        "pii.password", rf"""{_PASSWORDS}(?:["']?(?:{_SET_OFF})["'`]?|(?:{_PAIRED}|{_BELOW})(?=[^\s\x1a]{{0,40}}[0-9])(?![A-Za-z0-9_-]{{1,40}}:\s))(?P<value>[!#-&(-;=?-~]{{4,128}})""", Road.WHOLE, 0.75, 0.75,
+        check="password_said", gate=rf"""{_PASSWORDS}(?:["']?(?:{_SET_OFF})["'`]?|{_PAIRED}|{_BELOW})[!#-&(-;=?-~]{{4}}""", edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password", r"""(?i:(?:set|changed?|reset|updated?) (?:the |my |your |our )?(?:[a-z]{1,16} )?password to )["'`]?(?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.7, 0.7,
@@ -181,7 +191,7 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password", r"""\x1a?(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?(?P<value>[!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
-        gate=_BEHIND, heads=("密码", "密碼", "口令"), tail="是为為", longest=128,
+        gate=_BEHIND, heads=("密码", "密碼", "口令", "비밀번호", "パスワード"), tail="是为為は는은", longest=128,
     ),
 )  # fmt: skip
 

@@ -128,6 +128,7 @@ _OWN: dict[str, Check] = {
         credentials.user_password,
         credentials.password,
         credentials.password_said,
+        credentials.passphrase,
         credentials.token,
         credentials.credential,
         credentials.jwt,

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections import Counter
+from itertools import takewhile
 
 _TRAILING = b".,;:)]}>\"'`"
 
@@ -18,11 +19,14 @@ _PLACEHOLDERS = frozenset(
     will needs need not and or too very case being used using set unset unknown same different only also enter entered
     please type types typed length policy manager generator recovery rules authentication authorization
     sent shared stored saved provided given
+    leave secretstr passwd bytes bytearray object any auth proxy_auth creds credential credentials token tokens
+    choose pick make create click select step steps keep write remember follow what when where which with your from them
+    they then repeat again contains minimum maximum least between verify compare encrypt encrypted decrypt
     """.split()
 )
 
 _CODE = re.compile(
-    rb"[(\[{]|^[$%<@&*]|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|^[xX.*#-]+$|^process\.env"
+    rb"[(\[{]|^[$%<@&*]|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|^[xX.*#-]+$|^process\.env|^!(?:vault|secret|env|Ref|Sub|GetAtt|ImportValue)\b"
     rb"|^(?:os|base64|hashlib|hmac|uuid|self|this|args|req|request|config|settings|params|options|opts|state|props)\."
     rb"|^[A-Za-z_]*(?i:password|passwd|passphrase)[A-Za-z_]*$|^[A-Za-z_]+_(?i:pass|pwd)$"
 )
@@ -143,6 +147,18 @@ def password_said(view: bytes) -> int:
     )
 
 
+_PROSE = frozenset(
+    b"""the and for your you our are not from has was were please should have been into this that these its can
+    will when if must use used uses""".split()
+)
+
+
+def passphrase(view: bytes) -> int:
+    """Accept four words or more up to one that sentences cannot do without (Diceware, BIP 39)."""
+    words = list(takewhile(lambda word: word not in _PROSE, view.split(b" ")))
+    return len(b" ".join(words)) if len(words) >= 4 else 0
+
+
 def token(view: bytes) -> int:
     """Accept a value assigned to a key or token: letters and digits mixed, no placeholder, not broken off."""
     value = _trimmed(view)
@@ -162,8 +178,23 @@ def high_entropy(view: bytes) -> int:
 def credential(view: bytes) -> int:
     """Accept the credentials of an Authorization header (RFC 9110, section 11), unless they stand for some."""
     value = _trimmed(view)
-    told = _CODE.search(value) or _HOLLOW.match(value) or _WORDS.fullmatch(value) or _stands_in(value)
-    return 0 if told or len(value) < 8 else len(value)
+    told = _CODE.search(value) or _HOLLOW.match(value) or _stands_in(value)
+    if told or len(value) < 8 or (_WORDS.fullmatch(value) and not _pair(value)):
+        return 0
+    return len(value)
+
+
+def _pair(value: bytes) -> bool:
+    """Whether letters alone are a user and a password in base64 (RFC 7617)."""
+    try:
+        user, colon, secret = base64.b64decode(value, validate=True).partition(b":")
+    except ValueError:
+        return False
+    return (
+        bool(user and colon and secret)
+        and (user + secret).isascii()
+        and (user + secret).decode().isprintable()
+    )
 
 
 def _object(part: bytes) -> bool:

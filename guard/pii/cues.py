@@ -12,8 +12,8 @@ from guard.pii.rows import CUE_REACH
 NEVER = 1 << 30
 """The distance of a word that is not there."""
 
-# Not after one small letter: an iPhone is no phone.
-_HUMP = re.compile(rb"(?<=[A-Za-z][a-z])(?=[A-Z])(?:Number)?")
+# Not after one small letter: an iPhone is no phone; a RegExp is no registration.
+_HUMP = re.compile(rb"(?<=[A-Za-z][a-z])(?=[A-Z])(?!Exp)(?:Number)?")
 _HUMPED = re.compile(rb"(?<![A-Za-z])[A-Z]*+[a-z]++[A-Z][A-Za-z]*+")
 """A word in which a capital follows a small letter: before the first such there are capitals, then small letters."""
 _CASES = bytes(97 if 97 <= code <= 122 else 65 if 65 <= code <= 90 else 32 for code in range(256))
@@ -129,9 +129,9 @@ def _cue(latin: str, others: str = "", weak: str = "", reach: int = CUE_REACH) -
 
 _COMMON = {
     "phone": _cue(
-        """phone phones telephone telephones phoneno phonenum phonenumber mobileno mobilenumber mobilephone telno shouji tel tels tele ph mobile mobiles cell cellphone cellular cells handy hotline
+        """phone phones telephone telephones phoneno phonenum phonenumber mobileno mobilenumber mobilephone telno shouji tel tels tele ph mob mobile mobiles cell cellphone cellular cells handy hotline
         fax faxes whatsapp whats telegram viber signal sms landline voicemail switchboard tollfree pager msisdn callback
-        telefon telefono telefonos telefone telefones telephonique telefonnummer telefoonnummer telefoon movil moviles celular celulares
+        fone telefon telefono telefonos telefone telefones telephonique telefonnummer telefoonnummer telefoon movil moviles celular celulares
         cellulare tlf tlfn tfno tff tf fono portable mobil mobilnummer mobiltelefon rufnummer gsm telefonzahl handynummer""",
         "电话 手机 座机 固话 联系方式 联系我 致电 拨打 拨通 来电 热线 传真 短信 携帯 電話 手機 전화 телефон τηλ फोन फ़ोन फैक्स",
         "call calls called calling dial dialed ring txt texting reach contact answering answer number numbers numero numeros nummer llame llamar llama llamo anrufen appelez appeler contacto contactar contacter ligue chame",
@@ -142,7 +142,7 @@ _COMMON = {
         total price usd eur gbp port pid timestamp ts epoch unix bytes size zip postcode nhs npi mrn passport tax tin itin credit debit bank visa
         transaction receipt confirmation booking revision pin code codes score rank row rows line page pages
         created updated expires expiry iat exp nonce seed index offset length tokens usage
-        conta cuenta compte konto pedido bestellung commande""",
+        conta cuenta compte konto pedido bestellung commande project job task room seat flight train sensor issue episode bug""",
         "订单 单号 编号 序号 流水 运单 快递 会议号 会议ID 身份证 卡号 账号 帐号 金额 邮编 版本 型号 证件 護照 护照 验证码",
     ),
     "not_nation": _cue(
@@ -178,12 +178,21 @@ _COMMON = {
     ),
     "cn_bank_account": _cue(
         "",
-        "银行账号 银行帐号 银行账户 开户账号 收款账号 收款账户 对公账户 银行卡号 银行卡 账号 帐号 銀行帳號 帳號",
+        "账户[:：] 帳戶[:：] 银行账号 银行帐号 银行账户 开户账号 收款账号 收款账户 对公账户 银行卡号 银行卡 账号 帐号 銀行帳號 帳號",
     ),
     "cn_officer": _cue("", "军官 军人 士兵 警官 軍官 现役 部队"),
     "bic": _cue("bic swift biccode swiftcode", "国际汇款 银行代码"),
+    "banking": _cue(
+        "bank banks banking routing aba swift bic iban wire deposit transfer beneficiary payee payout payroll checking savings sort bsb ifsc",
+        "银行 开户 转账 汇款 銀行",
+    ),
+    "not_age": _cue(
+        """building buildings house tree bridge church castle company firm car wine temple hotel school university tradition fossil
+        painting film movie song album book city town institution newspaper magazine club stadium theatre theater museum monument tower""",
+        reach=14,
+    ),
     "gps": _cue(
-        "gps coordinates coordinate coords coord latitude longitude lat lon lng long location geolocation geo position koordinaten coordonnees coordenadas",
+        "gps coordinates coordinate coords coord latitude longitude lat lon lng long maps amap location geolocation geo position koordinaten coordonnees coordenadas",
         "坐标 经纬度 经度 纬度 定位 位置 座標",
     ),
     "hk_id": _cue("hkid id identity", "身份證 身份证 香港"),
@@ -194,10 +203,14 @@ _COMMON = {
     "nino": _cue("nino ninos ni insurance"),
     "imei": _cue("imei imeis imeisv device handset", "串号 设备号"),
     "birth": _cue(
-        "dob birth born birthday bday bdate geb birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita",
-        "出生 生日 生于 誕生 生年月日 출생 рождения",
+        """dob birth born birthday bday bdate geb birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita
+        nacido nacida nascido nascida geboortedatum fodselsdato fodelsedatum urodzenia urodzony urodzona lahir""",
+        "出生 生日 生于 生於 誕生 生年月日 출생 생년월일 рождения родился родилась né.le née.le né\\(e\\).le",
     ),
-    "medical_record": _cue("mrn mrns", "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 診察券"),
+    "medical_record": _cue(
+        "mrn mrns",
+        "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 住院號 病案號 門診號 就診卡 就診號 診察券",
+    ),
     "vin": _cue("vin vins vehicle chassis car", "车架号 车辆识别 底盘号"),
     "crypto": _cue(
         "bitcoin btc ethereum eth wallet address crypto litecoin ltc doge tron usdt",
@@ -209,7 +222,9 @@ _COMMON = {
         reach=14,
     ),
     "version": _cue(
-        "v ver version versions release released releases build firmware rev revision chapter section sec clause kernel",
+        """v ver version versions release released releases build firmware rev revision chapter section sec clause kernel
+        since oid oids extension extensions openssl ssl py os openssh chrome chromium firefox python java jdk jre openjdk php windows ios android
+        macos ubuntu debian numpy pandas gcc git sdk driver drivers package library plugin""",
         "版本号 版本 版",
         reach=5,
     ),

@@ -1,11 +1,12 @@
 """Where a text may be cut: places that no match of any row can span, whatever text follows.
 
-A match is one of three things (`Row.alphabet`): *ink*, a run without blanks; *groups* of digits or short letters
-with up to three blanks between them; a PEM *block*. So a cut is possible after a blank unless groups stand on both
-sides (the name of a month is one beside a number), and beside a character outside ASCII unless it belongs to a plate
-or to the host of an address. A stretch without one is cut after `BOUND` characters, here and in whole texts alike, so
-a hold is bounded. A value that is spelled out (`spelling`) is held by the same grammar on the text that it spells;
-what is packed (`packing`) is ink.
+A match is one of four things (`Row.alphabet`): *ink*, a run without blanks; *groups* of digits or short letters
+with up to three blanks between them; a PEM *block*; a *phrase* of several words behind what calls it so. So a cut is
+possible after a blank unless groups or such words stand on both sides (the name of a month is one beside a number),
+and beside a character outside ASCII unless it belongs to a plate, to the label of a day or to the host of an address.
+A stretch without one is cut after `BOUND` characters, here and in whole texts alike, so a hold is bounded. A value
+that is spelled out (`spelling`) is held by the same grammar on the text that it spells; what is packed (`packing`) is
+ink.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from typing import Protocol
 
 from guard.pii.evasion import Projection
 from guard.pii.held import Held
-from guard.pii.rows import BLOCK_LONGEST
+from guard.pii.rows import BLOCK_LONGEST, PHRASE
 
 BOUND = 4096
 """The longest stretch without a cut, in characters of the original (a PEM block is held whole)."""
 
-_OTHER = 0x1A
+_OTHER, _BLANK = 0x1A, 0x20
 _BLANKS = b" \t\r\n\x0b\x0c"
 _CANDIDATE = re.compile(
     rb"(?<=[ \t\r\n\x0b\x0c])(?:(?<![0-9][ \t\r\n\x0b\x0c])|(?![0-9]))|(?<=\x1a)|(?=\x1a)"
@@ -40,7 +41,7 @@ _MONTH = rb"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _LEFT_OTHER = re.compile(
     rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}\Z"
     rb"|[-+./_(),;#]\Z|(?<![A-Za-z0-9])(?i:x|ext(?:n|ension)?)[.:]?\Z"
-    rb"|(?<![A-Za-z0-9])" + _MONTH + rb"[A-Za-z]{0,6}[.,]{0,2}\Z"
+    rb"|(?<![A-Za-z])" + _MONTH + rb"[A-Za-z]{0,6}[.,]{0,2}\Z"
 )
 """A short word, a sign or `ext.`, a month."""
 _RIGHT_MONTH = re.compile(_MONTH)
@@ -61,6 +62,9 @@ _GOES_ON = (
 
 HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _HEADER_BEGUN = re.compile(rb"(?:-{1,5}|-----B(?:E|EG|EGI|EGIN(?: [A-Z0-9 ]{0,57}-{0,4})?)?)\Z")
+_PHRASE = re.compile(PHRASE.encode("ascii"))
+_MORE = re.compile(rb" ?[a-z]{0,10}").fullmatch
+_LONGEST_PHRASE = 300
 _BODY = re.compile(rb"(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash): [^\r\n]{0,100}|[A-Za-z0-9+/=\s\\])*")
 _FOOTER = re.compile(rb"-----END[A-Z0-9 ]{0,60}-----")
 _FOOTER_LONGEST = 80
@@ -127,7 +131,9 @@ def _splits(text: bytes, position: int, final: bool) -> bool | None:
 
 
 def _foreign_match(text: bytes, position: int, before: int, after: int | None) -> bool:
-    """Whether a plate, an angle (39度54分) or the host of an address may go on here."""
+    """Whether a plate, an angle (39度54分), the label of a day (12日出生) or the host of an address may go on here."""
+    if before == _OTHER and after == _OTHER and _labelled(text, position):
+        return True
     if before == _OTHER and after is not None and after < 0x80 and _goes_on(text, position, chr(after)):
         return True
     if after == _OTHER and (chr(before).isdigit() or _PLATE.search(text, max(0, position - 9), position)):
@@ -136,9 +142,32 @@ def _foreign_match(text: bytes, position: int, before: int, after: int | None) -
     return goes_on and _HOST.search(text, max(0, position - 65), position) is not None
 
 
+def _labelled(text: bytes, position: int) -> bool:
+    """Whether a digit stands one or two foreign characters before a position: what they say is read with it."""
+    near = text[max(0, position - 3) : position - 1]
+    return near[-1:].isdigit() or (near[:1].isdigit() and near[-1:] == b"\x1a")
+
+
 def _goes_on(text: bytes, position: int, after: str) -> bool:
     """Whether a plate or an angle may go on after a foreign character."""
     return after.isalpha() or (after.isdigit() and text[position - 2 : position - 1].isdigit())
+
+
+def in_phrase(text: bytes, position: int, final: bool) -> bool:
+    """Whether a passphrase of several words spans a position, or may once more words have come."""
+    if text[position - 1] != _BLANK or not (position == len(text) or chr(text[position]).islower()):
+        return False
+    low = max(0, position - _LONGEST_PHRASE)
+    # The signs that set it behind its name are looked for first: that is quick, and they are seldom there.
+    if text.rfind(b":", low, position) < 0 and text.rfind(b"=", low, position) < 0:
+        return False
+    if text.find(b"hrase", low, position) < 0:
+        return False
+    return any(
+        match.start("value") < position
+        and (position < match.end() or not (final or _MORE(text, match.end()) is None))
+        for match in _PHRASE.finditer(text, low, position + _LONGEST_PHRASE)
+    )
 
 
 Block = tuple[int, int]
@@ -185,7 +214,7 @@ class Ground:
     def splits(self, position: int) -> bool | None:
         """Whether no match spans a position, disguised or not; None: not yet known."""
         verdict = _splits(self.text, position, self.final)
-        if verdict is False:
+        if verdict is False or in_phrase(self.text, position, self.final):
             return False
         if self._held is None:
             self._held = Held(self._projection, _splits)

@@ -23,10 +23,12 @@ _OTHER = 0x1A
 
 
 def admitted(view: View, ready: Ready, start: int, end: int) -> int:
-    """The end of a match whose edge, foreign letters or host are right, else 0."""
+    """The end of a match whose edge, foreign letters, host or what stands behind it are right, else 0."""
     if ready.literal and not ready.left(view.text, start):
         return 0
     if ready.lead and not _foreign(view, ready, start, end):
+        return 0
+    if ready.behind and not ready.behind(view.follows(end)):
         return 0
     return _mail_end(view, start, end) if ready.mail else end
 

@@ -59,20 +59,34 @@ def _ending(size: int, last: str) -> str:
 def _grouped(layout: tuple[int, ...], last: str) -> str:
     """Groups of given sizes, one separator between."""
     first, again = _separator()
+    lone = _alone_in_lines(layout[0])
     middle = "".join(f"{again}[0-9]{{{size}}}" for size in layout[1:-1])
     head = f"[0-9]{{{layout[0]}}}"
     if len(layout) == 2:
         return f"{head}{_WIDE}{_ending(layout[1], last)}"
-    body = middle.replace(again, first, 1)
-    return f"{head}{body}{again}{_ending(layout[-1], last)}"
+    body = middle.replace(again, first + lone, 1)
+    return f"{head}{body}{again}{_ending(layout[-1], last)}{_no_line_more(again)}"
 
 
 def _even(size: int, low: int, high: int, last: str) -> str:
     """Groups of one size but for a shorter last one."""
     first, again = _separator()
-    rest = _singles(again, low, high, last) if size == 1 else _groups(size, again, low, high, last)
-    groups = f"[0-9]{{{size}}}{first}{rest}"
-    return f"{groups}(?!{again}[0-9])" if size <= _FEW else groups
+    if size == 1:
+        return f"[0-9]{first}{_singles(again, low, high, last)}(?!{again}[0-9])"
+    rest = _groups(size, again, low, high, last)
+    if size <= _FEW:
+        return f"[0-9]{{{size}}}{first}{rest}(?!{again}[0-9])"
+    return f"[0-9]{{{size}}}{first}{_alone_in_lines(size)}{rest}{_no_line_more(again)}"
+
+
+def _alone_in_lines(size: int) -> str:
+    """Not behind a line that ends with a digit, where the first group is a line: a column of numbers goes on."""
+    return rf"(?<![0-9]\n[0-9]{{{size}}}\n)"
+
+
+def _no_line_more(again: str) -> str:
+    """No digits on the next line, where the groups are lines."""
+    return rf"(?!(?=\n){again}[0-9])"
 
 
 def _singles(again: str, low: int, high: int, last: str) -> str:

@@ -18,8 +18,10 @@ _FICTION = re.compile(rb"^1?[2-9][0-9]{2}55501[0-9]{2}$")
 
 
 def email(view: bytes) -> str:
-    """Second-level names and top levels of RFC 2606 and RFC 6761 that hold no mailbox."""
+    """Second-level names and top levels of RFC 2606 and RFC 6761 that hold no mailbox, and the user `git` of SSH."""
     lower = view.lower()
+    if lower.startswith(b"git@"):  # whoever clones a repository is called so
+        return RESERVED
     return (
         RESERVED
         if (lower.find(b"example") >= 0 or lower.find(b"invalid") >= 0) and _DOMAIN.search(lower)
@@ -72,5 +74,19 @@ def phone(view: bytes) -> str:
     return RESERVED if _FICTION.match(re.sub(rb"[^0-9]", b"", number)) else ""
 
 
-NOBODY: dict[str, Callable[[bytes], str]] = {"email": email, "url": url, "ip": ip, "phone": phone}
+_FOUNDATION = frozenset([b"02110-1301", b"02110-1335", b"02111-1307", b"02139"])
+
+
+def zip_code(view: bytes) -> str:
+    """The ZIP codes of the Free Software Foundation, as the notices of the GPL have them."""
+    return RESERVED if view in _FOUNDATION else ""
+
+
+NOBODY: dict[str, Callable[[bytes], str]] = {
+    "email": email,
+    "url": url,
+    "ip": ip,
+    "phone": phone,
+    "zip": zip_code,
+}
 """By the name that rows use."""

@@ -99,12 +99,18 @@ _THOUSANDS = re.compile(rb"(?<![0-9])000(?![0-9])")
 _TRUNK_REGIONS = ("GB", "DE", "FR", "AU", "NZ", "JP", "IT", "NL", "ZA", "IN", "BR")
 
 
+def _dumped(view: bytes, sizes: list[int]) -> bool:
+    """Whether bytes in pairs (no plan has but five) or digits one by one with signs among them are the groups."""
+    return (set(sizes) == {2} and len(sizes) != 5) or (max(sizes) == 1 and b"-" in view and b" " in view)
+
+
 def phone_trunk(view: bytes, regions: frozenset[str] = frozenset()) -> int:
     """Accept a grouped number with a trunk 0 that is valid in one of the larger 0-dialling countries.
 
     Of `regions` one must be the country, where there are any.
     """
-    if _DATE.fullmatch(view) or group_sizes(view) == [3, 2, 4]:
+    sizes = group_sizes(view)
+    if _DATE.fullmatch(view) or sizes == [3, 2, 4] or _dumped(view, sizes):
         return 0
     number = _split(view).translate(None, DELETE_ALL_BUT_DIGITS)
     asked = [region for region in _TRUNK_REGIONS if not regions or region in regions]

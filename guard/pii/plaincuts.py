@@ -10,6 +10,8 @@ from guard.pii.held import chained, reaches
 
 _WORDS = re.compile(r"[A-Za-z ,.;:!?']*").fullmatch
 _ONE_STEP = re.compile(r"([A-Za-z]*[a-z])([,;.]?) ([A-Za-z,.;:!?']+)").fullmatch
+_PHRASE = "hrase"
+"""What every word for a passphrase has in it, which is held with its words."""
 _SIGNS = b"[({<%&\\="
 _LOWER = bytes(range(256)).lower()
 _NEAR = 96
@@ -56,7 +58,8 @@ class PlainCuts:
         for place, (known, since) in enumerate(self._known):
             if start >= since and text.startswith(known):
                 size = len(known)
-                if not _WORDS(text, size) or "dot" in text[max(size - 2, origin) :].lower():
+                grown = text[max(size - len(_PHRASE), origin) :].lower()
+                if not _WORDS(text, size) or "dot" in grown or _PHRASE in grown:
                     return False
                 self._known[place] = (text, start)
                 return True
@@ -64,7 +67,7 @@ class PlainCuts:
             return False
         since_origin = text[origin:].encode("ascii")
         read = since_origin.translate(_LOWER, _SIGNS)
-        if len(read) < len(since_origin) or b"dot" in read:
+        if len(read) < len(since_origin) or b"dot" in read or _PHRASE.encode() in read:
             return False
         self._known = [(text, start), *self._known[: _KNOWN - 1]]
         return True

@@ -76,7 +76,7 @@ class Ready:
     """
 
     __slots__ = (
-        "asks", "before", "called", "check", "cue", "cued", "denied", "fixed", "group", "heads", "heard",
+        "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heads", "heard",
         "kind", "lead", "left", "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens",
         "right", "row", "score", "search", "shared", "signed", "special", "trim", "unless", "waits", "yields",
     )  # fmt: skip
@@ -111,7 +111,8 @@ class Ready:
         self.cue: Any = CUES[row.cue] if row.cue else None
         self.unless: Any = CUES[row.unless].without(self.cue) if row.unless else None
         self.nobody: Any = NOBODY[row.nobody] if row.nobody else None
-        self.special = row.road in (Road.LITERAL, Road.MAIL) or bool(row.lead)
+        self.behind: Any = re.compile(row.behind).match if row.behind else None
+        self.special = row.road in (Road.LITERAL, Road.MAIL) or bool(row.lead or row.behind)
         self.fixed = row.score if not row.cue and not row.unless else 0.0
         self.waits = bool(row.cue) and not row.score
         self.opens = _opening(row.opening) if row.opening and not self.waits else None

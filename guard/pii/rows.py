@@ -11,6 +11,15 @@ BLOCK_LONGEST = 8192
 CUE_REACH = 40
 """How many characters before a value a cue word may begin; cues never act forwards."""
 
+PHRASE = (
+    r"""(?:[Pp]ass|[Ss]eed|[Rr]ecovery|[Bb]ackup|[Ss]ecret|[Mm]nemonic|[Ww]allet)[ _-]?[Pp]hrase"""
+    r"""["']?(?: is)?[ ]?[:=][ ]?["'`]?(?P<value>[a-z]{3,10}(?:[ ][a-z]{3,10}){0,23})(?![A-Za-z0-9])"""
+)
+"""A passphrase, or the 12 to 24 words of a wallet (BIP 39), behind what calls it so: the one match of several words."""
+
+BEHIND = 4
+"""How many characters behind a match a row with `behind` looks at."""
+
 
 class Road(enum.Enum):
     """How the matches of a row are found fast; what is found is the same on every road."""
@@ -46,11 +55,12 @@ class Row:
     docstring names the standard); one that may shorten the match says so (`trim`). `score` holds without a
     cue word, `cued` with one (0: dropped). `unless` names cue words that rule the row out where `cue` is
     not nearer. `alphabet` (`ink`: no blanks; `groups`: blanks between groups; `plate`: groups beside letters
-    outside ASCII; `mail`: ink, and such letters after the @; `block`), `longest` and `ahead` (characters
-    looked at after the end) bound a match for streams; `cuts` relies on them. `lead` and `tail` are the
-    letters outside ASCII that the first and last byte may stand for. `nobody` names the test for reserved
-    and private values. `country` says whose number it is, by ISO codes with blanks between; `plans` the countries whose
-    numbering plans the check asks (none: all). `laws` names what counts the kind as personal.
+    outside ASCII; `mail`: ink, and such letters after the @; `block`; `phrase`: words), `longest` and `ahead`
+    (characters looked at after the end) bound a match for streams; `cuts` relies on them. `lead` and `tail` are
+    the letters outside ASCII that the first and last byte may stand for; `behind` is a pattern of what must stand
+    directly behind a match in the original (`BEHIND`). `nobody` names the test for reserved and private values.
+    `country` says whose number it is, by ISO codes with blanks between; `plans` the countries whose numbering plans
+    the check asks (none: all). `laws` names what counts the kind as personal.
     """
 
     kind: str
@@ -66,6 +76,7 @@ class Row:
     heads: tuple[str, ...] = ()
     lead: str = ""
     tail: str = ""
+    behind: str = ""
     nobody: str = ""
     country: str = ""
     plans: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from guard.kinds import NAMES, ON_REQUEST
 from guard.pii import packing
 from guard.pii.catalog import ROWS
 from guard.pii.checks import PLANNED
-from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut
+from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, in_phrase
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Hunt
 from guard.pii.numbers import Candidate
@@ -39,6 +39,9 @@ _SURE_CUT = re.compile(
     rb"[A-Za-z]{5}[ \n](?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]) )|[ \t\r\n]{5}"
     rb"|\x1a[,.;!?](?=\x1a\x1a)|\x1a\x1a(?=\x1a)"
 )
+_LETTERS, _NEAR, _BLANK = 5, 16, 0x20
+_SENTENCE_ENDS = re.compile(rb"[A-Za-z]{5}\. [A-Za-z]{4}").match
+"""Around the end of a sentence no passphrase goes on, so there is nothing to look up."""
 _EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
 
 
@@ -297,13 +300,24 @@ def _far_cut(projection: Projection, at: int, ground: Ground) -> tuple[int, bool
 def _sure_cut(projection: Projection, at: int, reading: Reading | None) -> int:
     """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0."""
     text = projection.raw or projection.text
-    for match in islice(_SURE_CUT.finditer(text, at + BOUND // 2, at + BOUND + _AHEAD), _GLANCES):
+    low = at + BOUND // 2
+    if text.find(b"\x1a", low, low + _NEAR) < 0:  # amid foreign characters there are cuts everywhere
+        end = text.rfind(b". ", low, at + BOUND)
+        if end > 0 and _SENTENCE_ENDS(text, end - _LETTERS) and _free(projection, text, at, end + 2, reading):
+            return end + 2
+    for match in islice(_SURE_CUT.finditer(text, low, at + BOUND + _AHEAD), _GLANCES):
         cut = match.start() + 1 if match.group() == b"\x1a\x1a" else match.end()
-        in_host = b"@" in text[max(0, cut - 66) : cut]
-        near = projection.place(cut) - projection.place(at) <= BOUND
-        if not in_host and near and (reading is None or reading.clear(cut)):
+        held = text[cut - 1] == _BLANK and in_phrase(projection.text, cut, True)
+        if not held and _free(projection, text, at, cut, reading):
             return cut
     return 0
+
+
+def _free(projection: Projection, text: bytes, at: int, cut: int, reading: Reading | None) -> bool:
+    """Whether a cut is within the bound and neither in the host of an address nor in a name."""
+    if text.find(b"@", cut - 66, cut) >= 0 or projection.place(cut) - projection.place(at) > BOUND:
+        return False
+    return reading is None or reading.clear(cut)
 
 
 def _flat(text: str) -> bool:

@@ -94,10 +94,14 @@ class Targets:
             unfinished = _UNFINISHED.search(text, 0, end)
             assert unfinished is not None
             end = unfinished.start()
-        for mark in _MARK.finditer(text, min(self._at, end), len(text) if final else end):
+        at = end
+        for mark in _MARK.finditer(text, self._at):
+            if mark.start() >= end and not final:
+                break
             self._take(mark, text)
+            at = max(end, mark.end())  # of four slashes the second pair is no mark of its own
         keep = max(0, end - _LOOK_BACK)
-        self._text, self._at, self._new = text[keep:], end - keep, ""
+        self._text, self._at, self._new = text[keep:], at - keep, ""
 
     def _take(self, mark: re.Match[str], text: str) -> None:
         before = text[max(0, mark.start() - _LOOK_BACK) : mark.start()]

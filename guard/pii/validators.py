@@ -171,7 +171,7 @@ def ipv6(view: bytes) -> int:
         ipaddress.IPv6Address(_plain_octets(address).decode("ascii"))
     except ValueError:
         return 0
-    if not re.search(rb"[0-9]", address) or (address.count(b":") < 3 and len(address) < 3):
+    if not re.search(rb"[0-9]", address) or _SLICE.fullmatch(address):
         return 0
     return len(view) if not prefix or int(prefix) <= 128 else view.index(b"/")
 
@@ -181,13 +181,19 @@ def _plain_octets(address: bytes) -> bytes:
     return _LEADING_ZEROS.sub(b"", address) if b"." in address else address
 
 
+_SLICE = re.compile(rb"::(?:[02-9]|[1-9][0-9])?")
+"""The step of a slice (`[:, ::2]`), which is hardly ever an address in short."""
+
 _LEADING_ZEROS = re.compile(rb"(?<![0-9A-Fa-f:])0+(?=[0-9])|(?<=:)0+(?=[0-9]{1,3}\.)")
 
 
 def mac(view: bytes) -> int:
     """Accept a MAC address with one separator throughout (IEEE 802)."""
-    return len(view) if len(set(_BETWEEN.findall(view))) == 1 else 0
+    return len(view) if len(set(_BETWEEN.findall(view))) == 1 and not _TIMES.fullmatch(view) else 0
 
+
+_TIMES = re.compile(rb"[0-5][0-9](?:[:-][0-5][0-9]){5}")
+"""Six numbers up to 59: a time code, a day and a time; as an address, one drawn in six thousand."""
 
 _BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_VALUE = {char: value for value, char in enumerate(_BASE58)}
@@ -309,15 +315,18 @@ _NO_NAME = frozenset(
     b"""and or the your you name names password passwd email e-mail required optional string str text null none true
     false value field input username user users login admin root test example placeholder undefined unknown
     anonymous guest int varchar char not is must should invalid unique this that here
-    async await function self new default""".split()
+    async await function self new default failed failure success successful succeeded expired denied""".split()
 )
 
 
 def username(view: bytes) -> int:
     """Accept what is assigned to a user name and is no placeholder, word about user names or piece of code."""
     name = view.rstrip(b".-")
-    last = name.lower().rpartition(b".")[2]  # args.username
-    return len(name) if len(name) > 2 and last not in _NO_NAME else 0
+    last = name.lower().rpartition(b".")[2].lstrip(b"_")  # args.username, self._username
+    return len(name) if len(name) > 2 and last not in _NO_NAME and not _DAY.fullmatch(name) else 0
+
+
+_DAY = re.compile(rb"[0-9]{1,4}[-.][0-9]{1,2}[-.][0-9]{1,4}")
 
 
 _VIN_GROUPS = ("0", "1AJ", "2BKS", "3CLT", "4DMU", "5ENV", "6FW", "7GPX", "8HY", "9RZ")

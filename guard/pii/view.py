@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from guard.pii.cues import Window, humped, letters_of, words_of
 from guard.pii.evasion import Projection
-from guard.pii.rows import CUE_REACH
+from guard.pii.rows import BEHIND, CUE_REACH
 
 WITHIN = 64
 """Characters before a value within which every cue word and every look-behind lies."""
@@ -55,6 +55,11 @@ class View:
     def char(self, at: int) -> str:
         """The original character that the byte at a place stands for."""
         return self.original(at, at + 1)
+
+    def follows(self, at: int) -> str:
+        """The original of what stands behind a place, as far as a row looks."""
+        end = min(at + BEHIND, len(self.text))
+        return self.original(at, end) if at < end else ""
 
     def bounds(self) -> tuple[int, int]:
         """Where the piece lies in the original."""

@@ -248,6 +248,40 @@ def test_an_angle_is_held_by_its_foreign_signs(everything: Scanner, value: str) 
     assert any(cut >= start + len(value) for cut in everything.cuts(text, 0))
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("well, my passphrase: correct horse battery staple and it is fine", "correct horse battery staple"),
+        ("Seed phrase = abandon ability able about above, thanks a lot", "abandon ability able about above"),
+        ("原告李某，1985年7月12日出生于湖北省", "1985年7月12日"),
+        ("原告李某，1985年7月12日生，女", "1985年7月12日"),
+        ("患者今年102周岁，住在武汉", "102"),
+    ],
+)
+def test_what_stands_behind_or_in_several_words_is_held(everything: Scanner, text: str, value: str) -> None:
+    """B23: a stream is not cut in a passphrase, nor between a day or an age and the word that says whose it is."""
+    every = everything.cuts(text, 0, True)
+    for size in range(len(text) + 1):
+        assert set(everything.cuts(text[:size], 0)) <= set(every), text[:size]
+    start = text.index(value)
+    assert (start, start + len(value)) in {(f.start, f.end) for f in everything.scan(text)}
+    assert in_pieces(everything, text, [cut for cut in every if cut < len(text)]) == whole(everything, text)
+
+
+def test_a_long_text_is_not_cut_in_a_passphrase(everything: Scanner) -> None:
+    """B37: wherever the seam of two pieces would fall, the words are found whole."""
+    phrase = "correct horse battery staple orange window"
+    for size in range(2040, 2120, 7):
+        text = (
+            "plain words of prose " * (size // 21)
+            + "x" * (size % 21)
+            + f" passphrase: {phrase}."
+            + " and so on" * 400
+        )
+        found = [text[f.start : f.end] for f in everything.scan(text) if f.kind == "pii.password"]
+        assert found == [phrase], size
+
+
 WORDS = st.sampled_from(
     [
         "the ",

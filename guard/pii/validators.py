@@ -192,8 +192,10 @@ def mac(view: bytes) -> int:
     return len(view) if len(set(_BETWEEN.findall(view))) == 1 and not _TIMES.fullmatch(view) else 0
 
 
-_TIMES = re.compile(rb"[0-5][0-9](?:[:-][0-5][0-9]){5}")
-"""Six numbers up to 59: a time code, a day and a time; as an address, one drawn in six thousand."""
+_TIMES = re.compile(
+    rb"[0-9]{2}[:-](?:0[1-9]|1[0-2])[:-](?:0[1-9]|[12][0-9]|3[01])[:-](?:[01][0-9]|2[0-3])(?:[:-][0-5][0-9]){2}"
+)
+"""A day and a time in six pairs."""
 
 _BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_VALUE = {char: value for value, char in enumerate(_BASE58)}

@@ -5,23 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from io import BytesIO
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import SpanProcessor
-    from opentelemetry.trace import Tracer
-
-
-class Provider(Protocol):
-    """A tracer provider that knows whether anyone hears of its spans."""
-
-    heard: bool
-
-    def get_tracer(self, name: str, version: str, /) -> Tracer:
-        """What starts its spans."""
-
-    def add_span_processor(self, span_processor: SpanProcessor) -> None:
-        """Let a processor hear of them from now on."""
+    from opentelemetry.sdk.trace import TracerProvider
 
 
 class Ids:
@@ -51,7 +38,7 @@ _PAGE = 4096
 os.register_at_fork(after_in_child=IDS.forget)
 
 
-def always_on(resource: Mapping[str, str]) -> Provider:
+def always_on(resource: Mapping[str, str]) -> TracerProvider:
     """Make a provider that samples everything, with its own limits, apart from the global one.
 
     It hears neither OTEL_SDK_DISABLED, OTEL_TRACES_SAMPLER, the OTEL_*_LIMIT variables and
@@ -86,11 +73,6 @@ def always_on(resource: Mapping[str, str]) -> Provider:
         """The SDK's provider, deaf to OTEL_SDK_DISABLED, which it would read at construction."""
 
         _disabled = property(lambda self: False, lambda self, value: None)
-        heard = False
-
-        def add_span_processor(self, span_processor: SpanProcessor) -> None:
-            self.heard = True
-            super().add_span_processor(span_processor)
 
     unset = SpanLimits.UNSET
     limits = SpanLimits(10_000, 10_000, 10_000, 10_000, 10_000, 10_000, unset, unset)

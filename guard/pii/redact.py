@@ -128,12 +128,16 @@ def _in_order(edits: list[Edit], held: list[Span]) -> list[tuple[int, int, Decis
 
 def _edits(text: str, decisions: Sequence[Decision], held: list[Span]) -> list[Edit]:
     spans = sorted(
-        (d.finding.start, d.finding.end, n) for n, d in enumerate(decisions) if d.enforced is Action.REDACT
+        [(d.finding.start, d.finding.end, n) for n, d in enumerate(decisions) if d.enforced is Action.REDACT]
     )
     edits: list[Edit] = []
-    end = 0
+    end, length = 0, len(text)
     for start, stop, number in spans:
-        for left, right in _outside(max(start, end), min(stop, len(text)), held):
+        if not held and end <= start < stop <= length:  # as nearly all are
+            edits.append((start, stop, decisions[number]))
+            end = stop
+            continue
+        for left, right in _outside(max(start, end), min(stop, length), held):
             if _says_something(text[left:right], left == start and right == stop):
                 edits.append((left, right, decisions[number]))
         end = max(end, stop)

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 from guard.trace.otlpjson import LEAST, MOST, dumps, key_values
 
 _SHAPES = 1024
-"""Most orders of keys whose places are kept: a running guard has some dozens."""
+"""Most orders of keys whose places are kept, and most names: a running guard has some dozens."""
 
 _KEY = b'{"key":'
 _OPEN, _CLOSE = b"[" + _KEY, b"}]"
 
-_TEXTS, _SHORT = 4096, 64
-"""How many short texts are kept as JSON, with their keys: most come again with each call (kinds, rules, models)."""
+_TEXTS, _SHORT = 256, 64
+"""How many short texts are kept as JSON for each name: most come again with each call (kinds, rules, models)."""
 
 _Place = tuple[Callable[[Sequence[bytes]], Sequence[bytes]], tuple[bytes, ...]]
 
@@ -37,19 +37,57 @@ class Encoded(NamedTuple):
         return Encoded(self.keys + other.keys, self.pieces + other.pieces)
 
 
+class _Name:
+    """A name as a key, with what stands behind it: short texts as they came, alone in a list, numbers, lists."""
+
+    __slots__ = ("list", "lone", "number", "text", "texts")
+
+    def __init__(self, key: str) -> None:
+        self.texts: dict[str, bytes] = {}
+        self.lone: dict[str, bytes] = {}
+        self.text = _any(key, "")[: -len(b'""}')]
+        self.number = _any(key, 0)[: -len(b'0"}')].decode()
+        self.list = _any(key, [])[: -len(b"]}}")]
+
+    def told(self, text: str) -> bytes:
+        """A short text behind the name; from now on it is known."""
+        if len(self.texts) >= _TEXTS:
+            self.texts.clear()
+        made = self.texts[text] = b"%b%b}" % (self.text, dumps(text))
+        return made
+
+    def alone(self, text: str) -> bytes:
+        """A list of one short text behind the name; from now on it is known."""
+        if len(self.lone) >= _TEXTS:
+            self.lone.clear()
+        made = self.lone[text] = b'%b{"stringValue":%b}]}}' % (self.list, dumps(text))
+        return made
+
+
+_NAMES: dict[str, _Name] = {}
+"""Each name that was ever recorded. These are plain dicts: what else would find a value takes three times as long."""
+
+
+def _name(key: str) -> _Name:
+    if len(_NAMES) >= _SHAPES:
+        _NAMES.clear()
+    _NAMES[key] = made = _Name(key)
+    return made
+
+
 def encode(attributes: Mapping[str, Any]) -> Encoded:
     """Encode attributes, without those that are None; raises as `otlpjson.key_values`."""
     keys, pieces = [], []
     for key, value in attributes.items():
-        kind = value.__class__
-        if kind is str and len(value) <= _SHORT:
-            piece = _text(key, value)
-        elif kind is int and LEAST <= value <= MOST:
-            piece = b'%b%d"}' % (_number(key), value)
-        elif kind is list and len(value) == 1 and (item := _item(value[0])):
-            piece = b"%b%b]}}" % (_list(key), item)
-        elif value is None:
+        if value is None:
             continue
+        kind, name = value.__class__, _NAMES.get(key) or _name(key)
+        if kind is str and len(value) <= _SHORT:
+            piece = name.texts.get(value) or name.told(value)
+        elif kind is int and LEAST <= value <= MOST:
+            piece = f'{name.number}{value}"}}'.encode()
+        elif kind is list and len(value) == 1 and (lone := _lone(name, value[0])):
+            piece = lone
         else:
             piece = _any(key, value)
         keys.append(key)
@@ -61,29 +99,16 @@ def _any(key: str, value: Any) -> bytes:
     return dumps(key_values({key: value}))[len(_OPEN) : -len(_CLOSE)]
 
 
-_text: Callable[[str, str], bytes] = lru_cache(_TEXTS)(_any)
-
-
-def _item(value: Any) -> bytes:
+def _lone(name: _Name, value: Any) -> bytes:
     """The one item of a list, where it is as short and plain as most: of a finding each list has one."""
     kind = value.__class__
+    if kind is str and len(value) <= _SHORT:
+        return name.lone.get(value) or name.alone(value)
     if kind is int and LEAST <= value <= MOST:
-        return b'{"intValue":"%d"}' % value
+        return b'%b{"intValue":"%d"}]}}' % (name.list, value)
     if kind is float and value - value == 0.0:  # what is finite less itself is nothing
-        return b'{"doubleValue":%b}' % dumps(value)
-    return b'{"stringValue":%b}' % dumps(value) if kind is str and len(value) <= _SHORT else b""
-
-
-@lru_cache(_SHAPES)
-def _list(key: str) -> bytes:
-    """An attribute that is a list, up to its items."""
-    return _any(key, [])[: -len(b"]}}")]
-
-
-@lru_cache(_SHAPES)
-def _number(key: str) -> bytes:
-    """An attribute that is a number, up to its digits."""
-    return _any(key, 0)[: -len(b'0"}')]
+        return b'%b{"doubleValue":%b}]}}' % (name.list, dumps(value))
+    return b""
 
 
 class Columns:

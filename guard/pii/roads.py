@@ -291,7 +291,7 @@ def _gate(rows: list[Row]) -> Gate:
 
 def _is_token(row: Row) -> bool:
     """Whether every match of a row begins with fixed letters and holds a run as long as what is packed."""
-    return least_run(row.core, packing.LETTERS) >= packing.SHORTEST
+    return row.road is Road.LITERAL and least_run(row.core, packing.LETTERS) >= packing.SHORTEST
 
 
 @cache

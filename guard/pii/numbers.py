@@ -110,16 +110,14 @@ class Numbers:
             opening, opened = None, None
             for rows in wanted.kinds:
                 for row in rows:
-                    if row.asks:  # as `_may`, without a call
-                        if row.opens is None:
-                            if not said & row.called:
-                                continue
-                        else:
-                            if row.opens is not opening:
-                                opening = row.opens
-                                opened = opening(text, low - BEFORE if low > BEFORE else 0, high)
-                            if not opened:
-                                continue
+                    if row.waits and not said & row.called:  # as `_may`, without a call
+                        continue
+                    if row.opens is not None:
+                        if row.opens is not opening:
+                            opening = row.opens
+                            opened = opening(text, low - BEFORE if low > BEFORE else 0, high)
+                        if not opened:
+                            continue
                     begin = low - row.before
                     first = row.search(text, begin if begin > 0 else 0, until)
                     if first is None:

@@ -77,7 +77,7 @@ class Scanner:
     def scan(self, text: str, start: int = 0) -> list[Finding]:
         """Find and settle overlaps: one finding a stretch, in order; those before `start` (a cut) are left out."""
         found = self.candidates(text, start)
-        if not start and not _flat(text):
+        if not start:
             found += self.beside(text)
         return resolve(found) if len(found) > 1 else found
 

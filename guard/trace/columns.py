@@ -51,21 +51,22 @@ class _Name:
 
     def told(self, text: str) -> bytes:
         """A short text behind the name; from now on it is known."""
-        if len(self.texts) >= _TEXTS:
-            self.texts.clear()
-        made = self.texts[text] = b"%b%b}" % (self.text, dumps(text))
-        return made
+        return _kept(self.texts, text, b"%b%b}" % (self.text, dumps(text)))
 
     def alone(self, text: str) -> bytes:
         """A list of one short text behind the name; from now on it is known."""
-        if len(self.lone) >= _TEXTS:
-            self.lone.clear()
-        made = self.lone[text] = b'%b{"stringValue":%b}]}}' % (self.list, dumps(text))
-        return made
+        return _kept(self.lone, text, b'%b{"stringValue":%b}]}}' % (self.list, dumps(text)))
+
+
+def _kept(known: dict[str, bytes], text: str, made: bytes) -> bytes:
+    if len(known) >= _TEXTS:
+        known.clear()
+    known[text] = made
+    return made
 
 
 _NAMES: dict[str, _Name] = {}
-"""Each name that was ever recorded. These are plain dicts: what else would find a value takes three times as long."""
+"""Names by their keys. Plain dicts, here and in each name: a look-up in them is what a record spends its time on."""
 
 
 def _name(key: str) -> _Name:

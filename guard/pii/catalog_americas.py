@@ -26,7 +26,7 @@ AMERICAS = (
     national("us.ssn", "999999999", alone=0.365, check="us_ssn_bare", cue="ssn"),
     Row(
         "pii.us.itin", rf"9[0-9]{{2}}{SEP}{{1,2}}[5-9][0-9]{SEP}{{1,2}}[0-9]{{4}}", Road.DIGITS, 0.6, 0.95, check="us_itin", cue="itin",
-        edge=Edge.DIGIT, country="US", alphabet="groups", longest=13, laws=("hipaa:7",),
+        edge=Edge.DIGIT, country="US", alphabet="groups", longest=13, opening="9(?<![0-9]9)", laws=("hipaa:7",),
     ),
     national("us.itin", f"9[0-9]{{2}}{SLOT}[5-9][0-9]{{5}}", f"9[0-9]{{2}}[5-9][0-9]{SLOT}[0-9]{{4}}", alone=ELEVENTH, check="us_itin", cue="itin"),
     national("us.itin", "9[0-9]{2}[5-9][0-9]{5}", alone=MANY, check="us_itin", cue="itin"),

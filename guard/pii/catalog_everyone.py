@@ -13,6 +13,8 @@ _EXT_SURE = r"(?:(?: ?[,;]|[,;]? )(?i:x|ext)[.:]? ?[0-9]{1,7}|(?i:x|ext)\.?[0-9]
 _EXT = _EXT_SURE + "?"
 _ABROAD = r"\+|00|\x28\+(?=[0-9]{1,3}\x29)"
 """What an international number begins with: (+44) has both its brackets."""
+_NOUGHT = r"0(?:(?<![0-9]0)|(?<=860))"
+"""What a number with a trunk 0 holds: it stands before all other digits but China's calling code."""
 _ABROAD_GATE = rf"(?:\+|00|\x28\+) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}"
 _TRUNK = rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}}/)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}"
 _NANP = "US CA AG AI AS BB BM BS DM DO GD GU JM KN KY LC MP MS PR SX TC TT VC VG VI"
@@ -48,7 +50,8 @@ _NO_KEY = r"(?!(?<=[_-][Ii][Dd])[^A-Za-z0-9\n]{1,12}[0-9]+(?![A-Za-z0-9._-]))(?!
 """What programs call user_id or userId is the key of a row where it is a number."""
 _LOGIN = "user ?name|user[_-]name|user[_ -]?id|login(?:[ _-]?(?:name|id))?|screen[ _-]?name"
 
-_WRAP = r"[ -]?\r?\n ?"
+_WRAP = r"(?:-?\r?\n ?| \r?\n| \n )"
+"""The end of a line amid a number, with no more blanks than may stand between groups (`cuts`)."""
 _MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)"
 
 EVERYONE = (
@@ -88,7 +91,7 @@ EVERYONE = (
     Row(
         "pii.phone",
         r"(?:(?:(?:\+|00)?86|\x28(?:\+|00)?86\x29)[ -]{0,2})?(?:[(]0(?:10|2[0-9]|[3-9][0-9]{2})[)][ -]{0,2}|0(?:10|2[0-9]|[3-9][0-9]{2})[ -]{1,2})[2-8][0-9]{2,3}[ -]?[0-9]{4}(?:-[0-9]{1,5})?",
-        Road.DIGITS, 0.6, 0.9, country="CN", cue="phone", unless="not_phone", alphabet="groups", longest=38, laws=("pipl",),
+        Road.DIGITS, 0.6, 0.9, country="CN", cue="phone", unless="not_phone", alphabet="groups", longest=38, opening=_NOUGHT, laws=("pipl",),
     ),
     Row(
         "pii.phone", r"(?:0(?:10|2[0-9]|[3-9][0-9]{2})[ -]{0,2}[0-9]{7,8}|[48]00[ -]?[0-9]{3}[ -]?[0-9]{4}|[48]00[ -]?[0-9]{4}[ -]?[0-9]{3})",
@@ -96,7 +99,7 @@ EVERYONE = (
     ),
     Row(
         "pii.phone", _TRUNK.replace("|0[0", "|0(?<!19[0-9]{2}-0)(?<!20[0-9]{2}-0)[0", 1), Road.DIGITS, 0.5, 0.75, check="phone_trunk", gate=_TRUNK, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=72,
-        laws=("hipaa:4",),
+        opening=_NOUGHT, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", rf"(?:{_ABROAD}) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
@@ -109,7 +112,7 @@ EVERYONE = (
     Row(
         "pii.phone", r"(?<![0-9][ ./_-])(?:[(][0-9](?:[ -]?[0-9]){0,4}[)] ?)?[0-9](?:[ .-]?[(]?[0-9][)]?){4,11}(?![ ./_-]{1,2}[0-9])",
         Road.NATION, 0.37, 0.37, check="phone_national", unless="not_phone", nobody="phone", alphabet="groups", longest=57, ahead=2,
-        gate=r"[0-9](?:[ .()-]{0,3}[0-9]){5,11}", laws=("hipaa:4",),
+        gate=r"[(]?[0-9](?:[ .()-]{0,3}[0-9]){5,11}", laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", r"(?:(?<=[0-9]{3}\x1a)|(?<=[0-9]{3}[ ,]\x1a)|(?<=[0-9]{3}\x1a\x1a)|(?<=[0-9]{3}[ ,]\x1a\x1a))[ :]{0,2}(?P<value>[0-9]{2,6})", Road.AFTER, 0.0, 0.7, cue="phone", gate="[ :]{0,2}[0-9]{2,6}",

@@ -25,9 +25,13 @@ def letters_of(projection: bytes) -> bytes:
     return projection.translate(_LETTERS)
 
 
-def humped(projection: bytes) -> bool:
-    """Whether a capital follows a small letter somewhere."""
-    return projection.translate(_CASES).find(b"aA") >= 0
+def cases_of(projection: bytes) -> bytes:
+    """An `a` for every small letter of a projection, an `A` for every capital, blanks for everything else."""
+    return projection.translate(_CASES)
+
+
+HUMP = b"aA"
+"""What the cases of a word of code hold: a capital follows a small letter."""
 
 
 def words_of(projection: bytes) -> bytes:
@@ -35,7 +39,7 @@ def words_of(projection: bytes) -> bytes:
 
     Of `projectNumber` the number is left out: it is not what people call a number.
     """
-    if projection.translate(_CASES).find(b"aA") >= 0:  # as `humped`, without a call
+    if projection.translate(_CASES).find(HUMP) >= 0:
         projection = _HUMPED.sub(_parts, projection)
     return projection.translate(_LETTERS)
 

@@ -32,14 +32,15 @@ def _options() -> Any:
 
 
 def gate_of(patterns: Iterable[str]) -> Any:
-    """A gate of patterns: its `Match` gives the places of those that match somewhere in some bytes, or None."""
+    """A gate of patterns: its `Match` gives the places of those that match somewhere in some bytes, if any."""
     import re2
 
     gate = re2.Set.SearchSet(_options())
     for pattern in patterns:
         gate.Add(pattern)
     gate.Compile()
-    return gate
+    # The set itself, where its wrapper has it: the wrapper's look at the type takes a tenth of a short text's time.
+    return getattr(gate, "_set", gate)
 
 
 def _core(row: Row) -> str:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from guard.pii.cues import words_of
+from guard.pii.cues import HUMP, words_of
 from guard.pii.gates import alone, shape_of
 from guard.pii.judging import PLAIN, part_of_other, score_of
 from guard.pii.resolve import STRONG
@@ -26,6 +26,8 @@ Region = tuple[int, int, Asked, int]
 
 _REACH = AFTER + 2
 _CUED = BEFORE + CUE_REACH
+_SPARSE = 256
+"""With a region in every so many characters, all letters are told once and not before each region."""
 _LONG = 128
 """Of a longer region each row is asked by its digits first: a search in vain costs by the length, many times over."""
 _NOTHING = bytearray()
@@ -81,9 +83,12 @@ class Numbers:
     def _asked(self, ready: Roads, regions: Sequence[Span]) -> list[Region]:
         """The regions in which a row may match."""
         text, view, known, said = self.text, self.view, ready.asked, ready.spoken.said
+        dense = len(regions) * _SPARSE > len(text)
+        letters, cases, shapes = (view.letters(), view.cases(), shape_of(text)) if dense else (b"", b"", b"")
         found = []
         for low, high in regions:
-            around = shape_of(text[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1])
+            first, last = low - BEFORE - 1 if low > BEFORE else 0, high + AFTER + 1
+            around = shapes[first:last] if dense else shape_of(text[first:last])
             if high - low > _LONG:
                 asked = ready.narrowed(around, partial(self._fits, low=low, high=high))
             else:
@@ -91,7 +96,9 @@ class Numbers:
             if asked.listens:
                 start = low - _CUED if low > _CUED else 0
                 original = "" if view.ascii else view.original(start, high)
-                found.append((low, high, asked, said(words_of(text[start:high]), original)))
+                plain = dense and cases.find(HUMP, start, high) < 0  # then the words are the letters
+                words = letters[start:high] if plain else words_of(text[start:high])
+                found.append((low, high, asked, said(words, original)))
             elif asked.kinds:
                 found.append((low, high, asked, 0))
         return found
@@ -103,7 +110,8 @@ class Numbers:
     def _region_by_region(self, asked: list[Region]) -> None:
         """Search each region for all its rows, and note whether any match runs into another region."""
         text, claims = self.text, self._claims
-        ends = [*(region[0] - BEFORE for region in asked[1:]), len(text)]
+        ends = [region[0] - BEFORE for region in asked[1:]]
+        ends.append(len(text))
         for (low, high, wanted, said), end in zip(asked, ends, strict=True):
             self._ceiling = end if end > high else high
             until = high + _REACH

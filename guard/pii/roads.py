@@ -17,6 +17,8 @@ from guard.pii.rows import Edge, Road, Row
 
 BEFORE, AFTER = 8, 20
 """How far a match of a row on the digits road may reach out of its region."""
+SIGNS = 4
+"""The most characters before the first digit of a match without letters: `(+ (`."""
 
 _LEFT = {
     Edge.WORD: r"(?<![A-Za-z0-9])",
@@ -104,7 +106,7 @@ class Ready:
         )
         self.signed = row.core.startswith(_SIGNED)
         self.search = pattern.match if row.road is Road.AFTER or self.signed else pattern.search
-        self.before = 0 if least >= ord("0") and most <= ord("9") else BEFORE
+        self.before = BEFORE if most >= ord("A") else SIGNS if least < ord("0") else 0
         self.left = re.compile(left.encode("ascii")).match
         self.right = re.compile(right.encode("ascii")).match
         self.check: Any = check_of(row)

@@ -51,7 +51,7 @@ class Row:
     `core` is a pattern over the projection (ASCII bytes, 0x1A for what is not), without edges; of a core
     with a group named value, that is the value. `gate` stands for it in the gate, in RE2 syntax, where it
     has back-references or look-arounds; it may let more through. `opening`, of a number, is what every match
-    begins with, where that is one of a few strings. `check` names a function of `checks` (its
+    begins with or has among its first characters, where that is rare. `check` names a function of `checks` (its
     docstring names the standard); one that may shorten the match says so (`trim`). `score` holds without a
     cue word, `cued` with one (0: dropped). `unless` names cue words that rule the row out where `cue` is
     not nearer. `alphabet` (`ink`: no blanks; `groups`: blanks between groups; `plate`: groups beside letters

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
 from guard.kinds import NAMES, ON_REQUEST
@@ -249,10 +249,13 @@ def _names(kinds: frozenset[str], least: float) -> Names | None:
 
 def _findings(projection: Projection, found: list[Candidate], source: str) -> list[Finding]:
     """What was found in a projection as findings in the original."""
-    make, back = tuple.__new__, projection.to_original  # a text full of findings makes thousands
-    if projection.kept is None:
-        return [make(Finding, (kind, low, high, score, source, "")) for kind, low, high, score in found]
-    return [make(Finding, (kind, *back(low, high), score, source, "")) for kind, low, high, score in found]
+    if not found:
+        return []
+    kinds, starts, ends, scores = zip(*found, strict=True)
+    if projection.kept is not None:
+        starts, ends = zip(*map(projection.to_original, starts, ends), strict=True)
+    fields = zip(kinds, starts, ends, scores, repeat(source), repeat(""))
+    return list(map(tuple.__new__, repeat(Finding), fields))  # a text full of findings makes thousands
 
 
 def _pieces(projection: Projection, start: int, reading: Reading | None) -> Iterable[tuple[int, int]]:

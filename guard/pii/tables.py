@@ -100,9 +100,7 @@ def _lists(text: str) -> Iterator[Cell]:
 
 def _tables(text: str) -> Iterator[Cell]:
     """The cells of tables in columns whose heading has a cue word: rows of as many cells as the row of headings."""
-    if "\n" not in text or not (delimiters := [delimiter for delimiter in _DELIMITERS if delimiter in text]):
-        return
-    if not _NO_PROSE.search(text):
+    if not _NO_PROSE.search(text) or not (delimiters := [sign for sign in _DELIMITERS if sign in text]):
         return
     lines = text.split("\n")
     table: _Table | None = None

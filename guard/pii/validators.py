@@ -70,9 +70,11 @@ _ISSUERS = (
 
 def card(view: bytes) -> int:
     """Accept a card number of 13 to 19 digits: issuer, length, Luhn (ISO/IEC 7812-1), written in a usual layout."""
-    if view.isdigit():
-        digits = digits_of(view)
-        return len(view) if card_length_fits(digits) and luhn(digits) else 0
+    digits = digits_of(view)
+    if len(digits) < 20 and card_length_fits(digits) and luhn(digits):
+        return len(view)
+    if len(digits) == len(view):
+        return 0
     for end in _ends(view, range(13, 20)):
         digits = digits_of(view[:end])
         if card_length_fits(digits) and luhn(digits):
@@ -113,6 +115,7 @@ SK:24 SM:27 SO:23 ST:25 SV:28 TL:23 TN:24 TR:26 UA:29 VA:22 VG:24 XK:20 YE:30
 }
 """Length by country (SWIFT IBAN registry, release 99)."""
 
+_IBAN_COUNTRY = {land: b"%d%d" % (land[0] - 55, land[1] - 55) for land in IBAN_LENGTHS}
 _IBAN_NUMBER = {ord(char): b"%d" % value for value, char in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 
 
@@ -122,8 +125,8 @@ def iban(view: bytes) -> int:
     end = _end_after(view, size)
     if not end or not (end == size or _iban_layout(view[:end])):
         return 0
-    plain = compact(view[:end])
-    number = plain[4:] + b"%d%d" % (plain[0] - 55, plain[1] - 55) + plain[2:4]
+    plain = view[:end].upper() if end == size else compact(view[:end])
+    number = plain[4:] + _IBAN_COUNTRY[plain[:2]] + plain[2:4]
     if not number.isdigit():
         number = b"".join(map(_IBAN_NUMBER.__getitem__, number))
     return end if int(number) % 97 == 1 else 0

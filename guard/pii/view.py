@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from guard.pii.cues import Window, humped, letters_of, words_of
+from guard.pii.cues import HUMP, Window, cases_of, letters_of, words_of
 from guard.pii.evasion import Projection
 from guard.pii.rows import BEHIND, CUE_REACH
 
@@ -23,7 +23,7 @@ class View:
     """
 
     __slots__ = (
-        "_even", "_floor", "_letters", "_windows", "ascii", "base", "heads", "projection", "source", "text",
+        "_cases", "_even", "_floor", "_letters", "_windows", "ascii", "base", "heads", "projection", "source", "text",
     )  # fmt: skip
 
     def __init__(
@@ -42,7 +42,7 @@ class View:
         self.ascii = source.isascii()
         self._even = projection.kept is None and floor is None
         self.heads: Mapping[str, Sequence[int]] | None = None
-        self._letters = b""
+        self._letters = self._cases = b""
         self._windows: dict[int, Window] = {}
 
     def original(self, start: int, end: int) -> str:
@@ -71,6 +71,12 @@ class View:
             self._letters = letters_of(self.text)
         return self._letters
 
+    def cases(self) -> bytes:
+        """The cases of the letters of the whole piece, made when first asked for."""
+        if not self._cases:
+            self._cases = cases_of(self.text)
+        return self._cases
+
     def window(self, at: int) -> Window:
         """What stands before a place, as far as cue words reach: near enough, in the context, no part of a word."""
         found = self._windows.get(at)
@@ -93,14 +99,19 @@ class View:
             start = max(start, self._context_start(at))
         if not start:
             return 0, words_of(self.text[:at])
-        before = self.text[start - 1 : at]
-        letters = letters_of(before)
+        low = start - 1
+        if self._letters and self._cases:
+            letters, cases = self._letters[low:at], self._cases[low:at]
+        else:
+            before = self.text[low:at]
+            letters, cases = letters_of(before), cases_of(before)
         cut = letters.find(b" ")  # a word that is cut is none
         if cut < 0:
             return at, b""
         first = cut or 1
-        letters = words_of(before[first:]) if humped(before) else letters[first:]
-        return start - 1 + first, letters
+        if cases.find(HUMP) < 0:
+            return low + first, letters[first:]
+        return low + first, words_of(self.text[low + first : at])
 
     def _context_start(self, at: int) -> int:
         """The first position within the context of a place, where code points vanished or were spelled out."""

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from guard.pii import packing
 
 _LEAST = 60
-_BREAK = re.compile(rf"\n(?:(?<=[A-Za-z0-9+/]{{{_LEAST}}}\n)|(?<=[A-Za-z0-9+/]{{{_LEAST}}}\r\n))")
+_BREAK = re.compile(
+    # Most lines of prose are told by their last character.
+    rf"\n(?<=[A-Za-z0-9+/\r]\n)(?:(?<=[A-Za-z0-9+/]{{{_LEAST}}}\n)|(?<=[A-Za-z0-9+/]{{{_LEAST}}}\r\n))"
+)
 _FIRST = re.compile(r"[A-Za-z0-9+/]{1,1000}\Z")
 _NEXT = re.compile(r"[ \t>]{0,16}([A-Za-z0-9+/]{1,1000}={0,2})[ \t]*\r?(?:\n|\Z)")
 _CONTINUES = bytes(range(0x80, 0xC0))

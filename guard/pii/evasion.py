@@ -12,7 +12,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from guard.pii.spelling import DIGITS, FIRST_NUMERAL, NUMERALS, count_together
+from guard.pii.spelling import DIGITS, FIRST_NUMERAL, NUMERALS, count_together, numerals_in
+from guard.pii.splice import Unit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,6 +92,10 @@ class Projection:
     def count(self, low: int, high: int) -> bool:
         """Whether numerals stand together in a stretch."""
         return self.raw is not None and count_together(self.raw[low:high])
+
+    def numerals(self, low: int, high: int) -> list[Unit]:
+        """The numerals that stand together in a stretch, with the digits they say."""
+        return [] if self.raw is None else list(numerals_in(self.raw[low:high]))
 
     def to_original(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the original that a non-empty stretch of the projection stands for."""

@@ -187,7 +187,7 @@ class Scanner:
         hits, digits = ready.look(text)
         mail = bool(ready.mail) and _AT in text
         counts = projection.counts and (len(text) == len(projection.text) or projection.count(base, high))
-        if not hits and not digits and not mail and not counts:
+        if not (hits or digits or mail or (counts and self._told(source, projection, base, high))):
             return []
         found: list[Candidate] = []
         beside: Readings | None = None
@@ -208,6 +208,25 @@ class Scanner:
             found + plain
             if beside is None
             else found + [hit for hit in plain if beside.counts(hit[1], hit[2])]
+        )
+
+    def _told(self, source: str, projection: Projection, low: int, high: int) -> bool:
+        """Whether numerals that stand together in a stretch without anything else wake a row: in prose they do not."""
+        read, runs = bytearray(projection.text[low:high]), projection.numerals(low, high)
+        for start, end, digits in runs:
+            read[start:end] = digits.encode("ascii")
+        hits, regions = self._roads.look(bytes(read))
+        if regions or not hits or max(hits) >= self._roads.spelled:
+            return bool(regions or hits)
+        rows = [self._roads.gated[hit] for hit in hits]
+        if any(row.heads is None for row in rows):
+            return True
+        heads = {head for row in rows for head in row.row.heads}
+        reach = max(row.row.longest for row in rows) + max(map(len, heads)) + 1  # a letter of the tail
+        return any(
+            not heads.isdisjoint(rows[0].heads.ends(source, *projection.to_original(max(low, at - reach), at)))
+            for at in (low + start for start, _, _ in runs)
+            if at > low
         )
 
     def _disguised(self, projection: Projection, beside: Readings) -> Iterator[Candidate]:

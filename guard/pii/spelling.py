@@ -86,7 +86,7 @@ def units_in(text: bytes, raw: bytes | None) -> list[Unit]:
     ):
         found += _words(text)
     if raw is not None:
-        found += _numerals(raw)
+        found += numerals_in(raw)
     return _apart(sorted(found))
 
 
@@ -129,7 +129,7 @@ def count_together(raw: bytes) -> bool:
     return _RUN_OF_NUMERALS.search(raw.translate(_MARKED)) is not None
 
 
-def _numerals(raw: bytes) -> Iterator[Unit]:
+def numerals_in(raw: bytes) -> Iterator[Unit]:
     """Numerals beside another one, at most one separator between: alone they count or begin a word."""
     for match in _RUN_OF_NUMERALS.finditer(raw.translate(_MARKED)):
         start, end = match.span()

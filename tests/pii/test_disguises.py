@@ -136,6 +136,19 @@ class TestSpelledOut:
         counted = hidden.replace("二", "两")
         assert kind not in dict(found(f"号码是{counted}，谢谢")) or "二" not in hidden
 
+    @pytest.mark.parametrize(
+        ("text", "kind", "hidden"),
+        [
+            ("纬度三九。九，东边", "pii.gps", "三九。九"),
+            ("他的昵称:八六一，记住", "pii.username", "八六一"),
+            ("口令七。二八，别忘", "pii.password", "七。二八"),
+        ],
+    )
+    def test_few_numerals_after_their_label(self, text: str, kind: str, hidden: str) -> None:
+        """Where nothing else stands in a text, it is not passed over as prose; without the label it is."""
+        assert (kind, hidden) in found(text)
+        assert found(f"请帮我写{hidden}步计划") == []
+
     def test_a_numeral_that_begins_a_word_is_no_digit(self) -> None:
         """A number touched by 一 alone, or by numerals that count, is found as it stands."""
         assert found(f"电话{MOBILE}一直打不通") == [("pii.phone", MOBILE)]

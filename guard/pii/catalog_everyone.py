@@ -128,7 +128,7 @@ EVERYONE = (
     ),
     Row(
         "pii.card", rf"[0-9]{{4}}(?:(?P<one>[ .-])[0-9]{{4}}(?:(?P=one)[0-9]{{4}}{_WRAP}|{_WRAP}[0-9]{{4}}(?P=one))|{_WRAP}[0-9]{{4}}(?P<two>[ .-])[0-9]{{4}}(?P=two))[0-9]{{4}}",
-        Road.DIGITS, 0.7, 0.9, check="card", cue="card", gate=loose(16, 16), edge=Edge.DIGIT, alphabet="groups", longest=25, laws=("pci", "hipaa:10"),
+        Road.DIGITS, 0.7, 0.9, check="card", cue="card", gate=loose(16, 16), edge=Edge.DIGIT, alphabet="groups", longest=25, opening=r"\n", laws=("pci", "hipaa:10"),
     ),
     Row(
         "pii.iban",

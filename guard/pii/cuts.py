@@ -25,10 +25,8 @@ BOUND = 4096
 
 _OTHER, _BLANK = 0x1A, 0x20
 _BLANKS = b" \t\r\n\x0b\x0c"
-_CANDIDATE = re.compile(
-    rb"(?<=[ \t\r\n\x0b\x0c])(?:(?<![0-9][ \t\r\n\x0b\x0c])|(?![0-9]))|(?<=\x1a)|(?=\x1a)"
-)
-"""Where a cut may be: beside a foreign character, after a blank that does not part two digits."""
+_BESIDE = re.compile(rb"[ \t\r\n\x0b\x0c\x1a](?:(?![0-9])|(?<![0-9][ \t\r\n\x0b\x0c]))")
+"""What a cut may be beside: a foreign character, or after: a blank that does not part two digits."""
 _MAX_BLANKS = 3
 
 _HOST = re.compile(rb"@[\x1aA-Za-z0-9.-]{0,64}\Z")
@@ -266,13 +264,20 @@ def _block_at(blocks: list[Block], position: int) -> Block:
     return blocks[index] if index >= 0 else (-1, -1)
 
 
+def _candidate(text: bytes, at: int, limit: int) -> int:
+    """The first position of a stretch where a cut may be, 0 where there is none."""
+    match = _BESIDE.search(text, at - 1, limit + 1)
+    if match is None:
+        return 0
+    place = match.start()
+    position = place if place >= at and text[place] == _OTHER else place + 1
+    return position if position <= limit else 0
+
+
 def _next(ground: Ground, last: int, limit: int) -> tuple[int | None, bool]:
     """The first natural cut after a cut up to a limit, and whether that is known yet."""
     at = last + 1
-    while at <= limit and (candidate := _CANDIDATE.search(ground.text, at, limit + 1)):
-        position = candidate.start()
-        if position > limit:
-            break
+    while at <= limit and (position := _candidate(ground.text, at, limit)):
         at = position + 1
         low, high = _block_at(ground.blocks, position)
         if low < position < high:

@@ -35,9 +35,9 @@ _PIECE = 16384
 _LOOKBACK = 1024
 _GLANCES = 100
 _AHEAD = 5
-_SURE_CUT = re.compile(
-    rb"[A-Za-z]{5}[ \n](?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]) )|[ \t\r\n]{5}"
-    rb"|\x1a[,.;!?](?=\x1a\x1a)|\x1a\x1a(?=\x1a)"
+_SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign character
+    rb"[ \t\r\n\x1a](?:(?<=[A-Za-z]{5}[ \n])(?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]) )"
+    rb"|(?<=[ \t\r\n])[ \t\r\n]{4}|(?<=\x1a)(?:[,.;!?](?=\x1a\x1a)|\x1a(?=\x1a)))"
 )
 _LETTERS, _NEAR, _BLANK = 5, 16, 0x20
 _SENTENCE_ENDS = re.compile(rb"[A-Za-z]{5}\. [A-Za-z]{4}").match
@@ -223,11 +223,9 @@ class Scanner:
             return True
         heads = {head for row in rows for head in row.row.heads}
         reach = max(row.row.longest for row in rows) + max(map(len, heads)) + 1  # a letter of the tail
-        return any(
-            not heads.isdisjoint(rows[0].heads.ends(source, *projection.to_original(max(low, at - reach), at)))
-            for at in (low + start for start, _, _ in runs)
-            if at > low
-        )
+        begins = [low + start for start, _, _ in runs if start]
+        before = (projection.to_original(max(low, begin - reach), begin) for begin in begins)
+        return any(not heads.isdisjoint(rows[0].heads.ends(source, *stretch)) for stretch in before)
 
     def _disguised(self, projection: Projection, beside: Readings) -> Iterator[Candidate]:
         """What is found in the copies of a piece that say plainly what it spells out or packs."""

@@ -40,6 +40,7 @@ _STARS = re.compile(rb"[xX*#.][xX*#.]{5}")  # so written, `re` skips to the firs
 _TELLING = (b"your", b"here", b"insert", b"placeholder", b"redacted")
 _PART = re.compile(rb"[A-Za-z]*[0-9]{0,4}|[A-Za-z0-9]{0,3}")
 _BETWEEN = re.compile(rb"[-_./~:]")
+_DIGIT, _LETTER, _NO_LETTER = map(re.compile, (rb"[0-9]", rb"[A-Za-z]", rb"[^A-Za-z]"))
 _PLACE = re.compile(
     rb"[a-z]+://|\.(?:json|ya?ml|pem|p12|key|crt|cer|txt|env|py|js|ts|go|html?|png|jpg)$|^[.~]?/"
 )
@@ -86,7 +87,7 @@ def _name(value: bytes) -> bool:
 
 def _varied(value: bytes, least: float) -> bool:
     """Whether a value has both letters and digits, enough kinds of them, and is no name, place or alphabet."""
-    if not re.search(rb"[0-9]", value) or not re.search(rb"[A-Za-z]", value) or entropy(value) < least:
+    if not _DIGIT.search(value) or not _LETTER.search(value) or entropy(value) < least:
         return False
     folded = value.lower()
     return not (_name(value) or _PLACE.search(value) or any(row in folded for row in _ALPHABETS))
@@ -110,7 +111,7 @@ def random_key(view: bytes) -> int:
 def numbered_key(view: bytes) -> int:
     """Accept a key of a shape that names have too, where it holds digits and is no name in small letters."""
     named = view.islower() and _name(view)
-    return 0 if _stands_in(view) or named or not re.search(rb"[0-9]", view) else len(view)
+    return 0 if _stands_in(view) or named or not _DIGIT.search(view) else len(view)
 
 
 def openai_key(view: bytes) -> int:
@@ -242,7 +243,7 @@ def user_password(view: bytes) -> int:
     told = secret or user
     if len(told) < (6 if secret else 12) or user == secret or told.isdigit() or user.isdigit():
         return 0
-    drawn = re.search(rb"[^A-Za-z]", told) and not _name(told)
+    drawn = _NO_LETTER.search(told) and not _name(told)
     return len(view) if drawn and not _placeholder(user) and not _placeholder(secret) else 0
 
 
@@ -302,4 +303,4 @@ def url(view: bytes) -> int:
 
 def plate(view: bytes) -> int:
     """Accept a plate with a digit soon after the authority's letter (GA 36-2018)."""
-    return len(view) if re.search(rb"[0-9]", view[2:7]) else 0
+    return len(view) if _DIGIT.search(view, 2, 7) else 0

@@ -83,7 +83,7 @@ class Numbers:
     def _asked(self, ready: Roads, regions: Sequence[Span]) -> list[Region]:
         """The regions in which a row may match."""
         text, view, known, said = self.text, self.view, ready.asked, ready.spoken.said
-        dense = len(regions) * _SPARSE > len(text)
+        dense, foreign = len(regions) * _SPARSE > len(text), not view.ascii
         letters, cases, shapes = (view.letters(), view.cases(), shape_of(text)) if dense else (b"", b"", b"")
         found = []
         for low, high in regions:
@@ -95,7 +95,7 @@ class Numbers:
                 asked = known.get(around) or ready.ask(around)
             if asked.listens:
                 start = low - _CUED if low > _CUED else 0
-                original = "" if view.ascii else view.original(start, high)
+                original = view.original(start, high) if foreign else ""
                 plain = dense and cases.find(HUMP, start, high) < 0  # then the words are the letters
                 words = letters[start:high] if plain else words_of(text[start:high])
                 found.append((low, high, asked, said(words, original)))

@@ -65,7 +65,9 @@ def _settle(cluster: list[Finding]) -> list[Finding]:
     """Choose among findings that overlap each other, directly or through a third."""
     if len(cluster) == 2:  # most are
         best, other = sorted(cluster, key=_rank)
-        return _over(other, [best]) if other.score >= STRONG else [best]
+        if other.score < STRONG:
+            return [best]
+        return [_named(best, other) if _within(other, best) else _joined(best, other)]
     kept: list[Finding] = []
     for finding in sorted(cluster, key=_rank):
         rivals = [other for other in kept if _overlap(finding, other)]

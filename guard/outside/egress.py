@@ -63,14 +63,21 @@ class Answer:
     connection and so stops the upstream.
     """
 
-    __slots__ = ("_decoder", "_response", "chunks", "headers", "peer", "status")
+    __slots__ = ("_chunks", "_decoder", "_response", "headers", "peer", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status
         self.peer = response.peer if isinstance(response, Response) else ""
         self.headers, self._decoder = decoding(response.raw_headers, ANSWER_BYTES)
-        self.chunks = self._read()
+        self._chunks: AsyncIterator[bytes] | None = None
+
+    @property
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The pieces. Made when asked for: they hold the answer, and left unread both would wait for the collector."""
+        if self._chunks is None:
+            self._chunks = self._read()
+        return self._chunks
 
     async def read(self, limit: int) -> bytes:
         """Read the whole body; an answer over `limit` bytes is closed and raises UpstreamError."""

@@ -101,7 +101,14 @@ class Held:
     def __init__(self, answer: Answer, first: bytes, *, whole: bool) -> None:
         self._answer, self._first, self._whole = answer, first, whole
         self.status, self.headers = answer.status, _final(answer.status, answer.headers)
-        self.chunks = self._read()
+        self._chunks: AsyncIterator[bytes] | None = None
+
+    @property
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The answer in pieces; made when asked for, since what reads them holds this."""
+        if self._chunks is None:
+            self._chunks = self._read()
+        return self._chunks
 
     async def read(self, limit: int) -> bytes:
         """Read the whole body, of `limit` bytes at most."""

@@ -29,6 +29,11 @@ OF_A_CALL = {
     "Mapping",
     "Responder",
     "HoldBack",
+    # What came from the provider, with its body and its headers.
+    "Answer",
+    "Held",
+    "Response",
+    "StreamReader",
 }
 
 Leaves = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Counter[str]]]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import socket
 import threading
+import weakref
 import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -417,6 +419,23 @@ async def test_an_answer_is_read_up_to_the_limit(upstream: Any, egress: Egress, 
     assert await (await egress.forward("POST", upstream.url, [], b"x")).read(1000) == b"x" * 1000
     with pytest.raises(UpstreamError):
         await (await egress.forward("POST", upstream.url, [], b"x")).read(999)
+
+
+@pytest.mark.parametrize("how", ["sized", "chunked", "gzip"])
+async def test_an_answer_is_freed_as_it_was_read(upstream: Any, egress: Egress, how: str) -> None:
+    """With its body and headers, and without the collector: no cycle holds it, however it came."""
+    upstream.script = lambda client: client.sendall(b"HTTP/1.1 200 OK\r\n" + framed(how, b"x" * 1000))
+    gc.disable()
+    try:
+        answer = await egress.forward("POST", upstream.url, [], b"x")
+        came = weakref.ref(answer._response)
+        assert await answer.read(1000) == b"x" * 1000
+        await answer.aclose()
+        del answer
+        await asyncio.sleep(0)
+        assert came() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("head", [b"content-length: 9999999", b"transfer-encoding: chunked"])

@@ -8,7 +8,6 @@ and what its features look at are bounded by the text around it, so that pieces 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import filterfalse
 from typing import NamedTuple
 
@@ -52,42 +51,44 @@ def candidates(text: str, lexicon: Lexicon) -> list[Word]:
     """The words that may be part of a name, in order."""
     words = text.translate(_LETTERS).split() if text.isascii() else _LATIN.findall(text)
     left = list(filterfalse(lexicon.skip.__contains__, words))
-    return _chosen(text, _positions(text, left), lexicon) if left else []
+    return _chosen(text, left, lexicon) if left else []
 
 
-def _positions(text: str, words: list[str]) -> Iterator[tuple[str, int]]:
-    """Each word with its place: the next occurrence that is no part of a longer word."""
-    at = 0
+def _chosen(text: str, words: list[str], lexicon: Lexicon) -> list[Word]:
+    """Those of some words of a text, in order, that may be names; only they are looked for in it."""
+    found: list[Word] = []
+    at, cued = 0, -1
     for word in words:
-        start = text.find(word, at)
-        while _goes_on(text, start - 1) or _goes_on(text, start + len(word)):
-            start = text.find(word, start + 1)
+        low = word.lower()
+        bits = lexicon.of(low)
+        cue = low in CUES
+        if not cue and (len(word) < 2 or not _may_name(word, low, bits)):
+            continue
+        start = _place(text, word, at)
         at = start + len(word)
-        yield word, start
+        if cue:
+            cued = _after_cue(text, low, at)
+            if cued >= 0 and (forced := _forced(text, cued, lexicon)):
+                found.append(forced)
+        elif start != cued and _stands_free(text, start, at, word[0] == low[0]):
+            found.append(Word(start, at, word, low, bits, "name"))
+    return found
+
+
+def _place(text: str, word: str, at: int) -> int:
+    """Where a word stands next that is no part of a longer one."""
+    start = text.find(word, at)
+    while _goes_on(text, start - 1) or _goes_on(text, start + len(word)):
+        start = text.find(word, start + 1)
+    return start
 
 
 def _goes_on(text: str, place: int) -> bool:
     """Whether a Latin letter stands at a place."""
-    return 0 <= place < len(text) and _LATIN.match(text, place) is not None
-
-
-def _chosen(text: str, placed: Iterator[tuple[str, int]], lexicon: Lexicon) -> list[Word]:
-    found: list[Word] = []
-    cued = -1
-    for word, start in placed:
-        low = word.lower()
-        end = start + len(word)
-        if low in CUES:
-            cued = _after_cue(text, low, end)
-            if cued >= 0 and (forced := _forced(text, cued, lexicon)):
-                found.append(forced)
-            continue
-        if start == cued or len(word) < 2 or word in lexicon.skip:
-            continue
-        bits = lexicon.of(low)
-        if _may_name(word, low, bits) and _stands_free(text, start, end, word[0] == low[0]):
-            found.append(Word(start, end, word, low, bits, "name"))
-    return found
+    if not 0 <= place < len(text):
+        return False
+    char = text[place]
+    return char.isalpha() if char.isascii() else _LATIN.match(char) is not None
 
 
 def _may_name(word: str, low: str, bits: int) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import string
 import unicodedata
 import zlib
 from functools import cache
@@ -53,8 +54,8 @@ class Lexicon:
 
 
 def _skipped(bits: dict[str, int]) -> list[str]:
-    """Common words that no list of names holds, as they stand in prose, at its beginning and in headings."""
-    skipped = []
+    """Letters, and common words that no list of names holds, as they stand in prose, at its beginning, in headings."""
+    skipped = list(string.ascii_letters)
     for word, value in bits.items():
         bucket = value >> BUCKET
         if 0 < bucket <= _COMMON and word not in CUES:

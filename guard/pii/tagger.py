@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
+from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Tagged(NamedTuple):
 class Tagger:
     """A CRF: `labels` (O, B-X, I-X), and for each feature the weight that it gives to each of them."""
 
-    __slots__ = ("_index", "_moves", "_outside", "_weights", "labels")
+    __slots__ = ("_index", "_into", "_marks", "_moves", "_outside", "_weights", "labels")
 
     def __init__(
         self, labels: Sequence[str], features: Sequence[str], weights: NDArray[Any], moves: NDArray[Any]
@@ -36,53 +37,64 @@ class Tagger:
         self.labels = tuple(labels)
         self._index = {feature: number for number, feature in enumerate(features)}
         self._weights = weights
-        self._moves = moves
+        self._moves: list[list[float]] = moves.tolist()
+        self._into: list[list[float]] = moves.T.tolist()
+        self._marks = [label.partition("-")[::2] for label in self.labels]
         self._outside = self.labels.index("O")
 
     def scores(self, chain: Sequence[Sequence[str]]) -> NDArray[Any]:
         """What the features of each token say for each label: an array (tokens, labels)."""
         import numpy as np
 
-        known = self._index
+        known = self._index.get
         found: list[int] = []
         starts: list[int] = []
         for features in chain:
             starts.append(len(found))
             found.append(0)  # the feature that every token has
-            found += [known[feature] for feature in features if feature in known]
+            found += [number for number in map(known, features) if number is not None]
         scores: NDArray[Any] = np.add.reduceat(self._weights[found], starts, axis=0)
         return scores
 
-    def tag(self, scores: NDArray[Any], lean: float = 0.0) -> list[Tagged]:
-        """The stretches of the best path; `lean` is taken from O, so that more is found."""
+    def tag(self, scores: NDArray[Any], sizes: Iterable[int], lean: float = 0.0) -> Iterator[list[Tagged]]:
+        """The stretches of the best path of each chain, whose tokens stand one after another in the scores.
+
+        `lean` is taken from O, so that more is found.
+        """
         if lean:
             scores = scores.copy()
             scores[:, self._outside] -= lean
-        path = self._best(scores)
-        return [self._judged(scores, path, *stretch, lean) for stretch in self._stretches(path)]
+        rows = scores.tolist()  # chains are too short for arrays: most are of one token
+        first = 0
+        for size in sizes:
+            yield self._tagged(rows[first : first + size], lean)
+            first += size
 
-    def _best(self, scores: NDArray[Any]) -> list[int]:
+    def _tagged(self, rows: list[list[float]], lean: float) -> list[Tagged]:
+        path = self._best(rows)
+        return [self._judged(rows, path, *stretch, lean) for stretch in self._stretches(path)]
+
+    def _best(self, rows: list[list[float]]) -> list[int]:
         """The path with the highest sum (Viterbi)."""
-        best = scores[0]
-        if len(scores) == 1:
-            return [int(best.argmax())]
+        best = rows[0]
         back = []
-        for row in scores[1:]:
-            paths = best[:, None] + self._moves
-            back.append(paths.argmax(axis=0))
-            best = paths.max(axis=0) + row
-        path = [int(best.argmax())]
+        for row in rows[1:]:
+            paths = [list(map(add, best, moves)) for moves in self._into]
+            tops = list(map(max, paths))
+            back.append([sums.index(top) for sums, top in zip(paths, tops, strict=True)])
+            best = list(map(add, tops, row))
+        path = [best.index(max(best))]
         for choice in reversed(back):
-            path.append(int(choice[path[-1]]))
+            path.append(choice[path[-1]])
         return path[::-1]
 
     def _stretches(self, path: list[int]) -> list[tuple[str, int, int]]:
         """Label, first token and end of each stretch; one that begins inside begins all the same."""
         found: list[tuple[str, int, int]] = []
         for place, number in enumerate(path):
-            mark, _, label = self.labels[number].partition("-")
-            if mark == "O":
+            if number == self._outside:
                 continue
+            mark, label = self._marks[number]
             if mark in "IE" and found and found[-1][2] == place and found[-1][0] == label:
                 found[-1] = (label, found[-1][1], place + 1)
             else:
@@ -90,18 +102,18 @@ class Tagger:
         return found
 
     def _judged(
-        self, scores: NDArray[Any], path: list[int], label: str, first: int, last: int, lean: float
+        self, rows: list[list[float]], path: list[int], label: str, first: int, last: int, lean: float
     ) -> Tagged:
         """How much better the stretch is than the same tokens outside, all else as it is, as a probability."""
         outside = path[:first] + [self._outside] * (last - first) + path[last:]
-        gain = self._sum(scores, path, first, last) - self._sum(scores, outside, first, last)
+        gain = self._sum(rows, path, first, last) - self._sum(rows, outside, first, last)
         spare = lean * (last - first)
         return Tagged(label, first, last, 1.0 / (1.0 + math.exp(min(50.0, spare - gain))))
 
-    def _sum(self, scores: NDArray[Any], path: list[int], first: int, last: int) -> float:
-        total = sum(float(scores[place, path[place]]) for place in range(first, last))
+    def _sum(self, rows: list[list[float]], path: list[int], first: int, last: int) -> float:
+        total = sum(rows[place][path[place]] for place in range(first, last))
         for place in range(max(1, first), min(len(path), last + 1)):
-            total += float(self._moves[path[place - 1], path[place]])
+            total += self._moves[path[place - 1]][path[place]]
         return total
 
 

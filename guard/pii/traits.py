@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
 from guard.pii.chains import Chain, Word
 from guard.pii.lexicon import BUCKET, NAMING, ORG, STREET
@@ -11,9 +13,21 @@ from guard.pii.surroundings import CLASS
 LOOKBACK = 48
 """Characters before a chain within which the words before it are looked for."""
 
-_WORDS = re.compile(r"[^\W_]+")
+_LONGEST = 20
+"""What is told of a word around a chain: so much of it as makes it known."""
+
+_BACKWARDS = re.compile(r"([\W_]*)([^\W_]+)(?:([\W_]+)([^\W_]+))?")
 _AFTER = re.compile(r"(['’]s)?([ ,\"'’()–—-]{0,4})([^\W_]{1,40})?(?:([ ,\"'’()–—-]{0,4})([^\W_]{1,40}))?")
 _LOWEST = 1 << BUCKET
+_LONE = ("p0", "q0")
+
+
+class _Own(NamedTuple):
+    """What a token says by itself: its shape, shape and bits as one, its features."""
+
+    shape: str
+    kind: str
+    features: tuple[str, ...]
 
 
 def traits(text: str, chain: Chain) -> list[list[str]]:
@@ -23,39 +37,40 @@ def traits(text: str, chain: Chain) -> list[list[str]]:
     common = _common(chain)
     last = len(chain) - 1
     found = []
-    for place, word in enumerate(chain):
-        features = own[place] + common
-        features += _within(text, chain, place)
+    for place in range(len(chain)):
+        kind = own[place].kind
+        features = [*own[place].features, *common, *(_within(text, chain, own, place) if last else _LONE)]
         if place < 2:
             features += before if place == 0 else ["1" + feature for feature in before[:4]]
         if place > last - 2:
             features += after if place == last else ["1" + feature for feature in after[:4]]
         if place == 0:
-            features += (f"{before[0]}|{_kind(word)}", f"{before[3]}|{_kind(word)}")
+            features += (f"{before[0]}|{kind}", f"{before[3]}|{kind}")
         if place == last:
-            features += (f"{after[0]}|{_kind(word)}",)
+            features.append(f"{after[0]}|{kind}")
         found.append(features)
     return found
 
 
-def _shape(word: Word) -> str:
-    text = word.text
-    if word.role in ("number", "initial", "particle"):
-        return word.role[0] + ("A" if text[0].isupper() else "a")
-    if text == word.low:
+def _shape(text: str, low: str, role: str) -> str:
+    if role in ("number", "initial", "particle"):
+        return role[0] + ("A" if text[0].isupper() else "a")
+    if text == low:
         return "aa"
     if text.isupper():
         return "AA"
     return "Aa" if text[1:].islower() else "AaA"
 
 
-def _kind(word: Word) -> str:
-    return f"{_shape(word)}{word.bits & (_LOWEST - 1)}"
+def _own(word: Word) -> _Own:
+    """What a token says by itself; kept of the lexicon's own words, which are short and come again."""
+    told = _known if word.bits and word.text.isascii() else _told
+    return told(word.text, word.low, word.bits, word.role)
 
 
-def _own(word: Word) -> list[str]:
-    low, bits = word.low, word.bits
-    shape, bucket = _shape(word), bits >> BUCKET
+def _told(text: str, low: str, bits: int, role: str) -> _Own:
+    shape, bucket = _shape(text, low, role), bits >> BUCKET
+    kind = f"{shape}{bits & (_LOWEST - 1)}"
     found = [
         f"s{shape}", f"b{bits & (_LOWEST - 1)}", f"k{bucket}", f"y{bits}{shape}",
         f"3{low[-3:]}", f"2{low[-2:]}", f"4{low[:3]}",
@@ -64,7 +79,10 @@ def _own(word: Word) -> list[str]:
         found.append(f"w{low}")
     if low in CLASS:
         found.append(f"c{CLASS[low]}")
-    return found
+    return _Own(shape, kind, tuple(found))
+
+
+_known = lru_cache(maxsize=4096)(_told)
 
 
 def _common(chain: Chain) -> list[str]:
@@ -84,15 +102,16 @@ def _common(chain: Chain) -> list[str]:
     return found
 
 
-def _within(text: str, chain: Chain, place: int) -> list[str]:
+def _within(text: str, chain: Chain, own: list[_Own], place: int) -> list[str]:
     """The neighbours of a token inside its chain."""
     found = [f"p{min(place, 3)}", f"q{min(len(chain) - 1 - place, 3)}"]
+    word = chain[place]
     if place:
         other = chain[place - 1]
-        found += _beside("<", other, text[other.end : chain[place].start], chain[place])
+        found += _beside("<", other, own[place - 1], text[other.end : word.start], word)
     if place + 1 < len(chain):
         other = chain[place + 1]
-        found += _beside(">", other, text[chain[place].end : other.start], chain[place])
+        found += _beside(">", other, own[place + 1], text[word.end : other.start], word)
         if other.bits & ORG:
             found.append("O>")
         if other.bits & STREET:
@@ -100,10 +119,10 @@ def _within(text: str, chain: Chain, place: int) -> list[str]:
     return found
 
 
-def _beside(side: str, other: Word, gap: str, word: Word) -> tuple[str, ...]:
+def _beside(side: str, other: Word, own: _Own, gap: str, word: Word) -> tuple[str, ...]:
     """A neighbour by its kind, the sign between, its shape, and itself where it is a plain word."""
     itself = f"w{other.low}|{word.bits}" if other.bits >= _LOWEST else "w"
-    return f"{side}{_kind(other)}", f"{side}g{gap}", f"{side}s{_shape(other)}{gap}", f"{side}{itself}"
+    return f"{side}{own.kind}", f"{side}g{gap}", f"{side}s{own.shape}{gap}", f"{side}{itself}"
 
 
 def _case(word: str) -> str:
@@ -114,6 +133,8 @@ def _case(word: str) -> str:
 
 def _gap(gap: str) -> str:
     """The kind of what stands between a chain and a word: the sign that says most."""
+    if gap == " ":
+        return "_"
     if "\n" in gap:
         return "n"
     for sign in ":.!?;,(\"'@=>-|*#[/":
@@ -125,28 +146,31 @@ def _gap(gap: str) -> str:
 def _before(text: str, start: int) -> list[str]:
     """The two words before a chain: as they are, by class, by their ends, with the sign between."""
     low = max(0, start - LOOKBACK)
-    words = list(_WORDS.finditer(text, low, start))
-    if words and low and words[0].start() == low:
-        words.pop(0)
-    if not words:
-        gap = _gap(text[low:start]) if low or start else "^"
+    window = text[low:start][::-1]
+    match = _BACKWARDS.match(window)
+    cut = len(window) if low else -1  # a word that reaches the window's edge is none that is seen whole
+    if match is None or match.end(2) == cut:
+        gap = _gap(window) if start else "^"
         return [f"P^{gap}", "P^", "G^" + gap, "P^"]
-    last = words[-1]
-    gap = _gap(text[last.end() : start])
-    word = last.group()
-    small = word.lower()[:20]
-    kind = CLASS.get(small, "")
-    found = [
-        f"P{kind}{gap}", f"P={small}{gap}", f"G{gap}", f"P3{small[-3:]}{gap}", f"P2{small[-2:]}",
-        f"PC{_case(word)}{gap}", f"P{small}",
-    ]  # fmt: skip
-    if len(words) > 1:
-        other = words[-2].group().lower()[:20]
-        between = _gap(text[words[-2].end() : last.start()])
-        found += (f"Q{other}", f"Q{CLASS.get(other, '')}|{kind}{between}{gap}", f"Q{other}|{small}")
+    gap, word, between, second = match.groups()
+    gap, word = _gap(gap), word[::-1]
+    small = word.lower()[:_LONGEST]
+    found = [*_preceding(small, _case(word), gap)]
+    if second is not None and match.end() != cut:
+        other = second[::-1].lower()[:_LONGEST]
+        kinds = f"{CLASS.get(other, '')}|{CLASS.get(small, '')}"
+        found += (f"Q{other}", f"Q{kinds}{_gap(between)}{gap}", f"Q{other}|{small}")
     elif low == 0:
         found.append("Q^")
     return found
+
+
+@lru_cache(maxsize=4096)
+def _preceding(small: str, case: str, gap: str) -> tuple[str, ...]:
+    return (
+        f"P{CLASS.get(small, '')}{gap}", f"P={small}{gap}", f"G{gap}", f"P3{small[-3:]}{gap}", f"P2{small[-2:]}",
+        f"PC{case}{gap}", f"P{small}",
+    )  # fmt: skip
 
 
 def _after(text: str, end: int) -> list[str]:
@@ -157,15 +181,17 @@ def _after(text: str, end: int) -> list[str]:
         sign = text[match.end() : match.end() + 1] if match else ""
         gap = _gap((gap or "") + sign) if sign else "$"
         return [f"N{gap}", f"N'{gap}" if possessive else "N", f"H{gap}", f"N={gap}"]
-    gap = _gap(gap or "")
-    small = word.lower()[:20]
-    kind = CLASS.get(small, "")
-    mark = "'" if possessive else ""
-    found = [
-        f"N{kind}{gap}{mark}", f"N={small}{gap}", f"H{gap}{mark}", f"N3{small[-3:]}{gap}", f"N2{small[-2:]}",
-        f"NC{_case(word)}{gap}", f"N{small}",
-    ]  # fmt: skip
+    small = word.lower()[:_LONGEST]
+    found = [*_following(small, _case(word), _gap(gap or ""), "'" if possessive else "")]
     if second is not None:
-        other = second.lower()[:20]
-        found += (f"M{other}", f"M{kind}|{CLASS.get(other, '')}")
+        other = second.lower()[:_LONGEST]
+        found += (f"M{other}", f"M{CLASS.get(small, '')}|{CLASS.get(other, '')}")
     return found
+
+
+@lru_cache(maxsize=4096)
+def _following(small: str, case: str, gap: str, mark: str) -> tuple[str, ...]:
+    return (
+        f"N{CLASS.get(small, '')}{gap}{mark}", f"N={small}{gap}", f"H{gap}{mark}", f"N3{small[-3:]}{gap}",
+        f"N2{small[-2:]}", f"NC{case}{gap}", f"N{small}",
+    )  # fmt: skip

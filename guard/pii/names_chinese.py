@@ -42,11 +42,13 @@ def find_chinese(text: str, sure: bool = False) -> list[Named]:
         return []
     model = tagger("names_chinese")
     rows = [row for base, run, low, high in read for row in traits_chinese(text, base, run, low, high, book)]
-    sizes = [high - low for _, _, low, high in read]
+    scores = model.scores(rows)
     found: list[Named] = []
-    for (base, run, low, _), stretches in zip(read, model.tag(model.scores(rows), sizes, LEAN), strict=True):
-        for tagged in stretches:
+    at = 0
+    for base, run, low, high in read:
+        for tagged in model.tag(scores[at : at + high - low], LEAN):
             found += _judged(text, base, run, low, tagged, book)
+        at += high - low
     return [one for one in found if one[3] >= CUED] if sure else found
 
 

@@ -71,9 +71,9 @@ def find_latin(text: str, sure: bool = False) -> list[Named]:
     if not read:
         return found
     model = tagger("names_latin")
-    scores = model.scores([row for chain in read for row in traits(text, chain)])
-    for chain, stretches in zip(read, model.tag(scores, map(len, read), LEAN), strict=True):
-        found += _settled(text, chain, stretches)
+    for chain in read:
+        rows = [model.score(groups) for groups in traits(text, chain)]
+        found += _settled(text, chain, model.tag(rows, LEAN))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Decode a linear-chain CRF with numpy: weights per feature and label, transitions, the best path and how sure it is.
+"""Decode a linear-chain CRF: weights per feature and label, transitions, the best path and how sure it is.
 
 `tools/names/train.py` makes the weights (crfsuite); this is all that is needed of it at run time.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from operator import add
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_KEPT = 4096
 
 
 class Tagged(NamedTuple):
@@ -29,7 +32,7 @@ class Tagged(NamedTuple):
 class Tagger:
     """A CRF: `labels` (O, B-X, I-X), and for each feature the weight that it gives to each of them."""
 
-    __slots__ = ("_index", "_into", "_marks", "_moves", "_outside", "_weights", "labels")
+    __slots__ = ("_index", "_into", "_kept", "_marks", "_moves", "_outside", "_rows", "_weights", "labels")
 
     def __init__(
         self, labels: Sequence[str], features: Sequence[str], weights: NDArray[Any], moves: NDArray[Any]
@@ -37,13 +40,15 @@ class Tagger:
         self.labels = tuple(labels)
         self._index = {feature: number for number, feature in enumerate(features)}
         self._weights = weights
+        self._rows = array("f", weights.astype("f4").tobytes())
+        self._kept: dict[tuple[str, ...], list[float]] = {}
         self._moves: list[list[float]] = moves.tolist()
         self._into: list[list[float]] = moves.T.tolist()
         self._marks = [label.partition("-")[::2] for label in self.labels]
         self._outside = self.labels.index("O")
 
-    def scores(self, chain: Sequence[Sequence[str]]) -> NDArray[Any]:
-        """What the features of each token say for each label: an array (tokens, labels)."""
+    def scores(self, chain: Sequence[Sequence[str]]) -> list[list[float]]:
+        """What the features of each token say for each label; made for many tokens at once."""
         import numpy as np
 
         known = self._index.get
@@ -53,28 +58,39 @@ class Tagger:
             starts.append(len(found))
             found.append(0)  # the feature that every token has
             found += [number for number in map(known, features) if number is not None]
-        scores: NDArray[Any] = np.add.reduceat(self._weights[found], starts, axis=0)
+        scores: list[list[float]] = np.add.reduceat(self._weights.take(found, axis=0), starts).tolist()
         return scores
 
-    def tag(self, scores: NDArray[Any], sizes: Iterable[int], lean: float = 0.0) -> Iterator[list[Tagged]]:
-        """The stretches of the best path of each chain, whose tokens stand one after another in the scores.
+    def score(self, groups: Iterable[tuple[str, ...]]) -> list[float]:
+        """The same of one token, whose features come in groups: what a group says is kept, since most come again.
 
-        `lean` is taken from O, so that more is found.
+        The weights are short binary fractions, so that their sums are exact in any order.
         """
-        if lean:
-            scores = scores.copy()
-            scores[:, self._outside] -= lean
-        rows = scores.tolist()  # chains are too short for arrays: most are of one token
-        first = 0
-        for size in sizes:
-            yield self._tagged(rows[first : first + size], lean)
-            first += size
+        kept = self._kept.get
+        told = [kept(group) or self._told(group) for group in groups]
+        return list(map(sum, zip(self._rows[: len(self.labels)], *told, strict=True)))
 
-    def _tagged(self, rows: list[list[float]], lean: float) -> list[Tagged]:
+    def _told(self, group: tuple[str, ...]) -> list[float]:
+        """What a group of features says for each label."""
+        size = len(self.labels)
+        found = [number * size for number in map(self._index.get, group) if number is not None]
+        rows = [self._rows[start : start + size] for start in found]
+        told: list[float] = list(map(sum, zip(*rows, strict=True))) if rows else [0.0] * size
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        self._kept[group] = told
+        return told
+
+    def tag(self, rows: Sequence[list[float]], lean: float = 0.0) -> list[Tagged]:
+        """The stretches of a chain's best path; `lean` is taken from O, so that more is found."""
+        if lean:
+            rows = [row.copy() for row in rows]
+            for row in rows:
+                row[self._outside] -= lean
         path = self._best(rows)
         return [self._judged(rows, path, *stretch, lean) for stretch in self._stretches(path)]
 
-    def _best(self, rows: list[list[float]]) -> list[int]:
+    def _best(self, rows: Sequence[list[float]]) -> list[int]:
         """The path with the highest sum (Viterbi)."""
         best = rows[0]
         back = []
@@ -102,7 +118,7 @@ class Tagger:
         return found
 
     def _judged(
-        self, rows: list[list[float]], path: list[int], label: str, first: int, last: int, lean: float
+        self, rows: Sequence[list[float]], path: list[int], label: str, first: int, last: int, lean: float
     ) -> Tagged:
         """How much better the stretch is than the same tokens outside, all else as it is, as a probability."""
         outside = path[:first] + [self._outside] * (last - first) + path[last:]
@@ -110,7 +126,7 @@ class Tagger:
         spare = lean * (last - first)
         return Tagged(label, first, last, 1.0 / (1.0 + math.exp(min(50.0, spare - gain))))
 
-    def _sum(self, rows: list[list[float]], path: list[int], first: int, last: int) -> float:
+    def _sum(self, rows: Sequence[list[float]], path: list[int], first: int, last: int) -> float:
         total = sum(rows[place][path[place]] for place in range(first, last))
         for place in range(max(1, first), min(len(path), last + 1)):
             total += self._moves[path[place - 1]][path[place]]

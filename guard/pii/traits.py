@@ -20,6 +20,10 @@ _BACKWARDS = re.compile(r"([\W_]*)([^\W_]+)(?:([\W_]+)([^\W_]+))?")
 _AFTER = re.compile(r"(['’]s)?([ ,\"'’()–—-]{0,4})([^\W_]{1,40})?(?:([ ,\"'’()–—-]{0,4})([^\W_]{1,40}))?")
 _LOWEST = 1 << BUCKET
 _LONE = ("p0", "q0")
+_KEPT = 4096
+
+Features = tuple[str, ...]
+"""Features of a token that come of one cause: what the tagger makes of them is worth keeping."""
 
 
 class _Own(NamedTuple):
@@ -27,29 +31,35 @@ class _Own(NamedTuple):
 
     shape: str
     kind: str
-    features: tuple[str, ...]
+    features: Features
 
 
-def traits(text: str, chain: Chain) -> list[list[str]]:
-    """The features of each token of a chain."""
+def traits(text: str, chain: Chain) -> list[list[Features]]:
+    """The features of each token of a chain, in groups."""
     own = [_own(word) for word in chain]
     before, after = _before(text, chain[0].start), _after(text, chain[-1].end)
     common = _common(chain)
     last = len(chain) - 1
     found = []
-    for place in range(len(chain)):
-        kind = own[place].kind
-        features = [*own[place].features, *common, *(_within(text, chain, own, place) if last else _LONE)]
+    for place, (_, kind, features) in enumerate(own):
+        groups = [features, common]
+        groups += _within(text, chain, own, place) if last else (_LONE,)
         if place < 2:
-            features += before if place == 0 else ["1" + feature for feature in before[:4]]
+            groups += before if place == 0 else (_next_to(before[0][:4]),)
         if place > last - 2:
-            features += after if place == last else ["1" + feature for feature in after[:4]]
+            groups += after if place == last else (_next_to(after[0][:4]),)
         if place == 0:
-            features += (f"{before[0]}|{kind}", f"{before[3]}|{kind}")
+            groups.append((f"{before[0][0]}|{kind}", f"{before[0][3]}|{kind}"))
         if place == last:
-            features.append(f"{after[0]}|{kind}")
-        found.append(features)
+            groups.append((f"{after[0][0]}|{kind}",))
+        found.append(groups)
     return found
+
+
+@lru_cache(maxsize=_KEPT)
+def _next_to(features: Features) -> Features:
+    """What stands beside a chain, as it is told of the token that is one away."""
+    return tuple("1" + feature for feature in features)
 
 
 def _shape(text: str, low: str, role: str) -> str:
@@ -82,44 +92,43 @@ def _told(text: str, low: str, bits: int, role: str) -> _Own:
     return _Own(shape, kind, tuple(found))
 
 
-_known = lru_cache(maxsize=4096)(_told)
+_known = lru_cache(maxsize=_KEPT)(_told)
 
 
-def _common(chain: Chain) -> list[str]:
+def _common(chain: Chain) -> Features:
     """What holds for every token of a chain: its length, and what kinds of word it has."""
     bits = 0
     for word in chain:
         bits |= word.bits
-    found = [f"n{min(len(chain), 5)}"]
-    if bits & ORG:
-        found.append("O")
-    if bits & STREET:
-        found.append("S")
-    if any(word.role == "number" for word in chain):
-        found.append("D")
-    if not bits & NAMING:
-        found.append("U")
-    return found
+    return _holding(
+        min(len(chain), 5), bits & (ORG | STREET | NAMING), any(w.role == "number" for w in chain)
+    )
 
 
-def _within(text: str, chain: Chain, own: list[_Own], place: int) -> list[str]:
+@lru_cache(maxsize=_KEPT)
+def _holding(size: int, bits: int, number: bool) -> Features:
+    marks = (("O", bits & ORG), ("S", bits & STREET), ("D", number), ("U", not bits & NAMING))
+    return f"n{size}", *(mark for mark, holds in marks if holds)
+
+
+def _within(text: str, chain: Chain, own: list[_Own], place: int) -> list[Features]:
     """The neighbours of a token inside its chain."""
-    found = [f"p{min(place, 3)}", f"q{min(len(chain) - 1 - place, 3)}"]
+    found: list[Features] = [(f"p{min(place, 3)}", f"q{min(len(chain) - 1 - place, 3)}")]
     word = chain[place]
     if place:
         other = chain[place - 1]
-        found += _beside("<", other, own[place - 1], text[other.end : word.start], word)
+        found.append(_beside("<", other, own[place - 1], text[other.end : word.start], word))
     if place + 1 < len(chain):
         other = chain[place + 1]
-        found += _beside(">", other, own[place + 1], text[word.end : other.start], word)
+        found.append(_beside(">", other, own[place + 1], text[word.end : other.start], word))
         if other.bits & ORG:
-            found.append("O>")
+            found.append(("O>",))
         if other.bits & STREET:
-            found.append("S>")
+            found.append(("S>",))
     return found
 
 
-def _beside(side: str, other: Word, own: _Own, gap: str, word: Word) -> tuple[str, ...]:
+def _beside(side: str, other: Word, own: _Own, gap: str, word: Word) -> Features:
     """A neighbour by its kind, the sign between, its shape, and itself where it is a plain word."""
     itself = f"w{other.low}|{word.bits}" if other.bits >= _LOWEST else "w"
     return f"{side}{own.kind}", f"{side}g{gap}", f"{side}s{own.shape}{gap}", f"{side}{itself}"
@@ -143,7 +152,7 @@ def _gap(gap: str) -> str:
     return "_" if gap else "0"
 
 
-def _before(text: str, start: int) -> list[str]:
+def _before(text: str, start: int) -> list[Features]:
     """The two words before a chain: as they are, by class, by their ends, with the sign between."""
     low = max(0, start - LOOKBACK)
     window = text[low:start][::-1]
@@ -151,46 +160,46 @@ def _before(text: str, start: int) -> list[str]:
     cut = len(window) if low else -1  # a word that reaches the window's edge is none that is seen whole
     if match is None or match.end(2) == cut:
         gap = _gap(window) if start else "^"
-        return [f"P^{gap}", "P^", "G^" + gap, "P^"]
+        return [(f"P^{gap}", "P^", "G^" + gap, "P^")]
     gap, word, between, second = match.groups()
     gap, word = _gap(gap), word[::-1]
     small = word.lower()[:_LONGEST]
-    found = [*_preceding(small, _case(word), gap)]
+    found = [_preceding(small, _case(word), gap)]
     if second is not None and match.end() != cut:
         other = second[::-1].lower()[:_LONGEST]
         kinds = f"{CLASS.get(other, '')}|{CLASS.get(small, '')}"
-        found += (f"Q{other}", f"Q{kinds}{_gap(between)}{gap}", f"Q{other}|{small}")
+        found.append((f"Q{other}", f"Q{kinds}{_gap(between)}{gap}", f"Q{other}|{small}"))
     elif low == 0:
-        found.append("Q^")
+        found.append(("Q^",))
     return found
 
 
-@lru_cache(maxsize=4096)
-def _preceding(small: str, case: str, gap: str) -> tuple[str, ...]:
+@lru_cache(maxsize=_KEPT)
+def _preceding(small: str, case: str, gap: str) -> Features:
     return (
         f"P{CLASS.get(small, '')}{gap}", f"P={small}{gap}", f"G{gap}", f"P3{small[-3:]}{gap}", f"P2{small[-2:]}",
         f"PC{case}{gap}", f"P{small}",
     )  # fmt: skip
 
 
-def _after(text: str, end: int) -> list[str]:
+def _after(text: str, end: int) -> list[Features]:
     """The two words after a chain, up to the end of its sentence, clause or line."""
     match = _AFTER.match(text, end)
     possessive, gap, word, _, second = match.groups() if match else (None,) * 5
     if word is None:
         sign = text[match.end() : match.end() + 1] if match else ""
         gap = _gap((gap or "") + sign) if sign else "$"
-        return [f"N{gap}", f"N'{gap}" if possessive else "N", f"H{gap}", f"N={gap}"]
+        return [(f"N{gap}", f"N'{gap}" if possessive else "N", f"H{gap}", f"N={gap}")]
     small = word.lower()[:_LONGEST]
-    found = [*_following(small, _case(word), _gap(gap or ""), "'" if possessive else "")]
+    found = [_following(small, _case(word), _gap(gap or ""), "'" if possessive else "")]
     if second is not None:
         other = second.lower()[:_LONGEST]
-        found += (f"M{other}", f"M{CLASS.get(small, '')}|{CLASS.get(other, '')}")
+        found.append((f"M{other}", f"M{CLASS.get(small, '')}|{CLASS.get(other, '')}"))
     return found
 
 
-@lru_cache(maxsize=4096)
-def _following(small: str, case: str, gap: str, mark: str) -> tuple[str, ...]:
+@lru_cache(maxsize=_KEPT)
+def _following(small: str, case: str, gap: str, mark: str) -> Features:
     return (
         f"N{CLASS.get(small, '')}{gap}{mark}", f"N={small}{gap}", f"H{gap}{mark}", f"N3{small[-3:]}{gap}",
         f"N2{small[-2:]}", f"NC{case}{gap}", f"N{small}",

@@ -24,6 +24,7 @@ _CUED = re.compile(r"(?:\.|'s|’s| is|:|=)? ?[\"'(*:=]{0,2} ?([^\W\d_]+)")
 _GLUED = frozenset("_@/\\#$%~+*")
 _JOINS = frozenset((" ", "-", "'", "’"))
 _REACHED = re.compile(r"(?:['’]s)?[ ,\"'’()–—-]{0,4}(?:[^\W_]{1,40}[ ,\"'’()–—-]{0,4}[^\W_]{0,40})?")
+_LEADING_ENDS = (" ", ".", "-", "'", "’")
 _CAPITAL = re.compile(r"[ '’-](?:[a-z]{1,4}[ '’-]){0,2}[^\W\d_]")
 _LEAD = rf"(?:[A-Z]|[0-9]{{1,5}}[A-Za-z]?,?|(?i:{'|'.join(sorted(PARTICLES))}))"
 _PENDING = re.compile(rf"(?<![^\W_]){_LEAD}(?:[ .'’-]{{1,2}}{_LEAD}){{0,4}}(?:[ .'’-]{{1,2}}[^\W_]*)?\Z")
@@ -239,6 +240,8 @@ def _capital_after(text: str, end: int) -> bool:
 def _before(text: str, start: int, limit: int, lexicon: Lexicon) -> Chain:
     """The initials and particles, or the number, that lead a chain."""
     found: Chain = []
+    if not _may_lead(text[max(limit, start - 10) : start]):
+        return found
     for _ in range(5):
         low = max(limit, start - 10)
         match = _INITIAL.search(text, low, start)
@@ -261,6 +264,14 @@ def _before(text: str, start: int, limit: int, lexicon: Lexicon) -> Chain:
         if role == "number":
             break
     return found
+
+
+def _may_lead(before: str) -> bool:
+    """Whether what stands before a chain may lead it: it ends as a lead does, and not with a plain word and a blank."""
+    if not before.endswith(_LEADING_ENDS):
+        return False
+    word = before[:-1].rpartition(" ")[2].rstrip(".,")
+    return len(word) < 2 or not word.isalpha() or word.lower() in PARTICLES
 
 
 def holds(text: str, lexicon: Lexicon, final: bool) -> tuple[list[tuple[int, int]], int]:

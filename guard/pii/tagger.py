@@ -32,7 +32,18 @@ class Tagged(NamedTuple):
 class Tagger:
     """A CRF: `labels` (O, B-X, I-X), and for each feature the weight that it gives to each of them."""
 
-    __slots__ = ("_index", "_into", "_kept", "_marks", "_moves", "_outside", "_rows", "_weights", "labels")
+    __slots__ = (
+        "_every",
+        "_index",
+        "_into",
+        "_kept",
+        "_marks",
+        "_moves",
+        "_outside",
+        "_rows",
+        "_weights",
+        "labels",
+    )
 
     def __init__(
         self, labels: Sequence[str], features: Sequence[str], weights: NDArray[Any], moves: NDArray[Any]
@@ -41,6 +52,7 @@ class Tagger:
         self._index = {feature: number for number, feature in enumerate(features)}
         self._weights = weights
         self._rows = array("f", weights.astype("f4").tobytes())
+        self._every: list[float] = weights[0].tolist()  # what the feature says that every token has
         self._kept: dict[tuple[str, ...], list[float]] = {}
         self._moves: list[list[float]] = moves.tolist()
         self._into: list[list[float]] = moves.T.tolist()
@@ -68,7 +80,7 @@ class Tagger:
         """
         kept = self._kept.get
         told = [kept(group) or self._told(group) for group in groups]
-        return list(map(sum, zip(self._rows[: len(self.labels)], *told, strict=True)))
+        return list(map(sum, zip(self._every, *told, strict=True)))
 
     def _told(self, group: tuple[str, ...]) -> list[float]:
         """What a group of features says for each label."""
@@ -87,7 +99,9 @@ class Tagger:
             rows = [row.copy() for row in rows]
             for row in rows:
                 row[self._outside] -= lean
-        path = self._best(rows)
+        path = self._best(rows) if len(rows) > 1 else [rows[0].index(max(rows[0]))]
+        if path == [self._outside]:
+            return []
         return [self._judged(rows, path, *stretch, lean) for stretch in self._stretches(path)]
 
     def _best(self, rows: Sequence[list[float]]) -> list[int]:

@@ -27,33 +27,49 @@ Features = tuple[str, ...]
 
 
 class _Own(NamedTuple):
-    """What a token says by itself: its shape, shape and bits as one, its features."""
+    """What a token says by itself: its shape, shape and bits as one, its features, all of them where it is alone."""
 
     shape: str
     kind: str
     features: Features
+    alone: Features
 
 
 def traits(text: str, chain: Chain) -> list[list[Features]]:
     """The features of each token of a chain, in groups."""
     own = [_own(word) for word in chain]
     before, after = _before(text, chain[0].start), _after(text, chain[-1].end)
-    common = _common(chain)
     last = len(chain) - 1
+    if not last:
+        [one] = own
+        return [[one.alone, *before, *after, _led(before[0], one.kind), _followed(after[0], one.kind)]]
+    common = _common(chain)
     found = []
-    for place, (_, kind, features) in enumerate(own):
+    for place, (_, kind, features, _) in enumerate(own):
         groups = [features, common]
-        groups += _within(text, chain, own, place) if last else (_LONE,)
+        groups += _within(text, chain, own, place)
         if place < 2:
             groups += before if place == 0 else (_next_to(before[0][:4]),)
         if place > last - 2:
             groups += after if place == last else (_next_to(after[0][:4]),)
         if place == 0:
-            groups.append((f"{before[0][0]}|{kind}", f"{before[0][3]}|{kind}"))
+            groups.append(_led(before[0], kind))
         if place == last:
-            groups.append((f"{after[0][0]}|{kind}",))
+            groups.append(_followed(after[0], kind))
         found.append(groups)
     return found
+
+
+@lru_cache(maxsize=_KEPT)
+def _led(before: Features, kind: str) -> Features:
+    """What stands before a chain together with its first token."""
+    return f"{before[0]}|{kind}", f"{before[3]}|{kind}"
+
+
+@lru_cache(maxsize=_KEPT)
+def _followed(after: Features, kind: str) -> Features:
+    """What stands behind a chain together with its last token."""
+    return (f"{after[0]}|{kind}",)
 
 
 @lru_cache(maxsize=_KEPT)
@@ -89,7 +105,8 @@ def _told(text: str, low: str, bits: int, role: str) -> _Own:
         found.append(f"w{low}")
     if low in CLASS:
         found.append(f"c{CLASS[low]}")
-    return _Own(shape, kind, tuple(found))
+    lone = _holding(1, bits & (ORG | STREET | NAMING), role == "number")
+    return _Own(shape, kind, tuple(found), (*found, *lone, *_LONE))
 
 
 _known = lru_cache(maxsize=_KEPT)(_told)

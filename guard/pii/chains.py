@@ -8,11 +8,15 @@ and what its features look at are bounded by the text around it, so that pieces 
 from __future__ import annotations
 
 import re
-from itertools import filterfalse
+import string
+from collections.abc import Iterable
+from functools import cache
+from itertools import filterfalse, repeat
 from typing import NamedTuple
 
 from guard.pii.lexicon import BUCKET, CUES, FIRST, FUNCTION, NAMING, PERSONAL, PROPER, Lexicon
 from guard.pii.surroundings import ABBREVIATED, PARTICLES, TITLES
+from guard.pii.wordtable import CAPITAL, LONGEST, SMALL, WordTable
 
 _LETTERS = "".join(chr(code) if chr(code).isalpha() else " " for code in range(128))
 _LATIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ\u0300-\u036f]+")
@@ -29,7 +33,10 @@ _CAPITAL = re.compile(r"[ '’-](?:[a-z]{1,4}[ '’-]){0,2}[^\W\d_]")
 _LEAD = rf"(?:[A-Z]|[0-9]{{1,5}}[A-Za-z]?,?|(?i:{'|'.join(sorted(PARTICLES))}))"
 _PENDING = re.compile(rf"(?<![^\W_]){_LEAD}(?:[ .'’-]{{1,2}}{_LEAD}){{0,4}}(?:[ .'’-]{{1,2}}[^\W_]*)?\Z")
 
+_LONG = 4096
+"""From this length on a text is looked through by a table; before, asking numpy at all costs more than a set."""
 
+_UNCOMMON = 7
 _RARE = 5  # the bucket from which a plain word written small may be a name
 
 
@@ -50,22 +57,50 @@ Chain = list[Word]
 
 def candidates(text: str, lexicon: Lexicon) -> list[Word]:
     """The words that may be part of a name, in order."""
-    words = text.translate(_LETTERS).split() if text.isascii() else _LATIN.findall(text)
+    if not text.isascii():
+        words = _LATIN.findall(text)
+    elif lexicon.table is not None and len(text) >= _LONG:
+        return _chosen(text, lexicon.table.standing_out(text), lexicon)
+    else:
+        words = text.translate(_LETTERS).split()
     left = list(filterfalse(lexicon.skip.__contains__, words))
-    return _chosen(text, left, lexicon) if left else []
+    return _chosen(text, zip(left, repeat(-1)), lexicon) if left else []
 
 
-def _chosen(text: str, words: list[str], lexicon: Lexicon) -> list[Word]:
-    """Those of some words of a text, in order, that may be names; only they are looked for in it."""
+def prepare(lexicon: Lexicon) -> None:
+    """Make the table that finds the words of long texts, once: for those who read more than one text."""
+    if lexicon.table is not None:
+        return
+    words = dict.fromkeys(string.ascii_lowercase, 0) | lexicon.words
+    known = {
+        word: bits
+        for word, bits in words.items()
+        if len(word) <= LONGEST and word.isascii() and word.isalpha()
+    }
+    marks = bytes(_mark(bits, min(len(word), 4), word in CUES) for word, bits in known.items())
+    lexicon.table = WordTable(list(known), marks, [bits >> BUCKET or _UNCOMMON for bits in known.values()])
+
+
+@cache
+def _mark(bits: int, size: int, cue: bool) -> int:
+    """Written how a word may be a name or lead to one, by its bits and its letters up to four."""
+    if cue or size < 2:
+        return SMALL | CAPITAL if cue else 0
+    small, capital = "x" * size, "X" + "x" * (size - 1)
+    return SMALL * _may_name(small, small, bits) | CAPITAL * _may_name(capital, small, bits)
+
+
+def _chosen(text: str, words: Iterable[tuple[str, int]], lexicon: Lexicon) -> list[Word]:
+    """Those of some words of a text, in order, that may be names; only they are looked for where a place is -1."""
     found: list[Word] = []
     at, cued = 0, -1
-    for word in words:
+    for word, place in words:
         low = word.lower()
         bits = lexicon.of(low)
         cue = low in CUES
         if not cue and (len(word) < 2 or not _may_name(word, low, bits)):
             continue
-        start = _place(text, word, at)
+        start = _place(text, word, at) if place < 0 else place
         at = start + len(word)
         if cue:
             cued = _after_cue(text, low, at)

@@ -10,6 +10,10 @@ import unicodedata
 import zlib
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guard.pii.wordtable import WordTable
 
 FIRST, LAST, PLACE, PART, ORG, STREET, BIG, PROPER, FUNCTION = (1 << bit for bit in range(9))
 """Bits of a word: first name, surname, place, part of a place's name, word of organisations, of streets, country or
@@ -37,19 +41,20 @@ def unaccented(word: str) -> str:
 
 
 class Lexicon:
-    """The bits of every known word, and the words that are passed over at a glance."""
+    """The bits of every known word, and the words that are passed over at a glance; for long texts a table of both."""
 
-    __slots__ = ("_bits", "skip")
+    __slots__ = ("skip", "table", "words")
 
     def __init__(self, bits: dict[str, int]) -> None:
-        self._bits = bits
+        self.words = bits
+        self.table: WordTable | None = None
         self.skip = frozenset(_skipped(bits))
 
     def of(self, word: str) -> int:
         """The bits of a word in lower case, 0 for an unknown one."""
-        found = self._bits.get(word)
+        found = self.words.get(word)
         if found is None:
-            return 0 if word.isascii() else self._bits.get(unaccented(word), 0)
+            return 0 if word.isascii() else self.words.get(unaccented(word), 0)
         return found
 
 

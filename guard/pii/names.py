@@ -12,7 +12,7 @@ from functools import cache
 
 from guard.kinds import NAMES
 from guard.pii.addresses import find_addresses, hold_addresses
-from guard.pii.chains import candidates
+from guard.pii.chains import candidates, prepare
 from guard.pii.chains import holds as held_chains
 from guard.pii.evasion import Projection
 from guard.pii.hanzi import hanzi
@@ -26,7 +26,7 @@ from guard.pii.tagger import tagger
 _GLANCE = 48
 _BEYOND = 1024
 _WINDOW = 4096
-_JOINING = PARTICLES | ABBREVIATED | frozenset("of the and in at near".split())
+_JOINING = PARTICLES | ABBREVIATED
 _UNITS = frozenset("apt apartment suite ste unit flat floor fl room rm".split())
 
 
@@ -51,6 +51,8 @@ class Names:
         hanzi()
         tagger("names_chinese")
         _plain_words()
+        if self._people and not self._sure:
+            prepare(lexicon())
 
     def find(self, text: str) -> list[Named]:
         """The names in a text: kind, start, end, score; those of addresses may overlap others."""

@@ -33,6 +33,7 @@ FAINT = 0.2
 _LOW = 0.35
 _REACH, _TITLE_REACH = 40, 14
 _TITLE_BEFORE = re.compile(r"(?<![^\W_])([A-Za-zñ]{2,10})\.? {1,2}\Z")
+_TITLE_ENDS = tuple(sorted(TITLES))
 _NAMED_BEFORE = re.compile(
     r"(?i)(?<![^\W_])(?:(?:my|his|her|full|first|last|middle|given|family|birth|maiden|legal|customer|patient|client"
     r"|applicant|employee|contact|guest|passenger|account ?holder|cardholder|holder|sender|recipient|student|user|nick)"
@@ -142,9 +143,10 @@ def _cue(text: str, start: int) -> str:
 
 def _titled_at(text: str, start: int) -> bool:
     """Whether a title stands directly before a name."""
-    if text[start - 1 : start] != " ":
+    before = text[max(0, start - _TITLE_REACH) : start]
+    if not before.endswith(" ") or not before.rstrip(" .").lower().endswith(_TITLE_ENDS):
         return False
-    title = _TITLE_BEFORE.search(text[max(0, start - _TITLE_REACH) : start])
+    title = _TITLE_BEFORE.search(before)
     return (
         title is not None
         and title.group(1).lower() in TITLES

@@ -99,10 +99,17 @@ class Tagger:
             rows = [row.copy() for row in rows]
             for row in rows:
                 row[self._outside] -= lean
-        path = self._best(rows) if len(rows) > 1 else [rows[0].index(max(rows[0]))]
-        if path == [self._outside]:
-            return []
+        if len(rows) == 1:
+            return self._alone(rows[0], lean)
+        path = self._best(rows)
         return [self._judged(rows, path, *stretch, lean) for stretch in self._stretches(path)]
+
+    def _alone(self, row: list[float], lean: float) -> list[Tagged]:
+        """As for longer chains: most are of one token, and there is no path to seek."""
+        best = row.index(max(row))
+        if best == self._outside:
+            return []
+        return [Tagged(self._marks[best][1], 0, 1, _surety(row[best] - row[self._outside], lean))]
 
     def _best(self, rows: Sequence[list[float]]) -> list[int]:
         """The path with the highest sum (Viterbi)."""
@@ -137,14 +144,18 @@ class Tagger:
         """How much better the stretch is than the same tokens outside, all else as it is, as a probability."""
         outside = path[:first] + [self._outside] * (last - first) + path[last:]
         gain = self._sum(rows, path, first, last) - self._sum(rows, outside, first, last)
-        spare = lean * (last - first)
-        return Tagged(label, first, last, 1.0 / (1.0 + math.exp(min(50.0, spare - gain))))
+        return Tagged(label, first, last, _surety(gain, lean * (last - first)))
 
     def _sum(self, rows: Sequence[list[float]], path: list[int], first: int, last: int) -> float:
         total = sum(rows[place][path[place]] for place in range(first, last))
         for place in range(max(1, first), min(len(path), last + 1)):
             total += self._moves[path[place - 1]][path[place]]
         return total
+
+
+def _surety(gain: float, spare: float) -> float:
+    """What a stretch gains over the same tokens outside, less what was lent to it, as a probability."""
+    return 1.0 / (1.0 + math.exp(min(50.0, spare - gain)))
 
 
 def pack(labels: Sequence[str], features: Sequence[str], weights: NDArray[Any], moves: NDArray[Any]) -> bytes:

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from guard.pii.lexicon import BUCKET, CUES, FIRST, FUNCTION, NAMING, PERSONAL, PROPER, Lexicon
 from guard.pii.surroundings import ABBREVIATED, PARTICLES, TITLES
-from guard.pii.wordtable import CAPITAL, LONGEST, SMALL, WordTable
 
 _LETTERS = "".join(chr(code) if chr(code).isalpha() else " " for code in range(128))
 _LATIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ\u0300-\u036f]+")
@@ -57,18 +56,17 @@ Chain = list[Word]
 
 def candidates(text: str, lexicon: Lexicon) -> list[Word]:
     """The words that may be part of a name, in order."""
-    if not text.isascii():
-        words = _LATIN.findall(text)
-    elif lexicon.table is not None and len(text) >= _LONG:
+    if lexicon.table is not None and len(text) >= _LONG and text.isascii():
         return _chosen(text, lexicon.table.standing_out(text), lexicon)
-    else:
-        words = text.translate(_LETTERS).split()
+    words = text.translate(_LETTERS).split() if text.isascii() else _LATIN.findall(text)
     left = list(filterfalse(lexicon.skip.__contains__, words))
     return _chosen(text, zip(left, repeat(-1)), lexicon) if left else []
 
 
 def prepare(lexicon: Lexicon) -> None:
     """Make the table that finds the words of long texts, once: for those who read more than one text."""
+    from guard.pii.wordtable import LONGEST, WordTable
+
     if lexicon.table is not None:
         return
     words = dict.fromkeys(string.ascii_lowercase, 0) | lexicon.words
@@ -83,7 +81,9 @@ def prepare(lexicon: Lexicon) -> None:
 
 @cache
 def _mark(bits: int, size: int, cue: bool) -> int:
-    """Written how a word may be a name or lead to one, by its bits and its letters up to four."""
+    """Written how a word may be a name or lead to one, by its bits and how many letters it has, up to four."""
+    from guard.pii.wordtable import CAPITAL, SMALL
+
     if cue or size < 2:
         return SMALL | CAPITAL if cue else 0
     small, capital = "x" * size, "X" + "x" * (size - 1)

@@ -19,6 +19,8 @@ from guard.pii.surroundings import ABBREVIATED, PARTICLES, TITLES
 
 _LETTERS = "".join(chr(code) if chr(code).isalpha() else " " for code in range(128))
 _LATIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ\u0300-\u036f]+")
+_NO_LATIN = bytes(set(range(256)) - {*range(0xC3, 0xCA), 0xCC, 0xCD, 0xE1})
+"""The bytes of UTF-8 that begin no Latin letter outside ASCII and no accent."""
 _RIGHT = re.compile(r"([ \-'’.,&]{1,3})([^\W_]+)")
 _INITIAL = re.compile(r"(?<![^\W_])[A-Z](?:\. ?| |['’])\Z")
 _PARTICLE = re.compile(r"(?<![^\W_])([A-Za-z]{1,6})(?: |-|['’])\Z")
@@ -56,11 +58,19 @@ Chain = list[Word]
 
 def candidates(text: str, lexicon: Lexicon) -> list[Word]:
     """The words that may be part of a name, in order."""
-    if lexicon.table is not None and len(text) >= _LONG and text.isascii():
-        return _chosen(text, lexicon.table.standing_out(text), lexicon)
-    words = text.translate(_LETTERS).split() if text.isascii() else _LATIN.findall(text)
+    plain = text if text.isascii() else _plain(text)
+    if lexicon.table is not None and len(text) >= _LONG and plain:
+        return _chosen(text, lexicon.table.standing_out(plain), lexicon)
+    words = plain.translate(_LETTERS).split() if plain else _LATIN.findall(text)
     left = list(filterfalse(lexicon.skip.__contains__, words))
     return _chosen(text, zip(left, repeat(-1)), lexicon) if left else []
+
+
+def _plain(text: str) -> str:
+    """A text with a sign for each character outside ASCII; nothing where a Latin letter may be among these."""
+    if text.encode("utf-8", "surrogatepass").translate(None, _NO_LATIN):
+        return ""
+    return text.encode("ascii", "replace").decode("ascii")
 
 
 def prepare(lexicon: Lexicon) -> None:

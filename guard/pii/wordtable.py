@@ -75,11 +75,13 @@ def _padded(text: str) -> NDArray[Any]:
 
 
 def _words(folded: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Where each word begins and how long it is; between two signs stands one of no letters."""
+    """Where each word begins and how long it is; between two signs stands one of no letters, unless there are many."""
     ends = ((folded[: len(folded) - LONGEST] - _A) >= _LETTERS).nonzero()[0]
     starts = np.empty_like(ends)
     starts[0], starts[1:] = 0, ends[:-1] + 1
-    return starts, ends - starts
+    sizes = ends - starts
+    words = sizes != 0
+    return (starts, sizes) if 2 * np.count_nonzero(words) > len(words) else (starts[words], sizes[words])
 
 
 def _spelled(

@@ -97,3 +97,20 @@ def test_marks_say_in_which_form_a_word_stands_out() -> None:
     table = WordTable(["one", "two", "six", "ten"], bytes([0, SMALL, CAPITAL, SMALL | CAPITAL]), [1] * 4)
     named = table.standing_out("one One two Two six Six ten Ten new New ")
     assert [word for word, _ in named] == ["two", "Six", "ten", "Ten", "New"]
+
+
+@LOOSE
+@given(text=TEXTS)
+def test_foreign_signs_change_nothing(text: str) -> None:
+    """A text without a foreign Latin letter is read as plain, with the words that the careful way finds."""
+    plain = chains._plain(text)
+    assert not plain or (
+        len(plain) == len(text) and chains._LATIN.findall(plain) == chains._LATIN.findall(text)
+    )
+
+
+@pytest.mark.parametrize("code", [0xC0, 0xD6, 0xD8, 0xF6, 0xF8, 0x24F, 0x1E00, 0x1EFF, 0x300, 0x36F])
+def test_a_foreign_latin_letter_is_seen(code: int) -> None:
+    """The first and the last of each stretch of them."""
+    assert chains._LATIN.fullmatch(chr(code))
+    assert not chains._plain(f"Jos{chr(code)}")

@@ -8,8 +8,10 @@ and what its features look at are bounded by the text around it, so that pieces 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import filterfalse
+import string
+from collections.abc import Iterable
+from functools import cache
+from itertools import filterfalse, repeat
 from typing import NamedTuple
 
 from guard.pii.lexicon import BUCKET, CUES, FIRST, FUNCTION, NAMING, PERSONAL, PROPER, Lexicon
@@ -17,6 +19,8 @@ from guard.pii.surroundings import ABBREVIATED, PARTICLES, TITLES
 
 _LETTERS = "".join(chr(code) if chr(code).isalpha() else " " for code in range(128))
 _LATIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ\u0300-\u036f]+")
+_NO_LATIN = bytes(set(range(256)) - {*range(0xC3, 0xCA), 0xCC, 0xCD, 0xE1})
+"""The bytes of UTF-8 that begin no Latin letter outside ASCII and no accent."""
 _RIGHT = re.compile(r"([ \-'’.,&]{1,3})([^\W_]+)")
 _INITIAL = re.compile(r"(?<![^\W_])[A-Z](?:\. ?| |['’])\Z")
 _PARTICLE = re.compile(r"(?<![^\W_])([A-Za-z]{1,6})(?: |-|['’])\Z")
@@ -25,11 +29,15 @@ _CUED = re.compile(r"(?:\.|'s|’s| is|:|=)? ?[\"'(*:=]{0,2} ?([^\W\d_]+)")
 _GLUED = frozenset("_@/\\#$%~+*")
 _JOINS = frozenset((" ", "-", "'", "’"))
 _REACHED = re.compile(r"(?:['’]s)?[ ,\"'’()–—-]{0,4}(?:[^\W_]{1,40}[ ,\"'’()–—-]{0,4}[^\W_]{0,40})?")
+_LEADING_ENDS = (" ", ".", "-", "'", "’")
 _CAPITAL = re.compile(r"[ '’-](?:[a-z]{1,4}[ '’-]){0,2}[^\W\d_]")
 _LEAD = rf"(?:[A-Z]|[0-9]{{1,5}}[A-Za-z]?,?|(?i:{'|'.join(sorted(PARTICLES))}))"
 _PENDING = re.compile(rf"(?<![^\W_]){_LEAD}(?:[ .'’-]{{1,2}}{_LEAD}){{0,4}}(?:[ .'’-]{{1,2}}[^\W_]*)?\Z")
 
+_LONG = 4096
+"""From this length on a text is looked through by a table; before, asking numpy at all costs more than a set."""
 
+_UNCOMMON = 7
 _RARE = 5  # the bucket from which a plain word written small may be a name
 
 
@@ -50,44 +58,83 @@ Chain = list[Word]
 
 def candidates(text: str, lexicon: Lexicon) -> list[Word]:
     """The words that may be part of a name, in order."""
-    words = text.translate(_LETTERS).split() if text.isascii() else _LATIN.findall(text)
+    plain = text if text.isascii() else _plain(text)
+    if lexicon.table is not None and len(text) >= _LONG and plain:
+        return _chosen(text, lexicon.table.standing_out(plain), lexicon)
+    words = plain.translate(_LETTERS).split() if plain else _LATIN.findall(text)
     left = list(filterfalse(lexicon.skip.__contains__, words))
-    return _chosen(text, _positions(text, left), lexicon) if left else []
+    return _chosen(text, zip(left, repeat(-1)), lexicon) if left else []
 
 
-def _positions(text: str, words: list[str]) -> Iterator[tuple[str, int]]:
-    """Each word with its place: the next occurrence that is no part of a longer word."""
-    at = 0
-    for word in words:
-        start = text.find(word, at)
-        while _goes_on(text, start - 1) or _goes_on(text, start + len(word)):
-            start = text.find(word, start + 1)
+def _plain(text: str) -> str:
+    """A text with a sign for each character outside ASCII; nothing where a Latin letter may be among these."""
+    if text.encode("utf-8", "surrogatepass").translate(None, _NO_LATIN):
+        return ""
+    return text.encode("ascii", "replace").decode("ascii")
+
+
+def prepare(lexicon: Lexicon) -> None:
+    """Make the table that finds the words of long texts, once: for those who read more than one text."""
+    from guard.pii.wordtable import LONGEST, WordTable
+
+    if lexicon.table is not None:
+        return
+    words = dict.fromkeys(string.ascii_lowercase, 0) | lexicon.words
+    known = {
+        word: bits
+        for word, bits in words.items()
+        if len(word) <= LONGEST and word.isascii() and word.isalpha()
+    }
+    marks = bytes(_mark(bits, min(len(word), 4), word in CUES) for word, bits in known.items())
+    lexicon.table = WordTable(list(known), marks, [bits >> BUCKET or _UNCOMMON for bits in known.values()])
+
+
+@cache
+def _mark(bits: int, size: int, cue: bool) -> int:
+    """Written how a word may be a name or lead to one, by its bits and how many letters it has, up to four."""
+    from guard.pii.wordtable import CAPITAL, SMALL
+
+    if cue or size < 2:
+        return SMALL | CAPITAL if cue else 0
+    small, capital = "x" * size, "X" + "x" * (size - 1)
+    return SMALL * _may_name(small, small, bits) | CAPITAL * _may_name(capital, small, bits)
+
+
+def _chosen(text: str, words: Iterable[tuple[str, int]], lexicon: Lexicon) -> list[Word]:
+    """Those of some words of a text, in order, that may be names; only they are looked for where a place is -1."""
+    found: list[Word] = []
+    at, cued = 0, -1
+    for word, place in words:
+        low = word.lower()
+        bits = lexicon.of(low)
+        cue = low in CUES
+        if not cue and (len(word) < 2 or not _may_name(word, low, bits)):
+            continue
+        start = _place(text, word, at) if place < 0 else place
         at = start + len(word)
-        yield word, start
+        if cue:
+            cued = _after_cue(text, low, at)
+            if cued >= 0 and (forced := _forced(text, cued, lexicon)):
+                found.append(forced)
+        elif start != cued and _stands_free(text, start, at, word[0] == low[0]):
+            found.append(Word(start, at, word, low, bits, "name"))
+    return found
+
+
+def _place(text: str, word: str, at: int) -> int:
+    """Where a word stands next that is no part of a longer one."""
+    start = text.find(word, at)
+    while _goes_on(text, start - 1) or _goes_on(text, start + len(word)):
+        start = text.find(word, start + 1)
+    return start
 
 
 def _goes_on(text: str, place: int) -> bool:
     """Whether a Latin letter stands at a place."""
-    return 0 <= place < len(text) and _LATIN.match(text, place) is not None
-
-
-def _chosen(text: str, placed: Iterator[tuple[str, int]], lexicon: Lexicon) -> list[Word]:
-    found: list[Word] = []
-    cued = -1
-    for word, start in placed:
-        low = word.lower()
-        end = start + len(word)
-        if low in CUES:
-            cued = _after_cue(text, low, end)
-            if cued >= 0 and (forced := _forced(text, cued, lexicon)):
-                found.append(forced)
-            continue
-        if start == cued or len(word) < 2 or word in lexicon.skip:
-            continue
-        bits = lexicon.of(low)
-        if _may_name(word, low, bits) and _stands_free(text, start, end, word[0] == low[0]):
-            found.append(Word(start, end, word, low, bits, "name"))
-    return found
+    if not 0 <= place < len(text):
+        return False
+    char = text[place]
+    return char.isalpha() if char.isascii() else _LATIN.match(char) is not None
 
 
 def _may_name(word: str, low: str, bits: int) -> bool:
@@ -238,6 +285,8 @@ def _capital_after(text: str, end: int) -> bool:
 def _before(text: str, start: int, limit: int, lexicon: Lexicon) -> Chain:
     """The initials and particles, or the number, that lead a chain."""
     found: Chain = []
+    if not _may_lead(text[max(limit, start - 10) : start]):
+        return found
     for _ in range(5):
         low = max(limit, start - 10)
         match = _INITIAL.search(text, low, start)
@@ -260,6 +309,14 @@ def _before(text: str, start: int, limit: int, lexicon: Lexicon) -> Chain:
         if role == "number":
             break
     return found
+
+
+def _may_lead(before: str) -> bool:
+    """Whether what stands before a chain may lead it: it ends as a lead does, and not with a plain word and a blank."""
+    if not before.endswith(_LEADING_ENDS):
+        return False
+    word = before[:-1].rpartition(" ")[2].rstrip(".,")
+    return len(word) < 2 or not word.isalpha() or word.lower() in PARTICLES
 
 
 def holds(text: str, lexicon: Lexicon, final: bool) -> tuple[list[tuple[int, int]], int]:

@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import string
 import unicodedata
 import zlib
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guard.pii.wordtable import WordTable
 
 FIRST, LAST, PLACE, PART, ORG, STREET, BIG, PROPER, FUNCTION = (1 << bit for bit in range(9))
 """Bits of a word: first name, surname, place, part of a place's name, word of organisations, of streets, country or
@@ -36,25 +41,26 @@ def unaccented(word: str) -> str:
 
 
 class Lexicon:
-    """The bits of every known word, and the words that are passed over at a glance."""
+    """The bits of every known word, and the words that are passed over at a glance; for long texts a table of both."""
 
-    __slots__ = ("_bits", "skip")
+    __slots__ = ("skip", "table", "words")
 
     def __init__(self, bits: dict[str, int]) -> None:
-        self._bits = bits
+        self.words = bits
+        self.table: WordTable | None = None
         self.skip = frozenset(_skipped(bits))
 
     def of(self, word: str) -> int:
         """The bits of a word in lower case, 0 for an unknown one."""
-        found = self._bits.get(word)
+        found = self.words.get(word)
         if found is None:
-            return 0 if word.isascii() else self._bits.get(unaccented(word), 0)
+            return 0 if word.isascii() else self.words.get(unaccented(word), 0)
         return found
 
 
 def _skipped(bits: dict[str, int]) -> list[str]:
-    """Common words that no list of names holds, as they stand in prose, at its beginning and in headings."""
-    skipped = []
+    """Letters, and common words that no list of names holds, as they stand in prose, at its beginning, in headings."""
+    skipped = list(string.ascii_letters)
     for word, value in bits.items():
         bucket = value >> BUCKET
         if 0 < bucket <= _COMMON and word not in CUES:

@@ -12,7 +12,7 @@ from functools import cache
 
 from guard.kinds import NAMES
 from guard.pii.addresses import find_addresses, hold_addresses
-from guard.pii.chains import candidates
+from guard.pii.chains import candidates, prepare
 from guard.pii.chains import holds as held_chains
 from guard.pii.evasion import Projection
 from guard.pii.hanzi import hanzi
@@ -20,13 +20,14 @@ from guard.pii.lexicon import lexicon
 from guard.pii.names_chinese import CLAUSE, find_chinese
 from guard.pii.names_latin import UNSURE, Named, find_latin, may_be_sure
 from guard.pii.places_chinese import find_chinese_places
-from guard.pii.surroundings import PARTICLES
+from guard.pii.surroundings import ABBREVIATED, PARTICLES
 from guard.pii.tagger import tagger
 
 _GLANCE = 48
 _BEYOND = 1024
 _WINDOW = 4096
-_JOINING = PARTICLES | {"of", "the", "and", "in", "at", "near", "apt", "suite", "unit", "floor"}
+_JOINING = PARTICLES | ABBREVIATED
+_UNITS = frozenset("apt apartment suite ste unit flat floor fl room rm".split())
 
 
 class Names:
@@ -50,6 +51,8 @@ class Names:
         hanzi()
         tagger("names_chinese")
         _plain_words()
+        if self._people and not self._sure:
+            prepare(lexicon())
 
     def find(self, text: str) -> list[Named]:
         """The names in a text: kind, start, end, score; those of addresses may overlap others."""
@@ -117,17 +120,23 @@ class Reading:
         return len(self._text)
 
     def clear(self, cut: int) -> bool:
-        """Whether a glance shows that no name holds a cut: three plain words before it, or foreign text and a sign."""
+        """Whether a glance shows that no name holds a cut.
+
+        So it is behind three plain words, behind a plain one that ends a sentence, amid foreign text beside a sign.
+        """
         text = self._text
         before = text[max(0, cut - _GLANCE) : cut]
         if not before.isascii():
             return not CLAUSE.match(before[-1]) and not any(
                 char.isascii() and char.isalnum() for char in before
             )
-        words = before.split(" ")[-4:]
-        if len(words) < 4 or words[-1] or not text[cut : cut + 1].islower():
+        after = text[cut : cut + 1]
+        words = before.split(" ")
+        if len(words) < 5 or words[-1] or not after.isalpha():
             return False
-        return _plain_words().issuperset(words[:3])
+        if words[-2].endswith(".") and after.isupper():
+            return words[-2][:-1] in _plain_words()
+        return after.islower() and _plain_words().issuperset(words[-4:-1])
 
 
 class Seams:
@@ -155,7 +164,7 @@ class Seams:
 @cache
 def _plain_words() -> frozenset[str]:
     """The common words written small that no name holds."""
-    return frozenset(filter(str.islower, lexicon().skip)) - _JOINING
+    return frozenset(word for word in lexicon().skip if word.islower() and len(word) > 1) - _JOINING - _UNITS
 
 
 def _merged(stretches: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -31,8 +31,9 @@ FAINT = 0.2
 """The lowest score: of places, and of organisations that bear nobody's name. They end below the least of people."""
 
 _LOW = 0.35
-_REACH = 40
+_REACH, _TITLE_REACH = 40, 14
 _TITLE_BEFORE = re.compile(r"(?<![^\W_])([A-Za-zñ]{2,10})\.? {1,2}\Z")
+_TITLE_ENDS = tuple(sorted(TITLES))
 _NAMED_BEFORE = re.compile(
     r"(?i)(?<![^\W_])(?:(?:my|his|her|full|first|last|middle|given|family|birth|maiden|legal|customer|patient|client"
     r"|applicant|employee|contact|guest|passenger|account ?holder|cardholder|holder|sender|recipient|student|user|nick)"
@@ -71,18 +72,16 @@ def find_latin(text: str, sure: bool = False) -> list[Named]:
     if not read:
         return found
     model = tagger("names_latin")
-    scores = model.scores([row for chain in read for row in traits(text, chain)])
-    at = 0
     for chain in read:
-        found += _settled(text, chain, model.tag(scores[at : at + len(chain)], LEAN))
-        at += len(chain)
+        rows = [model.score(groups) for groups in traits(text, chain)]
+        found += _settled(text, chain, model.tag(rows, LEAN))
     return found
 
 
 def _settled(text: str, chain: Chain, stretches: list[Tagged]) -> list[Named]:
     """What becomes of a chain's labelled stretches; what a title leads is a name whatever the tagger says."""
     found = []
-    if _cue(text, chain[0].start) == "title" and not (stretches and stretches[0].first == 0):
+    if not (stretches and stretches[0].first == 0) and _titled_at(text, chain[0].start):
         words = _titled(chain, stretches[0].first if stretches else len(chain))
         if words:
             found.append((KINDS["PER"], words[0].start, words[-1].end, CUED))
@@ -136,15 +135,23 @@ def _relabelled(label: str, words: Chain) -> str:
 
 def _cue(text: str, start: int) -> str:
     """What stands directly before a name: `title`, `label`, or nothing of either."""
+    if _titled_at(text, start):
+        return "title"
     before = text[max(0, start - _REACH) : start]
+    return "label" if "name" in before.lower() and _NAMED_BEFORE.search(before) else ""
+
+
+def _titled_at(text: str, start: int) -> bool:
+    """Whether a title stands directly before a name."""
+    before = text[max(0, start - _TITLE_REACH) : start]
+    if not before.endswith(" ") or not before.rstrip(" .").lower().endswith(_TITLE_ENDS):
+        return False
     title = _TITLE_BEFORE.search(before)
-    if (
-        title
+    return (
+        title is not None
         and title.group(1).lower() in TITLES
         and (title.group(1)[0].isupper() or not text[start].isupper())
-    ):
-        return "title"
-    return "label" if _NAMED_BEFORE.search(before) else ""
+    )
 
 
 def _is_nobodys(text: str, words: Chain, label: str) -> bool:

@@ -1,4 +1,4 @@
-"""Decode a linear-chain CRF with numpy: weights per feature and label, transitions, the best path and how sure it is.
+"""Decode a linear-chain CRF: weights per feature and label, transitions, the best path and how sure it is.
 
 `tools/names/train.py` makes the weights (crfsuite); this is all that is needed of it at run time.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
+from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_KEPT = 4096
 
 
 class Tagged(NamedTuple):
@@ -28,7 +32,18 @@ class Tagged(NamedTuple):
 class Tagger:
     """A CRF: `labels` (O, B-X, I-X), and for each feature the weight that it gives to each of them."""
 
-    __slots__ = ("_index", "_moves", "_outside", "_weights", "labels")
+    __slots__ = (
+        "_every",
+        "_index",
+        "_into",
+        "_kept",
+        "_marks",
+        "_moves",
+        "_outside",
+        "_rows",
+        "_weights",
+        "labels",
+    )
 
     def __init__(
         self, labels: Sequence[str], features: Sequence[str], weights: NDArray[Any], moves: NDArray[Any]
@@ -36,53 +51,87 @@ class Tagger:
         self.labels = tuple(labels)
         self._index = {feature: number for number, feature in enumerate(features)}
         self._weights = weights
-        self._moves = moves
+        self._rows = array("f", weights.astype("f4").tobytes())
+        self._every: list[float] = weights[0].tolist()  # what the feature says that every token has
+        self._kept: dict[tuple[str, ...], list[float]] = {}
+        self._moves: list[list[float]] = moves.tolist()
+        self._into: list[list[float]] = moves.T.tolist()
+        self._marks = [label.partition("-")[::2] for label in self.labels]
         self._outside = self.labels.index("O")
 
-    def scores(self, chain: Sequence[Sequence[str]]) -> NDArray[Any]:
-        """What the features of each token say for each label: an array (tokens, labels)."""
+    def scores(self, chain: Sequence[Sequence[str]]) -> list[list[float]]:
+        """What the features of each token say for each label; made for many tokens at once."""
         import numpy as np
 
-        known = self._index
+        known = self._index.get
         found: list[int] = []
         starts: list[int] = []
         for features in chain:
             starts.append(len(found))
             found.append(0)  # the feature that every token has
-            found += [known[feature] for feature in features if feature in known]
-        scores: NDArray[Any] = np.add.reduceat(self._weights[found], starts, axis=0)
+            found += [number for number in map(known, features) if number is not None]
+        scores: list[list[float]] = np.add.reduceat(self._weights.take(found, axis=0), starts).tolist()
         return scores
 
-    def tag(self, scores: NDArray[Any], lean: float = 0.0) -> list[Tagged]:
-        """The stretches of the best path; `lean` is taken from O, so that more is found."""
-        if lean:
-            scores = scores.copy()
-            scores[:, self._outside] -= lean
-        path = self._best(scores)
-        return [self._judged(scores, path, *stretch, lean) for stretch in self._stretches(path)]
+    def score(self, groups: Iterable[tuple[str, ...]]) -> list[float]:
+        """The same of one token, whose features come in groups: what a group says is kept, since most come again.
 
-    def _best(self, scores: NDArray[Any]) -> list[int]:
+        The weights are short binary fractions, so that their sums are exact in any order.
+        """
+        kept = self._kept.get
+        told = [kept(group) or self._told(group) for group in groups]
+        return list(map(sum, zip(self._every, *told, strict=True)))
+
+    def _told(self, group: tuple[str, ...]) -> list[float]:
+        """What a group of features says for each label."""
+        size = len(self.labels)
+        found = [number * size for number in map(self._index.get, group) if number is not None]
+        rows = [self._rows[start : start + size] for start in found]
+        told: list[float] = list(map(sum, zip(*rows, strict=True))) if rows else [0.0] * size
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        self._kept[group] = told
+        return told
+
+    def tag(self, rows: Sequence[list[float]], lean: float = 0.0) -> list[Tagged]:
+        """The stretches of a chain's best path; `lean` is taken from O, so that more is found."""
+        if lean:
+            rows = [row.copy() for row in rows]
+            for row in rows:
+                row[self._outside] -= lean
+        if len(rows) == 1:
+            return self._alone(rows[0], lean)
+        path = self._best(rows)
+        return [self._judged(rows, path, *stretch, lean) for stretch in self._stretches(path)]
+
+    def _alone(self, row: list[float], lean: float) -> list[Tagged]:
+        """As for longer chains: most are of one token, and there is no path to seek."""
+        best = row.index(max(row))
+        if best == self._outside:
+            return []
+        return [Tagged(self._marks[best][1], 0, 1, _surety(row[best] - row[self._outside], lean))]
+
+    def _best(self, rows: Sequence[list[float]]) -> list[int]:
         """The path with the highest sum (Viterbi)."""
-        best = scores[0]
-        if len(scores) == 1:
-            return [int(best.argmax())]
+        best = rows[0]
         back = []
-        for row in scores[1:]:
-            paths = best[:, None] + self._moves
-            back.append(paths.argmax(axis=0))
-            best = paths.max(axis=0) + row
-        path = [int(best.argmax())]
+        for row in rows[1:]:
+            paths = [list(map(add, best, moves)) for moves in self._into]
+            tops = list(map(max, paths))
+            back.append([sums.index(top) for sums, top in zip(paths, tops, strict=True)])
+            best = list(map(add, tops, row))
+        path = [best.index(max(best))]
         for choice in reversed(back):
-            path.append(int(choice[path[-1]]))
+            path.append(choice[path[-1]])
         return path[::-1]
 
     def _stretches(self, path: list[int]) -> list[tuple[str, int, int]]:
         """Label, first token and end of each stretch; one that begins inside begins all the same."""
         found: list[tuple[str, int, int]] = []
         for place, number in enumerate(path):
-            mark, _, label = self.labels[number].partition("-")
-            if mark == "O":
+            if number == self._outside:
                 continue
+            mark, label = self._marks[number]
             if mark in "IE" and found and found[-1][2] == place and found[-1][0] == label:
                 found[-1] = (label, found[-1][1], place + 1)
             else:
@@ -90,19 +139,23 @@ class Tagger:
         return found
 
     def _judged(
-        self, scores: NDArray[Any], path: list[int], label: str, first: int, last: int, lean: float
+        self, rows: Sequence[list[float]], path: list[int], label: str, first: int, last: int, lean: float
     ) -> Tagged:
         """How much better the stretch is than the same tokens outside, all else as it is, as a probability."""
         outside = path[:first] + [self._outside] * (last - first) + path[last:]
-        gain = self._sum(scores, path, first, last) - self._sum(scores, outside, first, last)
-        spare = lean * (last - first)
-        return Tagged(label, first, last, 1.0 / (1.0 + math.exp(min(50.0, spare - gain))))
+        gain = self._sum(rows, path, first, last) - self._sum(rows, outside, first, last)
+        return Tagged(label, first, last, _surety(gain, lean * (last - first)))
 
-    def _sum(self, scores: NDArray[Any], path: list[int], first: int, last: int) -> float:
-        total = sum(float(scores[place, path[place]]) for place in range(first, last))
+    def _sum(self, rows: Sequence[list[float]], path: list[int], first: int, last: int) -> float:
+        total = sum(rows[place][path[place]] for place in range(first, last))
         for place in range(max(1, first), min(len(path), last + 1)):
-            total += float(self._moves[path[place - 1], path[place]])
+            total += self._moves[path[place - 1]][path[place]]
         return total
+
+
+def _surety(gain: float, spare: float) -> float:
+    """What a stretch gains over the same tokens outside, less what was lent to it, as a probability."""
+    return 1.0 / (1.0 + math.exp(min(50.0, spare - gain)))
 
 
 def pack(labels: Sequence[str], features: Sequence[str], weights: NDArray[Any], moves: NDArray[Any]) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
 from guard.pii.chains import Chain, Word
 from guard.pii.lexicon import BUCKET, NAMING, ORG, STREET
@@ -11,51 +13,90 @@ from guard.pii.surroundings import CLASS
 LOOKBACK = 48
 """Characters before a chain within which the words before it are looked for."""
 
-_WORDS = re.compile(r"[^\W_]+")
+_LONGEST = 20
+"""What is told of a word around a chain: so much of it as makes it known."""
+
+_BACKWARDS = re.compile(r"([\W_]*)([^\W_]+)(?:([\W_]+)([^\W_]+))?")
 _AFTER = re.compile(r"(['’]s)?([ ,\"'’()–—-]{0,4})([^\W_]{1,40})?(?:([ ,\"'’()–—-]{0,4})([^\W_]{1,40}))?")
 _LOWEST = 1 << BUCKET
+_LONE = ("p0", "q0")
+_KEPT = 4096
+
+Features = tuple[str, ...]
+"""Features of a token that come of one cause: what the tagger makes of them is worth keeping."""
 
 
-def traits(text: str, chain: Chain) -> list[list[str]]:
-    """The features of each token of a chain."""
+class _Own(NamedTuple):
+    """What a token says by itself: its shape, shape and bits as one, its features, all of them where it is alone."""
+
+    shape: str
+    kind: str
+    features: Features
+    alone: Features
+
+
+def traits(text: str, chain: Chain) -> list[list[Features]]:
+    """The features of each token of a chain, in groups."""
     own = [_own(word) for word in chain]
     before, after = _before(text, chain[0].start), _after(text, chain[-1].end)
-    common = _common(chain)
     last = len(chain) - 1
+    if not last:
+        [one] = own
+        return [[one.alone, *before, *after, _led(before[0], one.kind), _followed(after[0], one.kind)]]
+    common = _common(chain)
     found = []
-    for place, word in enumerate(chain):
-        features = own[place] + common
-        features += _within(text, chain, place)
+    for place, (_, kind, features, _) in enumerate(own):
+        groups = [features, common]
+        groups += _within(text, chain, own, place)
         if place < 2:
-            features += before if place == 0 else ["1" + feature for feature in before[:4]]
+            groups += before if place == 0 else (_next_to(before[0][:4]),)
         if place > last - 2:
-            features += after if place == last else ["1" + feature for feature in after[:4]]
+            groups += after if place == last else (_next_to(after[0][:4]),)
         if place == 0:
-            features += (f"{before[0]}|{_kind(word)}", f"{before[3]}|{_kind(word)}")
+            groups.append(_led(before[0], kind))
         if place == last:
-            features += (f"{after[0]}|{_kind(word)}",)
-        found.append(features)
+            groups.append(_followed(after[0], kind))
+        found.append(groups)
     return found
 
 
-def _shape(word: Word) -> str:
-    text = word.text
-    if word.role in ("number", "initial", "particle"):
-        return word.role[0] + ("A" if text[0].isupper() else "a")
-    if text == word.low:
+@lru_cache(maxsize=_KEPT)
+def _led(before: Features, kind: str) -> Features:
+    """What stands before a chain together with its first token."""
+    return f"{before[0]}|{kind}", f"{before[3]}|{kind}"
+
+
+@lru_cache(maxsize=_KEPT)
+def _followed(after: Features, kind: str) -> Features:
+    """What stands behind a chain together with its last token."""
+    return (f"{after[0]}|{kind}",)
+
+
+@lru_cache(maxsize=_KEPT)
+def _next_to(features: Features) -> Features:
+    """What stands beside a chain, as it is told of the token that is one away."""
+    return tuple("1" + feature for feature in features)
+
+
+def _shape(text: str, low: str, role: str) -> str:
+    if role in ("number", "initial", "particle"):
+        return role[0] + ("A" if text[0].isupper() else "a")
+    if text == low:
         return "aa"
     if text.isupper():
         return "AA"
     return "Aa" if text[1:].islower() else "AaA"
 
 
-def _kind(word: Word) -> str:
-    return f"{_shape(word)}{word.bits & (_LOWEST - 1)}"
+def _own(word: Word) -> _Own:
+    """What a token says by itself; kept of the lexicon's own words, which are short and come again."""
+    told = _known if word.bits and word.text.isascii() else _told
+    return told(word.text, word.low, word.bits, word.role)
 
 
-def _own(word: Word) -> list[str]:
-    low, bits = word.low, word.bits
-    shape, bucket = _shape(word), bits >> BUCKET
+def _told(text: str, low: str, bits: int, role: str) -> _Own:
+    shape, bucket = _shape(text, low, role), bits >> BUCKET
+    kind = f"{shape}{bits & (_LOWEST - 1)}"
     found = [
         f"s{shape}", f"b{bits & (_LOWEST - 1)}", f"k{bucket}", f"y{bits}{shape}",
         f"3{low[-3:]}", f"2{low[-2:]}", f"4{low[:3]}",
@@ -64,46 +105,50 @@ def _own(word: Word) -> list[str]:
         found.append(f"w{low}")
     if low in CLASS:
         found.append(f"c{CLASS[low]}")
-    return found
+    lone = _holding(1, bits & (ORG | STREET | NAMING), role == "number")
+    return _Own(shape, kind, tuple(found), (*found, *lone, *_LONE))
 
 
-def _common(chain: Chain) -> list[str]:
+_known = lru_cache(maxsize=_KEPT)(_told)
+
+
+def _common(chain: Chain) -> Features:
     """What holds for every token of a chain: its length, and what kinds of word it has."""
     bits = 0
     for word in chain:
         bits |= word.bits
-    found = [f"n{min(len(chain), 5)}"]
-    if bits & ORG:
-        found.append("O")
-    if bits & STREET:
-        found.append("S")
-    if any(word.role == "number" for word in chain):
-        found.append("D")
-    if not bits & NAMING:
-        found.append("U")
-    return found
+    return _holding(
+        min(len(chain), 5), bits & (ORG | STREET | NAMING), any(w.role == "number" for w in chain)
+    )
 
 
-def _within(text: str, chain: Chain, place: int) -> list[str]:
+@lru_cache(maxsize=_KEPT)
+def _holding(size: int, bits: int, number: bool) -> Features:
+    marks = (("O", bits & ORG), ("S", bits & STREET), ("D", number), ("U", not bits & NAMING))
+    return f"n{size}", *(mark for mark, holds in marks if holds)
+
+
+def _within(text: str, chain: Chain, own: list[_Own], place: int) -> list[Features]:
     """The neighbours of a token inside its chain."""
-    found = [f"p{min(place, 3)}", f"q{min(len(chain) - 1 - place, 3)}"]
+    found: list[Features] = [(f"p{min(place, 3)}", f"q{min(len(chain) - 1 - place, 3)}")]
+    word = chain[place]
     if place:
         other = chain[place - 1]
-        found += _beside("<", other, text[other.end : chain[place].start], chain[place])
+        found.append(_beside("<", other, own[place - 1], text[other.end : word.start], word))
     if place + 1 < len(chain):
         other = chain[place + 1]
-        found += _beside(">", other, text[chain[place].end : other.start], chain[place])
+        found.append(_beside(">", other, own[place + 1], text[word.end : other.start], word))
         if other.bits & ORG:
-            found.append("O>")
+            found.append(("O>",))
         if other.bits & STREET:
-            found.append("S>")
+            found.append(("S>",))
     return found
 
 
-def _beside(side: str, other: Word, gap: str, word: Word) -> tuple[str, ...]:
+def _beside(side: str, other: Word, own: _Own, gap: str, word: Word) -> Features:
     """A neighbour by its kind, the sign between, its shape, and itself where it is a plain word."""
     itself = f"w{other.low}|{word.bits}" if other.bits >= _LOWEST else "w"
-    return f"{side}{_kind(other)}", f"{side}g{gap}", f"{side}s{_shape(other)}{gap}", f"{side}{itself}"
+    return f"{side}{own.kind}", f"{side}g{gap}", f"{side}s{own.shape}{gap}", f"{side}{itself}"
 
 
 def _case(word: str) -> str:
@@ -114,6 +159,8 @@ def _case(word: str) -> str:
 
 def _gap(gap: str) -> str:
     """The kind of what stands between a chain and a word: the sign that says most."""
+    if gap == " ":
+        return "_"
     if "\n" in gap:
         return "n"
     for sign in ":.!?;,(\"'@=>-|*#[/":
@@ -122,50 +169,55 @@ def _gap(gap: str) -> str:
     return "_" if gap else "0"
 
 
-def _before(text: str, start: int) -> list[str]:
+def _before(text: str, start: int) -> list[Features]:
     """The two words before a chain: as they are, by class, by their ends, with the sign between."""
     low = max(0, start - LOOKBACK)
-    words = list(_WORDS.finditer(text, low, start))
-    if words and low and words[0].start() == low:
-        words.pop(0)
-    if not words:
-        gap = _gap(text[low:start]) if low or start else "^"
-        return [f"P^{gap}", "P^", "G^" + gap, "P^"]
-    last = words[-1]
-    gap = _gap(text[last.end() : start])
-    word = last.group()
-    small = word.lower()[:20]
-    kind = CLASS.get(small, "")
-    found = [
-        f"P{kind}{gap}", f"P={small}{gap}", f"G{gap}", f"P3{small[-3:]}{gap}", f"P2{small[-2:]}",
-        f"PC{_case(word)}{gap}", f"P{small}",
-    ]  # fmt: skip
-    if len(words) > 1:
-        other = words[-2].group().lower()[:20]
-        between = _gap(text[words[-2].end() : last.start()])
-        found += (f"Q{other}", f"Q{CLASS.get(other, '')}|{kind}{between}{gap}", f"Q{other}|{small}")
+    window = text[low:start][::-1]
+    match = _BACKWARDS.match(window)
+    cut = len(window) if low else -1  # a word that reaches the window's edge is none that is seen whole
+    if match is None or match.end(2) == cut:
+        gap = _gap(window) if start else "^"
+        return [(f"P^{gap}", "P^", "G^" + gap, "P^")]
+    gap, word, between, second = match.groups()
+    gap, word = _gap(gap), word[::-1]
+    small = word.lower()[:_LONGEST]
+    found = [_preceding(small, _case(word), gap)]
+    if second is not None and match.end() != cut:
+        other = second[::-1].lower()[:_LONGEST]
+        kinds = f"{CLASS.get(other, '')}|{CLASS.get(small, '')}"
+        found.append((f"Q{other}", f"Q{kinds}{_gap(between)}{gap}", f"Q{other}|{small}"))
     elif low == 0:
-        found.append("Q^")
+        found.append(("Q^",))
     return found
 
 
-def _after(text: str, end: int) -> list[str]:
+@lru_cache(maxsize=_KEPT)
+def _preceding(small: str, case: str, gap: str) -> Features:
+    return (
+        f"P{CLASS.get(small, '')}{gap}", f"P={small}{gap}", f"G{gap}", f"P3{small[-3:]}{gap}", f"P2{small[-2:]}",
+        f"PC{case}{gap}", f"P{small}",
+    )  # fmt: skip
+
+
+def _after(text: str, end: int) -> list[Features]:
     """The two words after a chain, up to the end of its sentence, clause or line."""
     match = _AFTER.match(text, end)
     possessive, gap, word, _, second = match.groups() if match else (None,) * 5
     if word is None:
         sign = text[match.end() : match.end() + 1] if match else ""
         gap = _gap((gap or "") + sign) if sign else "$"
-        return [f"N{gap}", f"N'{gap}" if possessive else "N", f"H{gap}", f"N={gap}"]
-    gap = _gap(gap or "")
-    small = word.lower()[:20]
-    kind = CLASS.get(small, "")
-    mark = "'" if possessive else ""
-    found = [
-        f"N{kind}{gap}{mark}", f"N={small}{gap}", f"H{gap}{mark}", f"N3{small[-3:]}{gap}", f"N2{small[-2:]}",
-        f"NC{_case(word)}{gap}", f"N{small}",
-    ]  # fmt: skip
+        return [(f"N{gap}", f"N'{gap}" if possessive else "N", f"H{gap}", f"N={gap}")]
+    small = word.lower()[:_LONGEST]
+    found = [_following(small, _case(word), _gap(gap or ""), "'" if possessive else "")]
     if second is not None:
-        other = second.lower()[:20]
-        found += (f"M{other}", f"M{kind}|{CLASS.get(other, '')}")
+        other = second.lower()[:_LONGEST]
+        found.append((f"M{other}", f"M{CLASS.get(small, '')}|{CLASS.get(other, '')}"))
     return found
+
+
+@lru_cache(maxsize=_KEPT)
+def _following(small: str, case: str, gap: str, mark: str) -> Features:
+    return (
+        f"N{CLASS.get(small, '')}{gap}{mark}", f"N={small}{gap}", f"H{gap}{mark}", f"N3{small[-3:]}{gap}",
+        f"N2{small[-2:]}", f"NC{case}{gap}", f"N{small}",
+    )  # fmt: skip

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guard.pii import cuts, scan
+from guard.pii.evasion import project
 from guard.pii.names import Names
 from guard.pii.scan import Scanner
 
@@ -188,6 +189,40 @@ def test_long_texts_are_parted_beside_no_name(tight: None, unit: str) -> None:
     }
     assert len(inner) == 1
     assert len(found) == 80
+
+
+WORDY = st.lists(
+    st.tuples(st.sampled_from(["garden", "small", "no", "room", "between"]) | PIECES, SIGNS), max_size=30
+).map(lambda parts: "".join(itertools.chain(*parts)))
+
+
+@LOOSE
+@given(text=WORDY)
+def test_where_a_glance_sees_no_name_there_is_none(text: str) -> None:
+    """Long texts are parted there without a look at what names hold."""
+    projection = project(text)
+    assert SCANNER.names is not None
+    reading = SCANNER.names.reading(text, projection)
+    stretches, _ = reading.held(0, reading.length, True)
+    clear = [cut for cut in range(1, reading.length) if text[cut - 1] == " " and reading.clear(cut)]
+    assert not [(cut, held) for cut in clear for held in stretches if held[0] < cut < held[1]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "clear"),
+    [
+        ("we went through the quiet garden. ", "Then", True),
+        ("we saw a letter from Maria. ", "Then", False),
+        ("we went to a house with no. ", "Seven", False),
+        ("a quiet garden between rivers ", "then", True),
+        ("a quiet garden between rivers ", "Then", False),
+    ],
+)
+def test_a_glance_knows_plain_words_and_the_ends_of_sentences(before: str, after: str, clear: bool) -> None:
+    """A cut behind a sentence's last plain word needs no second look."""
+    assert SCANNER.names is not None
+    text = before + after
+    assert SCANNER.names.reading(text, project(text)).clear(len(before)) is clear
 
 
 def test_prose_is_still_cut_at_every_plain_word() -> None:

@@ -35,7 +35,7 @@ def test_the_path_is_the_best_of_all(weights: list[float], moves: list[float], r
 
     def total(path: tuple[int, ...]) -> float:
         steps = sum(table[one, two] for one, two in itertools.pairwise(path))
-        return float(sum(scores[place, label] for place, label in enumerate(path)) + steps)
+        return float(sum(scores[place][label] for place, label in enumerate(path)) + steps)
 
     best = max(total(path) for path in itertools.product(range(4), repeat=len(rows)))
     assert total(tuple(tagger._best(scores))) == pytest.approx(best, abs=1e-3)
@@ -44,7 +44,29 @@ def test_the_path_is_the_best_of_all(weights: list[float], moves: list[float], r
 def test_scores_are_sums_of_weights() -> None:
     """Each known feature adds its row; the first row is every token's; unknown features add nothing."""
     tagger = made([1.0] * 4 + [2.0] * 4 + [4.0] * 4 + [8.0] * 4, [0.0] * 16)
-    assert tagger.scores([["a", "c"], [], ["unknown"]]).tolist() == [[11.0] * 4, [1.0] * 4, [1.0] * 4]
+    assert tagger.scores([["a", "c"], [], ["unknown"]]) == [[11.0] * 4, [1.0] * 4, [1.0] * 4]
+
+
+@given(
+    weights=st.lists(NUMBERS, min_size=16, max_size=16),
+    groups=st.lists(st.lists(st.sampled_from(["a", "b", "c", "unknown"]), max_size=3).map(tuple), max_size=4),
+)
+def test_groups_of_features_say_what_the_features_say(
+    weights: list[float], groups: list[tuple[str, ...]]
+) -> None:
+    """Whether a group is new or kept."""
+    tagger = made(weights, [0.0] * 16)
+    [plain] = tagger.scores([list(itertools.chain(*groups))])
+    assert tagger.score(groups) == tagger.score(groups) == pytest.approx(plain, abs=1e-5)
+
+
+def test_what_is_kept_of_groups_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts may hold groups without end."""
+    monkeypatch.setattr("guard.pii.tagger._KEPT", 8)
+    made_of = made([1.0] * 16, [0.0] * 16)
+    for number in range(100):
+        assert made_of.score([("a",), (f"unknown {number}",)]) == [2.0] * 4
+    assert len(made_of._kept) <= 8
 
 
 def test_leaning_finds_more_and_what_it_adds_is_less_sure() -> None:
@@ -74,9 +96,9 @@ def test_the_lexicon_knows_names_with_and_without_accents(word: str, bits: int) 
 
 
 def test_the_lexicon_passes_over_prose_and_stops_at_names() -> None:
-    """Common words in the three ways they are written; not those that many people bear."""
+    """Common words in the three ways they are written, and letters; not those that many people bear."""
     skip = lexicon().skip
-    assert {"weather", "Weather", "WEATHER", "the", "The", "would"} <= skip
+    assert {"weather", "Weather", "WEATHER", "the", "The", "would", "a", "I"} <= skip
     assert not {"Maria", "Grace", "Will", "Young", "Xylofar", "name", "Mr", "Dr"} & skip
     assert "will" in skip
 

@@ -101,12 +101,12 @@ class Pool:
     def _words(self) -> None:
         book = lexicon()
         levels: dict[int, list[str]] = defaultdict(list)
-        for word, bits in book._bits.items():
+        for word, bits in book.words.items():
             if bits >> BUCKET and word.isascii() and len(word) > 2:
                 levels[bits >> BUCKET].append(word)
         self.levels = levels
         self.proper = [w for w in BRANDS.split() if len(w) > 2]
-        self.other_proper = sorted(w for w, b in book._bits.items() if b & 128 and len(w) > 3)
+        self.other_proper = sorted(w for w, b in book.words.items() if b & 128 and len(w) > 3)
 
     def word(self) -> str:
         level = self.random.choices((1, 2, 3, 4, 5), (30, 30, 25, 10, 5))[0]

@@ -8,6 +8,7 @@ Every text is made by generate.py from a fixed seed; none comes from an evaluati
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -41,7 +42,10 @@ def examples(texts: Iterable[Text]) -> Iterable[tuple[list[list[str]], list[str]
     book = lexicon()
     for text in texts:
         for chain in chains(text.text, book):
-            yield [["*", *row] for row in traits(text.text, chain)], labels(chain, text.spans)
+            yield (
+                [["*", *itertools.chain.from_iterable(groups)] for groups in traits(text.text, chain)],
+                labels(chain, text.spans),
+            )
 
 
 def corpus(count: int, seed: int) -> Iterable[Text]:

@@ -73,7 +73,7 @@ def find_latin(text: str, sure: bool = False) -> list[Named]:
         return found
     model = tagger("names_latin")
     for chain in read:
-        rows = [model.score(groups) for groups in traits(text, chain)]
+        rows = [model.score(*told) for told in traits(text, chain)]
         found += _settled(text, chain, model.tag(rows, LEAN))
     return found
 

@@ -73,21 +73,26 @@ class Tagger:
         scores: list[list[float]] = np.add.reduceat(self._weights.take(found, axis=0), starts).tolist()
         return scores
 
-    def score(self, groups: Iterable[tuple[str, ...]]) -> list[float]:
-        """The same of one token, whose features come in groups: what a group says is kept, since most come again.
+    def score(self, groups: Iterable[tuple[str, ...]], rare: Iterable[str] = ()) -> list[float]:
+        """The same of one token, whose features come in groups: what these say is kept, not so what the rare ones say.
 
         The weights are short binary fractions, so that their sums are exact in any order.
         """
         kept = self._kept.get
         told = [kept(group) or self._told(group) for group in groups]
-        return list(map(sum, zip(self._every, *told, strict=True)))
+        return list(map(sum, zip(self._every, *told, *self._weighed(rare), strict=True)))
+
+    def _weighed(self, features: Iterable[str]) -> list[array[float]]:
+        """The weights of the features that are known."""
+        size, rows = len(self.labels), self._rows
+        found = [number * size for number in map(self._index.get, features) if number is not None]
+        return [rows[start : start + size] for start in found]
 
     def _told(self, group: tuple[str, ...]) -> list[float]:
         """What a group of features says for each label."""
-        size = len(self.labels)
-        found = [number * size for number in map(self._index.get, group) if number is not None]
-        rows = [self._rows[start : start + size] for start in found]
-        told: list[float] = list(map(sum, zip(*rows, strict=True))) if rows else [0.0] * size
+        told: list[float] = list(map(sum, zip(*self._weighed(group), strict=True))) or [0.0] * len(
+            self.labels
+        )
         if len(self._kept) >= _KEPT:
             self._kept.clear()
         self._kept[group] = told

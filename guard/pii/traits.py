@@ -23,7 +23,10 @@ _LONE = ("p0", "q0")
 _KEPT = 4096
 
 Features = tuple[str, ...]
-"""Features of a token that come of one cause: what the tagger makes of them is worth keeping."""
+"""Features of a token that come of one cause and come again: what the tagger makes of them is worth keeping."""
+
+Traits = tuple[list[Features], list[str]]
+"""What is told of a token: groups of features, and features that seldom come again."""
 
 
 class _Own(NamedTuple):
@@ -35,41 +38,33 @@ class _Own(NamedTuple):
     alone: Features
 
 
-def traits(text: str, chain: Chain) -> list[list[Features]]:
-    """The features of each token of a chain, in groups."""
+def traits(text: str, chain: Chain) -> list[Traits]:
+    """What is told of each token of a chain."""
     own = [_own(word) for word in chain]
-    before, after = _before(text, chain[0].start), _after(text, chain[-1].end)
+    (before, earlier), (after, later) = _before(text, chain[0].start), _after(text, chain[-1].end)
     last = len(chain) - 1
-    if not last:
-        [one] = own
-        return [[one.alone, *before, *after, _led(before[0], one.kind), _followed(after[0], one.kind)]]
-    common = _common(chain)
-    found = []
-    for place, (_, kind, features, _) in enumerate(own):
-        groups = [features, common]
-        groups += _within(text, chain, own, place)
+    common = _common(chain) if last else ()
+    found: list[Traits] = []
+    for place, (_, kind, features, alone) in enumerate(own):
+        groups: list[Features] = []
+        rare: list[str] = []
+        if chain[place].bits:
+            groups.append(features if last else alone)
+        else:
+            rare += features if last else alone
+        if last:
+            groups += (common, (f"p{min(place, 3)}", f"q{min(last - place, 3)}"))
+            rare += _within(text, chain, own, place)
         if place < 2:
-            groups += before if place == 0 else (_next_to(before[0][:4]),)
+            groups.append(_next_to(before[:4]) if place else before)
         if place > last - 2:
-            groups += after if place == last else (_next_to(after[0][:4]),)
+            groups.append(after if place == last else _next_to(after[:4]))
         if place == 0:
-            groups.append(_led(before[0], kind))
+            rare += (*earlier, f"{before[0]}|{kind}", f"{before[3]}|{kind}")
         if place == last:
-            groups.append(_followed(after[0], kind))
-        found.append(groups)
+            rare += (*later, f"{after[0]}|{kind}")
+        found.append((groups, rare))
     return found
-
-
-@lru_cache(maxsize=_KEPT)
-def _led(before: Features, kind: str) -> Features:
-    """What stands before a chain together with its first token."""
-    return f"{before[0]}|{kind}", f"{before[3]}|{kind}"
-
-
-@lru_cache(maxsize=_KEPT)
-def _followed(after: Features, kind: str) -> Features:
-    """What stands behind a chain together with its last token."""
-    return (f"{after[0]}|{kind}",)
 
 
 @lru_cache(maxsize=_KEPT)
@@ -128,20 +123,20 @@ def _holding(size: int, bits: int, number: bool) -> Features:
     return f"n{size}", *(mark for mark, holds in marks if holds)
 
 
-def _within(text: str, chain: Chain, own: list[_Own], place: int) -> list[Features]:
+def _within(text: str, chain: Chain, own: list[_Own], place: int) -> list[str]:
     """The neighbours of a token inside its chain."""
-    found: list[Features] = [(f"p{min(place, 3)}", f"q{min(len(chain) - 1 - place, 3)}")]
+    found: list[str] = []
     word = chain[place]
     if place:
         other = chain[place - 1]
-        found.append(_beside("<", other, own[place - 1], text[other.end : word.start], word))
+        found += _beside("<", other, own[place - 1], text[other.end : word.start], word)
     if place + 1 < len(chain):
         other = chain[place + 1]
-        found.append(_beside(">", other, own[place + 1], text[word.end : other.start], word))
+        found += _beside(">", other, own[place + 1], text[word.end : other.start], word)
         if other.bits & ORG:
-            found.append(("O>",))
+            found.append("O>")
         if other.bits & STREET:
-            found.append(("S>",))
+            found.append("S>")
     return found
 
 
@@ -169,7 +164,7 @@ def _gap(gap: str) -> str:
     return "_" if gap else "0"
 
 
-def _before(text: str, start: int) -> list[Features]:
+def _before(text: str, start: int) -> tuple[Features, list[str]]:
     """The two words before a chain: as they are, by class, by their ends, with the sign between."""
     low = max(0, start - LOOKBACK)
     window = text[low:start][::-1]
@@ -177,18 +172,18 @@ def _before(text: str, start: int) -> list[Features]:
     cut = len(window) if low else -1  # a word that reaches the window's edge is none that is seen whole
     if match is None or match.end(2) == cut:
         gap = _gap(window) if start else "^"
-        return [(f"P^{gap}", "P^", "G^" + gap, "P^")]
+        return (f"P^{gap}", "P^", "G^" + gap, "P^"), []
     gap, word, between, second = match.groups()
     gap, word = _gap(gap), word[::-1]
     small = word.lower()[:_LONGEST]
-    found = [_preceding(small, _case(word), gap)]
+    rare: list[str] = []
     if second is not None and match.end() != cut:
         other = second[::-1].lower()[:_LONGEST]
         kinds = f"{CLASS.get(other, '')}|{CLASS.get(small, '')}"
-        found.append((f"Q{other}", f"Q{kinds}{_gap(between)}{gap}", f"Q{other}|{small}"))
+        rare += (f"Q{other}", f"Q{kinds}{_gap(between)}{gap}", f"Q{other}|{small}")
     elif low == 0:
-        found.append(("Q^",))
-    return found
+        rare.append("Q^")
+    return _preceding(small, _case(word), gap), rare
 
 
 @lru_cache(maxsize=_KEPT)
@@ -199,20 +194,20 @@ def _preceding(small: str, case: str, gap: str) -> Features:
     )  # fmt: skip
 
 
-def _after(text: str, end: int) -> list[Features]:
+def _after(text: str, end: int) -> tuple[Features, list[str]]:
     """The two words after a chain, up to the end of its sentence, clause or line."""
     match = _AFTER.match(text, end)
     possessive, gap, word, _, second = match.groups() if match else (None,) * 5
     if word is None:
         sign = text[match.end() : match.end() + 1] if match else ""
         gap = _gap((gap or "") + sign) if sign else "$"
-        return [(f"N{gap}", f"N'{gap}" if possessive else "N", f"H{gap}", f"N={gap}")]
+        return (f"N{gap}", f"N'{gap}" if possessive else "N", f"H{gap}", f"N={gap}"), []
     small = word.lower()[:_LONGEST]
-    found = [_following(small, _case(word), _gap(gap or ""), "'" if possessive else "")]
+    rare: list[str] = []
     if second is not None:
         other = second.lower()[:_LONGEST]
-        found.append((f"M{other}", f"M{CLASS.get(small, '')}|{CLASS.get(other, '')}"))
-    return found
+        rare += (f"M{other}", f"M{CLASS.get(small, '')}|{CLASS.get(other, '')}")
+    return _following(small, _case(word), _gap(gap or ""), "'" if possessive else ""), rare
 
 
 @lru_cache(maxsize=_KEPT)

@@ -43,7 +43,7 @@ def examples(texts: Iterable[Text]) -> Iterable[tuple[list[list[str]], list[str]
     for text in texts:
         for chain in chains(text.text, book):
             yield (
-                [["*", *itertools.chain.from_iterable(groups)] for groups in traits(text.text, chain)],
+                [["*", *itertools.chain(*groups, rare)] for groups, rare in traits(text.text, chain)],
                 labels(chain, text.spans),
             )
 

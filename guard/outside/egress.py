@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -63,21 +64,16 @@ class Answer:
     connection and so stops the upstream.
     """
 
-    __slots__ = ("_chunks", "_decoder", "_response", "headers", "peer", "status")
-
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status
         self.peer = response.peer if isinstance(response, Response) else ""
         self.headers, self._decoder = decoding(response.raw_headers, ANSWER_BYTES)
-        self._chunks: AsyncIterator[bytes] | None = None
 
-    @property
+    @cached_property
     def chunks(self) -> AsyncIterator[bytes]:
         """The pieces. Made when asked for: they hold the answer, and left unread both would wait for the collector."""
-        if self._chunks is None:
-            self._chunks = self._read()
-        return self._chunks
+        return self._read()
 
     async def read(self, limit: int) -> bytes:
         """Read the whole body; an answer over `limit` bytes is closed and raises UpstreamError."""

@@ -37,7 +37,7 @@ _PENDING = re.compile(rf"(?<![^\W_]){_LEAD}(?:[ .'’-]{{1,2}}{_LEAD}){{0,4}}(?:
 _LONG = 4096
 """From this length on a text is looked through by a table; before, asking numpy at all costs more than a set."""
 
-_UNCOMMON = 7
+_UNCOMMON = 7  # after every bucket: of words that want one place in the table, the more common has it
 _RARE = 5  # the bucket from which a plain word written small may be a name
 
 

@@ -64,7 +64,7 @@ def _stands_in(value: bytes) -> bool:
     """Whether stars, zeros or words in a value say that it stands for another."""
     if value.find(b"00000000") >= 0 or value.find(b"EXAMPLE") >= 0 or _STARS.search(value):
         return True
-    return max(map(value.lower().find, _TELLING)) >= 0  # `in` takes thrice as long for bytes
+    return max(map(value.lower().find, _TELLING)) >= 0  # `in` takes nearly twice as long for bytes
 
 
 def _placeholder(value: bytes) -> bool:

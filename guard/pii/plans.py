@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -66,27 +66,22 @@ def country_code(number: bytes) -> int:
     return 0
 
 
-class _InUse(dict[bytes, Callable[[bytes], object] | None]):
-    """By calling code, what tells the national numbers that some operator has; None where there is no such code.
-
-    A code has one to three digits, so there are few.
-    """
-
-    def __missing__(self, code: bytes) -> Callable[[bytes], object] | None:
-        known = _codes().get(code)
-        regions = _regions()[known] if known else ()
-        ranges = "|".join(national(region, int(code)).pattern.decode("ascii") for region in regions)
-        self[code] = re.compile(ranges.encode("ascii")).fullmatch if regions else None
-        return self[code]
+def _fits(plans: Iterable[tuple[str, int]]) -> Callable[[bytes], object]:
+    """What tells the national numbers of some regions, each with its calling code."""
+    return re.compile(b"|".join(national(*plan).pattern for plan in plans) or rb"(?!)").fullmatch
 
 
-_IN_USE = _InUse()
+@cache
+def _in_use(code: bytes) -> Callable[[bytes], object] | None:
+    """What tells the numbers of a calling code that some operator has, in whichever of its regions, if it is one."""
+    known = _codes().get(code)
+    return None if known is None else _fits((region, known) for region in _regions()[known])
 
 
 def valid(number: bytes) -> bool:
     """Whether an international number (digits only) is in a range that some operator has."""
     for size in (1, 2, 3):
-        fits = _IN_USE[number[:size]]
+        fits = _in_use(number[:size])
         if fits is not None:
             rest = number[size:]
             return bool(fits(rest) or (rest[:1] == b"0" and fits(rest[1:])))
@@ -127,8 +122,7 @@ def written_in(number: bytes, region: str) -> bool:
 @cache
 def _national_in(regions: tuple[str, ...]) -> Callable[[bytes], object]:
     """What tells the national numbers of some regions."""
-    ranges = "|".join(national(region, code_of(region)).pattern.decode("ascii") for region in regions)
-    return re.compile(ranges.encode("ascii") or rb"(?!)").fullmatch
+    return _fits((region, code_of(region)) for region in regions)
 
 
 def valid_in(number: bytes, *regions: str) -> bool:

@@ -64,7 +64,7 @@ class Heads:
 
 @cache
 def _opening(pattern: str) -> Callable[..., re.Match[bytes] | None]:
-    """The search for what all matches of some rows begin with: one and the same for rows that share it."""
+    """The search for the opening of some rows: one and the same for those that share it."""
     return re.compile(pattern.encode("ascii")).search
 
 
@@ -72,7 +72,7 @@ class Ready:
     """A row with its compiled patterns, check and cues, flattened for the search.
 
     `before` is how far before the digits of a region a match may begin; `opens` searches for what all matches begin
-    with, where that is one of a few strings. `called` has the bit of its cue among `Roads.spoken`, `denied` that of
+    with or have among their first characters. `called` has the bit of its cue among `Roads.spoken`, `denied` that of
     what rules it out, `heard` both; or all bits where only the words before each match tell. `heads` finds the heads of
     all rows of the choice.
     """

@@ -88,7 +88,7 @@ class Scanner:
             found = self._piece(text, projection, 0, len(text))  # most texts are one piece
             if self._beat is not None:
                 self._beat()
-            return _findings(projection, found, "pattern") if found else []
+            return _findings(projection, found, "pattern")
         reading = None if self.names is None else self.names.reading(text, projection)
         found = []
         named: list[Candidate] = []
@@ -187,7 +187,7 @@ class Scanner:
         hits, digits = ready.look(text)
         mail = bool(ready.mail) and _AT in text
         counts = projection.counts and (len(text) == len(projection.text) or projection.count(base, high))
-        if not (hits or digits or mail or (counts and self._told(source, projection, base, high))):
+        if not (hits or digits or mail or (counts and self._numerals_wake(source, projection, base, high))):
             return []
         found: list[Candidate] = []
         beside: Readings | None = None
@@ -210,7 +210,7 @@ class Scanner:
             else found + [hit for hit in plain if beside.counts(hit[1], hit[2])]
         )
 
-    def _told(self, source: str, projection: Projection, low: int, high: int) -> bool:
+    def _numerals_wake(self, source: str, projection: Projection, low: int, high: int) -> bool:
         """Whether numerals that stand together in a stretch without anything else wake a row: in prose they do not."""
         read, runs = bytearray(projection.text[low:high]), projection.numerals(low, high)
         for start, end, digits in runs:

@@ -70,16 +70,17 @@ _ISSUERS = (
 
 def card(view: bytes) -> int:
     """Accept a card number of 13 to 19 digits: issuer, length, Luhn (ISO/IEC 7812-1), written in a usual layout."""
-    digits = digits_of(view)
-    if len(digits) < 20 and card_length_fits(digits) and luhn(digits):
+    if _is_card(view):
         return len(view)
-    if len(digits) == len(view):
+    if view.isdigit():
         return 0
-    for end in _ends(view, range(13, 20)):
-        digits = digits_of(view[:end])
-        if card_length_fits(digits) and luhn(digits):
-            return end
-    return 0
+    shorter = (end for end in _ends(view, range(13, 20)) if end < len(view))
+    return next((end for end in shorter if _is_card(view[:end])), 0)
+
+
+def _is_card(view: bytes) -> bool:
+    digits = digits_of(view)
+    return 12 < len(digits) < 20 and card_length_fits(digits) and luhn(digits)
 
 
 def card_said(view: bytes) -> int:

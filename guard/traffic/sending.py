@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import httpx2
@@ -101,14 +102,11 @@ class Held:
     def __init__(self, answer: Answer, first: bytes, *, whole: bool) -> None:
         self._answer, self._first, self._whole = answer, first, whole
         self.status, self.headers = answer.status, _final(answer.status, answer.headers)
-        self._chunks: AsyncIterator[bytes] | None = None
 
-    @property
+    @cached_property
     def chunks(self) -> AsyncIterator[bytes]:
         """The answer in pieces; made when asked for, since what reads them holds this."""
-        if self._chunks is None:
-            self._chunks = self._read()
-        return self._chunks
+        return self._read()
 
     async def read(self, limit: int) -> bytes:
         """Read the whole body, of `limit` bytes at most."""

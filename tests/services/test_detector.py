@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -152,6 +153,19 @@ def test_a_process_ends_only_once_it_is_warm(monkeypatch: pytest.MonkeyPatch) ->
     warming.set()
     assert not thread.daemon
     made.close()
+
+
+def test_what_the_first_numbers_need_is_made_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first request that holds a number compiles nothing: a made-up text with the usual kinds was read before."""
+    made = Detector(scanner_args=ARGS, presidio=())
+    read: queue.SimpleQueue[list[Finding]] = queue.SimpleQueue()
+    scan = made._scanner.scan
+    monkeypatch.setattr(made._scanner, "scan", lambda text: read.put(scan(text)))
+    monkeypatch.setattr(made._pool, "start", lambda: None)
+    made.start()
+    kinds = {finding.kind for finding in read.get(timeout=60)}
+    made.close()
+    assert {"pii.phone", "pii.card", "pii.iban", "pii.us.ssn", "pii.cn.resident_id"} <= kinds
 
 
 def test_many_threads_get_what_one_gets(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:

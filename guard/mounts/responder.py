@@ -178,7 +178,12 @@ class Responder:
         return message
 
     async def _take(self, message: Message) -> None:
-        """Take what the application sends."""
+        """Take what the application sends; the outcome waits for no task that runs in the background after it."""
+        await self._taken(message)
+        if self._sent:
+            self.call.write_outcome()
+
+    async def _taken(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._start = {**message, "headers": list(message.get("headers", []))}
             return await self._begin(self._start)

@@ -16,7 +16,7 @@ from guard.pii.checks import PLANNED
 from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, in_phrase
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Hunt
-from guard.pii.numbers import Candidate
+from guard.pii.numbers import Candidate, Span
 from guard.pii.plaincuts import PlainCuts
 from guard.pii.readings import Readings
 from guard.pii.resolve import resolve
@@ -76,21 +76,43 @@ class Scanner:
 
     def scan(self, text: str, start: int = 0) -> list[Finding]:
         """Find and settle overlaps: one finding a stretch, in order; those before `start` (a cut) are left out."""
-        found = self.candidates(text, start)
-        if not start:
-            found += self.beside(text)
+        found = self.candidates(text, start) if start else self.everything(text)
         return resolve(found) if len(found) > 1 else found
+
+    def everything(self, text: str) -> list[Finding]:
+        """Everything that is found in a text, overlaps included, under headings and over lines too."""
+        projection = project(text)
+        if not self._is_one_piece(text, projection):
+            return self._in_pieces(text, projection, 0) + self.beside(text)
+        hits, digits = self._roads.look(projection.text)
+        found = self._searched(text, projection, (0, len(text)), projection.text, hits, digits)
+        if self._beat is not None:
+            self._beat()
+        findings = _findings(projection, found, "pattern")
+        if not _flat(text):
+            findings += self.under_headings(text)
+            if self._roads.packed in hits:  # a line of base64 is a run of letters
+                findings += self.over_lines(text)
+        return findings
+
+    def _is_one_piece(self, text: str, projection: Projection) -> bool:
+        """Whether a text is scanned in one piece, as most are: its characters are those of its projection."""
+        return self.names is None and projection.kept is None and 0 < len(text) <= BOUND
 
     def candidates(self, text: str, start: int = 0) -> list[Finding]:
         """Everything that a row matches, overlaps included; what begins before `start` is only context."""
         projection = project(text)
-        if self.names is None and not start and projection.kept is None and 0 < len(text) <= BOUND:
-            found = self._piece(text, projection, 0, len(text))  # most texts are one piece
+        if not start and self._is_one_piece(text, projection):
+            found = self._piece(text, projection, 0, len(text))
             if self._beat is not None:
                 self._beat()
             return _findings(projection, found, "pattern")
+        return self._in_pieces(text, projection, start)
+
+    def _in_pieces(self, text: str, projection: Projection, start: int) -> list[Finding]:
+        """Everything that a row matches, piece by piece, and the names."""
         reading = None if self.names is None else self.names.reading(text, projection)
-        found = []
+        found: list[Candidate] = []
         named: list[Candidate] = []
         for low, high in _pieces(projection, projection.position(start), reading):
             found += self._piece(text, projection, low, high)
@@ -182,9 +204,22 @@ class Scanner:
 
     def _piece(self, source: str, projection: Projection, low: int, high: int) -> list[Candidate]:
         base = max(0, low - CONTEXT)
-        ready = self._roads
         text = projection.text if base == 0 and high == len(projection.text) else projection.text[base:high]
-        hits, digits = ready.look(text)
+        hits, digits = self._roads.look(text)
+        return self._searched(source, projection, (low, high), text, hits, digits)
+
+    def _searched(
+        self,
+        source: str,
+        projection: Projection,
+        piece: Span,
+        text: bytes,
+        hits: list[int],
+        digits: list[Span],
+    ) -> list[Candidate]:
+        """What is found in a piece; `text` is its projection with what stands before it, which the gate has seen."""
+        (low, high), ready = piece, self._roads
+        base = max(0, low - CONTEXT)
         mail = bool(ready.mail) and _AT in text
         counts = projection.counts and (len(text) == len(projection.text) or projection.count(base, high))
         if not (hits or digits or mail or (counts and self._numerals_wake(source, projection, base, high))):

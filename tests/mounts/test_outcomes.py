@@ -9,6 +9,10 @@ from typing import Any
 
 import orjson
 import pytest
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from guard import Gateway, Guard, GuardMiddleware
 from guard.errors import Unavailable
@@ -67,6 +71,30 @@ async def test_the_answer_goes_before_its_outcome_is_written(
     sending = Sending(kit, lambda: order.append("answer"))
     await sending.through(mounted(guard), kit)
     assert [what for what in order if what] == ["answer", "outcome"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_background_task_of_the_application_does_not_hold_the_outcome_back(
+    make_guard: Any, kit: Any, spans: Any, stream: bool
+) -> None:
+    """An application is done only after its background tasks; the call was over when its answer was."""
+    guard, told = make_guard(owner="background"), []
+
+    async def background() -> None:
+        told.extend(await spans(guard, answer.header("x-guard-trace")))
+
+    async def endpoint(request: Any) -> Response:
+        task = BackgroundTask(background)
+        if stream:
+            parts = (part for part in (kit.sse(kit.chunk("hello", "stop")), kit.done))
+            return StreamingResponse(parts, media_type="text/event-stream", background=task)
+        return JSONResponse(kit.completion("hello"), background=task)
+
+    app = Starlette(routes=[Route("/v1/chat/completions", endpoint, methods=["POST"])])
+    connection = kit.Connection([orjson.dumps(kit.chat("hi", stream=stream))])
+    answer = connection.answer
+    await kit.request(GuardMiddleware(app, guard=guard), connection=connection)
+    assert [span["guard.stage"] for span in told] == ["input", "output"]
 
 
 async def test_a_client_that_takes_its_time_does_not_make_the_call_longer(

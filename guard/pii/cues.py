@@ -108,7 +108,8 @@ class Cue:
         if window.original and self.others is not None:
             for match in self.others.finditer(window.original):
                 near = min(near, len(window.original) - match.end())
-        return near if near <= self.reach else NEVER
+        # A window holds no more than the longest reach, but words of code stand in it twice.
+        return near if self.far or near <= self.reach else NEVER
 
 
 def merged(cues: list[Cue]) -> Cue:

@@ -84,6 +84,15 @@ class TestPieces:
         text = "telephone" + "\u200b" * hidden + " 2345678 thanks"
         assert in_pieces(everything, text, [hidden + 10]) == whole(everything, text)
 
+    @pytest.mark.parametrize("after", ["", "Московский ", "，谢谢"])
+    @pytest.mark.parametrize("between", ["ImE9YiJAeC5pbw ", "aBcDeFgHiJkLmNoPqR: "])
+    def test_words_of_code_do_not_move_a_word_out_of_reach(
+        self, everything: Scanner, between: str, after: str
+    ) -> None:
+        """B01: what rules a number out does so whatever script follows, though words of code are read twice."""
+        text = f"ssn {between}06 48 29 17 30 "
+        assert whole(everything, text + after) == whole(everything, text)
+
 
 class TestSettled:
     """A cut depends on the text around it only."""

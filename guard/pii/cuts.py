@@ -116,7 +116,7 @@ def _worded(left: bytes, right: bytes, final: bool) -> bool | None:
     return None if not final and len(right) < 3 and any(word.startswith(begun) for word in words) else False
 
 
-def _splits(text: bytes, position: int, final: bool) -> bool | None:
+def splits(text: bytes, position: int, final: bool) -> bool | None:
     """Whether no match spans a position beside a blank or a foreign character; None: not yet known."""
     before = text[position - 1]
     after = text[position] if position < len(text) else None
@@ -211,11 +211,11 @@ class Ground:
 
     def splits(self, position: int) -> bool | None:
         """Whether no match spans a position, disguised or not; None: not yet known."""
-        verdict = _splits(self.text, position, self.final)
+        verdict = splits(self.text, position, self.final)
         if verdict is False or in_phrase(self.text, position, self.final):
             return False
         if self._held is None:
-            self._held = Held(self._projection, _splits)
+            self._held = Held(self._projection, splits)
         return self._held.splits(position, self.final) and verdict
 
     def behind(self, position: int) -> int:

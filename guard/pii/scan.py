@@ -13,7 +13,7 @@ from guard.kinds import NAMES, ON_REQUEST
 from guard.pii import packing
 from guard.pii.catalog import ROWS
 from guard.pii.checks import PLANNED
-from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, in_phrase
+from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, in_phrase, splits
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Hunt
 from guard.pii.numbers import Candidate, Span
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from guard.pii.names import Names, Reading
 
 _AT = ord("@")
+_OTHER = 0x1A
 _PIECE = 16384
 _LOOKBACK = 1024
 _GLANCES = 100
@@ -40,6 +41,14 @@ _SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign 
     rb"|(?<=[ \t\r\n])[ \t\r\n]{4}|(?<=\x1a)(?:[,.;!?](?=\x1a\x1a)|\x1a(?=\x1a)))"
 )
 _LETTERS, _NEAR, _BLANK = 5, 16, 0x20
+_SIGNS = bytes(0 if code in b"%&\\=[({<" else code | 32 for code in range(256))
+"""What a disguise of a value begins with (`spelling.HINT`) as zeros, and small letters for capitals."""
+_BEHIND, _BEFORE, _LABEL = 80, 16, 3
+"""How far around a cut it is looked for: as far as the grammar of cuts looks, and as long as a unit is; a numeral as
+near as a label stands behind a day."""
+_DIGIT = re.compile(rb"[0-9]").search
+_BEHIND_NUMBER = 16
+"""How far behind a number words go on with it, at most (`95 years old`)."""
 _SENTENCE_ENDS = re.compile(rb"[A-Za-z]{5}\. [A-Za-z]{4}").match
 """Around the end of a sentence no passphrase goes on, so there is nothing to look up."""
 _EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
@@ -361,18 +370,34 @@ def _sure_cut(projection: Projection, at: int, reading: Reading | None) -> int:
         if end > 0 and _SENTENCE_ENDS(text, end - _LETTERS) and _free(projection, text, at, end + 2, reading):
             return end + 2
     for match in islice(_SURE_CUT.finditer(text, low, at + BOUND + _AHEAD), _GLANCES):
-        cut = match.start() + 1 if match.group() == b"\x1a\x1a" else match.end()
+        found = match.group()
+        cut = match.start() + 1 if found == b"\x1a\x1a" else match.end()
         held = text[cut - 1] == _BLANK and in_phrase(projection.text, cut, True)
+        if found[0] == _OTHER and not _undisguised(text, cut):
+            continue
         if not held and _free(projection, text, at, cut, reading):
             return cut
     return 0
 
 
 def _free(projection: Projection, text: bytes, at: int, cut: int, reading: Reading | None) -> bool:
-    """Whether a cut is within the bound and neither in the host of an address nor in a name."""
+    """Whether a cut is within the bound and neither in the host of an address, behind a number, nor in a name."""
     if text.find(b"@", cut - 66, cut) >= 0 or projection.place(cut) - projection.place(at) > BOUND:
         return False
+    if (
+        _DIGIT(text, max(0, cut - _BEHIND_NUMBER), cut + _AHEAD)
+        and splits(projection.text, cut, True) is not True
+    ):
+        return False
     return reading is None or reading.clear(cut)
+
+
+def _undisguised(text: bytes, cut: int) -> bool:
+    """Whether nothing around a cut beside foreign characters may be a disguise."""
+    if not text[cut - _LABEL : cut].isascii():
+        return False
+    near = text[max(0, cut - _BEHIND) : cut + _BEFORE].translate(_SIGNS)
+    return near.find(0) < 0 and near.find(b"dot") < 0
 
 
 def _flat(text: str) -> bool:

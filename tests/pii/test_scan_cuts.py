@@ -84,6 +84,25 @@ class TestPieces:
         text = "telephone" + "\u200b" * hidden + " 2345678 thanks"
         assert in_pieces(everything, text, [hidden + 10]) == whole(everything, text)
 
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "1985年7月12日出生",
+            "一九八五年七月十二日出生",
+            "95 years old",
+            " mara%40harbor%2Eio身份证",
+            "京A12345号车",
+        ],
+    )
+    def test_a_long_text_is_cut_where_a_stream_may_be(
+        self, tight: None, everything: Scanner, value: str
+    ) -> None:
+        """B37: nor between a day and the label behind it, nor in an age, wherever they stand."""
+        for before in range(150):
+            text = "甲" * before + value + "乙" * 200
+            cuts = [cut for cut in everything.cuts(text, 0, True) if cut < len(text)]
+            assert in_pieces(everything, text, cuts, tell=True) == whole(everything, text), before
+
     @pytest.mark.parametrize("after", ["", "Московский ", "，谢谢"])
     @pytest.mark.parametrize("between", ["ImE9YiJAeC5pbw ", "aBcDeFgHiJkLmNoPqR: "])
     def test_words_of_code_do_not_move_a_word_out_of_reach(

@@ -49,6 +49,18 @@ _RIGHT_CAPITALS = re.compile(rb"[A-Z]{1,4}(?![A-Za-z0-9])")
 _RIGHT_SIGN = re.compile(rb"[-+./_(),;#]|(?i:ext)")
 REACH = 5
 
+_INK, _GAP, _SIGN = rb"[^0-9 \t\r\n\x0b\x0c\x1a]", rb"[ \t\r\n\x0b\x0c]{1,3}+", rb"[-+./_(),;#]"
+_SHORT = rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}(?![A-Za-z0-9])"
+_TO_DIGIT = (
+    rb"(?:(?:%(short)b|%(sign)b)%(sign)b*+%(gap)b%(ink)b{0,3}+[0-9]|%(ink)b{0,3}+[0-9]|(?:%(short)b|%(sign)b)%(ink)b*+[0-9])"
+    % {b"short": _SHORT, b"sign": _SIGN, b"gap": _GAP, b"ink": _INK}
+)
+_ROW_OF_GROUPS = re.compile(
+    rb"%b(?:[0-9]*+(?:%b++[0-9]++)*+%b{0,3}+%b%b)*+" % (_TO_DIGIT, _INK, _INK, _GAP, _TO_DIGIT)
+    + rb"|(?<![A-Za-z0-9])[A-Z]{1,4}+(?:%b[A-Z]{1,4}+(?=[ \t\r\n\x0b\x0c]))++" % _GAP
+)
+"""Groups one beside the other, each with a digit near its ends or a short word or signs between two; or capitals."""
+
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _GOES_ON = (
     (re.compile(rb"(?i)[0-9](?:st|nd|rd|th)? of\Z"), MONTHS),
@@ -105,6 +117,12 @@ def grouped(text: bytes, position: int, final: bool) -> bool | None:
     if len(right) < REACH and not final and not re.search(rb"[\s\x1a]", right):
         return None
     return bool(capitals or (left_digit and (_RIGHT_SHORT.match(right) or _RIGHT_MONTH.match(right))))
+
+
+def row_end(text: bytes, position: int, limit: int) -> int:
+    """Where a row of groups ends, of which `grouped` holds every blank, or the position where none begins."""
+    match = _ROW_OF_GROUPS.match(text, position, min(limit, position + BOUND))
+    return match.end() if match else position
 
 
 def _worded(left: bytes, right: bytes, final: bool) -> bool | None:
@@ -215,12 +233,13 @@ class Ground:
         if verdict is False or in_phrase(self.text, position, self.final):
             return False
         if self._held is None:
-            self._held = Held(self._projection, splits)
+            self._held = Held(self._projection, splits, row_end)
         return self._held.splits(position, self.final) and verdict
 
-    def behind(self, position: int) -> int:
+    def behind(self, position: int, limit: int) -> int:
         """Where the next position may be asked for after one that is spanned."""
-        return position + 1 if self._held is None else self._held.behind(position)
+        at = max(position + 1, row_end(self.text, position, limit))
+        return at if self._held is None else max(at, self._held.behind(position))
 
 
 def cut_positions(
@@ -292,5 +311,5 @@ def _next(ground: Ground, last: int, limit: int) -> tuple[int | None, bool]:
         verdict = ground.splits(position)
         if verdict is not False:
             return position, verdict is True
-        at = ground.behind(position)
+        at = ground.behind(position, limit)
     return None, True

@@ -12,6 +12,9 @@ from guard.pii.splice import Splice, spliced
 Split = Callable[[bytes, int, bool], bool | None]
 """The grammar of cuts: a text, a position beside a blank or a foreign character, whether no more text comes."""
 
+RowEnd = Callable[[bytes, int, int], int]
+"""Where a row of groups ends that begins at a position, at most at a limit: the grammar holds every blank within."""
+
 REACH = 5
 """How many bytes behind a position the grammar looks at."""
 
@@ -42,17 +45,17 @@ _NEVER = 1 << 40
 class Held:
     """The units of a text and the grammar of cuts on the copy in which they are read."""
 
-    __slots__ = ("_begun", "_chain", "_copy", "_splice", "_split", "_text")
+    __slots__ = ("_begun", "_chain", "_copy", "_row_end", "_splice", "_split", "_text")
 
-    def __init__(self, projection: Projection, split: Split) -> None:
+    def __init__(self, projection: Projection, split: Split, row_end: RowEnd) -> None:
         text = self._text = projection.text
         units = [
-            (start, end, read if read.isascii() else project(read).text.decode("latin-1"))
-            for start, end, read in spelling.units_in(text, projection.raw)
+            (start, end, read if read.isascii() else project(read).text.decode("latin-1"), width)
+            for start, end, read, width in spelling.units_in(text, projection.raw)
         ]
         self._splice = Splice(units)
         self._copy = spliced(text.decode("latin-1"), units).encode("latin-1") if units else b""
-        self._split = split
+        self._split, self._row_end = split, row_end
         self._begun = self._splice.forward(_begun(projection))
         self._chain = chained(text)
 
@@ -83,6 +86,8 @@ class Held:
         if not self._copy:
             return position + 1
         at = self._splice.forward(position)
+        settled = min(self._begun - REACH, self._splice.forward(self._chain))
+        at = self._row_end(self._copy, at, settled) if at < settled else at
         match = _BESIDE.search(self._copy, at, at + _LEAP)
         found = match.start() if match else min(at + _LEAP, len(self._copy) - 1)
         return max(position + 1, self._splice.back(found, found + 1)[0])

@@ -463,3 +463,35 @@ def test_what_a_row_finds_beside_its_cue_is_found_in_pieces(everything: Scanner,
         assert in_pieces(everything, text, bounds) == whole(everything, text)
 
     found()
+
+
+GROUPS = st.sampled_from(
+    (
+        "1 12 0102 3 de of May jan abcd abcde AB ABCD ABCDE x=1 user= - ( + / _ # = % : , y st "
+        "years old ext 1st (12) 12/ a1b2 abcd1 12abcd \x1a"
+    ).split(" ")
+)
+GAPS = st.sampled_from([" ", " ", " ", "  ", "   ", "    ", "\t", "\n", ""])
+
+
+@settings(max_examples=2000)
+@given(st.lists(st.tuples(GROUPS, GAPS), min_size=1, max_size=14), st.data())
+def test_a_row_of_groups_is_passed_over_as_the_grammar_holds_it(
+    parts: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    """No place within it is a cut, whether more text comes or not."""
+    text = "".join(map("".join, parts)).encode("ascii")
+    low = data.draw(st.integers(0, len(text)))
+    end = cuts.row_end(text, low, data.draw(st.integers(low, len(text))))
+    for position in range(low + 1, end):
+        if text[position - 1] in b" \t\n\x1a" or text[position] == 0x1A:
+            assert cuts.splits(text, position, True) is False
+            assert cuts.splits(text, position, False) is False
+
+
+@pytest.mark.parametrize(
+    "row", ["3 de 4 de 5", "1 - 2 / 3", "x=1 user=2 user=3", "AB CD EF GH ", "12, (3) -4 of 5"]
+)
+def test_a_row_of_groups_is_passed_over_in_one_step(row: str) -> None:
+    """A text that is one such row costs no more than its length."""
+    assert cuts.row_end(row.encode("ascii"), 0, len(row)) == len(row.rstrip())

@@ -13,7 +13,7 @@ from guard.kinds import NAMES, ON_REQUEST
 from guard.pii import packing
 from guard.pii.catalog import ROWS
 from guard.pii.checks import PLANNED
-from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, in_phrase, splits
+from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, splits
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Hunt
 from guard.pii.numbers import Candidate, Span
@@ -37,10 +37,10 @@ _LOOKBACK = 1024
 _GLANCES = 100
 _AHEAD = 5
 _SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign character
-    rb"[ \t\r\n\x1a](?:(?<=[A-Za-z]{5}[ \n])(?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]) )"
+    rb"[ \t\r\n\x1a](?:(?<=[A-Za-z]{5}[ \n])(?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]|[Dd][Ee]) )"
     rb"|(?<=[ \t\r\n])[ \t\r\n]{4}|(?<=\x1a)(?:[,.;!?](?=\x1a\x1a)|\x1a(?=\x1a)))"
 )
-_LETTERS, _NEAR, _BLANK = 5, 16, 0x20
+_LETTERS, _NEAR, _SENTENCES = 5, 16, 2
 _SIGNS = bytes(0 if code in b"%&\\=[({<" else code | 32 for code in range(256))
 """What a disguise of a value begins with (`spelling.HINT`) as zeros, and small letters for capitals."""
 _BEHIND, _BEFORE, _LABEL = 80, 16, 3
@@ -343,7 +343,7 @@ def _piece_end(projection: Projection, low: int, ground: Ground, reading: Readin
     end = len(projection.text)
     at = low
     while end > at and projection.place(end) - projection.place(at) > BOUND:
-        sure = 0 if ground.blocks else _sure_cut(projection, at, reading)
+        sure = 0 if ground.blocks else _sure_cut(projection, at, ground, reading)
         at, forced = (sure, False) if sure else _far_cut(projection, at, ground)
         if forced or at - low >= _PIECE:
             return at
@@ -361,21 +361,26 @@ def _far_cut(projection: Projection, at: int, ground: Ground) -> tuple[int, bool
     return position, forced
 
 
-def _sure_cut(projection: Projection, at: int, reading: Reading | None) -> int:
+def _sure_cut(projection: Projection, at: int, ground: Ground, reading: Reading | None) -> int:
     """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0."""
     text = projection.raw or projection.text
     low = at + BOUND // 2
     if text.find(b"\x1a", low, low + _NEAR) < 0:  # amid foreign characters there are cuts everywhere
-        end = text.rfind(b". ", low, at + BOUND)
-        if end > 0 and _SENTENCE_ENDS(text, end - _LETTERS) and _free(projection, text, at, end + 2, reading):
-            return end + 2
+        end = at + BOUND
+        for _ in range(_SENTENCES):
+            end = text.rfind(b". ", low, end)
+            if end < 0:
+                break
+            if _SENTENCE_ENDS(text, end - _LETTERS) and _free(projection, text, at, end + 2, reading):
+                return end + 2
+    behind = 0
     for match in islice(_SURE_CUT.finditer(text, low, at + BOUND + _AHEAD), _GLANCES):
         found = match.group()
         cut = match.start() + 1 if found == b"\x1a\x1a" else match.end()
-        held = text[cut - 1] == _BLANK and in_phrase(projection.text, cut, True)
-        if found[0] == _OTHER and not _undisguised(text, cut):
+        if cut < behind or (found[0] == _OTHER and not _undisguised(text, cut)):
             continue
-        if not held and _free(projection, text, at, cut, reading):
+        behind = ground.phrases.over(cut)
+        if not behind and _free(projection, text, at, cut, reading):
             return cut
     return 0
 

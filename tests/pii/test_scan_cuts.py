@@ -276,11 +276,17 @@ def test_an_angle_is_held_by_its_foreign_signs(everything: Scanner, value: str) 
     assert any(cut >= start + len(value) for cut in everything.cuts(text, 0))
 
 
+WALLET = "scheme spot photo card baby mountain device kick cradle pact join borrow"
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
         ("well, my passphrase: correct horse battery staple and it is fine", "correct horse battery staple"),
         ("Seed phrase = abandon ability able about above, thanks a lot", "abandon ability able about above"),
+        (f"my mnemonic was {WALLET}. Is it safe?", WALLET),
+        (f"the seed words {WALLET} and nothing else", WALLET),
+        (f"我的助记词是 {WALLET}，不要告诉别人", WALLET),
         ("原告李某，1985年7月12日出生于湖北省", "1985年7月12日"),
         ("原告李某，1985年7月12日生，女", "1985年7月12日"),
         ("患者今年102周岁，住在武汉", "102"),
@@ -346,6 +352,14 @@ WORDS = st.sampled_from(
         "name: ",
         "a\n",
         "PIN ",
+        "de ",
+        "De ",
+        "mayo ",
+        "May",
+        "septiembre ",
+        "seed ",
+        "phrase",
+        "mnemonic ",
         "@",
         "e",
         "W ",
@@ -408,7 +422,7 @@ def test_another_text_than_the_last_one_is_looked_at_from_its_beginning(everythi
         assert cutter(text, start, False) == expected, text
 
 
-STEPS = "project and at At AT dot Dot March march May extension ext A AB I ok, well; end. no! it's its, sep".split()
+STEPS = "project and at At AT dot Dot March march May extension ext mayo eylul A AB I ok, well; end. no! it's its, sep".split()
 BEGUN = "t to a d at dot DOT wonder wonders, May MARCH AB ABC, AB,cd x 'tis , ,and".split()
 
 
@@ -431,6 +445,11 @@ IN_WORDS = (
     "SEPT. 3rd, 1985",
     "3 sep 1985",
     "31 December 1999",
+    "3 de mayo de 1985",
+    "3o de Septiembre de 1985",
+    "1er janvier 1985",
+    "3. pazdziernika 1985",
+    "12 eylul 1985",
     "95 years old",
     "101 year old",
     "95 y/o",

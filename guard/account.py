@@ -32,7 +32,6 @@ class Account:
             spans.SCREEN, parent=parent, links=links, prepared=call.guard.policy_group
         )
         self._model: Span | None = None
-        self._ending: Span = self.intent
         self._requested: dict[str, Any] = {}
         self._outcome: str | None = None
         self._told: Mapping[str, Any] | None = None
@@ -182,20 +181,22 @@ class Account:
             self._first = time.perf_counter() - self._asked
             self._model.set(spans.FIRST_CHUNK, self._first)
 
-    def stop(self, call: Call) -> None:
-        """Note that the call has ended; what `end` writes of it may be written later."""
+    def stop(self, call: Call) -> Span:
+        """Note that the call has ended; gives the span of its outcome, which `end` may write later."""
         self._took = time.perf_counter() - self._asked
-        self._ending = self._model or call.guard.recorder.start(
+        span = self._model or call.guard.recorder.start(
             spans.SCREEN,
             parent=self.intent,
             attributes=self._common(call),
             prepared=call.guard.policy_group,
         )
-        self._ending.stop()
+        span.stop()
+        return span
 
     def end(
         self,
         call: Call,
+        span: Span,
         verdict: Verdict | None,
         usage: Any,
         error: str,
@@ -205,7 +206,6 @@ class Account:
         cost: Mapping[str, Any],
     ) -> None:
         """Write the outcome, not awaited, and count it. `screened` and `unchecked` are bytes of a stream."""
-        span = self._ending
         outcome = records.outcome_attributes(verdict, usage, call.exchange.receipts, screened)
         span.set_all(outcome)
         if call.notes:

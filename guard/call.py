@@ -91,6 +91,7 @@ class Call:
         parent: Any = None,
         links: Sequence[Any] = (),
         change: bool = True,
+        defers: bool = False,
     ) -> None:
         self.guard = guard
         self.policy = guard.policy
@@ -108,6 +109,7 @@ class Call:
         self.old: legacy.OldStream | None = None
         self.document: Document | None = None
         self.change = change
+        self.defers = defers
         self.routes = mount == "gateway"  # elsewhere the client said where its calls go
         self._account = Account(self, parent=parent, links=links)
 
@@ -459,10 +461,10 @@ class Call:
         self.failure = error or (str(status) if status >= 400 else "")
         self._note_ends(usage)
         self._remember(usage)
-        self._account.stop(self)
         end = partial(
             self._account.end,
             self,
+            self._account.stop(self),
             verdict,
             usage,
             self.failure,
@@ -526,7 +528,6 @@ class Call:
     idempotency_key = b""
     attempts = 0
     _finished = False
-    defers = False
     _outcome: Callable[[], None] | None = None
     _unchecked = 0
     _inline = False

@@ -260,7 +260,7 @@ class Gateway:
         remote = spans.remote_parent(scope["headers"])
         path = _plain(scope["path"])
         guard = self.guard.current
-        call = Call(
+        return Call(
             guard,
             "gateway",
             scope["method"],
@@ -268,9 +268,8 @@ class Gateway:
             guard.open_exchange(who),
             url=self._url(path),
             links=(remote,) if remote is not None else (),
+            defers=True,
         )
-        call.defers = True
-        return call
 
     def _url(self, path: str) -> httpx2.URL:
         """The upstream URL: the client's path under the upstream's base; its query does not go on."""

@@ -81,8 +81,8 @@ class Responder:
             route=(route.input, route.output) if route else None,
             parent=spans.remote_parent(scope["headers"]),
             change=not inner,
+            defers=True,
         )
-        self.call.defers = True
         self._cleared: Cleared | None = None
         self._replayed = False
         self._left = False

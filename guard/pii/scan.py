@@ -13,7 +13,7 @@ from guard.kinds import NAMES, ON_REQUEST
 from guard.pii import packing
 from guard.pii.catalog import ROWS
 from guard.pii.checks import PLANNED
-from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, splits
+from guard.pii.cuts import BEFORE, BOUND, Ground, cut_positions, far_cut, splits
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Hunt
 from guard.pii.numbers import Candidate, Span
@@ -43,12 +43,10 @@ _SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign 
 _LETTERS, _NEAR, _SENTENCES = 5, 16, 2
 _SIGNS = bytes(0 if code in b"%&\\=[({<" else code | 32 for code in range(256))
 """What a disguise of a value begins with (`spelling.HINT`) as zeros, and small letters for capitals."""
-_BEHIND, _BEFORE, _LABEL = 80, 16, 3
+_LEFT, _RIGHT, _LABEL = 80, 16, 3
 """How far around a cut it is looked for: as far as the grammar of cuts looks, and as long as a unit is; a numeral as
 near as a label stands behind a day."""
 _DIGIT = re.compile(rb"[0-9]").search
-_BEHIND_NUMBER = 16
-"""How far behind a number words go on with it, at most (`95 years old`)."""
 _SENTENCE_ENDS = re.compile(rb"[A-Za-z]{5}\. [A-Za-z]{4}").match
 """Around the end of a sentence no passphrase goes on, so there is nothing to look up."""
 _EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
@@ -93,16 +91,20 @@ class Scanner:
         projection = project(text)
         if not self._is_one_piece(text, projection):
             return self._in_pieces(text, projection, 0) + self.beside(text)
+        found, hits = self._in_one_piece(text, projection)
+        if not _flat(text):
+            found += self.under_headings(text)
+            if self._roads.packed in hits:  # a line of base64 is a run of letters
+                found += self.over_lines(text)
+        return found
+
+    def _in_one_piece(self, text: str, projection: Projection) -> tuple[list[Finding], list[int]]:
+        """Everything that a row matches in a text of one piece, and what the gate let through."""
         hits, digits = self._roads.look(projection.text)
         found = self._searched(text, projection, (0, len(text)), projection.text, hits, digits)
         if self._beat is not None:
             self._beat()
-        findings = _findings(projection, found, "pattern")
-        if not _flat(text):
-            findings += self.under_headings(text)
-            if self._roads.packed in hits:  # a line of base64 is a run of letters
-                findings += self.over_lines(text)
-        return findings
+        return _findings(projection, found, "pattern"), hits
 
     def _is_one_piece(self, text: str, projection: Projection) -> bool:
         """Whether a text is scanned in one piece, as most are: its characters are those of its projection."""
@@ -112,10 +114,7 @@ class Scanner:
         """Everything that a row matches, overlaps included; what begins before `start` is only context."""
         projection = project(text)
         if not start and self._is_one_piece(text, projection):
-            found = self._piece(text, projection, 0, len(text))
-            if self._beat is not None:
-                self._beat()
-            return _findings(projection, found, "pattern")
+            return self._in_one_piece(text, projection)[0]
         return self._in_pieces(text, projection, start)
 
     def _in_pieces(self, text: str, projection: Projection, start: int) -> list[Finding]:
@@ -389,10 +388,7 @@ def _free(projection: Projection, text: bytes, at: int, cut: int, reading: Readi
     """Whether a cut is within the bound and neither in the host of an address, behind a number, nor in a name."""
     if text.find(b"@", cut - 66, cut) >= 0 or projection.place(cut) - projection.place(at) > BOUND:
         return False
-    if (
-        _DIGIT(text, max(0, cut - _BEHIND_NUMBER), cut + _AHEAD)
-        and splits(projection.text, cut, True) is not True
-    ):
+    if _DIGIT(text, max(0, cut - BEFORE), cut + _AHEAD) and splits(projection.text, cut, True) is not True:
         return False
     return reading is None or reading.clear(cut)
 
@@ -401,7 +397,7 @@ def _undisguised(text: bytes, cut: int) -> bool:
     """Whether nothing around a cut beside foreign characters may be a disguise."""
     if not text[cut - _LABEL : cut].isascii():
         return False
-    near = text[max(0, cut - _BEHIND) : cut + _BEFORE].translate(_SIGNS)
+    near = text[max(0, cut - _LEFT) : cut + _RIGHT].translate(_SIGNS)
     return near.find(0) < 0 and near.find(b"dot") < 0
 
 

@@ -50,8 +50,8 @@ class Held:
     def __init__(self, projection: Projection, split: Split, row_end: RowEnd) -> None:
         text = self._text = projection.text
         units = [
-            (start, end, read if read.isascii() else project(read).text.decode("latin-1"))
-            for start, end, read in spelling.units_in(text, projection.raw)
+            (start, end, read if read.isascii() else project(read).text.decode("latin-1"), width)
+            for start, end, read, width in spelling.units_in(text, projection.raw)
         ]
         self._splice = Splice(units)
         self._copy = spliced(text.decode("latin-1"), units).encode("latin-1") if units else b""

@@ -70,12 +70,12 @@ def packed_in(text: bytes) -> Iterator[Unit]:
         if high - low <= LONGEST:
             run = text[low:high]
             if run[:2] in _BEGINS and (whole := unpack(run)):
-                yield low, _padded(text, high), whole
+                yield low, _padded(text, high), whole, 0
             elif not run.isalnum():
                 for part in _PART.finditer(text, low, high):  # between dashes and slashes
                     run = part.group()
                     if run[:2] in _BEGINS and (inner := unpack(run)):
-                        yield part.start(), _padded(text, part.end()), inner
+                        yield part.start(), _padded(text, part.end()), inner, 0
         low = classes.find(_RUN, high)
 
 

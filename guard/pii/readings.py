@@ -9,7 +9,8 @@ stands for whole units and whole runs.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from guard.pii import packing, spelling
 from guard.pii.evasion import Projection
@@ -24,11 +25,13 @@ _NEAR = 8
 class Spelled:
     """A piece with its units read; offsets of the piece are those of the original."""
 
-    __slots__ = ("_splice", "text")
-
     def __init__(self, piece: str, units: Sequence[Unit]) -> None:
         self.text = spliced(piece, units)
-        self._splice = Splice(units)
+        self._units = units
+
+    @cached_property
+    def _splice(self) -> Splice:
+        return Splice(self._units)  # where nothing is found, nobody asks
 
     def floor(self, at: int) -> int:
         """The first character of the copy that a cue word for the value at a place may begin with."""
@@ -45,12 +48,12 @@ class Packed:
     __slots__ = ("_begins", "_ends", "_runs", "text")
 
     def __init__(self, piece: str, runs: Sequence[Unit]) -> None:
-        self._runs = [(start, end) for start, end, _ in runs]
+        self._runs = [(start, end) for start, end, *_ in runs]
         self._begins: list[int] = []
         self._ends: list[int] = []
         parts: list[str] = []
         size = 0
-        for start, _, read in runs:
+        for start, _, read, _ in runs:
             before = piece[max(0, start - CUE_REACH) : start].translate(_WORDS_ONLY) + _FENCE
             parts += (before, read, _FENCE + "\n")
             self._begins.append(size + len(before))
@@ -91,7 +94,7 @@ class Readings:
         units = spelling.units_in(text, raw[low:high] if raw else None) if spelled or raw else []
         runs = list(packing.packed_in(text)) if packed else []
         self._low = low
-        self._doubts = [(start, end) for start, end, read in units if spelling.doubtful(text[start], read)]
+        self._doubts = list(_doubts(text, units))
         self.spelled = bool(units)
         self.copies: list[Reading] = []
         if units:
@@ -118,15 +121,29 @@ def _placed(units: Sequence[Unit], projection: Projection, low: int, first: int)
         return units
     placed: list[Unit] = []
     for unit in units:
-        for start, end, read in _one_by_one(unit):
+        for start, end, read, width in _one_by_one(unit):
             begin, stop = projection.to_original(low + start, low + end)
-            placed.append((begin - first, stop - first, read))
+            placed.append((begin - first, stop - first, read, width))
     return placed
 
 
 def _one_by_one(unit: Unit) -> Sequence[Unit]:
-    """A unit, or each of its characters where one stands for one: something may have vanished between them."""
-    start, end, read = unit
-    if end - start != len(read):
+    """A unit, or each of its characters where each stands for as many: something may have vanished between them."""
+    start, _, read, width = unit
+    if not width:
         return (unit,)
-    return [(start + place, start + place + 1, char) for place, char in enumerate(read)]
+    return [
+        (place, place + width, char, 0)
+        for place, char in zip(range(start, start + width * len(read), width), read, strict=True)
+    ]
+
+
+def _doubts(text: bytes, units: Sequence[Unit]) -> Iterator[tuple[int, int]]:
+    """Where units stand that may be no disguise."""
+    for start, end, read, width in units:
+        if width < 2:
+            if spelling.doubtful(text[start], read):
+                yield start, end
+        else:
+            for low, high in spelling.doubtful_in(text[start], read):
+                yield start + low * width, start + high * width

@@ -213,7 +213,7 @@ class Scanner:
     def _numerals_wake(self, source: str, projection: Projection, low: int, high: int) -> bool:
         """Whether numerals that stand together in a stretch without anything else wake a row: in prose they do not."""
         read, runs = bytearray(projection.text[low:high]), projection.numerals(low, high)
-        for start, end, digits in runs:
+        for start, end, digits, _ in runs:
             read[start:end] = digits.encode("ascii")
         hits, regions = self._roads.look(bytes(read))
         if regions or not hits or max(hits) >= self._roads.spelled:
@@ -223,7 +223,7 @@ class Scanner:
             return True
         heads = {head for row in rows for head in row.row.heads}
         reach = max(row.row.longest for row in rows) + max(map(len, heads)) + 1  # a letter of the tail
-        begins = [low + start for start, _, _ in runs if start]
+        begins = [low + start for start, *_ in runs if start]
         before = (projection.to_original(max(low, begin - reach), begin) for begin in begins)
         return any(not heads.isdisjoint(rows[0].heads.ends(source, *stretch)) for stretch in before)
 

@@ -1,16 +1,19 @@
 """Characters that are spelled out: entities, percent codes, escapes, `(at)` and `dot`, Chinese numerals.
 
-Each spelling is a *unit* of bounded length that stands for one character; numerals stand one for one. Whether a
-stretch is a unit depends on what stands in it, on one character before it, and on the host name after an `at`; so a
-piece of a text has the units of the whole.
+Each spelling is a *unit* of bounded length that stands for one character; codes of one width in a row are read as one
+unit, and numerals stand one for one. Whether a stretch is a unit depends on what stands in it, on one character before
+it, and on the host name after an `at`; so a piece of a text has the units of the whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from html.entities import html5
+from itertools import chain
+from typing import NamedTuple
 
 from guard.pii.splice import Unit
 
@@ -26,23 +29,24 @@ FIRST_NUMERAL = 0x80
 
 _HEX = "[0-9A-Fa-f]"
 _ENTITY = (
-    rf"&(?:amp;)?(?:#0{{0,4}}[1-9][0-9]{{1,6}};?|#[xX]0{{0,4}}[1-9A-Fa-f]{_HEX}{{1,5}};?|[A-Za-z]{{2,10}};)"
+    rf"(?:amp;)?(?:#0{{0,4}}[1-9][0-9]{{1,6}};?|#[xX]0{{0,4}}[1-9A-Fa-f]{_HEX}{{1,5}};?|[A-Za-z]{{2,10}};)"
 )
 _NEXT = rf"%(?:25)?[89ABab]{_HEX}"
 _PERCENT = (
-    rf"(?:%(?:25){{0,2}}(?:0[9AaDd]|[2-7]{_HEX})|%(?:25)?[CcDd]{_HEX}{_NEXT}"
-    rf"|%(?:25)?[Ee]{_HEX}(?:{_NEXT}){{2}}|%(?:25)?[Ff][0-4](?:{_NEXT}){{3}})"
+    rf"(?:(?:25){{0,2}}(?:0[9AaDd]|[2-7]{_HEX})|(?:25)?[CcDd]{_HEX}{_NEXT}"
+    rf"|(?:25)?[Ee]{_HEX}(?:{_NEXT}){{2}}|(?:25)?[Ff][0-4](?:{_NEXT}){{3}})"
 )
-_U4 = rf"\\{{1,4}}u{_HEX}{{4}}"
 _ESCAPE = (
-    rf"(?:\\{{1,4}}u[Dd][89ABab]{_HEX}{{2}}\\{{1,4}}u[Dd][C-Fc-f]{_HEX}{{2}}|{_U4}|\\{{1,4}}u\{{{_HEX}{{1,6}}\}}"
-    rf"|\\{{1,4}}U{_HEX}{{8}}|\\{{1,4}}x[0-7]{_HEX}|\\{{1,4}}[\"'nrt])"
+    rf"\\{{0,3}}(?:u[Dd][89ABab]{_HEX}{{2}}\\{{1,4}}u[Dd][C-Fc-f]{_HEX}{{2}}|u{_HEX}{{4}}|u\{{{_HEX}{{1,6}}\}}"
+    rf"|U{_HEX}{{8}}|x[0-7]{_HEX}|[\"'nrt])"
 )
+"""What follows the sign of each family: `&`, `%`, a backslash."""
+
 _QUOTED = rb"(?:=[0-9A-F]{2}){2,}|=(?:3D|2[BDE]|5F)|(?<=[A-Za-z0-9])=40(?=[A-Za-z])"
 _AT, _STOP = r"(?:[Aa][Tt]|@)", r"(?:[Dd][Oo][Tt]|\.)"
 
 HINT = (
-    rf"{_ENTITY}|{_PERCENT}|\\(?:[uU]\{{?{_HEX}|x[0-7]|[\"'nrt])|=(?:3D|40|2[BDE]|5F)|=[0-9A-F]{{2}}=[0-9A-F]{{2}}"
+    rf"&{_ENTITY}|%{_PERCENT}|\\(?:[uU]\{{?{_HEX}|x[0-7]|[\"'nrt])|=(?:3D|40|2[BDE]|5F)|=[0-9A-F]{{2}}=[0-9A-F]{{2}}"
     rf"|(?i: dot  ?[a-z0-9])|[\[({{<] ?(?:{_AT}|{_STOP}) ?[\])}}>]"
 )
 """What a text with a unit contains, numerals excepted, for the gate (RE2)."""
@@ -75,25 +79,32 @@ _RUN_OF_NUMERALS = re.compile(rb"9(?=-?9)(?:-?9)+")  # the glance ahead passes o
 
 def units_in(text: bytes, raw: bytes | None) -> list[Unit]:
     """The units of a piece of a projection, in order; `raw` has numerals as 0x80 (zero) to 0x89."""
-    found: list[Unit] = []
-    for sign, pattern, decode in _CODES:
-        if text.find(sign) >= 0:
-            found += _decoded(pattern, decode, text)
+    found = [_decoded(family, text) for family in _FAMILIES if text.find(family.sign) >= 0]
     if text.find(b"=") >= 0:
-        found += _quoted(text)
+        found.append(_quoted(text))
     if (b"dot" in text.lower() or any(text.find(sign) >= 0 for sign in _BRACKETS)) and _WORD_HINT.search(
         text
     ):
-        found += _words(text)
+        found.append(list(_words(text)))
     if raw is not None:
-        found += numerals_in(raw)
-    return _apart(sorted(found))
+        found.append(list(numerals_in(raw)))
+    found = list(filter(None, found))
+    return found[0] if len(found) == 1 else _apart(sorted(chain(*found)))
 
 
 @lru_cache(maxsize=4096)
 def doubtful(sign: int, read: str) -> bool:
     """Whether a unit that begins with a sign may be no disguise: what it reads as could hide or cut a value."""
     return read[:1].isalnum() or (sign in b"%=" and (read.isspace() or read in "\"'<>"))
+
+
+def doubtful_in(sign: int, read: str) -> Iterator[tuple[int, int]]:
+    """Where the codes of a run are doubtful, one beside the other as one stretch."""
+    return (match.span() for match in (_DOUBTFUL if sign in b"%=" else _ALNUM).finditer(read))
+
+
+_ALNUM = re.compile("[0-9A-Za-z]+")
+_DOUBTFUL = re.compile("[0-9A-Za-z\\s\"'<>]+", re.ASCII)
 
 
 def _apart(units: list[Unit]) -> list[Unit]:
@@ -107,13 +118,18 @@ def _apart(units: list[Unit]) -> list[Unit]:
     return kept
 
 
-def _decoded(
-    pattern: re.Pattern[bytes], decode: Callable[[bytes], str | None], text: bytes
-) -> Iterator[Unit]:
-    for match in pattern.finditer(text):
-        read = decode(match[0])
-        if read is not None:
-            yield *match.span(), read
+def _decoded(family: _Family, text: bytes, low: int = 0, high: int = sys.maxsize) -> list[Unit]:
+    """The codes of a family in a stretch, several of one width in a row as one unit."""
+    found: list[Unit] = []
+    read = family.read
+    for match in family.pattern.finditer(text, low, high):
+        if match.lastindex:
+            start, end = match.span()
+            several = family.read_run(match[0])
+            found.append((start, end, several, (end - start) // len(several)))
+        elif (char := read(match[0])) is not None:
+            found.append((match.start(), match.end(), char, 0))
+    return found
 
 
 def _words(text: bytes) -> Iterator[Unit]:
@@ -121,7 +137,7 @@ def _words(text: bytes) -> Iterator[Unit]:
     for match in _WORDS.finditer(text):
         word, (start, end) = match.lastgroup, match.span()
         if word != "at" or _SPELLED_HOST.match(text, end):
-            yield start, end, "@" if word in ("at", "AT") else "."
+            yield start, end, "@" if word in ("at", "AT") else ".", 0
 
 
 def count_together(raw: bytes) -> bool:
@@ -131,25 +147,32 @@ def count_together(raw: bytes) -> bool:
 
 def numerals_in(raw: bytes) -> Iterator[Unit]:
     """Numerals beside another one, at most one separator between: alone they count or begin a word."""
+    digits = raw.translate(_AS_DIGITS).decode("latin-1")
     for match in _RUN_OF_NUMERALS.finditer(raw.translate(_MARKED)):
         start, end = match.span()
-        yield start, end, raw[start:end].translate(_AS_DIGITS).decode("ascii")
+        yield start, end, digits[start:end], 1
 
 
-def _quoted(text: bytes) -> Iterator[Unit]:
+def _quoted(text: bytes) -> list[Unit]:
     """Quoted-printable codes (RFC 2045, 6.7): several in a row, a sign that mailers encode, all around an @."""
-    for match in _quoted_runs(text):
-        low = match.start()
-        for start, end, read in _decoded(_CODES[1][1], _percent, match.group().replace(b"=", b"%")):
-            yield low + start, low + end, read
+    codes = text.replace(b"=", b"%")
+    found: list[Unit] = []
+    for start, end in _quoted_runs(text):
+        if end - start == 3 and codes[start + 1] in b"234567":
+            found.append((start, end, chr(int(codes[start + 1 : end], 16)), 0))
+        else:
+            found += _decoded(_PERCENT_CODES, codes, start, end)
+    return _apart(sorted(found))
 
 
-def _quoted_runs(text: bytes) -> Iterator[re.Match[bytes]]:
-    yield from _QUOTED_RUNS.finditer(text)
+def _quoted_runs(text: bytes) -> Iterator[tuple[int, int]]:
+    for match in _QUOTED_RUNS.finditer(text):
+        yield match.span()
     if b"=40" in text:
         for token in _QUOTED_TOKEN.finditer(text):
             if _QUOTED_AT.search(token.group()):
-                yield from _QUOTED_CODES.finditer(text, *token.span())
+                for match in _QUOTED_CODES.finditer(text, *token.span()):
+                    yield match.span()
 
 
 def _char(code: int) -> str | None:
@@ -197,8 +220,70 @@ _QUOTED_RUNS = re.compile(_QUOTED)
 _QUOTED_TOKEN = re.compile(rb"(?:[A-Za-z0-9._+-]|=[0-9A-F]{2})++")
 _QUOTED_AT = re.compile(rb"[A-Za-z0-9]=40[A-Za-z=]")
 _QUOTED_CODES = re.compile(rb"(?:=[0-9A-F]{2})+")
-_CODES = (
-    (b"&", re.compile(_ENTITY.encode("ascii")), _entity),
-    (b"%", re.compile(_PERCENT.encode("ascii")), _percent),
-    (b"\\", re.compile(_ESCAPE.encode("ascii")), _escape),
+
+
+def _hex_read(digits: bytes) -> str:
+    return bytes.fromhex(digits.decode("ascii")).decode("ascii")
+
+
+def _entity_run(token: bytes) -> str:
+    """What character references in a row stand for, all in decimal or all in hex."""
+    numbers = token[2:-1].split(b";&#")
+    if token[2] in b"xX":
+        return _hex_read(b"".join(number[1:] for number in numbers))
+    return bytes(map(int, numbers)).decode("ascii")
+
+
+def _percent_run(token: bytes) -> str:
+    """What percent codes in a row stand for, all encoded once or all twice."""
+    return _hex_read(token.replace(b"%25", b"").replace(b"%", b""))
+
+
+def _escape_run(token: bytes) -> str:
+    """What escapes in a row stand for, all with four digits, all with two, or all signs."""
+    if token[1] in b"ux":
+        return _hex_read(token.replace(b"\\u00", b"").replace(b"\\x", b""))
+    return token[1::2].translate(_SIGN_OF).decode("ascii")
+
+
+_SIGN_OF = bytes.maketrans(b"nrt", b"\n\r\t")
+
+
+class _Family(NamedTuple):
+    """Codes that begin with one sign: their pattern, a group for each form of several in a row, how to read it."""
+
+    sign: bytes
+    pattern: re.Pattern[bytes]
+    read: Callable[[bytes], str | None]
+    read_run: Callable[[bytes], str]
+
+
+def _family(
+    sign: str,
+    one: str,
+    runs: Sequence[str],
+    read: Callable[[bytes], str | None],
+    read_run: Callable[[bytes], str],
+) -> _Family:
+    """A family of codes by what follows its sign: in one code, in each of several of one width in a row."""
+    first = re.escape(sign)
+    several = "|".join(f"({code}(?:{first}{code}){{{_SHORTEST_RUN - 1},}}+)" for code in runs)
+    pattern = re.compile(f"{first}(?:{several}|{one})".encode("ascii"))  # the sign apart: `re` skips to it
+    return _Family(sign.encode("ascii"), pattern, read, read_run)
+
+
+_SHORTEST_RUN = 4
+_ASCII = rf"[2-7]{_HEX}"
+_ONCE = f"(?:0[9AaDd]|{_ASCII})"
+_PERCENT_CODES = _family("%", _PERCENT, (f"(?!25){_ONCE}", f"25(?!25){_ONCE}"), _percent, _percent_run)
+_FAMILIES = (
+    _family(
+        "&",
+        _ENTITY,
+        ("#(?:3[2-9]|[4-9][0-9]);", "#1(?:[01][0-9]|2[0-7]);", f"#[xX]{_ASCII};"),
+        _entity,
+        _entity_run,
+    ),
+    _PERCENT_CODES,
+    _family("\\", _ESCAPE, (f"u00{_ASCII}", f"x{_ASCII}", "[\"'nrt]"), _escape, _escape_run),
 )

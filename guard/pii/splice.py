@@ -5,33 +5,38 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-Unit = tuple[int, int, str]
-"""Start and end of a stretch, and what is read in its place."""
+Unit = tuple[int, int, str, int]
+"""Start and end of a stretch, what is read in its place, and how many characters each character of that stands for:
+0 where it is all of them."""
 
 
 class Splice:
     """The map between a text and a copy in which units are replaced: one lookup costs the log of their number.
 
-    What stands in a unit's place belongs to the whole unit, unless both are of one length: then, as everywhere
-    else, one character stands for one.
+    What stands in a unit's place belongs to the whole unit, unless each of its characters stands for as many: one,
+    as everywhere else, or the width of the codes of a run.
     """
 
-    __slots__ = ("_copy_ends", "_copy_starts", "_ends", "_starts")
+    __slots__ = ("_copy_ends", "_copy_starts", "_ends", "_starts", "_widths")
 
     def __init__(self, units: Sequence[Unit]) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        self._copy_starts: list[int] = []
-        self._copy_ends: list[int] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        copy_starts: list[int] = []
+        copy_ends: list[int] = []
+        widths: list[int] = []
         shift = 0
-        for start, end, text in units:
+        for start, end, text, width in units:
             grown = len(text) - end + start
             if grown:
-                self._starts.append(start)
-                self._ends.append(end)
-                self._copy_starts.append(start + shift)
+                starts.append(start)
+                ends.append(end)
+                copy_starts.append(start + shift)
                 shift += grown
-                self._copy_ends.append(end + shift)
+                copy_ends.append(end + shift)
+                widths.append(width)
+        self._starts, self._ends, self._widths = starts, ends, widths
+        self._copy_starts, self._copy_ends = copy_starts, copy_ends
 
     def back(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the text that a non-empty stretch of the copy stands for, whole units only."""
@@ -43,7 +48,11 @@ class Splice:
         if unit < 0:
             return at, at + 1
         if at < self._copy_ends[unit]:
-            return self._starts[unit], self._ends[unit]
+            width = self._widths[unit]
+            if not width:
+                return self._starts[unit], self._ends[unit]
+            place = self._starts[unit] + (at - self._copy_starts[unit]) * width
+            return place, place + width
         place = at - self._copy_ends[unit] + self._ends[unit]
         return place, place + 1
 
@@ -52,19 +61,26 @@ class Splice:
         unit = bisect_left(self._starts, at) - 1
         if unit < 0:
             return at
-        return self._copy_ends[unit] + max(0, at - self._ends[unit])
+        left = self._ends[unit] - at
+        if left <= 0:
+            return self._copy_ends[unit] - left
+        width = self._widths[unit]
+        return self._copy_ends[unit] - (left // width if width else 0)
 
     def inside(self, at: int) -> bool:
-        """Whether a position of the text lies within a unit, not at its edge."""
+        """Whether a position of the text lies within a unit or a code of a run, not at its edge."""
         unit = bisect_left(self._starts, at) - 1
-        return unit >= 0 and at < self._ends[unit]
+        if unit < 0 or at >= self._ends[unit]:
+            return False
+        width = self._widths[unit]
+        return not width or (at - self._starts[unit]) % width > 0
 
 
 def spliced(text: str, units: Sequence[Unit]) -> str:
     """The copy: the text with each unit replaced; units are in order and do not overlap."""
     parts: list[str] = []
     at = 0
-    for start, end, read in units:
+    for start, end, read, _ in units:
         parts += (text[at:start], read)
         at = end
     return "".join([*parts, text[at:]])

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import base64
 import quopri
+import re
 from html import escape
+from itertools import pairwise
+from unittest import mock
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.pii import packing, spelling
+from guard.pii import packing, readings, spelling
 from guard.pii.cuts import BOUND
 from guard.pii.evasion import project
 from guard.pii.scan import Scanner
@@ -291,33 +294,159 @@ class TestOrdinary:
         assert found(text) == []
 
 
+READ = st.text(max_size=3)
 UNITS = st.lists(
-    st.tuples(st.text(max_size=5), st.text(min_size=1, max_size=4), st.text(max_size=3)), max_size=6
+    st.tuples(
+        st.text(max_size=5),
+        st.one_of(
+            st.tuples(st.text(min_size=1, max_size=4), READ, st.just(0)),
+            st.tuples(st.integers(2, 7), st.text(min_size=1, max_size=5)).map(
+                lambda run: ("x" * (run[0] * len(run[1])), run[1], run[0])
+            ),
+        ),
+    ),
+    max_size=6,
 )
 
 
 @given(UNITS, st.text(max_size=5))
-def test_the_map_of_a_splice_is_exact(parts: list[tuple[str, str, str]], rest: str) -> None:
+def test_the_map_of_a_splice_is_exact(parts: list[tuple[str, tuple[str, str, int]]], rest: str) -> None:
     """B29: each character of the copy leads to where it comes from, each place to where it went."""
     text, copy, units, origin = "", "", [], []
-    for plain, unit, read in parts:
+    for plain, (unit, read, width) in parts:
         origin += [(len(text) + at, len(text) + at + 1) for at in range(len(plain))]
         text, copy = text + plain, copy + plain
         start, end = len(text), len(text) + len(unit)
-        units.append((start, end, read))
-        even = len(read) == len(unit)
-        origin += [(start + at, start + at + 1) if even else (start, end) for at in range(len(read))]
+        units.append((start, end, read, width))
+        each = 1 if len(read) == len(unit) else width
+        origin += [
+            (start + at * each, start + (at + 1) * each) if each else (start, end) for at in range(len(read))
+        ]
         text, copy = text + unit, copy + read
     origin += [(len(text) + at, len(text) + at + 1) for at in range(len(rest))]
     text, copy = text + rest, copy + rest
     splice = Splice(units)
     assert spliced(text, units) == copy
     assert [splice.back(at, at + 1) for at in range(len(copy))] == origin
+    edges = {edge for stretch in origin for edge in stretch} | {edge for unit in units for edge in unit[:2]}
     for place in range(len(text) + 1):
         ahead = [at for at, (start, _) in enumerate(origin) if start >= place]
         assert splice.forward(place) == (ahead[0] if ahead else len(copy))
-        inside = any(start < place < end and len(read) != end - start for start, end, read in units)
-        assert splice.inside(place) == inside
+        assert splice.inside(place) == (0 < place < len(text) and place not in edges)
+
+
+CODES = ("%{:02X}", "%25{:02x}", "&#{};", "&#x{:x};", "&#X{:X};", "\\u{:04x}", "\\x{:02X}", "={:02X}")
+BROKEN = (
+    "", "%2", "%C3%A9", "%2541", "%252531", "&#128;&#129;&#128;&#129;", "&lt;", "&#49", "\\\\u0031", "\\n\\r\\t\\'\\\"", "\\u00e9", "=3D", "a", "一二", "&#109;", "%",
+)  # fmt: skip
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(CODES),
+            st.text("09AZaz@.-+~ (%\x7f\x80", min_size=1, max_size=9),
+            st.sampled_from(BROKEN),
+        ),
+        max_size=5,
+    )
+)
+def test_a_run_of_codes_says_what_its_codes_say_one_by_one(runs: list[tuple[str, str, str]]) -> None:
+    """B08: mixed widths, a run that another code or half a code breaks off: each character leads to its own code."""
+    text = "".join("".join(code.format(ord(char)) for char in read) + broken for code, read, broken in runs)
+    projection = project(text)
+    with (
+        mock.patch.object(spelling, "_FAMILIES", ONE_BY_ONE),
+        mock.patch.object(spelling, "_PERCENT_CODES", ONE_BY_ONE[1]),
+    ):
+        single = spelling.units_in(projection.text, projection.raw)
+    units = spelling.units_in(projection.text, projection.raw)
+    assert [one for unit in units for one in split_up(unit)] == [
+        one for unit in single for one in split_up(unit)
+    ]
+    assert spliced(text, units) == spliced(text, single)
+    shared, alone = Splice(units), Splice(single)
+    for place in range(len(text) + 1):
+        assert shared.forward(place) == alone.forward(place)
+        assert shared.inside(place) == alone.inside(place)
+    said, lone = readings._doubts(projection.text, units), readings._doubts(projection.text, single)
+    assert {at for stretch in said for at in range(*stretch)} == {
+        at for stretch in lone for at in range(*stretch)
+    }
+    copied = len(spliced(text, units))
+    assert [shared.back(at, at + 1) for at in range(copied)] == [
+        alone.back(at, at + 1) for at in range(copied)
+    ]
+
+
+@given(st.sampled_from("%\\"), st.text(st.sampled_from("0Az .<'/+~"), min_size=4, max_size=12))
+def test_a_run_is_doubtful_where_its_codes_are(sign: str, read: str) -> None:
+    """A code that may be no disguise is one in a run, too."""
+    lone = {at for at, char in enumerate(read) if spelling.doubtful(ord(sign), char)}
+    assert lone == {at for low, high in spelling.doubtful_in(ord(sign), read) for at in range(low, high)}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_run_in_which_something_vanishes_leads_to_its_codes(code: str) -> None:
+    """B10: a zero-width space before, between and within codes."""
+    hidden = "".join(code.format(ord(char)) for char in "mara.lindt@harbor.io")
+    for place in range(0, len(hidden), 5):
+        text = f"to\u200b {hidden[:place]}\u200b{hidden[place:]}, bye"
+        assert found(text) == [("pii.email", text[4 if place else 5 : -5])]
+
+
+ONE_BY_ONE = tuple(
+    family._replace(pattern=re.compile(rb"%b(?:%b)" % (re.escape(family.sign), one.encode("ascii"))))
+    for family, one in zip(
+        spelling._FAMILIES, (spelling._ENTITY, spelling._PERCENT, spelling._ESCAPE), strict=True
+    )
+)
+"""The families of codes as they were without runs."""
+
+
+def split_up(unit: tuple[int, int, str, int]) -> list[tuple[int, int, str]]:
+    """The codes of a unit."""
+    start, end, read, width = unit
+    if width < 2:
+        return [(start, end, read)]
+    assert end - start == width * len(read)
+    return [(start + at * width, start + (at + 1) * width, char) for at, char in enumerate(read)]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_run_of_codes_is_one_unit(code: str) -> None:
+    """A text of nothing but codes costs one step, not one for each."""
+    text = "".join(code.format(ord(char)) for char in "4155550123" * 3)
+    units = spelling.units_in(text.encode("ascii"), None)
+    assert [unit[2] for unit in units] == ["4155550123" * 3]
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("filler", [0, 1, 3, 40])
+def test_a_value_in_a_run_is_found_at_its_codes(code: str, filler: int) -> None:
+    """B08, B29: also where the bound cuts the run, within a code or at its edge."""
+    form = code.format
+    value = "mara.lindt@harbor.io"
+    hidden = "".join(form(ord(char)) for char in value)
+    one = form(ord(" "))
+    for lead in (filler, (BOUND - len(hidden) // 2) // len(one)):
+        text = "x" * filler + one * lead + hidden + one * 900
+        start = filler + len(one) * lead
+        whole = {(f.kind, f.start, f.end) for f in Scanner().scan(text)}
+        if start + len(hidden) <= BOUND:
+            assert ("pii.email", start, start + len(hidden)) in whole
+        scanner, found = Scanner(), set()
+        for low, high in pairwise([0, *scanner.cuts(text, 0, final=True)]):
+            base = max(0, low - scanner.context)
+            found |= {
+                (f.kind, f.start + base, f.end + base)
+                for f in scanner.candidates(text[base:high], low - base)
+                if f.start + base >= low
+            }
+        assert {hit for hit in found if hit[0] == "pii.email"} == {
+            hit for hit in whole if hit[0] == "pii.email"
+        }
 
 
 @settings(deadline=None, max_examples=200)
@@ -350,9 +479,10 @@ def test_units_are_apart_bounded_and_in_order(text: str) -> None:
     """E04: any text; a unit that is not one for one is no longer than streams allow for."""
     projection = project(text)
     reached = 0
-    for start, end, read in spelling.units_in(projection.text, projection.raw):
+    for start, end, read, width in spelling.units_in(projection.text, projection.raw):
         assert reached <= start < end
-        assert len(read) == 1 <= end - start <= spelling.LONGEST or len(read) == end - start
+        alone = len(read) == 1 and width == 0 and end - start <= spelling.LONGEST
+        assert alone or (len(read) * width == end - start and width <= spelling.LONGEST)
         reached = end
 
 

@@ -438,8 +438,10 @@ def test_what_a_row_finds_beside_its_cue_is_found_in_pieces(everything: Scanner,
 
 
 GROUPS = st.sampled_from(
-    [*"1 12 0102 3 de of May jan abcd abcde AB ABCD ABCDE x=1 user= - ( + / _ # = % : , y st".split()]
-    + [*"years old ext 1st (12) 12/ a1b2 abcd1 12abcd \x1a".split(" ")]
+    (
+        "1 12 0102 3 de of May jan abcd abcde AB ABCD ABCDE x=1 user= - ( + / _ # = % : , y st "
+        "years old ext 1st (12) 12/ a1b2 abcd1 12abcd \x1a"
+    ).split(" ")
 )
 GAPS = st.sampled_from([" ", " ", " ", "  ", "   ", "    ", "\t", "\n", ""])
 

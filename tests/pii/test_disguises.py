@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from guard.pii import packing, readings, spelling
 from guard.pii.cuts import BOUND
 from guard.pii.evasion import project
-from guard.pii.scan import Scanner
+from guard.pii.scan import Scanner, _joined
 from guard.pii.splice import Splice, spliced
 
 MAIL, CARD, SSN, IBAN, RESIDENT, MOBILE = (
@@ -493,3 +493,19 @@ def test_the_gate_opens_for_every_unit(text: str) -> None:
 
     if spelling.units_in(text.encode(), None):
         assert re2.search(spelling.HINT, text) is not None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), max_size=8).map(sorted),
+    st.integers(1, 6),
+    st.integers(0, 40),
+)
+def test_joined_stretches_hold_the_same_words(pairs: list[tuple[int, int]], least: int, place: int) -> None:
+    """A word of that length stands in one of them if and only if it stands in one that was joined."""
+    stretches = [(low, low + 12) for low, _ in pairs]
+    word = place, place + least
+    held = [
+        any(low <= word[0] and word[1] <= high for low, high in each)
+        for each in (stretches, _joined(stretches, least))
+    ]
+    assert held[0] == held[1]

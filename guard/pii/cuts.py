@@ -236,10 +236,9 @@ class Ground:
             self._held = Held(self._projection, _splits, row_end)
         return self._held.splits(position, self.final) and verdict
 
-    def behind(self, position: int, limit: int) -> int:
+    def behind(self, position: int) -> int:
         """Where the next position may be asked for after one that is spanned."""
-        at = max(position + 1, row_end(self.text, position, limit))
-        return at if self._held is None else max(at, self._held.behind(position))
+        return position + 1 if self._held is None else self._held.behind(position)
 
 
 def cut_positions(
@@ -295,7 +294,7 @@ def _candidate(text: bytes, at: int, limit: int) -> int:
 
 def _next(ground: Ground, last: int, limit: int) -> tuple[int | None, bool]:
     """The first natural cut after a cut up to a limit, and whether that is known yet."""
-    at = last + 1
+    at, again = last + 1, False
     while at <= limit and (position := _candidate(ground.text, at, limit)):
         at = position + 1
         low, high = _block_at(ground.blocks, position)
@@ -311,5 +310,8 @@ def _next(ground: Ground, last: int, limit: int) -> tuple[int | None, bool]:
         verdict = ground.splits(position)
         if verdict is not False:
             return position, verdict is True
-        at = ground.behind(position, limit)
+        at = ground.behind(position)
+        if again:  # one alone is passed over sooner by itself
+            at = max(at, row_end(ground.text, position, limit))
+        again = True
     return None, True

@@ -358,7 +358,7 @@ def test_a_run_of_codes_says_what_its_codes_say_one_by_one(runs: list[tuple[str,
     projection = project(text)
     with (
         mock.patch.object(spelling, "_FAMILIES", ONE_BY_ONE),
-        mock.patch.object(spelling, "_PERCENT_CODES", ONE_BY_ONE[1]),
+        mock.patch.object(spelling, "_PERCENT_CODES", ONE_BY_ONE[1][1]),
     ):
         single = spelling.units_in(projection.text, projection.raw)
     units = spelling.units_in(projection.text, projection.raw)
@@ -397,8 +397,8 @@ def test_a_run_in_which_something_vanishes_leads_to_its_codes(code: str) -> None
 
 
 ONE_BY_ONE = tuple(
-    family._replace(pattern=re.compile(rb"%b(?:%b)" % (re.escape(family.sign), one.encode("ascii"))))
-    for family, one in zip(
+    (sign, family._replace(pattern=re.compile(rb"%b(?:%b)" % (re.escape(sign), one.encode("ascii")))))
+    for (sign, family), one in zip(
         spelling._FAMILIES, (spelling._ENTITY, spelling._PERCENT, spelling._ESCAPE), strict=True
     )
 )

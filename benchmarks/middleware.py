@@ -4,7 +4,7 @@
 
 Both apps parse the body and answer a prepared completion. Requests come at a fixed rate; rounds alternate between
 the apps, so that a busy machine hits both. The record of intent is durable before the app is called, so the price
-is a multiple of fdatasync, which is measured in the exports folder in the same rounds.
+is a multiple of fdatasync, which is measured in the exports folder in the same rounds, at the same rate.
 
 Target: the median of the guarded app is at most 2.5 × fdatasync + 0.5 ms above that of the bare one. Exit code 1 if
 it is missed or any answer was not 200.
@@ -69,7 +69,7 @@ def rounds(ports: dict[str, int], exports: Path, options: argparse.Namespace) ->
     """Measure medians in milliseconds, alternating; the first round warms up and is dropped."""
     medians: dict[str, list[float]] = {"fdatasync": [], "bare": [], "clean": [], "findings": []}
     for _ in range(options.rounds + 1):
-        medians["fdatasync"].append(fdatasync_ms(exports))
+        medians["fdatasync"].append(fdatasync_ms(exports, rate=options.rate))
         for row, app, body in (
             ("bare", "bare", CLEAN),
             ("clean", "guarded", CLEAN),

@@ -31,13 +31,15 @@ class Account:
         self.intent: Span = call.guard.recorder.start(
             spans.SCREEN, parent=parent, links=links, prepared=call.guard.policy_group
         )
-        self._model: Any = None
+        self._model: Span | None = None
+        self._ending: Span = self.intent
         self._requested: dict[str, Any] = {}
         self._outcome: str | None = None
         self._told: Mapping[str, Any] | None = None
         self._elsewhere: Mapping[str, Any] = {}
         self._asked = 0.0
         self._first: float | None = None
+        self._took = 0.0
 
     @property
     def begun(self) -> bool:
@@ -180,6 +182,17 @@ class Account:
             self._first = time.perf_counter() - self._asked
             self._model.set(spans.FIRST_CHUNK, self._first)
 
+    def stop(self, call: Call) -> None:
+        """Note that the call has ended; what `end` writes of it may be written later."""
+        self._took = time.perf_counter() - self._asked
+        self._ending = self._model or call.guard.recorder.start(
+            spans.SCREEN,
+            parent=self.intent,
+            attributes=self._common(call),
+            prepared=call.guard.policy_group,
+        )
+        self._ending.stop()
+
     def end(
         self,
         call: Call,
@@ -192,14 +205,7 @@ class Account:
         cost: Mapping[str, Any],
     ) -> None:
         """Write the outcome, not awaited, and count it. `screened` and `unchecked` are bytes of a stream."""
-        span = self._model
-        if span is None:
-            span = call.guard.recorder.start(
-                spans.SCREEN,
-                parent=self.intent,
-                attributes=self._common(call),
-                prepared=call.guard.policy_group,
-            )
+        span = self._ending
         outcome = records.outcome_attributes(verdict, usage, call.exchange.receipts, screened)
         span.set_all(outcome)
         if call.notes:
@@ -228,7 +234,7 @@ class Account:
             asked[spans.REQUEST_MODEL] or "",
             asked[spans.SERVER_ADDRESS],
             asked[spans.SERVER_PORT],
-            time.perf_counter() - self._asked,
+            self._took,
             self._first,
             error,
             outcome.get(spans.INPUT_TOKENS),

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from guard import answers, intake
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from guard.guard import Guard
     from guard.traffic.providers import Target
     from guard.traffic.sending import Tried
+
+log = logging.getLogger("guard")
 
 Mount = Literal["gateway", "client", "edge", "replay"]
 # Where a named route has its texts, in and out.
@@ -443,7 +447,10 @@ class Call:
         status: int = 200,
         screened: int = 0,
     ) -> None:
-        """Write the outcome: once, not awaited (the answer is released; readiness waits for it)."""
+        """Write the outcome: once, not awaited (the answer is released; readiness waits for it).
+
+        A mount that `defers` writes it by `write_outcome`: an answer need not wait for what is written of it.
+        """
         if self._finished:
             return
         self._finished = True
@@ -452,7 +459,9 @@ class Call:
         self.failure = error or (str(status) if status >= 400 else "")
         self._note_ends(usage)
         self._remember(usage)
-        self._account.end(
+        self._account.stop(self)
+        end = partial(
+            self._account.end,
             self,
             verdict,
             usage,
@@ -461,6 +470,20 @@ class Call:
             unchecked=self._unchecked,
             cost=self._leave(usage),
         )
+        if self.defers:
+            self._outcome = end
+        else:
+            end()
+
+    def write_outcome(self) -> None:
+        """Write what `finish` put off until the answer had gone; where guard fails at it, that is logged (law 5)."""
+        end, self._outcome = self._outcome, None
+        if end is None:
+            return
+        try:
+            end()
+        except Exception as failure:
+            log.error("the outcome of a call is not on record: %s", type(failure).__name__)
 
     def _note_ends(self, answer: Any) -> None:
         choices = answer.get("choices") if isinstance(answer, dict) else None
@@ -503,6 +526,8 @@ class Call:
     idempotency_key = b""
     attempts = 0
     _finished = False
+    defers = False
+    _outcome: Callable[[], None] | None = None
     _unchecked = 0
     _inline = False
 

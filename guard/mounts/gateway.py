@@ -154,6 +154,8 @@ class Gateway:
                 raise
             await cut_short(request)
         finally:
+            if request.call is not None:
+                request.call.write_outcome()
             self.operations.end(request)
 
     async def _take(self, scope: Scope, receive: Receive, request: Request) -> None:
@@ -258,7 +260,7 @@ class Gateway:
         remote = spans.remote_parent(scope["headers"])
         path = _plain(scope["path"])
         guard = self.guard.current
-        return Call(
+        call = Call(
             guard,
             "gateway",
             scope["method"],
@@ -267,6 +269,8 @@ class Gateway:
             url=self._url(path),
             links=(remote,) if remote is not None else (),
         )
+        call.defers = True
+        return call
 
     def _url(self, path: str) -> httpx2.URL:
         """The upstream URL: the client's path under the upstream's base; its query does not go on."""

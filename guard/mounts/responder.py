@@ -82,6 +82,7 @@ class Responder:
             parent=spans.remote_parent(scope["headers"]),
             change=not inner,
         )
+        self.call.defers = True
         self._cleared: Cleared | None = None
         self._replayed = False
         self._left = False
@@ -99,12 +100,15 @@ class Responder:
         return CallDoors(self.call, judge, self.call.parent, self.call.tenant)
 
     async def respond(self) -> None:
-        """Read, screen, replay to the application, screen what it answers."""
-        scope = await self._admitted()
-        if scope is self.scope:
-            await self.app(scope, self._replay, self.send)
-        elif scope is not None:
-            await self._run(scope)
+        """Read, screen, replay to the application, screen what it answers; write what came of it."""
+        try:
+            scope = await self._admitted()
+            if scope is self.scope:
+                await self.app(scope, self._replay, self.send)
+            elif scope is not None:
+                await self._run(scope)
+        finally:
+            self.call.write_outcome()
 
     async def _admitted(self) -> Scope | None:
         """The scope for the application: as it came where nothing is to screen, None where a refusal was sent."""
@@ -174,7 +178,12 @@ class Responder:
         return message
 
     async def _take(self, message: Message) -> None:
-        """Take what the application sends."""
+        """Take what the application sends; the outcome waits for no task that runs in the background after it."""
+        await self._taken(message)
+        if self._sent:
+            self.call.write_outcome()
+
+    async def _taken(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._start = {**message, "headers": list(message.get("headers", []))}
             return await self._begin(self._start)

@@ -37,6 +37,9 @@ AMERICAS = (
     labelled("us.provider_tax_id", "(?i:provider(?: organization)? (?:tax id|tax number|tin|ein)|billing provider)", "[0-9]{2}-?[0-9]{7}", 10, tight=False),
     national("us.atin", "[9]99-[9]3-9999", check="us.atin"),
     national("us.ptin", "[Pp]-99999999"),
+    Row(
+        "pii.medical_license", r"[A-HJ-MPRSTUXa-hj-mprstux][A-Za-z9][0-9]{7}", Road.NATION, 0.0, 0.9, check="us_dea", cue="us.dea", country="US", longest=9, ahead=2, laws=("hipaa:11",),
+    ),
     national("us.passport", "[A-Z]99999999", alone=MANY, cue="passport"),
     national("us.passport", "999999999", cued=0.6, cue="passport"),
     national(

@@ -14,7 +14,7 @@ _CN18 = laid_out(
 _CN18_GATE = (
     rf"[1-8](?:{_S}[0-9]){{5}}{_S}[12]{_S}[089](?:{_S}[0-9]){{2}}{_S}[01](?:{_S}[0-9]){{6}}{_S}[0-9Xx]"
 )
-_PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使"
+_PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使滬遼魯蘇贛晉陝閩粵貴雲寧瓊"
 _USCC = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
 
 CHINA = (
@@ -59,6 +59,11 @@ CHINA = (
     Row(
         "pii.cn.plate", r"\x1a[A-Za-z][ .-]?[A-HJ-NP-Za-hj-np-z0-9]{4}\x1a", Road.WHOLE, 0.75, 0.75, check="plate", lead=_PROVINCES,
         tail="挂学警港澳领使", edge=Edge.FREE, country="CN", alphabet="plate", longest=8, laws=("pipl",),
+    ),
+    # Set apart (京 A 12345) it takes four digits and a province that is no plain word.
+    Row(
+        "pii.cn.plate", r"\x1a [A-Z][ .-]?(?:[DF][A-HJ-NP-Z0-9][0-9]{4}|[0-9]{5}[DF]?|[A-HJ-NP-Z][0-9]{4}|[0-9][A-HJ-NP-Z][0-9]{3}|[0-9]{2}[A-HJ-NP-Z][0-9]{2}|[0-9]{3}[A-HJ-NP-Z][0-9]|[0-9]{4}[A-HJ-NP-Z])", Road.WHOLE, 0.6, 0.8,
+        lead="京津沪渝冀豫辽湘皖鲁苏浙赣鄂桂晋陕闽粤", cue="plate", country="CN", alphabet="plate", longest=10, laws=("pipl",),
     ),
     Row(
         "pii.cn.uscc", rf"[159ANYany][1239]{SEP}?[0-9]{{6}}{SEP}?{_USCC}{{10}}",

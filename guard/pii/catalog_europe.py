@@ -53,6 +53,8 @@ EUROPE = (
     national("de.tax_number", "99/999/99999", "999/999/99999", "999/9999/9999", "(?:0[1-9]|1[0-6])99999999999"),
     Row("pii.de.id_card", f"[LMNPRTVWXYlmnprtvwxy][{_ICAO}]{{7}}[0-9]", Road.WHOLE, FEW, 0.85, check="icao_9", cue="de.id_card", country="DE", longest=9, laws=("gdpr",)),
     national("de.id_card", "[Tt]99999999", alone=FEW),
+    national("de.id_card", f"[LMNPRTVWXY][{_ICAO.upper()}]{{8}}[0-9]?", cued=0.8),
+    national("de.passport", f"[CFGHJK][{_ICAO.upper()}]{{8}}[0-9]?", cued=0.8, cue="passport"),
     Row("pii.de.passport", f"[CFGHJKcfghjk][{_ICAO}]{{7}}[0-9]", Road.WHOLE, FEW, 0.85, check="icao_9", cue="passport", country="DE", longest=9, laws=("gdpr",)),
     Row("pii.de.passport", f"[LMNPRTVWXYlmnprtvwxy][{_ICAO}]{{7}}[0-9]", Road.WHOLE, 0.0, 0.85, check="icao_9", cue="passport", country="DE", longest=9, laws=("gdpr",)),
     national("de.health_insurance", "[A-Za-z]999999999", alone=ELEVENTH, check="de_health_insurance"),

@@ -16,7 +16,9 @@ _ABROAD = r"\+|00|\x28\+(?=[0-9]{1,3}\x29)"
 _NOUGHT = r"0(?:(?<![0-9]0)|(?<=860))"
 """What a number with a trunk 0 holds: it stands before all other digits but China's calling code."""
 _ABROAD_GATE = rf"(?:\+|00|\x28\+) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}"
-_TRUNK = rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}}/)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}"
+_TRUNK = rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}} ?/ ?)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}|0[1-9](?:\.[0-9]{{2}}){{4}}"
+_NO_PART = r"(?<!19[0-9]{2}[ -]0)(?<!20[0-9]{2}[ -]0)(?<![0-9]{3}-0)(?<![0-9]{4} [0-9]{4} 0)"
+"""The 0 is not the month of a date, nor in a longer number or a dump of words of four digits."""
 _NANP = "US CA AG AI AS BB BM BS DM DO GD GU JM KN KY LC MP MS PR SX TC TT VC VG VI"
 """The countries of the North American numbering plan."""
 
@@ -26,6 +28,9 @@ _HOST = (
 _FOREIGN_HOST = r"(?:[A-Za-z0-9\x1a-]{1,20}\.){1,2}(?:\x1a{2,12}|[A-Za-z]{2,12})"
 _OCTET = r"[0-9]{1,3}"
 _QUAD = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+_PROGRAMS = "nginx openresty luajit apache httpd tomcat haproxy elasticsearch kibana logstash opensearch solr zookeeper jdbc cudnn tensorrt imagemagick ffmpeg grpc netty wildfly weblogic"
+_NO_VERSION = rf"(?!(?:(?<=[A-Za-z]-)|{'|'.join(f'(?<=(?i:{name})[ /])' for name in _PROGRAMS.split())})(?:[1-9]|[12][0-9]|3[01])(?:\.[0-9]{{1,2}}){{3}}(?![0-9]))"
+"""Four small numbers directly behind a program's name, or in the name of a file, are a version."""
 _UNPINNED = r"(?:(?<![=~^])|(?<=[^<>~!=]=)|(?<=ip==)|(?<=addr==)|(?<=src==)|(?<=dst==)|(?<=host==))"
 """Not behind what pins a version (`numpy==1.26.4.1`, `>=1.2.3.4`); a filter asks for an address so, too (`ip.src==`)."""
 _MAIL_HOST = rf"{_HOST}|localhost|{_FOREIGN_HOST}|\[{_OCTET}(?:\.{_OCTET}){{3}}\]"
@@ -48,7 +53,10 @@ _ANGLE_CN = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*\x1a]?|[*\x1a][0-9]{1,2}(?:\.[0-9]{1,6}
 _KEYED = set_by(r"""=>(?=[ \t]{0,3}["'])|[:=]""")
 _NO_KEY = r"(?!(?<=[_-][Ii][Dd])[^A-Za-z0-9\n]{1,12}[0-9]+(?![A-Za-z0-9._-]))(?!(?<=[A-Za-z]I[Dd])[^A-Za-z0-9\n]{1,12}[0-9]+(?![A-Za-z0-9._-]))"
 """What programs call user_id or userId is the key of a row where it is a number."""
-_LOGIN = "user ?name|user[_-]name|user[_ -]?id|login(?:[ _-]?(?:name|id))?|screen[ _-]?name"
+_USER = r"(?:user|usr|acct|ruser|logname)"
+_LOGGED = r"(?:[A-Za-z_.]=(?:[^\s,;()\x22]{1,24}|\x22[^\x22\n]{0,40}\x22)|(?:[0-9]{2}:[0-9]{2}:[0-9]{2}|INFO|WARN|WARNING|ERROR|DEBUG|NOTICE|info|warn|warning|error|debug|\])[^\n=,;()\"']{0,32})"
+"""What stands before a pair of a log line, and before no argument of a call."""
+_LOGIN = "benutzername|gebruikersnaam|nome utente|nombre de usuario|nom d'utilisateur|user ?name|user[_-]name|user[_ -]?id|login(?:[ _-]?(?:name|id))?|screen[ _-]?name"
 
 _WRAP = r"(?:-?\r?\n ?| \r?\n| \n )"
 """The end of a line amid a number, with no more blanks than may stand between groups (`cuts`)."""
@@ -98,7 +106,7 @@ EVERYONE = (
         Road.DIGITS, 0.4, 0.85, country="CN", cue="phone", unless="not_phone", alphabet="groups", longest=24, laws=("pipl",),
     ),
     Row(
-        "pii.phone", _TRUNK.replace("|0[0", "|0(?<!19[0-9]{2}-0)(?<!20[0-9]{2}-0)[0", 1), Road.DIGITS, 0.5, 0.75, check="phone_trunk", gate=_TRUNK, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=72,
+        "pii.phone", rf"(?:{_TRUNK.replace('|0[0', f'|0{_NO_PART}[0', 1)})(?! [0-9]{{4}} [0-9]{{4}}(?![0-9]))", Road.DIGITS, 0.5, 0.75, check="phone_trunk", gate=_TRUNK, cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=72, ahead=11,
         opening=_NOUGHT, laws=("hipaa:4",),
     ),
     Row(
@@ -137,7 +145,7 @@ EVERYONE = (
         trim=True, alphabet="groups", longest=250, laws=("gdpr", "hipaa:10"),
     ),
     Row(
-        "pii.ip", rf"{_UNPINNED}{_QUAD}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?",
+        "pii.ip", rf"{_UNPINNED}{_NO_VERSION}{_QUAD}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?",
         Road.DIGITS, 0.85, 0.85, check="ipv4", gate=rf"{_QUAD}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?", unless="version", edge=Edge.DOTTED, nobody="ip", longest=21, laws=("hipaa:15", "gdpr"),
     ),
     Row(
@@ -188,6 +196,13 @@ EVERYONE = (
     Row(
         "pii.username", rf"""(?i:{_LOGIN}){_NO_KEY}(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})(?![A-Za-z0-9._-]{{0,40}}[(\[])""",
         Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""(?i:{_LOGIN})(?i: is|s)?{ASSIGNED}[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}""", longest=32, ahead=42, laws=("gdpr",),
+    ),
+    # Lines of logs: a pair behind another pair, a level or a time; sshd, PAM, databases, `id`.
+    Row(
+        "pii.username",
+        rf"""(?:{_LOGGED}[ \t]{_USER}=["']?|(?:Accepted|Failed) (?:password|publickey|none|hostbased|keyboard-interactive(?:/pam)?|gssapi-with-mic) for (?:invalid user )?|session (?:opened|closed) for user |(?:failed|denied|failure) for user ["']|(?<![A-Za-z])(?:[ug]id|groups)=[0-9]{{1,6}}\()(?P<value>[A-Za-z][A-Za-z0-9._-]{{1,31}})(?![A-Za-z0-9._@,;(-])""",
+        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""[ \t]{_USER}=["']?[A-Za-z]|(?:Accepted|Failed) [a-z/-]{{4,30}} for |(?:opened|closed|failed|denied|failure) for user |(?:[ug]id|groups)=[0-9]{{1,6}}\(""",
+        edge=Edge.FREE, longest=32, laws=("gdpr",),
     ),
     Row(
         "pii.username", r"""(?:\x1a?[ ]?[:=][ ]?["']?|[ ](?=[A-Za-z._-]{1,24}[0-9]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.7, 0.7, check="username",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from guard.pii.layouts import TABLED
+from guard.pii.months import NAMES
 from guard.pii.rows import Edge, Road, Row
 
 _DATE = (
@@ -19,6 +20,13 @@ _DATE_IN_WORDS = (
     rf"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ]?(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[-./ ]?(?:(?:18|19|20)[0-9]{{2}}|[0-9]{{2}})"
     rf"|{_MONTH}\.? (?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?,? (?:18|19|20)[0-9]{{2}})"
 )
+
+_DATE_IN_WORDS_ABROAD = rf"(?:0?[1-9]|[12][0-9]|3[01])(?:\.?(?: de | ?)|(?:er|[oa*])(?: de | ))(?i:{'|'.join(sorted(NAMES, key=lambda name: (-len(name), name)))})(?: de |,? )(?:18|19|20)[0-9]{{2}}"
+
+_DAY_EAST = (
+    r"(?:(?:18|19|20)[0-9]{2}|[0-9]{1,3})\x1a ?(?:1[0-2]|0?[1-9])\x1a ?(?:3[01]|[12][0-9]|0?[1-9])\x1a"
+)
+"""With blanks as in Korean, or with the year of an era (昭和60年, 民國74年)."""
 
 _DAY_CN = r"(?:18|19|20)[0-9]{2}\x1a(?:1[0-2]|0?[1-9])\x1a(?:(?:3[01]|[12][0-9]|0?[1-9])\x1a)?"
 
@@ -41,8 +49,16 @@ HEALTH = (
         "pii.birth_date", _DATE_IN_WORDS, Road.WHOLE, 0.0, 0.85, cue="birth", alphabet="groups", longest=25, laws=("hipaa:3", "gdpr", "pipl"),
     ),
     Row(
-        "pii.birth_date", _DAY_CN, Road.WHOLE, 0.0, 0.85, cue="birth",
-        alphabet="groups", longest=11, laws=("gdpr", "pipl"),
+        "pii.birth_date", _DATE_IN_WORDS_ABROAD, Road.WHOLE, 0.0, 0.85, cue="birth", alphabet="groups", longest=31, laws=("gdpr",),
+    ),
+    Row(
+        "pii.birth_date", rf"{_DAY_CN}|{_DAY_EAST}", Road.WHOLE, 0.0, 0.85, cue="birth", edge=Edge.DIGIT,
+        alphabet="groups", longest=13, laws=("gdpr", "pipl"),
+    ),
+    # A form that asks for the month of birth only: 出生年月：1998.07.
+    Row(
+        "pii.birth_date", r"[ :=|]{0,3}(?P<value>(?:19|20)[0-9]{2}[-./](?:0?[1-9]|1[0-2])(?![0-9A-Za-z./-]))", Road.AFTER, 0.8, 0.8,
+        gate=r"[ :=|]{0,3}(?:19|20)[0-9]{2}[-./][01]?[0-9]", heads=("出生年月", "出生日期"), longest=7, ahead=2, laws=("pipl",),
     ),
     # Courts and records write the label behind the day: 1985年7月12日出生.
     Row(
@@ -54,10 +70,10 @@ HEALTH = (
         edge=Edge.FREE, alphabet="groups", longest=27, ahead=12, laws=("hipaa:3", "gdpr", "pipl"),
     ),
     Row(
-        "pii.birth_date", rf"(?i:d\.[ ]?o\.[ ]?b)[ .:=#-]{{0,4}}(?P<value>{_DATE})", Road.WHOLE, 0.85, 0.85, alphabet="groups", longest=27, laws=("hipaa:3", "gdpr", "pipl"),
+        "pii.birth_date", rf"(?:(?i:d\.[ ]?o\.[ ]?b)[ .:=#-]{{0,4}}|[Nn]at[oa] (?:[ai]n? [A-Z][A-Za-z' ]{{1,24}} )?il |[Uu]r\. )(?P<value>{_DATE}|{_DATE_IN_WORDS_ABROAD})", Road.WHOLE, 0.85, 0.85, alphabet="groups", longest=31, laws=("hipaa:3", "gdpr", "pipl"),
     ),
     Row(
-        "pii.age", r"(?i:aged?)[ :=]{0,3}(?i:of )?(?P<value>9[0-9]|1[0-2][0-9])", Road.WHOLE, 0.7, 0.7, longest=3, laws=("hipaa:3",),
+        "pii.age", r"(?i:aged?)[ :=]{0,3}(?i:of )?(?P<value>9[0-9]|1[0-2][0-9])", Road.WHOLE, 0.7, 0.7, unless="not_age", longest=3, laws=("hipaa:3",),
     ),
     Row(
         "pii.age", r"(?P<value>9[0-9]|1[01][0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.7, 0.7, unless="not_age", longest=3, ahead=10, laws=("hipaa:3",),

@@ -8,7 +8,7 @@ from guard.pii.catalog_secrets_code import CODE
 from guard.pii.catalog_secrets_models import MODELS
 from guard.pii.catalog_secrets_work import WORK
 from guard.pii.keyrows import B64, UUID, key
-from guard.pii.rows import PHRASE, Edge, Road, Row
+from guard.pii.rows import PHRASE, TOLD_PHRASE, WALLET_WORDS, Edge, Road, Row
 
 _IS = r"""["'`)\]]{0,2}[ \t]{0,3}(?:=|:|:=|=>|>|["'] value=)[ \t]{0,3}["'`]{0,2}"""
 _TOLD = (
@@ -29,8 +29,10 @@ _SITES = "https?|ftps?|sftp|ssh|git|svn|smb|ldaps?|imaps?|pop3s?|smtps?|rtsp|rtm
 _USER = r"""[^\s\x1a"'`<>/?#@:]{0,64}"""
 
 _PASSWORD = (
-    "(?i:pass ?word|passwd|passcode|passphrase|pwd|psw|pw|contrasena|mot de passe|passwort|kennwort|senha)"
+    "(?i:pass ?word|passwd|passcode|passphrase|pwd|psw|pw|contrasena|mot de passe|passwort|kennwort|senha"
+    "|haslo|heslo|jelszo|salasana|wachtwoord|losenord|passord|adgangskode|sifre|mat khau|kata sandi|[np]apojb|(?:wi-?fi|vpn|login|root|admin) pass)"
 )
+"""The last word but the pass is what the Russian one looks like in ASCII."""
 _PASSWORDS = "(?i:password|passwd|passphrase|pwd)"
 _SET_OFF = r""">|[ \t]{1,3}\|[ \t]{1,3}| ?\([^()\n]{1,16}\) ?[:=][ ]?|["'] ?value ?= ?["']|[ ]?\{[ \t]{0,3}\r?\n[ \t]{1,8}default[ \t]{0,3}=[ \t]{0,3}|\x1a{1,2}:?[ ]?"""
 """What sets a password off from the word: XML, a table, a remark in brackets, an attribute, a variable of Terraform, Chinese."""
@@ -111,8 +113,8 @@ _ASSIGNED = (
         Road.WHOLE, 0.75, 0.75, check="token", edge=Edge.FREE, longest=252,
     ),
     Row(
-        "secret.env", rf"""(?i:(?:api|access)[ _-]?key){_IS}(?P<value>{UUID})""",
-        Road.WHOLE, 0.92, 0.92, check="random_key", longest=36,
+        "secret.env", rf"""(?:(?i:(?:api|access)[ _-]?key)|(?<=[A-Z0-9]_)TOKEN){_IS}(?P<value>{UUID})""",
+        Road.WHOLE, 0.92, 0.92, check="random_key", gate=rf"""(?:(?i:(?:api|access)[ _-]?key)|_TOKEN){_IS}{UUID}""", edge=Edge.FREE, longest=36,
     ),
     Row(
         "secret.env",
@@ -138,8 +140,14 @@ _ASSIGNED = (
     ),
     Row(
         "secret.password",
-        r"""(?:(?:sshpass|docker login)(?: [^\n"'`;|&<>]{0,40}?)? -p|redis-cli(?: [^\n"'`;|&<>]{0,40}?)? -a)[ ]?["']?(?P<value>[!#-&(-~]{4,128})""",
+        r"""(?:(?:(?:sshpass|docker login)(?: [^\n"'`;|&<>]{0,40}?)? -p|redis-cli(?: [^\n"'`;|&<>]{0,40}?)? -a)[ ]?|-pass(?:in|out)? pass:|net use [^"'`;|&<>]{1,40}/user:[^\s"'`]{1,40} )["']?(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, longest=128,
+    ),
+    # Hashes of passwords, as /etc/shadow, .htpasswd and tables of users keep them: weak ones are guessed.
+    Row(
+        "secret.password",
+        r"\$(?:2[abxy]\$[0-3][0-9]\$[./A-Za-z0-9]{53}|(?:[156]|apr1)\$(?:rounds=[0-9]{4,9}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{22,86}|argon2(?:id?|d)\$v=[0-9]{2}\$[mtp=0-9,]{6,40}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86})",
+        Road.LITERAL, 0.8, 0.8, check="key", edge=Edge.FREE, longest=260, gate=r"\$(?:2[abxy]\$[0-3][0-9]\$[./A-Za-z0-9]{8}|[156]\$|apr1\$|argon2)",
     ),
     Row(
         "secret.password", r"""(?:mysql|mariadb)[a-z-]{0,8}(?: [^\n"'`;|&<>]{0,40}?)? -p["']?(?P<value>[!#-&(-~]{6,128})""", Road.WHOLE, 0.8, 0.8,
@@ -151,6 +159,13 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password", PHRASE, Road.WHOLE, 0.8, 0.8, check="passphrase", gate=r"""hrase["']?(?: is)? ?[:=]""", edge=Edge.FREE, trim=True, alphabet="phrase", longest=263,
+    ),
+    Row(
+        "pii.password", TOLD_PHRASE, Road.WHOLE, 0.8, 0.8, check="wallet_words", gate=r"""(?:hrase|nemonic|[Ss]eed)["']?(?: [Ww]ords)?(?: is| was)?[ :=]""", edge=Edge.FREE, alphabet="phrase", longest=263,
+    ),
+    Row(
+        "pii.password", r"""\x1a?[ :=]{0,3}["'`]?""" + WALLET_WORDS, Road.AFTER, 0.8, 0.8, check="wallet_words", gate=r"""\x1a?[ :=]{0,3}["'`]?[a-z]{3,8} [a-z]{3,8} [a-z]{3,8} [a-z]{3}""", edge=Edge.FREE, alphabet="phrase",
+        heads=("助记词", "助記詞", "恢复短语", "恢復短語", "种子短语"), tail="是为為", longest=263,
     ),
     Row(
         "pii.password",

@@ -8,7 +8,7 @@ from guard.pii.rows import Road
 
 MODELS = (
     key("anthropic_key", rf"sk-ant-{B64}{{16,200}}", 207),
-    key("openai_key", rf"sk-(?:proj|svcacct|admin|None|service)-{B64}{{20,250}}", 262),
+    key("openai_key", rf"sk-(?:proj|svcacct|admin|None|service|api)-{B64}{{20,250}}", 262),
     key("openai_key", rf"sk-{AN}{{16,64}}", 67, check="openai_key"),
     key("openrouter_key", rf"sk-or-v1-{HEX}{{64}}", 73),
     key("langfuse_key", rf"sk-lf-{UUID}", 42),
@@ -38,7 +38,7 @@ MODELS = (
     begun("llamacloud_key", "llx-", AN, 48),
     begun("runpod_key", "rpa_", UPPER, 44, 46),
     begun("coze_token", "pat_", AN, 64),
-    begun("dify_key", "app-", AN, 24, 24, "random_key"),
+    begun("dify_key", "app- dataset-", AN, 24, 24, "random_key"),
     begun("mem0_key", "m0-", AN, 40),
     inside("deepl_key", rf"{UUID}:fx", r"[0-9a-f]:fx", 39),
     begun("friendli_key", "flp_", AN, 40, 50),

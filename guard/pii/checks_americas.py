@@ -38,6 +38,12 @@ def us_itin(view: bytes) -> int:
     return len(view) if 50 <= group <= 65 or 70 <= group <= 88 or (90 <= group <= 99 and group != 93) else 0
 
 
+def us_dea(view: bytes) -> int:
+    """Accept a registration number of the DEA: the sum of its odd digits and twice the others ends as it does."""
+    digits = digits_of(view[2:])
+    return len(view) if (sum(digits[:6:2]) + 2 * sum(digits[1:6:2])) % 10 == digits[6] else 0
+
+
 _ABA_WEIGHTS = (3, 7, 1, 3, 7, 1, 3, 7, 1)
 
 

@@ -21,6 +21,9 @@ _PLACEHOLDERS = frozenset(
     sent shared stored saved provided given
     leave secretstr passwd bytes bytearray object any auth proxy_auth creds credential credentials token tokens
     choose pick make create click select step steps keep write remember follow what when where which with your from them
+    raise return yield continue break assert
+    erforderlich vergessen falsch requis oublie obligatoire requerida obligatoria obrigatoria wymagane povinne verplicht
+    vereist kravs obrzatejbho
     they then repeat again contains minimum maximum least between verify compare encrypt encrypted decrypt
     """.split()
 )
@@ -143,6 +146,8 @@ def password(view: bytes) -> int:
 def password_said(view: bytes) -> int:
     """Accept what a sentence calls a password: it holds a digit or a sign, as words do not."""
     value = _trimmed(view).rstrip(b"!?")
+    if value.find(b"://") > 0:
+        return 0
     return (
         password(view) if len(value) >= 4 and not value.replace(b"-", b"").replace(b"'", b"").isalpha() else 0
     )
@@ -158,6 +163,14 @@ def passphrase(view: bytes) -> int:
     """Accept four words or more up to one that sentences cannot do without (Diceware, BIP 39)."""
     words = list(takewhile(lambda word: word not in _PROSE, view.split(b" ")))
     return len(b" ".join(words)) if len(words) >= 4 else 0
+
+
+def wallet_words(view: bytes) -> int:
+    """Accept twelve words or more, hardly one of them twice, none that sentences cannot do without (BIP 39)."""
+    words = view.split(b" ")
+    if not _PROSE.isdisjoint(words):
+        words = list(takewhile(lambda word: word not in _PROSE, words))
+    return len(b" ".join(words)) if len(words) >= 12 and 4 * len(set(words)) >= 3 * len(words) else 0
 
 
 def token(view: bytes) -> int:
@@ -243,8 +256,13 @@ def user_password(view: bytes) -> int:
     told = secret or user
     if len(told) < (6 if secret else 12) or user == secret or told.isdigit() or user.isdigit():
         return 0
-    drawn = _NO_LETTER.search(told) and not _name(told)
+    drawn = _NO_LETTER.search(told) and (not _name(told) or _mixed(secret))
     return len(view) if drawn and not _placeholder(user) and not _placeholder(secret) else 0
+
+
+def _mixed(value: bytes) -> bool:
+    """Whether a value has a capital, a small letter and a digit, as passwords must and the names of groups do not."""
+    return all(re.search(kind, value) for kind in (rb"[A-Z]", rb"[a-z]", rb"[0-9]"))
 
 
 _FILES = frozenset(

@@ -108,7 +108,8 @@ class Cue:
         if window.original and self.others is not None:
             for match in self.others.finditer(window.original):
                 near = min(near, len(window.original) - match.end())
-        return near if near <= self.reach else NEVER
+        # A window holds no more than the longest reach, but words of code stand in it twice.
+        return near if self.far or near <= self.reach else NEVER
 
 
 def merged(cues: list[Cue]) -> Cue:
@@ -136,8 +137,8 @@ _COMMON = {
         """phone phones telephone telephones phoneno phonenum phonenumber mobileno mobilenumber mobilephone telno shouji tel tels tele ph mob mobile mobiles cell cellphone cellular cells handy hotline
         fax faxes whatsapp whats telegram viber signal sms landline voicemail switchboard tollfree pager msisdn callback
         fone telefon telefono telefonos telefone telefones telephonique telefonnummer telefoonnummer telefoon movil moviles celular celulares
-        cellulare tlf tlfn tfno tff tf fono portable mobil mobilnummer mobiltelefon rufnummer gsm telefonzahl handynummer""",
-        "电话 手机 座机 固话 联系方式 联系我 致电 拨打 拨通 来电 热线 传真 短信 携帯 電話 手機 전화 телефон τηλ फोन फ़ोन फैक्स",
+        cellulare handphone sdt tlf tlfn tfno tff tf fono portable mobil mobilnummer mobiltelefon rufnummer gsm telefonzahl handynummer""",
+        "电话 手机 座机 固话 联系方式 联系我 致电 拨打 拨通 来电 热线 传真 短信 携帯 電話 手機 전화 телефон Телефон ТЕЛЕФОН τηλ फोन फ़ोन फैक्स ☎ ☏ ✆ 📞 📱",
         "call calls called calling dial dialed ring txt texting reach contact answering answer number numbers numero numeros nummer llame llamar llama llamo anrufen appelez appeler contacto contactar contacter ligue chame",
     ),
     "not_phone": _cue(
@@ -146,8 +147,8 @@ _COMMON = {
         total price usd eur gbp port pid timestamp ts epoch unix bytes size zip postcode nhs npi mrn passport tax tin itin credit debit bank visa
         transaction receipt confirmation booking revision pin code codes score rank row rows line page pages
         created updated expires expiry iat exp nonce seed index offset length tokens usage
-        conta cuenta compte konto pedido bestellung commande project job task room seat flight train sensor issue episode bug""",
-        "订单 单号 编号 序号 流水 运单 快递 会议号 会议ID 身份证 卡号 账号 帐号 金额 邮编 版本 型号 证件 護照 护照 验证码",
+        conta cuenta compte konto pedido bestellung commande project job task room seat flight train sensor issue episode bug ndc volume volumes""",
+        "〒 订单 单号 编号 序号 流水 运单 快递 会议号 会议ID 身份证 卡号 账号 帐号 金额 邮编 版本 型号 证件 護照 护照 验证码",
     ),
     "not_nation": _cue(
         """order orders invoice tracking ref reference ticket case serial sku isbn issn doi version build commit uuid guid hash lot part model item
@@ -192,7 +193,8 @@ _COMMON = {
     ),
     "not_age": _cue(
         """building buildings house tree bridge church castle company firm car wine temple hotel school university tradition fossil
-        painting film movie song album book city town institution newspaper magazine club stadium theatre theater museum monument tower""",
+        painting film movie song album book city town institution newspaper magazine club stadium theatre theater museum monument tower
+        cache max session cookie file""",
         reach=14,
     ),
     "gps": _cue(
@@ -200,7 +202,9 @@ _COMMON = {
         "坐标 经纬度 经度 纬度 定位 位置 座標",
     ),
     "hk_id": _cue("hkid id identity", "身份證 身份证 香港"),
-    "tw_id": _cue("taiwan taiwanese id identity", "身分證 身份证 身份證 台湾 臺灣 台灣"),
+    "tw_id": _cue(
+        "taiwan taiwanese id identity", "身分證 身份证 身份證 台湾 臺灣 台灣 居留證 居留证 統一證號"
+    ),
     "ssn": _cue("ssn ssns ss soc social security", "社保 社会安全"),
     "itin": _cue("itin itins tin tax taxpayer irs", "税号"),
     "nhs": _cue("nhs health healthcare patient"),
@@ -208,8 +212,9 @@ _COMMON = {
     "imei": _cue("imei imeis imeisv device handset", "串号 设备号"),
     "birth": _cue(
         """dob birth born birthday bday bdate geb birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita
-        nacido nacida nascido nascida geboortedatum fodselsdato fodelsedatum urodzenia urodzony urodzona lahir""",
-        "出生 生日 生于 生於 誕生 生年月日 출생 생년월일 рождения родился родилась né.le née.le né\\(e\\).le",
+        nacido nacida nascido nascida geboortedatum fodselsdato fodelsedatum urodzenia urodzony urodzona lahir
+        fodd fodt nata nasc dogum urodz narozen narozena narozeni syntynyt syntymaaika szuletett""",
+        "出生 生日 生于 生於 誕生 生年月日 출생 생년월일 рождения родился родилась né.le née.le Né.le Née.le né\\(e\\).le",
     ),
     "medical_record": _cue(
         "mrn mrns",
@@ -228,8 +233,8 @@ _COMMON = {
     "version": _cue(
         """v ver version versions release released releases build firmware rev revision chapter section sec clause kernel
         since oid oids extension extensions openssl ssl py os openssh chrome chromium firefox python java jdk jre openjdk php windows ios android
-        macos ubuntu debian numpy pandas gcc git sdk driver drivers package library plugin""",
-        "版本号 版本 版",
+        macos ubuntu debian numpy pandas gcc git sdk driver drivers package library plugin abschnitt kapitel ziffer absatz seccion capitulo""",
+        "版本号 版本 版 第 §",
         reach=5,
     ),
 }

@@ -6,9 +6,10 @@ from __future__ import annotations
 WORDS = {
     "postcode": "postcode postcodes postal zip zipcode | 邮编 邮政编码 郵便番号",
     "plate": """plate plates registration reg vrn vehicle vehicles rto dvla mot licence kennzeichen kfz nummernschild plaka plakasi targa matricula
-        immatriculation kenteken rejestracyjny rejestracja | 车牌 車牌 номерной 차량번호 ナンバープレート""",
+        immatriculation kenteken rejestracyjny rejestracja | 车牌 車牌 车号 车辆 车主 номерной 차량번호 ナンバープレート""",
     # Americas
     "us.aba_routing": "aba routing rtn abarouting transit bankrouting",
+    "us.dea": "dea",
     "us.npi": "npi provider taxonomy",
     "us.mbi": "mbi medicare beneficiary hic hicn cms",
     "us.ein": "ein fein employer",
@@ -71,7 +72,7 @@ WORDS = {
     "es.cups": "cups suministro",
     "es.cae": "cae",
     "es.referenciacatastral": "catastral catastro",
-    "fr.nir": "nir insee securite sociale secu vitale",
+    "fr.nir": "nir insee securite sociale secu vitale assure assuree",
     "fr.nif": "fiscal fiscale spi nif",
     "fr.siren": "siren rcs",
     "fr.siret": "siret",

@@ -18,7 +18,9 @@ from typing import Protocol
 
 from guard.pii.evasion import Projection
 from guard.pii.held import Held
-from guard.pii.rows import BLOCK_LONGEST, PHRASE
+from guard.pii.months import BEGUN, NAMES, PREFIXES
+from guard.pii.phrases import Phrases
+from guard.pii.rows import BLOCK_LONGEST
 
 BOUND = 4096
 """The longest stretch without a cut, in characters of the original (a PEM block is held whole)."""
@@ -30,24 +32,33 @@ _BESIDE = re.compile(rb"[ \t\r\n\x0b\x0c\x1a](?:(?![0-9])|(?<![0-9][ \t\r\n\x0b\
 _MAX_BLANKS = 3
 
 _HOST = re.compile(rb"@[\x1aA-Za-z0-9.-]{0,64}\Z")
+_HOST_REACH = 65
 _PLATE = re.compile(rb"\x1a[A-Za-z][ .-]?[A-Za-z0-9]{4,6}\Z")
 
+_SPACED = re.compile(rb" (?:[0-9]|[A-Z][ .0-9A-Z-])")
+_SPACED_BEGUN = re.compile(rb"(?: [A-Z]?)?")
+
 _DIGIT = re.compile(rb"[0-9]")
-_LEFT_DIGIT = re.compile(rb"[0-9][^0-9 \t\r\n\x0b\x0c\x1a]{0,3}\Z")
-_LEFT_CAPITALS = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{1,4}\Z")
-_MONTH = rb"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-_LEFT_OTHER = re.compile(
-    rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}\Z"
-    rb"|[-+./_(),;#]\Z|(?<![A-Za-z0-9])(?i:x|ext(?:n|ension)?)[.:]?\Z"
-    rb"|(?<![A-Za-z])" + _MONTH + rb"[A-Za-z]{0,6}[.,]{0,2}\Z"
-)
-"""A short word, a sign or `ext.`, a month."""
-_RIGHT_MONTH = re.compile(_MONTH)
+_DIGITS = frozenset(b"0123456789")
+_LEFT_DIGIT = re.compile(rb"[0-9][^0-9 \t\r\n\x0b\x0c\x1a]{0,3}\Z").search
+_LEFT_CAPITALS = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{1,4}\Z").search
+_LEFT_WIDTH = 4
+"""The most characters that either has: they are searched for in no others, as they would be at each place."""
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_LEFT_SIGNS = frozenset(b"-+./_(),;#")
+_EXTENSION = re.compile(rb"(?<![A-Za-z0-9])(?i:x|ext(?:n|ension)?):\Z").search
+_SHORT_WORD = 4
+_MONTHS = frozenset(map(str.encode, NAMES))
+_MONTHS_BEGUN = frozenset(map(str.encode, BEGUN))
+_ENGLISH_BEGUN = frozenset(map(str.encode, PREFIXES))
+_ENGLISH_LONGEST = 9
 _RIGHT_DIGIT = re.compile(rb"[^0-9 \t\r\n\x0b\x0c\x1a]{0,3}[0-9]")
 _RIGHT_SHORT = re.compile(rb"[A-Za-z]{1,4}(?![A-Za-z0-9])")
 _RIGHT_CAPITALS = re.compile(rb"[A-Z]{1,4}(?![A-Za-z0-9])")
 _RIGHT_SIGN = re.compile(rb"[-+./_(),;#]|(?i:ext)")
 REACH = 5
+BEFORE = 20
+"""How far behind and before a blank is looked: a day, `de` and the longest month stand in it."""
 
 _INK, _GAP, _SIGN = rb"[^0-9 \t\r\n\x0b\x0c\x1a]", rb"[ \t\r\n\x0b\x0c]{1,3}+", rb"[-+./_(),;#]"
 _SHORT = rb"(?<![A-Za-z0-9])[A-Za-z]{1,4}(?![A-Za-z0-9])"
@@ -61,20 +72,23 @@ _ROW_OF_GROUPS = re.compile(
 )
 """Groups one beside the other, each with a digit near its ends or a short word or signs between two; or capitals."""
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_GOES_ON = (
-    (re.compile(rb"(?i)[0-9](?:st|nd|rd|th)? of\Z"), MONTHS),
-    (re.compile(rb"[0-9]\Z"), ("yea",)),
-    (re.compile(rb"(?i)[0-9] years?\Z"), ("old",)),
-)
-"""What a date or an age in words ends with so far, always behind a digit, and how it may go on: `3 of` May,
-`95` years, `95 years` old."""
+_DAY_WIDTH = 7
+_DAY = re.compile(rb"[0-9](?:\.?(?: de | ?)|(?:er|[oa*])(?: de | ))\Z").search
+_DAY_OF = re.compile(rb"(?i)[0-9](?:st|nd|rd|th)? \Z").search
+_DAY_DE = re.compile(rb"(?i)[0-9](?:\.|er|[oa*])? \Z").search
+_NUMBER = re.compile(rb"[0-9] ?\Z").search
+_GOES_ON = {
+    **dict.fromkeys(_MONTHS, (_DAY, frozenset((b"de ",)))),
+    b"of": (_DAY_OF, _MONTHS_BEGUN),
+    b"de": (_DAY_DE, _MONTHS_BEGUN),
+    b"": (_NUMBER, frozenset((b"yea",))),
+    **dict.fromkeys((b"year", b"years"), (_NUMBER, frozenset((b"old",)))),
+}
+"""What a date or an age in words ends with so far, what stands before that, and how it may go on: `3 of` May,
+`3 de mayo` de 1985, `95` years, `95 years` old."""
 
 HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _HEADER_BEGUN = re.compile(rb"(?:-{1,5}|-----B(?:E|EG|EGI|EGIN(?: [A-Z0-9 ]{0,57}-{0,4})?)?)\Z")
-_PHRASE = re.compile(PHRASE.encode("ascii"))
-_MORE = re.compile(rb" ?[a-z]{0,10}").fullmatch
-_LONGEST_PHRASE = 300
 _BODY = re.compile(rb"(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash): [^\r\n]{0,100}|[A-Za-z0-9+/=\s\\])*")
 _FOOTER = re.compile(rb"-----END[A-Z0-9 ]{0,60}-----")
 _FOOTER_LONGEST = 80
@@ -94,29 +108,30 @@ def block_end(text: bytes, header_end: int) -> tuple[int, bool]:
 
 def grouped(text: bytes, position: int, final: bool) -> bool | None:
     """Whether groups of one number may stand on both sides of the blanks before a position; None: not yet known."""
-    if text[position - 2 : position - 1].isdigit() and text[position : position + 1].isdigit():
-        return True
-    window = text[max(0, position - 16) : position]
-    left = window.rstrip(_BLANKS)
-    if len(window) - len(left) > _MAX_BLANKS:
-        return False
-    left_digit = _DIGIT.search(left)
-    if left_digit:
-        worded = _worded(left, text[position : position + REACH], final)
-        if worded is not False:
-            return worded
-        left_digit = _LEFT_DIGIT.search(left)
-    if not left_digit and not _LEFT_OTHER.search(left):
+    left = text[max(0, position - BEFORE) : position].rstrip(_BLANKS)
+    if min(position, BEFORE) - len(left) > _MAX_BLANKS:
         return False
     right = text[position : position + REACH]
+    stem = left.rstrip(_LETTERS)
+    word = left[len(stem) :].lower()
+    left_digit = _DIGIT.search(left)
+    if left_digit:
+        worded = _worded(stem, word, right, final)
+        if worded is not False:
+            return worded
+        left_digit = _LEFT_DIGIT(left, max(0, len(left) - _LEFT_WIDTH))
+    if not left_digit and not _may_precede(stem, word):
+        return False
     if right[:1] and right[0] in _BLANKS:
         return True
-    capitals = _LEFT_CAPITALS.search(left) and _RIGHT_CAPITALS.match(right)
     if _RIGHT_DIGIT.match(right) or (left_digit and _RIGHT_SIGN.match(right)):
         return True
     if len(right) < REACH and not final and not re.search(rb"[\s\x1a]", right):
         return None
-    return bool(capitals or (left_digit and (_RIGHT_SHORT.match(right) or _RIGHT_MONTH.match(right))))
+    if left_digit:
+        return right[:3].lower() in _MONTHS_BEGUN or _RIGHT_SHORT.match(right) is not None
+    capitals = _LEFT_CAPITALS(left, max(0, len(left) - _LEFT_WIDTH)) and _RIGHT_CAPITALS.match(right)
+    return capitals is not None
 
 
 def row_end(text: bytes, position: int, limit: int) -> int:
@@ -125,25 +140,56 @@ def row_end(text: bytes, position: int, limit: int) -> int:
     return match.end() if match else position
 
 
-def _worded(left: bytes, right: bytes, final: bool) -> bool | None:
-    """Whether a date or an age in words goes on; None: not yet known."""
-    words = next((words for ending, words in _GOES_ON if ending.search(left)), ())
-    begun = right[:3].decode("latin-1").lower()
+def _worded(stem: bytes, word: bytes, right: bytes, final: bool) -> bool | None:
+    """Whether a date or an age in words goes on behind a word; None: not yet known."""
+    ending, words = _GOES_ON.get(word, (None, frozenset()))
+    if ending is None or not ending(stem, max(0, len(stem) - _DAY_WIDTH)):
+        return False
+    begun = right[:3].lower()
     if begun in words:
         return True
     return None if not final and len(right) < 3 and any(word.startswith(begun) for word in words) else False
 
 
-def _splits(text: bytes, position: int, final: bool) -> bool | None:
+def _may_precede(stem: bytes, word: bytes) -> bool:
+    """Whether groups may go on behind a word and what stands before it: a short word, a sign or `ext.`, a month."""
+    if not word:
+        return bool(stem) and (
+            stem[-1] in _LEFT_SIGNS or _EXTENSION(stem, max(0, len(stem) - 10)) is not None
+        )
+    if word in _MONTHS or (len(word) <= _ENGLISH_LONGEST and word[:3] in _ENGLISH_BEGUN):
+        return True
+    return (len(word) <= _SHORT_WORD or word == b"extension") and not stem[-1:].isdigit()
+
+
+def splits(text: bytes, position: int, final: bool) -> bool | None:
     """Whether no match spans a position beside a blank or a foreign character; None: not yet known."""
     before = text[position - 1]
     after = text[position] if position < len(text) else None
     if after is None and not final and before == _OTHER:
         return None
     if before == _OTHER or after == _OTHER:
+        if before == _OTHER and after == _BLANK:
+            spaced = _spaced(text, position, final)
+            return None if spaced is None else not spaced
         return not _foreign_match(text, position, before, after)
+    if text[position - 2 : position - 1] == b"\x1a":
+        spaced = _spaced(text, position - 1, final)
+        if spaced is not False:
+            return None if spaced is None else False
     spans = grouped(text, position, final)
     return None if spans is None else not spans
+
+
+def _spaced(text: bytes, position: int, final: bool) -> bool | None:
+    """Whether a plate (京 A 12345) or a day (4월 2일) may go on over the one blank behind a foreign character.
+
+    None: not yet known.
+    """
+    right = text[position : position + 3]
+    if _SPACED.match(right):
+        return not right[1:2].isdigit() or text[position - 2 : position - 1].isdigit()
+    return None if not final and _SPACED_BEGUN.fullmatch(right) else False
 
 
 def _foreign_match(text: bytes, position: int, before: int, after: int | None) -> bool:
@@ -155,7 +201,13 @@ def _foreign_match(text: bytes, position: int, before: int, after: int | None) -
     if after == _OTHER and (chr(before).isdigit() or _PLATE.search(text, max(0, position - 9), position)):
         return True
     goes_on = after is not None and (after == _OTHER or chr(after).isalnum() or after in b".-")
-    return goes_on and _HOST.search(text, max(0, position - 65), position) is not None
+    return goes_on and _in_host(text, position)
+
+
+def _in_host(text: bytes, position: int) -> bool:
+    """Whether the host of an address stands before a position."""
+    low = max(0, position - _HOST_REACH)
+    return text.find(b"@", low, position) >= 0 and _HOST.search(text, low, position) is not None
 
 
 def _labelled(text: bytes, position: int) -> bool:
@@ -169,25 +221,9 @@ def _goes_on(text: bytes, position: int, after: str) -> bool:
     return after.isalpha() or (after.isdigit() and text[position - 2 : position - 1].isdigit())
 
 
-def in_phrase(text: bytes, position: int, final: bool) -> bool:
-    """Whether a passphrase of several words spans a position, or may once more words have come."""
-    if text[position - 1] != _BLANK or not (position == len(text) or chr(text[position]).islower()):
-        return False
-    low = max(0, position - _LONGEST_PHRASE)
-    # The signs that set it behind its name are looked for first: that is quick, and they are seldom there.
-    if text.rfind(b":", low, position) < 0 and text.rfind(b"=", low, position) < 0:
-        return False
-    if text.find(b"hrase", low, position) < 0:
-        return False
-    return any(
-        match.start("value") < position
-        and (position < match.end() or not (final or _MORE(text, match.end()) is None))
-        for match in _PHRASE.finditer(text, low, position + _LONGEST_PHRASE)
-    )
-
-
 Block = tuple[int, int]
 """Where a PEM block begins and ends."""
+_NO_BLOCK = (-1, -1)
 
 
 def blocks_from(text: bytes, start: int, final: bool) -> list[Block]:
@@ -214,31 +250,61 @@ class Seams(Protocol):
         """The end of what holds a position inside, 0 where nothing does."""
 
 
-class Ground:
-    """What is known of a text before it is cut: its PEM blocks, and where disguised values and names forbid a cut."""
+_MOST_KEPT = 1024
 
-    __slots__ = ("_held", "_projection", "blocks", "final", "seams", "text")
+
+class Ground:
+    """What is known of a text before it is cut: its blocks and phrases, and where names and disguises forbid a cut."""
+
+    __slots__ = ("_held", "_projection", "_spanned", "blocks", "final", "phrases", "seams", "text", "uncut")
 
     def __init__(self, projection: Projection, start: int, final: bool, seams: Seams | None = None) -> None:
         self.text = projection.text
         self.seams = seams
         self.final = final
         self.blocks = blocks_from(self.text, start, final)
+        self.phrases = Phrases(self.text, final)
+        self.uncut = (0, 0)
+        self._spanned: set[bytes] = set()
         self._projection = projection
         self._held: Held | None = None
 
-    def splits(self, position: int) -> bool | None:
-        """Whether no match spans a position, disguised or not; None: not yet known."""
-        verdict = _splits(self.text, position, self.final)
-        if verdict is False or in_phrase(self.text, position, self.final):
+    def cuts(self, position: int) -> tuple[bool | None, int]:
+        """Whether a text may be cut at a position (None: not yet known), and from where on to ask for the next."""
+        if self.blocks:
+            low, high = _block_at(self.blocks, position)
+            if low < position < high:
+                return False, high
+        if self.seams is not None:
+            if position > self.seams.settled:
+                return None, position + 1
+            if high := self.seams.over(position):
+                return False, high
+        # A text that says one thing again and again is spanned everywhere: what stands around a position is kept.
+        around = self.text[position - BEFORE : position + REACH]
+        if self._spanned and around in self._spanned:
+            return False, self._behind(position, position + 1)
+        verdict = self._splits(position, around)
+        if verdict is False:
+            return False, self._behind(position, row_end(self.text, position, len(self.text)))
+        high = self.phrases.over(position)
+        return (False, high) if high else (verdict, position + 1)
+
+    def _behind(self, position: int, at: int) -> int:
+        """Where to ask next behind a position that is spanned, as far as a place is."""
+        return max(position + 1, at, 0 if self._held is None else self._held.behind(position))
+
+    def _splits(self, position: int, around: bytes) -> bool | None:
+        """Whether no match but a phrase spans a position, disguised or not; None: not yet known."""
+        verdict = splits(self.text, position, self.final)
+        if verdict is False:
+            near = self.text.find(b"@", max(0, position - _HOST_REACH), position) < 0
+            if near and len(around) == BEFORE + REACH and len(self._spanned) < _MOST_KEPT:
+                self._spanned.add(around)
             return False
         if self._held is None:
-            self._held = Held(self._projection, _splits, row_end)
+            self._held = Held(self._projection, splits, row_end)
         return self._held.splits(position, self.final) and verdict
-
-    def behind(self, position: int) -> int:
-        """Where the next position may be asked for after one that is spanned."""
-        return position + 1 if self._held is None else self._held.behind(position)
 
 
 def cut_positions(
@@ -272,14 +338,14 @@ def far_cut(projection: Projection, last: int, ground: Ground) -> int:
 def _limit(projection: Projection, last: int, blocks: list[Block]) -> int:
     """Where the bound cuts a stretch that began at a cut, never inside a PEM block."""
     position = max(last + 1, projection.position(projection.place(last) + BOUND))
-    low, high = _block_at(blocks, position)
+    low, high = _block_at(blocks, position) if blocks else _NO_BLOCK
     return high if low < position < high else position
 
 
 def _block_at(blocks: list[Block], position: int) -> Block:
     """The last block that begins before a position."""
     index = bisect_left(blocks, position, key=lambda block: block[0]) - 1
-    return blocks[index] if index >= 0 else (-1, -1)
+    return blocks[index] if index >= 0 else _NO_BLOCK
 
 
 def _candidate(text: bytes, at: int, limit: int) -> int:
@@ -288,30 +354,21 @@ def _candidate(text: bytes, at: int, limit: int) -> int:
     if match is None:
         return 0
     place = match.start()
-    position = place if place >= at and text[place] == _OTHER else place + 1
+    # What stands before a foreign character is not cut from it where it is a digit.
+    before = place >= at and text[place] == _OTHER and text[place - 1] not in _DIGITS
+    position = place if before else place + 1
     return position if position <= limit else 0
 
 
 def _next(ground: Ground, last: int, limit: int) -> tuple[int | None, bool]:
     """The first natural cut after a cut up to a limit, and whether that is known yet."""
-    at, again = last + 1, False
+    at, (low, high) = last + 1, ground.uncut
     while at <= limit and (position := _candidate(ground.text, at, limit)):
-        at = position + 1
-        low, high = _block_at(ground.blocks, position)
-        if low < position < high:
-            at = high
+        if low < position <= high:
+            at = high + 1
             continue
-        if ground.seams is not None:
-            if position > ground.seams.settled:
-                return position, False
-            if high := ground.seams.over(position):
-                at = high
-                continue
-        verdict = ground.splits(position)
-        if verdict is not False:
-            return position, verdict is True
-        at = ground.behind(position)
-        if again:  # one alone is passed over sooner by itself
-            at = max(at, row_end(ground.text, position, limit))
-        again = True
+        cuts, at = ground.cuts(position)
+        if cuts is not False:
+            return position, cuts is True
+    ground.uncut = (last, limit)
     return None, True

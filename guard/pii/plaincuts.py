@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 
 from guard.pii import cuts as grammar
-from guard.pii.cuts import MONTHS, REACH, grouped
+from guard.pii.cuts import REACH, grouped
 from guard.pii.held import chained, reaches
+from guard.pii.months import NAMES, PREFIXES
 
 _WORDS = re.compile(r"[A-Za-z ,.;:!?']*").fullmatch
 _ONE_STEP = re.compile(r"([A-Za-z]*[a-z])([,;.]?) ([A-Za-z,.;:!?']+)").fullmatch
-_PHRASE = "hrase"
-"""What every word for a passphrase has in it, which is held with its words."""
-_SIGNS = b"[({<%&\\="
-_LOWER = bytes(range(256)).lower()
+_NEAR_NAME = len("nemonic")
+_SIGNS = "[({<%&\\="
 _NEAR = 96
 _SHORT = 512
 _JOINING = frozenset(("at", "dot"))
 _MAY_JOIN = frozenset(("", "a", "at", "d", "do", "dot", "."))
-_STARTS_MONTH = frozenset(MONTHS)
-_BEFORE = 16
+_STARTS_MONTH = frozenset(PREFIXES)
+_GOES_ON = NAMES | {"extension"}
+_BEFORE = grammar.BEFORE
 _KNOWN = 4
 
 
@@ -58,19 +58,23 @@ class PlainCuts:
         for place, (known, since) in enumerate(self._known):
             if start >= since and text.startswith(known):
                 size = len(known)
-                grown = text[max(size - len(_PHRASE), origin) :].lower()
-                if not _WORDS(text, size) or "dot" in grown or _PHRASE in grown:
+                grown = text[max(size - _NEAR_NAME, origin) :].lower()
+                if not _WORDS(text, size) or _joins(grown):
                     return False
                 self._known[place] = (text, start)
                 return True
         if not text.isascii() or not _WORDS(text, max(origin, start - _NEAR)):
             return False
-        since_origin = text[origin:].encode("ascii")
-        read = since_origin.translate(_LOWER, _SIGNS)
-        if len(read) < len(since_origin) or b"dot" in read or _PHRASE.encode() in read:
+        since_origin = text[origin:].lower()
+        if any(map(since_origin.__contains__, _SIGNS)) or _joins(since_origin):
             return False
         self._known = [(text, start), *self._known[: _KNOWN - 1]]
         return True
+
+
+def _joins(text: str) -> bool:
+    """Whether a text in small letters has a `dot`, which joins words, or what calls words a phrase, held with them."""
+    return "dot" in text or "hrase" in text or "seed" in text or "nemonic" in text
 
 
 def _step(text: str, start: int) -> int:
@@ -90,7 +94,7 @@ def _step(text: str, start: int) -> int:
 
 def _long(word: str) -> bool:
     """Whether a word has five letters or more and is no month: behind it groups do not go on."""
-    return len(word) > 4 and word[:3].lower() not in _STARTS_MONTH and word.lower() != "extension"
+    return len(word) > 4 and word[:3].lower() not in _STARTS_MONTH and word.lower() not in _GOES_ON
 
 
 def _settled(text: str, position: int) -> bool:

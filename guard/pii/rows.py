@@ -11,11 +11,26 @@ BLOCK_LONGEST = 8192
 CUE_REACH = 40
 """How many characters before a value a cue word may begin; cues never act forwards."""
 
+_PHRASE = "(?:[Pp]ass|[Ss]eed|[Rr]ecovery|[Bb]ackup|[Ss]ecret|[Mm]nemonic|[Ww]allet)[ _-]?[Pp]hrase"
 PHRASE = (
-    r"""(?:[Pp]ass|[Ss]eed|[Rr]ecovery|[Bb]ackup|[Ss]ecret|[Mm]nemonic|[Ww]allet)[ _-]?[Pp]hrase"""
-    r"""["']?(?: is)?[ ]?[:=][ ]?["'`]?(?P<value>[a-z]{3,10}(?:[ ][a-z]{3,10}){0,23})(?![A-Za-z0-9])"""
+    rf"""{_PHRASE}["']?(?: is)?[ ]?[:=][ ]?["'`]?"""
+    r"(?P<value>[a-z]{3,10}(?:[ ][a-z]{3,10}){0,23})(?![A-Za-z0-9])"
 )
 """A passphrase, or the 12 to 24 words of a wallet (BIP 39), behind what calls it so: the one match of several words."""
+
+_CALLED = (
+    rf"""(?:{_PHRASE}|(?:[Mm]nemonic|[Ss]eed)(?:[ ][Ww]ords)?)["']?"""
+    r"""(?: (?:is|was))?(?:[ ]?[:=][ ]?|[ ])["'`]?"""
+)
+
+WALLET_WORDS = (
+    r"(?!(?P<first>[a-z]{3,8}) (?:[a-z]{3,8} ){0,5}(?P=first)[ ])"
+    r"(?P<value>[a-z]{3,8}(?:[ ][a-z]{3,8}){11,23})(?![A-Za-z0-9])"
+)
+"""The words of a wallet; the first does not come again soon, as it does where a text says one thing all over."""
+
+TOLD_PHRASE = _CALLED + WALLET_WORDS
+"""The same behind any of their names, with or without a colon: no sentence has twelve such words in a row."""
 
 BEHIND = 4
 """How many characters behind a match a row with `behind` looks at."""

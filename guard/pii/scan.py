@@ -13,10 +13,10 @@ from guard.kinds import NAMES, ON_REQUEST
 from guard.pii import packing
 from guard.pii.catalog import ROWS
 from guard.pii.checks import PLANNED
-from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, in_phrase
+from guard.pii.cuts import BOUND, Ground, cut_positions, far_cut, splits
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Hunt
-from guard.pii.numbers import Candidate
+from guard.pii.numbers import Candidate, Span
 from guard.pii.plaincuts import PlainCuts
 from guard.pii.readings import Readings
 from guard.pii.resolve import resolve
@@ -31,15 +31,24 @@ if TYPE_CHECKING:
     from guard.pii.names import Names, Reading
 
 _AT = ord("@")
+_OTHER = 0x1A
 _PIECE = 16384
 _LOOKBACK = 1024
 _GLANCES = 100
 _AHEAD = 5
 _SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign character
-    rb"[ \t\r\n\x1a](?:(?<=[A-Za-z]{5}[ \n])(?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]) )"
+    rb"[ \t\r\n\x1a](?:(?<=[A-Za-z]{5}[ \n])(?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]|[Dd][Ee]) )"
     rb"|(?<=[ \t\r\n])[ \t\r\n]{4}|(?<=\x1a)(?:[,.;!?](?=\x1a\x1a)|\x1a(?=\x1a)))"
 )
-_LETTERS, _NEAR, _BLANK = 5, 16, 0x20
+_LETTERS, _NEAR, _SENTENCES = 5, 16, 2
+_SIGNS = bytes(0 if code in b"%&\\=[({<" else code | 32 for code in range(256))
+"""What a disguise of a value begins with (`spelling.HINT`) as zeros, and small letters for capitals."""
+_BEHIND, _BEFORE, _LABEL = 80, 16, 3
+"""How far around a cut it is looked for: as far as the grammar of cuts looks, and as long as a unit is; a numeral as
+near as a label stands behind a day."""
+_DIGIT = re.compile(rb"[0-9]").search
+_BEHIND_NUMBER = 16
+"""How far behind a number words go on with it, at most (`95 years old`)."""
 _SENTENCE_ENDS = re.compile(rb"[A-Za-z]{5}\. [A-Za-z]{4}").match
 """Around the end of a sentence no passphrase goes on, so there is nothing to look up."""
 _EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
@@ -76,21 +85,43 @@ class Scanner:
 
     def scan(self, text: str, start: int = 0) -> list[Finding]:
         """Find and settle overlaps: one finding a stretch, in order; those before `start` (a cut) are left out."""
-        found = self.candidates(text, start)
-        if not start:
-            found += self.beside(text)
+        found = self.candidates(text, start) if start else self.everything(text)
         return resolve(found) if len(found) > 1 else found
+
+    def everything(self, text: str) -> list[Finding]:
+        """Everything that is found in a text, overlaps included, under headings and over lines too."""
+        projection = project(text)
+        if not self._is_one_piece(text, projection):
+            return self._in_pieces(text, projection, 0) + self.beside(text)
+        hits, digits = self._roads.look(projection.text)
+        found = self._searched(text, projection, (0, len(text)), projection.text, hits, digits)
+        if self._beat is not None:
+            self._beat()
+        findings = _findings(projection, found, "pattern")
+        if not _flat(text):
+            findings += self.under_headings(text)
+            if self._roads.packed in hits:  # a line of base64 is a run of letters
+                findings += self.over_lines(text)
+        return findings
+
+    def _is_one_piece(self, text: str, projection: Projection) -> bool:
+        """Whether a text is scanned in one piece, as most are: its characters are those of its projection."""
+        return self.names is None and projection.kept is None and 0 < len(text) <= BOUND
 
     def candidates(self, text: str, start: int = 0) -> list[Finding]:
         """Everything that a row matches, overlaps included; what begins before `start` is only context."""
         projection = project(text)
-        if self.names is None and not start and projection.kept is None and 0 < len(text) <= BOUND:
-            found = self._piece(text, projection, 0, len(text))  # most texts are one piece
+        if not start and self._is_one_piece(text, projection):
+            found = self._piece(text, projection, 0, len(text))
             if self._beat is not None:
                 self._beat()
             return _findings(projection, found, "pattern")
+        return self._in_pieces(text, projection, start)
+
+    def _in_pieces(self, text: str, projection: Projection, start: int) -> list[Finding]:
+        """Everything that a row matches, piece by piece, and the names."""
         reading = None if self.names is None else self.names.reading(text, projection)
-        found = []
+        found: list[Candidate] = []
         named: list[Candidate] = []
         for low, high in _pieces(projection, projection.position(start), reading):
             found += self._piece(text, projection, low, high)
@@ -182,9 +213,22 @@ class Scanner:
 
     def _piece(self, source: str, projection: Projection, low: int, high: int) -> list[Candidate]:
         base = max(0, low - CONTEXT)
-        ready = self._roads
         text = projection.text if base == 0 and high == len(projection.text) else projection.text[base:high]
-        hits, digits = ready.look(text)
+        hits, digits = self._roads.look(text)
+        return self._searched(source, projection, (low, high), text, hits, digits)
+
+    def _searched(
+        self,
+        source: str,
+        projection: Projection,
+        piece: Span,
+        text: bytes,
+        hits: list[int],
+        digits: list[Span],
+    ) -> list[Candidate]:
+        """What is found in a piece; `text` is its projection with what stands before it, which the gate has seen."""
+        (low, high), ready = piece, self._roads
+        base = max(0, low - CONTEXT)
         mail = bool(ready.mail) and _AT in text
         counts = projection.counts and (len(text) == len(projection.text) or projection.count(base, high))
         if not (hits or digits or mail or (counts and self._numerals_wake(source, projection, base, high))):
@@ -301,7 +345,7 @@ def _piece_end(projection: Projection, low: int, ground: Ground, reading: Readin
     end = len(projection.text)
     at = low
     while end > at and projection.place(end) - projection.place(at) > BOUND:
-        sure = 0 if ground.blocks else _sure_cut(projection, at, reading)
+        sure = 0 if ground.blocks else _sure_cut(projection, at, ground, reading)
         at, forced = (sure, False) if sure else _far_cut(projection, at, ground)
         if forced or at - low >= _PIECE:
             return at
@@ -319,25 +363,38 @@ def _far_cut(projection: Projection, at: int, ground: Ground) -> tuple[int, bool
     return position, forced
 
 
-def _sure_cut(projection: Projection, at: int, reading: Reading | None) -> int:
+def _sure_cut(projection: Projection, at: int, ground: Ground, reading: Reading | None) -> int:
     """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0."""
     text = projection.raw or projection.text
     low = at + BOUND // 2
     if text.find(b"\x1a", low, low + _NEAR) < 0:  # amid foreign characters there are cuts everywhere
-        end = text.rfind(b". ", low, at + BOUND)
-        if end > 0 and _SENTENCE_ENDS(text, end - _LETTERS) and _free(projection, text, at, end + 2, reading):
-            return end + 2
+        end = at + BOUND
+        for _ in range(_SENTENCES):
+            end = text.rfind(b". ", low, end)
+            if end < 0:
+                break
+            if _SENTENCE_ENDS(text, end - _LETTERS) and _free(projection, text, at, end + 2, reading):
+                return end + 2
+    behind = 0
     for match in islice(_SURE_CUT.finditer(text, low, at + BOUND + _AHEAD), _GLANCES):
-        cut = match.start() + 1 if match.group() == b"\x1a\x1a" else match.end()
-        held = text[cut - 1] == _BLANK and in_phrase(projection.text, cut, True)
-        if not held and _free(projection, text, at, cut, reading):
+        found = match.group()
+        cut = match.start() + 1 if found == b"\x1a\x1a" else match.end()
+        if cut < behind or (found[0] == _OTHER and not _undisguised(text, cut)):
+            continue
+        behind = ground.phrases.over(cut)
+        if not behind and _free(projection, text, at, cut, reading):
             return cut
     return 0
 
 
 def _free(projection: Projection, text: bytes, at: int, cut: int, reading: Reading | None) -> bool:
-    """Whether a cut is within the bound and neither in the host of an address nor in a name."""
+    """Whether a cut is within the bound and neither in the host of an address, behind a number, nor in a name."""
     if text.find(b"@", cut - 66, cut) >= 0 or projection.place(cut) - projection.place(at) > BOUND:
+        return False
+    if (
+        _DIGIT(text, max(0, cut - _BEHIND_NUMBER), cut + _AHEAD)
+        and splits(projection.text, cut, True) is not True
+    ):
         return False
     return reading is None or reading.clear(cut)
 
@@ -350,6 +407,14 @@ def _joined(stretches: Iterable[tuple[int, int]], least: int) -> list[tuple[int,
             low = joined.pop()[0]
         joined.append((low, high))
     return joined
+
+
+def _undisguised(text: bytes, cut: int) -> bool:
+    """Whether nothing around a cut beside foreign characters may be a disguise."""
+    if not text[cut - _LABEL : cut].isascii():
+        return False
+    near = text[max(0, cut - _BEHIND) : cut + _BEFORE].translate(_SIGNS)
+    return near.find(0) < 0 and near.find(b"dot") < 0
 
 
 def _flat(text: str) -> bool:

@@ -70,21 +70,29 @@ _ISSUERS = (
 
 def card(view: bytes) -> int:
     """Accept a card number of 13 to 19 digits: issuer, length, Luhn (ISO/IEC 7812-1), written in a usual layout."""
-    digits = digits_of(view)
-    if _is_card(digits):
+    if _is_card(view):
         return len(view)
-    if view.isdigit() or len(digits) < 13 or not _issued(digits):
+    if view.isdigit() or not _issued(digits_of(view)):
         return 0
     shorter = (end for end in _ends(view, range(13, 20)) if end < len(view))
-    return next((end for end in shorter if _is_card(digits_of(view[:end]))), 0)
+    return next((end for end in shorter if _is_card(view[:end])), 0)
 
 
-def _is_card(digits: bytes) -> bool:
-    return 12 < len(digits) < 20 and card_length_fits(digits) and luhn(digits)
+def _is_card(view: bytes) -> bool:
+    digits = digits_of(view)
+    fits = 12 < len(digits) < 20 and card_length_fits(digits) and luhn(digits)
+    return fits and not (len(view) == 13 and _article(digits))
+
+
+def _article(digits: bytes) -> bool:
+    """Whether 13 digits are the number of an article by its check digit (EAN-13, GS1 General Specifications)."""
+    return (sum(digits[::2]) + 3 * sum(digits[1::2])) % 10 == 0
 
 
 def _issued(digits: bytes) -> bool:
-    """Whether some length goes with the first digits."""
+    """Whether there are enough digits, and some length goes with the first of them."""
+    if len(digits) < 13:
+        return False
     two = digits[0] * 10 + digits[1]
     return digits[0] == 4 or 51 <= two <= 55 or bool(_lengths(two * 100 + digits[2] * 10 + digits[3]))
 
@@ -201,8 +209,12 @@ _LEADING_ZEROS = re.compile(rb"(?<![0-9A-Fa-f:])0+(?=[0-9])|(?<=:)0+(?=[0-9]{1,3
 
 def mac(view: bytes) -> int:
     """Accept a MAC address with one separator throughout (IEEE 802)."""
-    return len(view) if len(set(_BETWEEN.findall(view))) == 1 and not _TIMES.fullmatch(view) else 0
+    one = len(set(_BETWEEN.findall(view))) == 1
+    return len(view) if one and not _TIMES.fullmatch(view) and not _NO_MAC.fullmatch(view) else 0
 
+
+_NO_MAC = re.compile(rb"[0:.-]+")
+"""No address at all."""
 
 _TIMES = re.compile(
     rb"[0-9]{2}[:-](?:0[1-9]|1[0-2])[:-](?:0[1-9]|[12][0-9]|3[01])[:-](?:[01][0-9]|2[0-3])(?:[:-][0-5][0-9]){2}"
@@ -329,7 +341,10 @@ _NO_NAME = frozenset(
     b"""and or the your you name names password passwd email e-mail required optional string str text null none true
     false value field input username user users login admin root test example placeholder undefined unknown
     anonymous guest int varchar char not is must should invalid unique this that here
-    async await function self new default failed failure success successful succeeded expired denied""".split()
+    async await function self new default failed failure success successful succeeded expired denied
+    erforderlich unbekannt falsch vergessen requis obligatoire obligatorio requerido richiesto obbligatorio verplicht
+    root postgres postgresql mysql mariadb mongodb redis nginx apache httpd www-data nobody daemon ubuntu debian centos
+    ec2-user git jenkins system local localhost""".split()
 )
 
 

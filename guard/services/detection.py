@@ -62,8 +62,7 @@ class Detection:
     def _text(self, wanted: Wanted) -> list[Finding]:
         found: list[Finding] = []
         if wanted.catalogue:
-            find = self._scanner
-            found = find.candidates(wanted.text) + find.beside(wanted.text)
+            found = self._scanner.everything(wanted.text)
         return found + self._own.find(wanted.text, wanted.own)
 
 

@@ -242,7 +242,7 @@ class Detector:
 
     def _scan(self, text: str) -> list[Finding]:
         try:
-            return self._scanner.candidates(text) + self._scanner.beside(text)
+            return self._scanner.everything(text)
         except Exception:
             return [_unavailable("detect")]
 

@@ -118,6 +118,10 @@ class InPanRecognizer(predefined_recognizers.InPanRecognizer):
 _OWN = {"EmailRecognizer": EmailRecognizer, "InPanRecognizer": InPanRecognizer}
 
 
+_UNEDGED = frozenset({"MedicalLicenseRecognizer"})
+"""Whose pattern finds parts of longer numbers, too: half of a parcel's passes its check."""
+
+
 class _Refuse(logging.Handler):
     """Turn Presidio's warnings into failures: it skips a pattern that timed out, and only says so here."""
 
@@ -200,7 +204,8 @@ class Analysis:
 
     def _recognize(self, made: Any, text: str) -> Iterator[tuple[str, int, int, float]]:
         for result in self._results(made, text):
-            if result.score > 0 and result.end > result.start:
+            whole = type(made).__name__ not in _UNEDGED or _stands_alone(text, result.start, result.end)
+            if result.score > 0 and result.end > result.start and whole:
                 yield result.entity_type, result.start, result.end, float(result.score)
 
     def _results(self, made: Any, text: str) -> list[RecognizerResult]:
@@ -217,6 +222,12 @@ class Analysis:
             text, results, artifacts, [made]
         )
         return enhanced
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether no ASCII letter or digit touches a stretch."""
+    around = text[max(0, start - 1) : start] + text[end : end + 1]
+    return not any(char.isascii() and char.isalnum() for char in around)
 
 
 def _original(places: Sequence[int] | None, start: int, end: int) -> tuple[int, int]:

@@ -340,6 +340,7 @@ class Span:
         "_opening",
         "_prepared",
         "_sdk",
+        "_stopped",
         "context",
         "span_id",
         "trace_id",
@@ -367,6 +368,7 @@ class Span:
         self._attributes: dict[str, Any] = {} if attributes is None else {**attributes}
         self._events: list[bytes] = []
         self._failed = False
+        self._stopped = 0
         self._end: bytes | None = None
 
     def set(self, name: str, value: Any) -> None:
@@ -410,6 +412,10 @@ class Span:
         finally:
             otel.detach(token)
 
+    def stop(self) -> None:
+        """Stop its clock: what is still said of it happened before now, and so does its end."""
+        self._stopped = self._stopped or time.perf_counter_ns()
+
     def end(self) -> bytes:
         """End the span and give its OTLP JSON line, without a newline; again, the same line."""
         if self._end is None:
@@ -422,7 +428,7 @@ class Span:
     def _now(self) -> int:
         # The wall clock may jump; a span's length and its events' places may not.
         started, clock = self._clock
-        return started + time.perf_counter_ns() - clock
+        return started + (self._stopped or time.perf_counter_ns()) - clock
 
     def _line(self, ended: int) -> bytes:
         """The whole line: a tab before each member that questions are asked of, and before each attribute's column."""

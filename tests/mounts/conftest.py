@@ -353,7 +353,14 @@ def read_spans(folder: Path, trace: str = "") -> list[dict[str, Any]]:
 
 def _flat(span: dict[str, Any]) -> dict[str, Any]:
     values = {a["key"]: next(iter(a["value"].values())) for a in span["attributes"]}
-    return {"name": span["name"], "trace": span["traceId"], "events": span.get("events", []), **values}
+    times = {"start": int(span["startTimeUnixNano"]), "end": int(span["endTimeUnixNano"])}
+    return {
+        "name": span["name"],
+        "trace": span["traceId"],
+        "events": span.get("events", []),
+        **times,
+        **values,
+    }
 
 
 @pytest.fixture(scope="session")

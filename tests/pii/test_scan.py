@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import textwrap
 import time
 from collections.abc import Callable
 
@@ -42,6 +44,16 @@ class TestFastIsPlain:
         """E04: the fast road finds exactly what the plain one finds."""
         text = data.draw(mixed)
         assert key(everything.candidates(text)) == plain(text)
+        assert everything.everything(text) == everything.candidates(text) + everything.beside(text)
+
+    @pytest.mark.parametrize("tail", ["", "\n", "\r\n> ", "。\n"])
+    @pytest.mark.parametrize("width", [32, 60, 64, 76])
+    def test_on_lines_of_base64(self, everything: Scanner, samples: list[str], width: int, tail: str) -> None:
+        """Lines that the gate saw no run in are not read: none is lost."""
+        for value in samples[::5]:
+            packed = base64.b64encode(f"{value}, {value}, {value}, {value}".encode()).decode()
+            text = "\n".join(["see 42:", *textwrap.wrap(packed, width)]) + tail
+            assert everything.everything(text) == everything.candidates(text) + everything.beside(text), text
 
     @pytest.mark.parametrize(
         "frame", ["{}", "是{}的", "（{}）", "[{}]", "({})", '"{}"', "ab {} cd", "，{}。", "{}\n{}", "{} {}"]

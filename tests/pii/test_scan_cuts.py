@@ -84,6 +84,34 @@ class TestPieces:
         text = "telephone" + "\u200b" * hidden + " 2345678 thanks"
         assert in_pieces(everything, text, [hidden + 10]) == whole(everything, text)
 
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "1985年7月12日出生",
+            "一九八五年七月十二日出生",
+            "95 years old",
+            " mara%40harbor%2Eio身份证",
+            "京A12345号车",
+        ],
+    )
+    def test_a_long_text_is_cut_where_a_stream_may_be(
+        self, tight: None, everything: Scanner, value: str
+    ) -> None:
+        """B37: nor between a day and the label behind it, nor in an age, wherever they stand."""
+        for before in range(150):
+            text = "甲" * before + value + "乙" * 200
+            cuts = [cut for cut in everything.cuts(text, 0, True) if cut < len(text)]
+            assert in_pieces(everything, text, cuts, tell=True) == whole(everything, text), before
+
+    @pytest.mark.parametrize("after", ["", "Московский ", "，谢谢"])
+    @pytest.mark.parametrize("between", ["ImE9YiJAeC5pbw ", "aBcDeFgHiJkLmNoPqR: "])
+    def test_words_of_code_do_not_move_a_word_out_of_reach(
+        self, everything: Scanner, between: str, after: str
+    ) -> None:
+        """B01: what rules a number out does so whatever script follows, though words of code are read twice."""
+        text = f"ssn {between}06 48 29 17 30 "
+        assert whole(everything, text + after) == whole(everything, text)
+
 
 class TestSettled:
     """A cut depends on the text around it only."""
@@ -248,11 +276,17 @@ def test_an_angle_is_held_by_its_foreign_signs(everything: Scanner, value: str) 
     assert any(cut >= start + len(value) for cut in everything.cuts(text, 0))
 
 
+WALLET = "scheme spot photo card baby mountain device kick cradle pact join borrow"
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
         ("well, my passphrase: correct horse battery staple and it is fine", "correct horse battery staple"),
         ("Seed phrase = abandon ability able about above, thanks a lot", "abandon ability able about above"),
+        (f"my mnemonic was {WALLET}. Is it safe?", WALLET),
+        (f"the seed words {WALLET} and nothing else", WALLET),
+        (f"我的助记词是 {WALLET}，不要告诉别人", WALLET),
         ("原告李某，1985年7月12日出生于湖北省", "1985年7月12日"),
         ("原告李某，1985年7月12日生，女", "1985年7月12日"),
         ("患者今年102周岁，住在武汉", "102"),
@@ -318,6 +352,14 @@ WORDS = st.sampled_from(
         "name: ",
         "a\n",
         "PIN ",
+        "de ",
+        "De ",
+        "mayo ",
+        "May",
+        "septiembre ",
+        "seed ",
+        "phrase",
+        "mnemonic ",
         "@",
         "e",
         "W ",
@@ -380,7 +422,7 @@ def test_another_text_than_the_last_one_is_looked_at_from_its_beginning(everythi
         assert cutter(text, start, False) == expected, text
 
 
-STEPS = "project and at At AT dot Dot March march May extension ext A AB I ok, well; end. no! it's its, sep".split()
+STEPS = "project and at At AT dot Dot March march May extension ext mayo eylul A AB I ok, well; end. no! it's its, sep".split()
 BEGUN = "t to a d at dot DOT wonder wonders, May MARCH AB ABC, AB,cd x 'tis , ,and".split()
 
 
@@ -403,6 +445,11 @@ IN_WORDS = (
     "SEPT. 3rd, 1985",
     "3 sep 1985",
     "31 December 1999",
+    "3 de mayo de 1985",
+    "3o de Septiembre de 1985",
+    "1er janvier 1985",
+    "3. pazdziernika 1985",
+    "12 eylul 1985",
     "95 years old",
     "101 year old",
     "95 y/o",
@@ -457,8 +504,8 @@ def test_a_row_of_groups_is_passed_over_as_the_grammar_holds_it(
     end = cuts.row_end(text, low, data.draw(st.integers(low, len(text))))
     for position in range(low + 1, end):
         if text[position - 1] in b" \t\n\x1a" or text[position] == 0x1A:
-            assert cuts._splits(text, position, True) is False
-            assert cuts._splits(text, position, False) is False
+            assert cuts.splits(text, position, True) is False
+            assert cuts.splits(text, position, False) is False
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ async def test_a_text_that_comes_again_is_known(detector: Detector, monkeypatch:
     turns = [f"again {CARD}", "again ACME-1234", "again 945456787654", "again nothing", FILLER * 600]
     first = await detector.detect(turns)
     asked: list[Any] = []
-    monkeypatch.setattr(detector._scanner, "candidates", lambda text: asked.append(text) or [])
+    monkeypatch.setattr(detector._scanner, "everything", lambda text: asked.append(text) or [])
     monkeypatch.setattr(detector._pool, "submit", lambda request: pytest.fail("a worker is asked"))
     monkeypatch.setattr(detector._presidio, "submit", lambda request: pytest.fail("Presidio is asked"))
     assert await detector.detect([*turns, "a new turn, for 3 of us at 4 o'clock"]) == [*first, []]
@@ -311,7 +311,7 @@ async def test_a_scanner_that_fails_is_a_finding(detector: Detector, monkeypatch
     def broken(_: str) -> list[Finding]:
         raise ValueError(CARD)
 
-    monkeypatch.setattr(detector._scanner, "candidates", broken)
+    monkeypatch.setattr(detector._scanner, "everything", broken)
     (found,) = await detector.detect([f"text {CARD}"])
     assert [(f.kind, f.start, f.end, f.score) for f in found] == [("guard.unavailable.detect", 0, 0, 1.0)]
 

@@ -115,7 +115,7 @@ def test_the_packs_are_sound(pack: str) -> None:
     assert bool(warnings(load(pack), TODAY)) is (pack == "observe")
 
 
-LICENSES = "recognizers: {presidio: {recognizers: [MedicalLicenseRecognizer]}}"
+BANKS = "recognizers: {presidio: {recognizers: [UsBankRecognizer]}}"
 
 IDLE = [
     (
@@ -133,14 +133,14 @@ IDLE = [
     ),
     ("recognizers: {names: gazetteer}\ninput: {rules: {pii.person: block}}", ""),
     ("recognizers: {presidio: {engine: spacy}}\ninput: {rules: {pii.person: block}}", ""),
-    ("input: {rules: {pii.medical_license: block}}", "input.rules.pii.medical_license"),
+    ("input: {rules: {pii.us.bank_number: block}}", "input.rules.pii.us.bank_number"),
     (
-        LICENSES + "\ninput: {rules: {pii.medical_license: block}}",
+        BANKS + "\ninput: {rules: {pii.us.bank_number: block}}",
         "",
     ),
     (
-        LICENSES + "\nlogs: {rules: {pii.medical_license: redact}}",
-        "logs.rules.pii.medical_license (p.yaml:2): nothing looks for it in log lines",
+        BANKS + "\nlogs: {rules: {pii.us.bank_number: redact}}",
+        "logs.rules.pii.us.bank_number (p.yaml:2): nothing looks for it in log lines",
     ),
     ("recognizers: {custom: [{name: b, pattern: x, kind: pii.x}]}\ninput: {rules: {pii.x: block}}", ""),
     ("recognizers: {lists: [{name: b, deny: pii.x, terms: [y]}]}\nlogs: {rules: {pii.x: redact}}", ""),

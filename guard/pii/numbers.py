@@ -156,11 +156,14 @@ class Numbers:
 
     def within(self, row: Ready, spans: Iterable[Span]) -> None:
         """Take the matches of a number row that begin within some stretches."""
-        reached = 0
+        text, search, reached = self.text, row.search, 0
         for low, high in spans:
             if row.yields and self._claim(row).find(0, low, high) < 0:
                 continue  # a surer row of the kind has taken it all
-            reached = self._take_in(row, None, max(low - row.before, reached, 0), -1, high, ANY)
+            reached = max(low - row.before, reached, 0)
+            # Most are searched in vain: a call less.
+            if reached < high and (first := search(text, reached, high + _REACH)):
+                reached = self._take_in(row, first, reached, -1, high, ANY)
 
     def _take_in(
         self, row: Ready, first: re.Match[bytes] | None, reached: int, low: int, high: int, said: int

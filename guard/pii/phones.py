@@ -109,9 +109,9 @@ def phone_trunk(view: bytes, regions: frozenset[str] = frozenset()) -> int:
 
     Of `regions` one must be the country, where there are any.
     """
-    sizes = group_sizes(view)
-    if _DATE.fullmatch(view) or sizes == [3, 2, 4] or _dumped(view, sizes):
-        return 0
     number = _split(view).translate(None, DELETE_ALL_BUT_DIGITS)
     asked = tuple(region for region in _TRUNK_REGIONS if region in regions) if regions else _TRUNK_REGIONS
-    return len(view) if plans.valid_in(number, *asked) else 0
+    if not plans.valid_in(number, *asked):
+        return 0
+    sizes = group_sizes(view)
+    return 0 if _DATE.fullmatch(view) or sizes == [3, 2, 4] or _dumped(view, sizes) else len(view)

@@ -93,8 +93,13 @@ def possible(number: bytes) -> bool:
     size = country_code(number)
     if not size:
         return False
-    code = _codes()[number[:size]]
-    return any(len(number) - size in _lengths(region, code) for region in _regions()[code][:1])
+    return len(number) - size in _used_lengths(_codes()[number[:size]])
+
+
+@cache
+def _used_lengths(code: int) -> frozenset[int]:
+    """The lengths of national numbers in the first region of a calling code."""
+    return frozenset(length for region in _regions()[code][:1] for length in _lengths(region, code))
 
 
 def _without_trunk(number: bytes) -> bytes:

@@ -265,10 +265,12 @@ class Scanner:
         if any(row.heads is None for row in rows):
             return True
         heads = {head for row in rows for head in row.row.heads}
-        reach = max(row.row.longest for row in rows) + max(map(len, heads)) + 1  # a letter of the tail
+        longest = max(map(len, heads))
+        reach = max(row.row.longest for row in rows) + longest + 1  # a letter of the tail
         begins = [low + start for start, *_ in runs if start]
-        before = (projection.to_original(max(low, begin - reach), begin) for begin in begins)
-        return any(not heads.isdisjoint(rows[0].heads.ends(source, *stretch)) for stretch in before)
+        near = _joined(((max(low, begin - reach), begin) for begin in begins), longest)
+        before = [projection.to_original(*stretch) for stretch in near]
+        return any(source.find(head, *stretch) >= 0 for head in heads for stretch in before)
 
     def _disguised(self, projection: Projection, beside: Readings) -> Iterator[Candidate]:
         """What is found in the copies of a piece that say plainly what it spells out or packs."""
@@ -391,6 +393,16 @@ def _free(projection: Projection, text: bytes, at: int, cut: int, reading: Readi
     if _DIGIT(text, max(0, cut - BEFORE), cut + _AHEAD) and splits(projection.text, cut, True) is not True:
         return False
     return reading is None or reading.clear(cut)
+
+
+def _joined(stretches: Iterable[tuple[int, int]], least: int) -> list[tuple[int, int]]:
+    """Stretches in order, as one where two share so many characters: what is no longer stands in one of them, then."""
+    joined: list[tuple[int, int]] = []
+    for low, high in stretches:
+        if joined and joined[-1][1] - low >= least:
+            low = joined.pop()[0]
+        joined.append((low, high))
+    return joined
 
 
 def _undisguised(text: bytes, cut: int) -> bool:

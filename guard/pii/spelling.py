@@ -79,7 +79,10 @@ _RUN_OF_NUMERALS = re.compile(rb"9(?=-?9)(?:-?9)+")  # the glance ahead passes o
 
 def units_in(text: bytes, raw: bytes | None) -> list[Unit]:
     """The units of a piece of a projection, in order; `raw` has numerals as 0x80 (zero) to 0x89."""
-    found = [_decoded(family, text) for family in _FAMILIES if text.find(family.sign) >= 0]
+    found: list[list[Unit]] = []
+    for sign, family in _FAMILIES:
+        if text.find(sign) >= 0:
+            found.append(_decoded(family, text))
     if text.find(b"=") >= 0:
         found.append(_quoted(text))
     if (b"dot" in text.lower() or any(text.find(sign) >= 0 for sign in _BRACKETS)) and _WORD_HINT.search(
@@ -88,8 +91,9 @@ def units_in(text: bytes, raw: bytes | None) -> list[Unit]:
         found.append(list(_words(text)))
     if raw is not None:
         found.append(list(numerals_in(raw)))
-    found = list(filter(None, found))
-    return found[0] if len(found) == 1 else _apart(sorted(chain(*found)))
+    if len(found) < 2:
+        return found[0] if found else []
+    return _apart(sorted(chain(*found)))
 
 
 @lru_cache(maxsize=4096)
@@ -250,9 +254,8 @@ _SIGN_OF = bytes.maketrans(b"nrt", b"\n\r\t")
 
 
 class _Family(NamedTuple):
-    """Codes that begin with one sign: their pattern, with a group for each form of several in a row; their readers."""
+    """Codes that begin with one sign: their pattern, a group for each form of several in a row, how to read it."""
 
-    sign: bytes
     pattern: re.Pattern[bytes]
     read: Callable[[bytes], str | None]
     read_run: Callable[[bytes], str]
@@ -269,21 +272,19 @@ def _family(
     first = re.escape(sign)
     several = "|".join(f"({code}(?:{first}{code}){{{_SHORTEST_RUN - 1},}}+)" for code in runs)
     pattern = re.compile(f"{first}(?:{several}|{one})".encode("ascii"))  # the sign apart: `re` skips to it
-    return _Family(sign.encode("ascii"), pattern, read, read_run)
+    return _Family(pattern, read, read_run)
 
 
 _SHORTEST_RUN = 4
 _ASCII = rf"[2-7]{_HEX}"
 _ONCE = f"(?:0[9AaDd]|{_ASCII})"
 _PERCENT_CODES = _family("%", _PERCENT, (f"(?!25){_ONCE}", f"25(?!25){_ONCE}"), _percent, _percent_run)
-_FAMILIES = (
-    _family(
-        "&",
-        _ENTITY,
-        ("#(?:3[2-9]|[4-9][0-9]);", "#1(?:[01][0-9]|2[0-7]);", f"#[xX]{_ASCII};"),
-        _entity,
-        _entity_run,
-    ),
-    _PERCENT_CODES,
-    _family("\\", _ESCAPE, (f"u00{_ASCII}", f"x{_ASCII}", "[\"'nrt]"), _escape, _escape_run),
+_REFERENCES = _family(
+    "&",
+    _ENTITY,
+    ("#(?:3[2-9]|[4-9][0-9]);", "#1(?:[01][0-9]|2[0-7]);", f"#[xX]{_ASCII};"),
+    _entity,
+    _entity_run,
 )
+_ESCAPES = _family("\\", _ESCAPE, (f"u00{_ASCII}", f"x{_ASCII}", "[\"'nrt]"), _escape, _escape_run)
+_FAMILIES = ((b"&", _REFERENCES), (b"%", _PERCENT_CODES), (b"\\", _ESCAPES))

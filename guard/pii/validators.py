@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from itertools import pairwise
 from operator import mul
@@ -72,7 +72,7 @@ def card(view: bytes) -> int:
     """Accept a card number of 13 to 19 digits: issuer, length, Luhn (ISO/IEC 7812-1), written in a usual layout."""
     if _is_card(view):
         return len(view)
-    if view.isdigit():
+    if view.isdigit() or not _issued(digits_of(view)):
         return 0
     shorter = (end for end in _ends(view, range(13, 20)) if end < len(view))
     return next((end for end in shorter if _is_card(view[:end])), 0)
@@ -87,6 +87,14 @@ def _is_card(view: bytes) -> bool:
 def _article(digits: bytes) -> bool:
     """Whether 13 digits are the number of an article by its check digit (EAN-13, GS1 General Specifications)."""
     return (sum(digits[::2]) + 3 * sum(digits[1::2])) % 10 == 0
+
+
+def _issued(digits: bytes) -> bool:
+    """Whether there are enough digits, and some length goes with the first of them."""
+    if len(digits) < 13:
+        return False
+    two = digits[0] * 10 + digits[1]
+    return digits[0] == 4 or 51 <= two <= 55 or bool(_lengths(two * 100 + digits[2] * 10 + digits[3]))
 
 
 def card_said(view: bytes) -> int:
@@ -130,13 +138,13 @@ def iban(view: bytes) -> int:
     """Accept an IBAN of its country's length whose remainder is 1 (ISO 13616, ISO 7064 MOD 97-10)."""
     size = IBAN_LENGTHS.get(view[:2].upper(), 0)
     end = _end_after(view, size)
-    if not end or not (end == size or _iban_layout(view[:end])):
+    if not end:
         return 0
     plain = view[:end].upper() if end == size else compact(view[:end])
     number = plain[4:] + _IBAN_COUNTRY[plain[:2]] + plain[2:4]
     if not number.isdigit():
         number = b"".join(map(_IBAN_NUMBER.__getitem__, number))
-    return end if int(number) % 97 == 1 else 0
+    return end if int(number) % 97 == 1 and (end == size or _iban_layout(view[:end])) else 0
 
 
 def _iban_layout(view: bytes) -> bool:
@@ -154,12 +162,14 @@ def _end_after(view: bytes, count: int) -> int:
     """The offset just after the given number of letters and digits, 0 where there are fewer."""
     if len(view) >= count > 0 and view[:count].isalnum():
         return count
-    for group in _GROUP.finditer(view):
-        size = group.end() - group.start()
-        if count <= size:
-            return group.start() + count if count else 0
-        count -= size
-    return 0
+    match = _counted(count)(view) if count else None
+    return match.end() if match else 0
+
+
+@cache
+def _counted(count: int) -> Callable[[bytes], re.Match[bytes] | None]:
+    """What matches so many letters and digits, whatever stands between them."""
+    return re.compile(rb"(?:[^0-9A-Za-z]*+[0-9A-Za-z]){%d}" % count).match
 
 
 # --------------------------------------------------------------------------- machines, money, things

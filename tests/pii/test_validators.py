@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import random
+from importlib import import_module
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guard.pii import borrowed, credentials, nobody, phones, plans, sums
 from guard.pii import checks_americas as us
 from guard.pii import checks_china as cn
 from guard.pii import checks_europe as eu
-from guard.pii import credentials, nobody, phones, plans, sums
 from guard.pii import validators as v
 from guard.pii.checks import CHECKS
 
@@ -51,6 +54,36 @@ def test_published_examples(check: sums.Check, accepted: str, refused: str) -> N
     """Each standard's own example passes in full; one character off does not."""
     assert check(accepted.encode()) == len(accepted)
     assert check(refused.encode()) == 0
+
+
+@pytest.mark.parametrize("name", sorted(borrowed._NEEDED))
+def test_what_is_asked_before_the_library_refuses_nothing_that_it_accepts(name: str) -> None:
+    """Numbers with a date in their front, in every order: all that python-stdnum accepts are asked of it."""
+    size, may = borrowed._NEEDED[name]
+    rng = random.Random(20261127)
+    accepted = refused = 0
+    for _ in range(6000):
+        front = rng.choice(["", str(rng.randint(1, 9))]) + "".join(f"{rng.randint(1, 12):02}" for _ in "123")
+        number = (front + "".join(rng.choices("0123456789", k=size)))[:size]
+        valid = import_module(f"stdnum.{name}").is_valid(number)
+        accepted += valid
+        refused += not may(sums.digits_of(number.encode()))
+        assert CHECKS[name](number.encode()) == (len(number) if valid else 0)
+    assert accepted > 10
+    assert refused > 1000
+
+
+def test_no_card_is_sought_where_no_issuer_is() -> None:
+    """The first digits tell: 1234 is nobody's; a number of 13 among longer groups is found by its groups."""
+    assert v.card(b"0102 0102 0102 0102 0102") == 0
+    assert v.card(b"4111 1111 1111 1111 123") == 19
+
+
+@given(st.binary(max_size=30).map(lambda raw: bytes(byte & 0x7F for byte in raw)), st.integers(0, 12))
+def test_the_end_after_so_many_letters_and_digits(view: bytes, count: int) -> None:
+    """Whatever stands between them."""
+    places = [at for at, code in enumerate(view) if chr(code).isalnum()]
+    assert v._end_after(view, count) == (places[count - 1] + 1 if 0 < count <= len(places) else 0)
 
 
 @given(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from guard.pii.hanzi import LED, NICK, PLACE, Hanzi, hanzi
+from guard.pii.namelike import is_namelike
 from guard.pii.names_latin import CUED, Named, score_of
 from guard.pii.tagger import Tagged, tagger
 from guard.pii.traits_chinese import LABEL, TITLE, traits_chinese
@@ -77,6 +79,8 @@ def _judged(text: str, base: int, run: str, low: int, tagged: Tagged, book: Hanz
     if _vetoed(run[start:end], book):
         return []
     cued = _is_cued(text, base, run, start, end)
+    if not cued and is_namelike(run[start:end]):
+        return []
     return [("pii.person", base + start, base + end, CUED if cued else score_of(tagged.surety))]
 
 
@@ -89,16 +93,39 @@ def _is_cued(text: str, base: int, run: str, start: int, end: int) -> bool:
 
 def _whole(run: str, start: int, end: int, book: Hanzi) -> Span:
     """A transliterated name with all that its dots join."""
-    foreign = book.foreign
-    while start > 1 and run[start - 1] in "·•・" and run[start - 2] in foreign:
-        start -= 1
-        while start and run[start - 1] in foreign:
-            start -= 1
-    while end + 1 < len(run) and run[end] in "·•・" and run[end + 1] in foreign:
+    sounds = _sounds()
+    if end < len(run) and run[end - 1] in _DOTS:
+        end -= 1
+    while start > 1 and run[start - 1] in _DOTS and run[start - 2] in sounds:
+        start = _back(run, start - 1, book)
+    if any(dot in run[start:end] for dot in _DOTS) or run[end : end + 1] in _DOTTED:
+        start = _back(run, start, book)
+    while end + 1 < len(run) and run[end] in _DOTS and run[end + 1] in sounds:
         end += 1
-        while end < len(run) and run[end] in foreign:
+        while end < len(run) and run[end] in sounds:
             end += 1
     return start, end
+
+
+_DOTS = "·•・"
+_DOTTED = frozenset(_DOTS)
+_MINORITIES = (
+    "买提卜古丽娜孜江热合依木苏甫汗努尔吐逊肉尼亚力玉艾麦吾守牙斯拜迪麻那扎阿布吉才仁次央尕桑格措图雅其乌日"
+)
+"""Characters in which Uyghur, Kazakh, Tibetan and Mongolian names are written, beside those of foreign sounds."""
+
+
+@cache
+def _sounds() -> frozenset[str]:
+    return hanzi().foreign.union(_MINORITIES)
+
+
+def _back(run: str, start: int, book: Hanzi) -> int:
+    """Where the part of a name that ends at a place begins: before it a word of the dictionary ends, or no sound."""
+    sounds = _sounds()
+    while start and run[start - 1] in sounds and run[max(0, start - 2) : start] not in book.words:
+        start -= 1
+    return start
 
 
 def _vetoed(name: str, book: Hanzi) -> bool:

@@ -42,6 +42,8 @@ _NAMED_BEFORE = re.compile(
 )
 _ABSTRACT = re.compile(r"(?:tion|sion|ness|ment|ance|ence|ism|ics|ity|ité|ities|ology|ware|ability)s?\Z")
 _ANOTHER = re.compile(r"(?<![^\W_])[^\W\d_]{2,}")
+_SYLLABLE = re.compile(r"-(?!(?:like|era|led|run|born|made|type|free|style)(?![a-z]))[a-z]{2,5}(?![\w-])")
+"""The second syllable of a given name as Korean and Taiwanese names are romanised (Park Min-jun)."""
 _NEXT = re.compile(r"[ ,\"'’()–—-]{1,4}([^\W\d_]{2,})")
 
 
@@ -108,6 +110,8 @@ def _judged(text: str, chain: Chain, tagged: Tagged) -> list[Named]:
     if not words or (tagged.label == "PER" and words[0].role == "number"):
         return []
     start, end = words[0].start, words[-1].end
+    if tagged.label == "PER" and len(words) > 1 and (syllable := _SYLLABLE.match(text, end)):
+        end = syllable.end()
     cue = _cue(text, start)
     if cue == "title" or (cue and tagged.label == "PER"):
         return [(KINDS["PER"], start, end, CUED)]

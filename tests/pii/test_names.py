@@ -111,6 +111,44 @@ class TestFound:
         """Accents, and names amid Hanzi."""
         assert people(EVERY, text)
 
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "The tenant, ⟦Choi Ji-hoon⟧, has paid.", "⟦Lee Sun-mi⟧ sent the files", "⟦努尔兰·艾山江⟧是村里的医生",
+            "请⟦阿依古丽·买买提⟧到前台", "⟦约翰·史密斯⟧说",
+        ],
+    )  # fmt: skip
+    def test_no_part_of_a_name_is_left(self, line: str) -> None:
+        """The second syllable of a romanised name, and what a dot joins, in the characters that minorities use too."""
+        text, wanted = marked(line)
+        assert people(EVERY, text) == wanted
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "A Mary Lou-like figure", "a John Doe-type case",
+        ],
+    )  # fmt: skip
+    def test_a_word_joined_to_a_name_is_no_syllable(self, text: str) -> None:
+        """What is like somebody is not a part of the name."""
+        assert not any(text[end - 4 : end] in ("like", "type") for _, end in people(EVERY, text))
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "谢谢你们的支持", "顾问说可以", "熊猫馆今天开放", "贺信已经收到", "马拉松比赛取消了", "石家庄的天气", "张家港在哪里", "雷达坏了", "乔迁之喜",
+            "康复科在三楼", "唐人街很热闹", "孙女上学了",
+        ],
+    )  # fmt: skip
+    def test_words_and_places_that_begin_as_names_do_are_nobody(self, text: str) -> None:
+        """Plain words that the dictionary takes for people."""
+        assert people(EVERY, text) == []
+
+    @pytest.mark.parametrize("text", ["联系人：康复", "谢谢先生"])
+    def test_a_cue_makes_a_name_of_such_a_word(self, text: str) -> None:
+        """Whoever is labelled a person is one, whatever the word."""
+        assert people(EVERY, text)
+
 
 SURE_NAMES = """
 Please tell Mr. ⟦Abernathy⟧ that we called.
@@ -220,6 +258,10 @@ Meine Adresse: ⟦Hauptstraße 12, 10115 Berlin⟧
 我住在⟦北京市朝阳区建国路88号院3号楼1201室⟧，请寄到。
 收件地址：⟦浙江省杭州市西湖区文三路478号华星时代广场A座⟧
 家住⟦朝阳区幸福路12号⟧
+寄到⟦新北市板橋區文化路一段188巷5號3樓⟧，謝謝
+地址：⟦九龍彌敦道301號8樓C室⟧
+收件地址：⟦武汉市洪山区珞喻路726-2号创新大厦办公楼6层⟧
+送到⟦宁波市鄞州区天童南路88号环球国际B座1502室⟧
 """.strip().splitlines()
 
 
@@ -237,7 +279,7 @@ class TestAddresses:
         "text",
         [
             "We have 12 Green Apples left.", "In 2024 Main results were published.", "Chapter 5 Road Safety", "3 Main Points", "Open 24 Hours a Day",
-            "Take route 66 to the coast.", "step 4 Run the tests", "道路千万条", "这条路走了3个小时", "第三中心小学", "一路走来", "他在路上",
+            "Take route 66 to the coast.", "step 4 Run the tests", "道路千万条", "这条路走了3个小时", "第三中心小学", "一路走来", "他在路上", "這條路走了3個小時", "二段唱词", "中路团战", "第一段5号字",
         ],
     )  # fmt: skip
     def test_what_is_no_address(self, text: str) -> None:

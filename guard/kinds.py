@@ -95,7 +95,7 @@ _PII = """
 email phone card iban bic ip mac imei vin crypto gps person address place org url uuid date
 birth_date age username password bank_account
 cn.resident_id cn.passport cn.plate cn.uscc cn.tax cn.social_security cn.officer_id cn.hm_permit cn.tw_permit
-cn.wechat cn.qq cn.bank_account cn.postcode hk.id mo.id tw.id
+cn.license cn.wechat cn.qq cn.bank_account cn.postcode hk.id mo.id tw.id
 """.split()
 
 # National numbers that Presidio has no entity for, after python-stdnum's modules (uk, as Presidio says, for gb).

@@ -17,6 +17,21 @@ _CN18_GATE = (
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使滬遼魯蘇贛晉陝閩粵貴雲寧瓊"
 _USCC = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
 
+_HELD = "驾驶 駕駛 执业 執業 资格 婚 毕业 残疾 残疾人 居住 游 准考 退休 岗".split()
+_SAID = "证号 证号码 证编号 證號 證號碼 证字号 证书编号 证书号 证书号码 证书编码 证档案编号".split()
+_LICENCES = (
+    *(held + said for held in _HELD for said in _SAID),
+    "驾照号",
+    "驾照号码",
+    "医学证明编号",
+    "永久居留证",
+    "永久居留证号",
+)
+"""What people call the number of a certificate or licence that somebody holds.
+
+Of 结婚, 导游, 上岗 and 出生医学 only what is rare in prose: a head is looked for wherever its first character stands.
+"""
+
 CHINA = (
     Row(
         "pii.cn.resident_id", _CN18, Road.DIGITS, 0.97, 0.97, check="cn_resident_id", gate=_CN18_GATE, edge=Edge.DIGIT, country="CN",
@@ -35,7 +50,7 @@ CHINA = (
         Road.DIGITS, 0.4, 0.9, cue="passport", country="CN", longest=9, laws=("pipl",),
     ),
     Row(
-        "pii.cn.passport", r"[DdSsPpHh][0-9]{8}", Road.DIGITS, 0.37, 0.9, cue="passport", country="CN", longest=9, laws=("pipl",),
+        "pii.cn.passport", r"[DdSsPpHh][0-9]{8}", Road.DIGITS, 0.37, 0.9, cue="passport", unless="approval", country="CN", longest=9, laws=("pipl",),
     ),
     Row(
         "pii.cn.passport", r"1[45][0-9]{7}", Road.DIGITS, 0.0, 0.8, cue="passport", country="CN", longest=9, laws=("pipl",),
@@ -70,8 +85,11 @@ CHINA = (
         Road.DIGITS, 0.6, 0.9, check="cn_uscc", cue="uscc", country="CN", alphabet="groups", longest=20,
     ),
     Row(
-        "pii.hk.id", r"[A-Za-z]{1,2}[0-9]{6} ?[(][0-9Aa][)]", Road.DIGITS, 0.7, 0.95, check="hk_id", cue="hk_id", country="HK",
-        edge=Edge.FREE, alphabet="groups", longest=12,
+        "pii.hk.id", r"[A-Za-z]{1,2} ?[0-9]{6} ?[(][0-9Aa][)]", Road.DIGITS, 0.7, 0.95, check="hk_id", cue="hk_id", country="HK",
+        edge=Edge.FREE, alphabet="groups", longest=13,
+    ),
+    Row(
+        "pii.hk.id", r"[A-Za-z]{1,2}[0-9]{6}-[0-9Aa]", Road.DIGITS, 0.0, 0.9, check="hk_id", cue="hk_id", country="HK", longest=10,
     ),
     Row(
         "pii.hk.id", r"[A-Za-z]{1,2}[0-9]{6}[0-9Aa]", Road.DIGITS, 0.35, 0.9, check="hk_id", cue="hk_id", country="HK", longest=9,
@@ -85,6 +103,10 @@ CHINA = (
     ),
     Row("pii.mo.id", r"[157][0-9]{7}", Road.NATION, 0.0, 0.8, cue="mo_id", country="MO", longest=8),
     national("cn.tax", "[0-9]{15}", "[0-9]{6}[0-9A-Z]{9}", "[0-9]{17}[0-9Xx]", "[0-9]{20}", cue="cn_tax"),
+    Row(
+        "pii.cn.license", r"\x1a?[ ]?[:=]?[ ]?(?P<value>(?=[A-Z-]{0,4}[0-9])[A-Z0-9](?:[A-Z0-9]|-(?=[A-Z0-9])){6,27})", Road.AFTER, 0.7, 0.7, country="CN", tail="是为為码碼", longest=28, laws=("pipl",),
+        gate=r"\x1a?[ ]?[:=]?[ ]?[A-Z0-9][A-Z0-9-]{6,27}", heads=_LICENCES,
+    ),
     national("cn.social_security", "[0-9]{8,12}", "[A-Z][0-9]{8}", cue="cn_social_security"),
     national("cn.bank_account", "[0-9]{10,22}", "9999 9999 9999 9999 [0-9]{1,3}", "9999 9999 9999 9999", "9999 9999 9999 [0-9]{1,4}", cued=0.7, cue="cn_bank_account"),
     Row(
@@ -124,7 +146,22 @@ CHINA = (
         heads=("扣扣", "企鹅"),
     ),
     Row(
+        "pii.cn.qq", r"[Qq][ :]{0,2}(?P<value>[1-9][0-9]{5,10})", Road.AFTER, 0.75, 0.75, country="CN", longest=11, laws=("pipl",), heads=("加",),
+    ),
+    Row(
+        "pii.username", r"\x1a?[ ]?[:=]?[ ]?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{4,31})", Road.AFTER, 0.7, 0.7, check="handle", country="CN", tail="是为為", longest=32, laws=("pipl",),
+        heads=("抖音号", "抖音號", "快手号", "小红书号", "小紅書號", "钉钉号", "微博号", "陌陌号", "陌陌號"),
+    ),
+    Row(
+        "pii.username", r"(?:(?i:id)[ :=]{0,3}|[ ]?[:=][ ]?@?)(?P<value>[A-Za-z][A-Za-z0-9._-]{4,31})", Road.AFTER, 0.7, 0.7, check="handle", country="CN", longest=32, laws=("pipl",),
+        heads=("抖音", "快手", "小红书", "小紅書", "钉钉", "微博", "陌陌", "知乎", "豆瓣", "贴吧"),
+    ),
+    Row(
         "pii.cn.postcode", r"\x1a?[ :=]{0,3}(?P<value>[0-8][0-9]{5})", Road.AFTER, 0.85, 0.85, country="CN", tail="是为", longest=6, laws=("pipl",),
-        heads=("邮编", "邮政编码", "郵編", "郵政編碼", "郵遞區號"),
+        heads=("邮编", "邮政编码", "郵編", "郵政編碼", "郵遞區號", "邮政编号", "邮码"),
+    ),
+    # Taiwan's codes have five or six digits.
+    Row(
+        "pii.cn.postcode", r"\x1a?[ :=]{0,3}(?P<value>[1-9][0-9]{2}-?[0-9]{2,3})", Road.AFTER, 0.85, 0.85, country="TW", tail="是为為", longest=7, heads=("郵遞區號", "邮递区号"),
     ),
 )  # fmt: skip

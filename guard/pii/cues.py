@@ -185,7 +185,8 @@ _COMMON = {
         "",
         "账户[:：] 帳戶[:：] 银行账号 银行帐号 银行账户 开户账号 收款账号 收款账户 对公账户 银行卡号 银行卡 账号 帐号 銀行帳號 帳號",
     ),
-    "cn_officer": _cue("", "军官 军人 士兵 警官 軍官 现役 部队"),
+    "cn_officer": _cue("", "军官 军人 士兵 警官 軍官 现役 部队 文职 兵证"),
+    "approval": _cue("", "准字 批准文号 批号 注册证 备案"),
     "bic": _cue("bic swift biccode swiftcode", "国际汇款 银行代码"),
     "banking": _cue(
         "bank banks banking routing aba swift bic iban wire deposit transfer beneficiary payee payout payroll checking savings sort bsb ifsc",

@@ -104,9 +104,10 @@ class Hunt(Numbers):
         view = self.view
         if view.heads is None:
             view.heads = ready.heads.ends(view.source, *view.bounds())
-        for head in ready.row.heads:
-            for end in view.heads.get(head, ()):
-                self._follow(ready, view.projection.position(end) - view.base)
+        for head, ends in view.heads.items():
+            if head in ready.own:
+                for end in ends:
+                    self._follow(ready, view.projection.position(end) - view.base)
 
     def _follow(self, ready: Ready, place: int) -> None:
         match = ready.search(self.text, place)

@@ -49,7 +49,7 @@ class Heads:
 
     def __init__(self, words: Iterable[str]) -> None:
         longest = sorted(set(words), key=len, reverse=True)
-        self._search = re.compile("|".join(map(re.escape, longest))).search
+        self._search = re.compile(_branched(longest)).search
         self._within = {word: tuple(filter(word.startswith, longest)) for word in longest}
 
     def ends(self, text: str, low: int, high: int) -> Mapping[str, Sequence[int]]:
@@ -60,6 +60,19 @@ class Heads:
             for word in self._within[match[0]]:
                 found.setdefault(word, []).append(match.start() + len(word))
         return found
+
+
+def _branched(words: Sequence[str]) -> str:
+    """A pattern of words, the longest first: what several begin with is looked at once, for `re` tries all in turn."""
+    by_first: dict[str, list[str]] = {}
+    for word in words:
+        if word:
+            by_first.setdefault(word[0], []).append(word[1:])
+    forms = [re.escape(first) + _branched(rest) for first, rest in by_first.items()]
+    if not forms:
+        return ""
+    end = "" in words
+    return f"(?:{'|'.join(forms)}){'?' if end else ''}" if len(forms) > 1 or end else forms[0]
 
 
 @cache
@@ -74,12 +87,12 @@ class Ready:
     `before` is how far before the digits of a region a match may begin; `opens` searches for what all matches begin
     with or have among their first characters. `called` has the bit of its cue among `Roads.spoken`, `denied` that of
     what rules it out, `heard` both; or all bits where only the words before each match tell. `heads` finds the heads of
-    all rows of the choice.
+    all rows of the choice, `own` are those of this one.
     """
 
     __slots__ = (
         "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heads", "heard",
-        "kind", "lead", "left", "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens",
+        "kind", "lead", "left", "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens", "own",
         "right", "row", "score", "search", "shared", "signed", "special", "trim", "unless", "waits", "yields",
     )  # fmt: skip
 
@@ -97,6 +110,7 @@ class Ready:
         pattern = re.compile(f"{first}{'' if self.literal else left}(?:{row.core}){right}".encode("ascii"))
         self.row = row
         self.heads: Any = None
+        self.own = frozenset(row.heads)
         self.kind, self.score, self.cued, self.trim, self.lead = (
             row.kind,
             row.score,

@@ -20,9 +20,12 @@ from guard.pii.splice import Unit
 LONGEST = 24
 """The longest unit in characters of the projection: a code point of four bytes, percent-encoded twice."""
 
-NUMERALS = "〇零一二三四五六七八九"
-DIGITS = "00123456789"
-"""Chinese numerals and the digits they stand for (no 两, which counts and does not spell)."""
+NUMERALS = "〇零一二三四五六七八九幺壹贰叁肆伍陆柒捌玖貳參陸㊀㊁㊂㊃㊄㊅㊆㊇㊈㈠㈡㈢㈣㈤㈥㈦㈧㈨"
+DIGITS = "001234567891123456789236123456789123456789"
+"""Chinese numerals, those of cheques, of lists and the spoken one (幺) too, and the digits they stand for.
+
+No 两, which counts and does not spell.
+"""
 
 FIRST_NUMERAL = 0x80
 """The byte that stands for a numeral zero in the raw form of a projection."""

@@ -16,6 +16,7 @@ WORLD = (
     national("au.acn", "999 999 999", alone=TENTH, check="au_acn"),
     national("au.tfn", "999 999 999", alone=0.39, check="au_tfn"),
     national("au.medicare", "[2-6]999 99999 9", "[2-6]999 99999 99", alone=TENTH, check="au_medicare"),
+    national("nz.ird", "[0-9]{2}[-]999[-]999", alone=TENTH, check="nz.ird"),
     national("nz.ird", "[0-9]{2}-999-999", "999-999-999", check="nz.ird"),
     national("nz.bankaccount", "99-9999-9999999-999", "99-9999-9999999-99", alone=FEW, check="nz.bankaccount"),
     # South Asia
@@ -50,7 +51,7 @@ WORLD = (
     national("th.tin", "9 9999 99999 99 9", check="th.tin"),
     national("th.moa", "0 9999 99999 99 9", check="th.moa"),
     national("my.nric", "99[01]9[0-3]9-99-9999", alone=MANY, check="my.nric"),
-    national("id.nik", "9999999[0-9][01]9999999", check="id.nik"),
+    national("id.nik", "9999999[0-9][01]9999999", alone=FEW, check="id.nik"),
     national("id.npwp", "99.999.999.9-999.999", alone=FEW, check="id.npwp"),
     national("vn.mst", "9999999999", "9999999999-999", check="vn.mst"),
     national("ph.tin", "999-999-999", "999-999-999-999", alone=0.37, check="ph_tin"),

@@ -104,7 +104,6 @@ EUROPE = (
     national("pl.nip", "999-999-99-99", check="pl.nip"),
     national("pl.regon", "999999999", "99999999999999", check="pl.regon"),
     national("fi.personal_identity_code", "[0-3]9[01]999[-+ABCDEFYXWVUabcdefyxwvu]999X", alone=0.6, cued=0.95, check="fi_personal_identity_code"),
-    national("fi.ytunnus", "9999999[-]9", alone=ELEVENTH, check="fi.ytunnus"),
     national("fi.ytunnus", "9999999-9", check="fi.ytunnus"),
     national("fi.alv", "fi99999999", alone=0.5, check="fi.alv"),
     national("fi.veronumero", "999999999999", check="fi.veronumero"),

@@ -150,7 +150,7 @@ _ASSIGNED = (
     ),
     # A key of whatever vendor that says inside its beginning that it is one; hex alone may be a digest.
     Row(
-        "secret.high_entropy", rf"(?<![A-Za-z0-9_-])(?!pk_|cs_|[0-9a-z_]{{0,40}}_[0-9a-f]{{24,100}}(?![0-9A-Za-z]))(?:[a-z][a-z0-9]{{1,15}}_){{0,2}}(?:{_MARKS})_(?:[a-z0-9]{{2,8}}_)?[A-Za-z0-9]{{24,100}}", Road.WHOLE, 0.75, 0.75,
+        "secret.high_entropy", rf"(?<![A-Za-z0-9_-])(?!pk_|cs_)(?:[a-z][a-z0-9]{{1,15}}_){{0,2}}(?:(?:{_MARKS})_(?:[a-z0-9]{{2,8}}_)?(?![0-9a-f]{{24,100}}(?![0-9A-Za-z]))[A-Za-z0-9]{{24,100}}|(?:sk|pat|oat|live|apikey|secret)_[0-9a-f]{{32,100}})", Road.WHOLE, 0.75, 0.75,
         check="drawn_key", gate=rf"(?:{_MARKS})_(?:[a-z0-9]{{2,8}}_)?[A-Za-z0-9]{{20,}}", longest=160,
     ),
     # Private keys of wallets (WIF, BIP 32), by their checksum.
@@ -196,7 +196,7 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password",
-        rf"(?:{_PASSWORD}|(?i:parola))" + r"""(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)(?:[: ]{1,2}| - )|(?: for| of)(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
+        rf"(?:{_PASSWORD}|(?i:parola))" + r"""(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)(?:[: ]{1,2}| - )|(?: (?:for|of|d[aeou]|del|della|fur|voor|dla|til|para|pentru))(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.6, 0.6, check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(

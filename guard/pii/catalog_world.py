@@ -16,7 +16,6 @@ WORLD = (
     national("au.acn", "999 999 999", alone=TENTH, check="au_acn"),
     national("au.tfn", "999 999 999", alone=0.39, check="au_tfn"),
     national("au.medicare", "[2-6]999 99999 9", "[2-6]999 99999 99", alone=TENTH, check="au_medicare"),
-    national("nz.ird", "[0-9]{2}[-]999[-]999", alone=TENTH, check="nz.ird"),
     national("nz.ird", "[0-9]{2}-999-999", "999-999-999", check="nz.ird"),
     national("nz.bankaccount", "99-9999-9999999-999", "99-9999-9999999-99", alone=FEW, check="nz.bankaccount"),
     # South Asia

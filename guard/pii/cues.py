@@ -140,7 +140,7 @@ _COMMON = {
         cellulare handphone sdt tlf tlfn tfno tff tf fono portable mobil mobilnummer mobiltelefon rufnummer gsm telefonzahl handynummer
         telemovel telefonul telefonu telefonum telefonom telefonem telefonas telefonai talrunis telefonnr telefonszam telefonszama puhelin puhelinnumero
         matkapuhelin kannykka puh mobilnr mobiil mobiel telepon telefonne simi farsimi cep telefonska cel telp thoai fonnummer telefoni telefona""",
-        "电话 手机 座机 固话 联系方式 联系我 致电 拨打 拨通 来电 热线 传真 短信 携帯 電話 手機 전화 휴대폰 핸드폰 연락처 [Тт]ел[.:] ĐT đt телефон Телефон ТЕЛЕФОН мобильн Мобильн мобільн Мобільн τηλ Τηλ ΤΗΛ κινητ Κινητ טלפון נייד هاتف جوال تليفون موبايل تلفن موبایل โทร มือถือ เบอร์ फोन फ़ोन मोबाइल फैक्स ফোন মোবাইল հեռախոս ტელეფონ ☎ ☏ ✆ 📞 📱",
+        "电话 手机 座机 固话 联系方式 联系我 致电 拨打 拨通 来电 热线 传真 短信 携帯 電話 手機 전화 휴대폰 핸드폰 연락처 тел\\. Тел\\. тел: Тел: ĐT đt телефон Телефон ТЕЛЕФОН мобильн Мобильн мобільн Мобільн τηλ Τηλ ΤΗΛ κινητ Κινητ טלפון נייד هاتف جوال تليفون موبايل تلفن موبایل โทร มือถือ เบอร์ फोन फ़ोन मोबाइल फैक्स ফোন মোবাইল հեռախոս ტელეფონ ☎ ☏ ✆ 📞 📱",
         "call calls called calling dial dialed ring txt texting reach contact answering answer number numbers numero numeros nummer llame llamar llama llamo anrufen appelez appeler contacto contactar contacter ligue chame",
     ),
     "not_phone": _cue(

@@ -38,6 +38,7 @@ HOST = re.compile(_MAIL_HOST.encode("ascii"))
 """What stands after the @ of an address."""
 
 _HEX = "[0-9A-Fa-f]"
+_B58 = "[1-9A-HJ-NP-Za-km-z]"
 _IPV6 = rf"(?:{_HEX}{{1,4}}:|::?)(?:{_HEX}{{0,4}}:){{1,7}}(?:{_QUAD}|{_HEX}{{0,4}})(?:%[A-Za-z0-9]{{1,15}})?(?:/[0-9]{{1,3}})?|::{_HEX}{{1,4}}(?:/[0-9]{{1,3}})?|::{_QUAD}"
 _IBAN_LAND = (
     "(?i:a[deltz]|b[aeghiry]|c[hryz]|d[ejko]|e[egs]|f[ikor]|g[beilrt]|h[nru]|i[elqst]|jo|k[wz]|l[bcituvy]|m[cdeknrtu]"
@@ -156,8 +157,15 @@ EVERYONE = (
         "pii.mac", rf"{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5}}|{_HEX}{{4}}\.{_HEX}{{4}}\.{_HEX}{{4}}",
         Road.WHOLE, 0.85, 0.85, check="mac", edge=Edge.COLON, longest=17, laws=("hipaa:13",),
     ),
-    Row("pii.crypto", r"[13LMDT][1-9A-HJ-NP-Za-km-z]{25,34}", Road.WHOLE, 0.95, 0.95, check="base58check", longest=35),
-    Row("pii.crypto", r"(?:bc1|BC1|ltc1|tb1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,87}", Road.WHOLE, 0.95, 0.95, check="bech32", longest=91),
+    Row(
+        "pii.crypto", rf"[13LMDTXr]{_B58}{{25,34}}|[48][0-9AB]{_B58}{{93}}", Road.WHOLE, 0.95, 0.95, check="base58check",
+        gate=rf"[13LMDTXr]{_B58}{{25,34}}|[48][0-9AB]{_B58}{{24,}}", longest=95,
+    ),
+    Row(
+        "pii.crypto", r"(?:bc1|BC1|ltc1|tb1|addr1|stake1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,98}|bitcoincash:[qp][02-9ac-hj-np-z]{41}", Road.WHOLE, 0.95, 0.95, check="bech32",
+        gate=r"(?:bc1|BC1|ltc1|tb1|addr1|stake1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,}|bitcoincash:[qp][02-9ac-hj-np-z]{20,}", longest=104,
+    ),
+    Row("pii.crypto", rf"{_B58}{{43,44}}", Road.WHOLE, 0.0, 0.85, check="base58_key", cue="crypto", longest=44),
     Row("pii.crypto", rf"0x{_HEX}{{40}}", Road.LITERAL, 0.6, 0.9, cue="crypto", longest=42),
     Row(
         "pii.imei", laid_out(15, 15, (2, 6, 6, 1)), Road.DIGITS, 0.0, 0.85, check="imei", gate=loose(15, 15), cue="imei", edge=Edge.DIGIT, alphabet="groups", longest=57,
@@ -170,7 +178,7 @@ EVERYONE = (
         "pii.bic", r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", Road.WHOLE, 0.0, 0.85, check="bic", cue="bic", longest=11, laws=("hipaa:10",),
     ),
     Row(
-        "pii.bank_account", rf"""(?i:(?:account|acct|a/c)[ _-]?(?:number|num|no\b\.?|nr\b\.?|#)|konto(?:nummer|-?nr\b\.?)|numero de (?:cuenta|compte)|rekeningnummer)(?:(?i: is)?[ :=#]{{0,3}}|{TABLED})(?P<value>[0-9](?:[ -]?[0-9]){{6,16}})""", Road.WHOLE,
+        "pii.bank_account", rf"""(?i:(?:account|acct|acc|a/c)\.?[ _-]?(?:number|num|no\b\.?|nr\b\.?|#)|konto(?:nummer|-?nr\b\.?)|numero de (?:cuenta|compte)|rekeningnummer)(?:(?i: is)?[ :=#]{{0,3}}|{TABLED})(?P<value>[0-9](?:[ -]?[0-9]){{6,16}})""", Road.WHOLE,
         0.7, 0.7, alphabet="groups", longest=34, laws=("hipaa:10",),
     ),
     Row(
@@ -194,8 +202,8 @@ EVERYONE = (
         laws=("hipaa:2", "gdpr"),
     ),
     Row(
-        "pii.username", rf"""(?i:{_LOGIN}){_NO_KEY}(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})(?![A-Za-z0-9._-]{{0,40}}[(\[])""",
-        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""(?i:{_LOGIN})(?i: is|s)?{ASSIGNED}[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}""", longest=32, ahead=42, laws=("gdpr",),
+        "pii.username", rf"""(?i:{_LOGIN}){_NO_KEY}(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z])|(?<= is) (?=[A-Za-z._-]{{1,24}}[0-9]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})(?![A-Za-z0-9._-]{{0,40}}[(\[])""",
+        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""(?i:{_LOGIN})(?:(?i: is|s)?{ASSIGNED}|(?i: is) )[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}""", longest=32, ahead=42, laws=("gdpr",),
     ),
     # Lines of logs: a pair behind another pair, a level or a time; sshd, PAM, databases, `id`.
     Row(

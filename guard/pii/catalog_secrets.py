@@ -10,7 +10,7 @@ from guard.pii.catalog_secrets_work import WORK
 from guard.pii.keyrows import B64, UUID, key
 from guard.pii.rows import PHRASE, TOLD_PHRASE, WALLET_WORDS, Edge, Road, Row
 
-_IS = r"""["'`)\]]{0,2}[ \t]{0,3}(?:=|:|:=|=>|>|["'] value=)[ \t]{0,3}["'`]{0,2}"""
+_IS = r"""["'`)\]]{0,2}[ \t]{0,16}(?:=|:|:=|=>|>|["'] value=)[ \t]{0,3}["'`]{0,2}"""
 _TOLD = (
     r"""["'`)\]]{0,2}(?: ?\([^()\n]{1,16}\))?[ \t]{0,3}"""
     r"""(?:=|:|:=|=>|>|->|\||,[ ]?["'`]|[ ]["'`]|\|\| ?["'`]|\?[?:] ?["'`]|: ?&?[A-Za-z]{3,10} ?=|["'] value=|\x1a{1,2}:?)"""
@@ -22,15 +22,19 @@ _PAIRED = r"""["']?,?[ \t]{0,3}(?:\r?\n[ \t]{0,16})?["']?(?:value|Value|VALUE|de
 """What stands between a name and its value where both are said in full (`name: KEY`, `value: ...`), as manifests do."""
 _BELOW = r"""["'`)\]]{0,2}[ \t]{0,3}:[ \t]{0,3}(?:\r?\n){1,2}[ \t]{0,8}["'`]?"""
 """What stands between a label and a value on the line below it."""
-_OWNER = "api|app|access|secret|private|client|consumer|encryption|signing|master|service|account|admin|auth|storage|subscription|license|shared|webhook|deploy|hmac|jwt|session|[xX]-[a-z]{2,16}"
+_OWNER = "api|app|access|secret|private|client|consumer|encryption|signing|master|service|account|admin|auth|storage|subscription|license|shared|webhook|deploy|hmac|jwt|session|aes|fernet|wep|wpa2?|[xX]-[a-z]{2,16}"
 _NAMED = rf"(?:(?:{_OWNER})[ ._-]?key(?:[ _-]?base)?|token|secret|credentials?|art-api|[\"']auth[\"']|_auth)"
+_DRAWN = "(?:secret|auth)[ _-]?key|(?:auth|access|private|refresh|bearer)[ _-]?token|(?:client|app|api|webhook)[ _-]?secret"
+"""What a UUID behind it is no number of a thing but the secret itself."""
+_MARKS = "sk|pat|oat|svc|token|tok|secret|apikey|api|key|live|prod|test|access|auth|priv|private"
+"""What vendors write inside the beginning of a key to say that it is one (`polar_oat_`, `live_`)."""
 _STORES = "postgres(?:ql)?|mysql|mysqlx|mariadb|mongodb(?:\\+srv)?|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|nats|kafka|elasticsearch|opensearch|neo4j|bolt|couchbases?|cassandra|snowflake|influxdb|mqtts?|stomp|memcached|db2|hive2|presto|trino|jdbc:[a-z]{2,12}"
 _SITES = "https?|ftps?|sftp|ssh|git|svn|smb|ldaps?|imaps?|pop3s?|smtps?|rtsp|rtmp|socks[45]?h?|wss?|vnc|rdp|telnet|webdav|s3|rsync"
 _USER = r"""[^\s\x1a"'`<>/?#@:]{0,64}"""
 
 _PASSWORD = (
     "(?i:pass ?word|passwd|passcode|passphrase|pwd|psw|pw|contrasena|mot de passe|passwort|kennwort|senha"
-    "|haslo|heslo|jelszo|salasana|wachtwoord|losenord|passord|adgangskode|sifre|mat khau|kata sandi|[np]apojb|(?:wi-?fi|vpn|login|root|admin) pass)"
+    "|haslo|heslo|jelszo|salasana|wachtwoord|losenord|passord|adgangskode|kodeord|sifre|mat khau|kata sandi|[np]apojb|[np]apoja|slaptazodis|lozinka|zaporka|geslo|parool|lykilord|contrasenya|(?:wi-?fi|vpn|login|root|admin) pass)"
 )
 """The last word but the pass is what the Russian one looks like in ASCII."""
 _PASSWORDS = "(?i:password|passwd|passphrase|pwd)"
@@ -64,6 +68,16 @@ _FORMS = (
         "secret.url_credentials",
         rf"""(?:{_SITES})://{_USER}:[^\s\x1a"'`<>/]{{1,128}}@[A-Za-z0-9.-]{{1,255}}(?::[0-9]{{1,5}})?""",
         Road.WHOLE, 0.9, 0.9, check="url_credentials", edge=Edge.FREE, longest=480,
+    ),
+    # A token alone in the user's place, as it is written to clone a repository.
+    Row(
+        "secret.url_credentials", r"""(?:https?|git|ssh)://(?P<value>[A-Za-z0-9_-]{20,255})@[A-Za-z0-9]""", Road.WHOLE, 0.85, 0.85, check="token",
+        gate="(?:https?|git|ssh)://[A-Za-z0-9_-]{20,}@", edge=Edge.FREE, longest=255, ahead=2,
+    ),
+    # Addresses that are secrets: who has one may send.
+    Row(
+        "secret.url_credentials", r"https://(?:hooks\.zapier\.com/hooks/catch/[0-9]{4,10}/[a-z0-9]{5,12}|hook\.(?:[a-z0-9]{2,4}\.)?make\.com/[a-z0-9]{28,40}|maker\.ifttt\.com/trigger/[A-Za-z0-9_-]{1,64}/(?:json/)?with/key/[A-Za-z0-9_-]{20,60})",
+        Road.WHOLE, 0.9, 0.9, check="key", edge=Edge.FREE, longest=200,
     ),
     Row(
         "secret.url_credentials", r"""(?:[ \t\n]-u|--(?:proxy-)?user)[ \t=]{1,3}["']?(?P<value>[^\s\x1a:"'`<>]{1,64}:[^\s\x1a"'`<>]{0,128})""",
@@ -100,22 +114,23 @@ _BEHIND = r"""(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?[!-~]{4}"""
 
 _ASSIGNED = (
     Row(
-        "secret.env", rf"""(?i:{_NAMED}){_IS}(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}+={{0,2}}+)(?![(\[])""",
-        Road.WHOLE, 0.8, 0.8, check="token", gate=rf"""(?i:{_NAMED}){_IS}[A-Za-z0-9+/_.~$%!@#*-]{{8}}""", unless="passing_token", edge=Edge.FREE, longest=252,
+        "secret.env", rf"""(?i:{_NAMED}){_IS}(?:base64:)?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}+={{0,2}}+)(?![(\[])""",
+        Road.WHOLE, 0.8, 0.8, check="token", gate=rf"""(?i:{_NAMED}){_IS}(?:base64:)?[A-Za-z0-9+/_.~$%!@#*-]{{8}}""", unless="passing_token", edge=Edge.FREE, longest=252,
     ),
     Row(
-        "secret.env", rf"""(?i:{_NAMED})(?:{_TOLD}|{_PAIRED}|{_BELOW})(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", unless="passing_token",
+        "secret.env", rf"""(?:(?i:{_NAMED})|[A-Z0-9]_KEY)(?:{_TOLD}|{_PAIRED}|{_BELOW})(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", unless="passing_token",
         edge=Edge.FREE, longest=162,
     ),
     Row(
         "secret.env",
-        r"""(?i:jsessionid|phpsessid|sessionid|connect\.sid|(?:set-)?cookie: ?[a-z_.]{0,20}sess(?:ion)?[a-z_.]{0,12})=(?P<value>[A-Za-z0-9%._~+/-]{16,250}={0,2})""",
+        r"""(?i:jsessionid|phpsessid|sessionid|connect\.sid|(?:set-)?cookie: ?[a-z_.]{0,20}sess(?:ion)?[a-z_.]{0,12})=(?P<value>[A-Za-z0-9%:._~+/-]{16,250}={0,2})""",
         Road.WHOLE, 0.75, 0.75, check="token", edge=Edge.FREE, longest=252,
     ),
     Row(
         "secret.env", rf"""(?:(?i:(?:api|access)[ _-]?key)|(?<=[A-Z0-9]_)TOKEN){_IS}(?P<value>{UUID})""",
         Road.WHOLE, 0.92, 0.92, check="random_key", gate=rf"""(?:(?i:(?:api|access)[ _-]?key)|_TOKEN){_IS}{UUID}""", edge=Edge.FREE, longest=36,
     ),
+    Row("secret.env", rf"""(?i:{_DRAWN}){_IS}(?P<value>{UUID})""", Road.WHOLE, 0.91, 0.91, check="random_key", edge=Edge.FREE, longest=36),
     Row(
         "secret.env",
         r"""--(?:(?:api|access|auth|secret)-?)?(?:key|token|secret) ["']?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""",
@@ -130,18 +145,25 @@ _ASSIGNED = (
     ),
     Row(
         "secret.high_entropy",
-        r"""(?i:(?:(?:api|access|secret|private|auth|encryption|license|signing|webhook|master|session|service) ?key|token|secret|credential|passphrase)s?)(?:,? (?:is|was|as|to|of|here))?[ :=-]{1,3}["'`(]?(?P<value>[A-Za-z0-9+/_.-]{16,160}={0,2})""",
+        r"""(?i:(?:(?:api|access|secret|private|auth|encryption|license|signing|webhook|master|session|service|hmac|jwt|client|shared|storage|deploy|root) ?key|token|secret|credential|passphrase)s?)(?:,? (?:is|was|as|to|of|here))?[ :=-]{1,3}["'`(]?(?P<value>[A-Za-z0-9+/_.-]{16,160}={0,2})""",
         Road.WHOLE, 0.7, 0.7, check="high_entropy", unless="passing_token", longest=162,
     ),
+    # A key of whatever vendor that says inside its beginning that it is one; hex alone may be a digest.
+    Row(
+        "secret.high_entropy", rf"(?<![A-Za-z0-9_-])(?!pk_|cs_)(?:[a-z][a-z0-9]{{1,15}}_){{0,2}}(?:(?:{_MARKS})_(?:[a-z0-9]{{2,8}}_)?(?![0-9a-f]{{24,100}}(?![0-9A-Za-z]))[A-Za-z0-9]{{24,100}}|(?:sk|pat|oat|live|apikey|secret)_[0-9a-f]{{32,100}})", Road.WHOLE, 0.75, 0.75,
+        check="drawn_key", gate=rf"(?:{_MARKS})_(?:[a-z0-9]{{2,8}}_)?[A-Za-z0-9]{{20,}}", longest=160,
+    ),
+    # Private keys of wallets (WIF, BIP 32), by their checksum.
+    Row("secret.high_entropy", r"(?:[5KL][1-9A-HJ-NP-Za-km-z]{50,51}|[xyz]prv[1-9A-HJ-NP-Za-km-z]{107})", Road.WHOLE, 0.95, 0.95, check="base58check", gate="[5KL][1-9A-HJ-NP-Za-km-z]{50,51}|[xyz]prv[1-9A-HJ-NP-Za-km-z]{24,}", longest=111),
     Row(
         "secret.password",
-        rf"""(?i:_(?:password|passwd|pwd|passphrase|pass)){_IS}(?P<value>[!#-&(-~]{{4,128}})""",
-        Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, longest=128,
+        rf"""(?i:_(?:password|passwd|pwd|passphrase|pass))(?:{_IS}|["'],[ ]?["'](?=[^"'\s]{{4,64}}["'])(?=[^"'0-9]{{0,40}}[0-9]))(?P<value>[!#-&(-~]{{4,128}})""",
+        Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, gate=rf"""(?i:_(?:password|passwd|pwd|passphrase|pass))(?:{_IS}|["'],[ ]?["'])[!#-&(-~]{{4}}""", longest=128,
     ),
     Row(
         "secret.password",
-        r"""(?:(?:(?:sshpass|docker login)(?: [^\n"'`;|&<>]{0,40}?)? -p|redis-cli(?: [^\n"'`;|&<>]{0,40}?)? -a)[ ]?|-pass(?:in|out)? pass:|net use [^"'`;|&<>]{1,40}/user:[^\s"'`]{1,40} )["']?(?P<value>[!#-&(-~]{4,128})""",
-        Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, longest=128,
+        r"""(?:(?:(?:sshpass|docker login|az login|mongo(?:sh|dump|restore)?)(?: [^\n"'`;|&<>]{0,40}?)? -p|(?:sqlcmd|bcp|isql)(?: [^\n"'`;|&<>]{0,40}?)? -P|redis-cli(?: [^\n"'`;|&<>]{0,40}?)? -a)[ ]?|-pass(?:in|out)? pass:|net use [^"'`;|&<>]{1,40}/user:[^\s"'`]{1,40} )["']?(?!--)(?P<value>[!#-&(-~]{4,128})""",
+        Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, gate=r"""(?:(?:(?:sshpass|docker login|az login|mongo(?:sh|dump|restore)?)(?: [^\n"'`;|&<>]{0,40}?)? -p|(?:sqlcmd|bcp|isql)(?: [^\n"'`;|&<>]{0,40}?)? -P|redis-cli(?: [^\n"'`;|&<>]{0,40}?)? -a)[ ]?|-pass(?:in|out)? pass:|net use [^"'`;|&<>]{1,40}/user:[^\s"'`]{1,40} )["']?[!#-&(-~]{4}""", longest=128,
     ),
     # Hashes of passwords, as /etc/shadow, .htpasswd and tables of users keep them: weak ones are guessed.
     Row(
@@ -169,12 +191,12 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password",
-        _PASSWORD + r"""["'`]?[ \t]{0,3}(?:[:=]|:=|=>)[ \t]{0,3}(?:@?["'`])?(?P<value>[!#-&(-~]{4,128})""",
+        _PASSWORD + r"""["'`]?\]?[ \t]{0,16}(?:[:=]|:=|=>)[ \t]{0,3}(?:@?["'`])?(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.8, 0.8, check="password", edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password",
-        _PASSWORD + r"""(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)(?:[: ]{1,2}| - )|(?: for| of)(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
+        rf"(?:{_PASSWORD}|(?i:parola))" + r"""(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)(?:[: ]{1,2}| - )|(?: (?:for|of|d[aeou]|del|della|fur|voor|dla|til|para|pentru))(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.6, 0.6, check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(
@@ -197,16 +219,20 @@ _ASSIGNED = (
         heads=("密码",), tail="改重设都变更换初统", longest=128,
     ),
     Row(
-        "pii.password", r"""(?<![A-Za-z/])(?i:pass|psk)["']?[ ]?[:=][ ]?["'`]?(?P<value>[!#-&(-~]{6,128})""", Road.WHOLE, 0.7, 0.7, check="token", edge=Edge.FREE,
-        gate=r"""(?i:pass|psk)["']?[ ]?[:=][ ]?["'`]?[!-~]{6}""", longest=128,
+        "pii.password", r"""(?<![A-Za-z/])(?i:pass|psk)(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,3})?["']?[ ]?[:=][ ]?["'`]?(?P<value>[!#-&(-~]{6,128})""", Road.WHOLE, 0.7, 0.7, check="token", edge=Edge.FREE,
+        gate=r"""(?i:pass|psk)(?: (?:for|to|of) [A-Za-z0-9' -]{1,50})?["']?[ ]?[:=][ ]?["'`]?[!-~]{6}""", longest=128,
     ),
     Row(
         "pii.password", r"""(?i:(?:user(?:[ _]?name)?|login|account|email)s?[ ]?(?:/|&|and)[ ]?(?:password|passwd|pwd|pass|pw))["']?[ ]?(?:[:=]|is|\x1a{1,2}:?)[ ]?[A-Za-z0-9._@+-]{2,48}(?:[ ]?[/:|,][ ]?|[ ])(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.75, 0.75, check="password_said", edge=Edge.FREE, longest=128,
     ),
     Row(
+        "pii.password", r"""(?<![A-Za-z])(?i:cred(?:ential)?s|basic[ _-]?auth|login)["']?[ ]?[:=][ ]?["']?[A-Za-z][A-Za-z0-9._@-]{1,40}(?: ?/ ?|:)(?P<value>[!#-&(-~]{8,128})""",
+        Road.WHOLE, 0.75, 0.75, check="token", edge=Edge.FREE, gate=r"""(?i:creds|credentials|auth|login)["']?[ ]?[:=][ ]?["']?[A-Za-z][A-Za-z0-9._@-]{1,40}(?: ?/ ?|:)[!-~]{8}""", longest=128,
+    ),
+    Row(
         "pii.password", r"""\x1a?(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?(?P<value>[!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
-        gate=_BEHIND, heads=("密码", "密碼", "口令", "비밀번호", "パスワード"), tail="是为為は는은", longest=128,
+        gate=_BEHIND, heads=("密码", "密碼", "口令", "비밀번호", "パスワード", "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "رمز عبور", "รหัสผ่าน", "पासवर्ड"), tail="是为為は는은", longest=128,
     ),
 )  # fmt: skip
 

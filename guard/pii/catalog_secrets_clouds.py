@@ -67,7 +67,7 @@ CLOUDS = (
     key("openshift_token", rf"sha256~{B64}{{43}}", 50),
     key("rancher_token", r"token-[a-z0-9]{5}:[a-z0-9]{54}", 66),
     key("okta_token", rf"(?i:okta|ssws)[A-Za-z_ .:-]{{0,20}}[\"']?[ \t]{{0,3}}[:=]?[ \t]{{0,3}}[\"']?(?P<value>00{B64}{{40}})", 42, check="random_key", road=Road.WHOLE),
-    said("heroku_key", "heroku", UUID, 36),
+    said("heroku_key", "heroku", UUID, 36, score=0.915),
     said("cloudflare_token", "cloudflare|cf_api", f"(?:{B64}{{40}}|{HEX}{{37}})", 40),
     said("tencent_secret_key", "tencent|qcloud|cos", f"{AN}{{32}}", 32),
     said("alibaba_secret_key", "aliyun|alibaba|aliyuncs|oss", f"{AN}{{30}}", 30),

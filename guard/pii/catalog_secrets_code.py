@@ -58,7 +58,7 @@ CODE = (
     key("mapbox_token", rf"sk\.eyJ1{B64}{{40,120}}\.{B64}{{22}}", 150),
     begun("contentful_token", "CFPAT-", B64, 43),
     said("datadog_key", "datadog|dd_api|dd_app|dd", f"(?:{HEX}{{40}}|{HEX}{{32}})", 40),
-    said("snyk_token", "snyk", UUID, 36),
+    said("snyk_token", "snyk", UUID, 36, score=0.915),
     said("sourcegraph_token", "sourcegraph", "[0-9a-fA-F]{40}", 40, bare=True),
     said("meraki_key", "meraki", f"{HEX}{{40}}", 40, bare=True),
     said("fastly_key", "fastly", f"{B64}{{32}}", 32),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from guard.pii.keyrows import AN, B64, HEX, LOWER, UPPER, UUID, begun, inside, key, said
+from guard.pii.keyrows import AN, B64, HEX, LOWER, UUID, begun, inside, key, said
 from guard.pii.rows import Road
 
 MODELS = (
@@ -36,7 +36,7 @@ MODELS = (
     key("tavily_key", rf"tvly-(?:(?:dev|prod)-)?{AN}{{32}}", 42),
     begun("firecrawl_key", "fc-", HEX, 32),
     begun("llamacloud_key", "llx-", AN, 48),
-    begun("runpod_key", "rpa_", UPPER, 44, 46),
+    begun("runpod_key", "rpa_", AN, 44, 46),
     begun("coze_token", "pat_", AN, 64),
     begun("dify_key", "app- dataset-", AN, 24, 24, "random_key"),
     begun("mem0_key", "m0-", AN, 40),
@@ -46,7 +46,7 @@ MODELS = (
     said("mistral_key", "mistral", f"{AN}{{32}}", 32),
     said("cohere_key", "cohere", f"{AN}{{40}}", 40),
     said("azure_openai_key", "azure_?openai|aoai|cognitive", f"(?:{HEX}{{32}}|{AN}{{84}})", 84),
-    said("volcengine_ark_key", "ark|doubao|volcengine", UUID, 36),
+    said("volcengine_ark_key", "ark|doubao|volcengine", UUID, 36, score=0.915),
     said("wandb_key", "wandb", f"{HEX}{{40}}", 40),
     said("deepgram_key", "deepgram", f"{HEX}{{40}}", 40),
 )  # fmt: skip

@@ -61,7 +61,7 @@ WORK = (
     key("clickup_token", rf"pk_[0-9]{{4,12}}_{UPPER}{{32}}", 48),
     begun("trello_token", "ATTA", HEX, 64),
     begun("figma_token", "figd_ figo_ figr_ figdr_ figor_ figoh_", B64, 40, 80),
-    begun("dropbox_token", "sl.", B64, 130, 2000),
+    begun("dropbox_token", "sl.u. sl.", B64, 130, 2000),
     begun("typeform_token", "tfp_", B64, 40, 64),
     key("hubspot_token", rf"pat-(?:na|eu|ap)[0-9]-{UUID}", 44),
     key("salesforce_token", r"00D[A-Za-z0-9]{12,15}![A-Za-z0-9_.]{80,120}", 140),

@@ -50,7 +50,7 @@ WORLD = (
     national("th.tin", "9 9999 99999 99 9", check="th.tin"),
     national("th.moa", "0 9999 99999 99 9", check="th.moa"),
     national("my.nric", "99[01]9[0-3]9-99-9999", alone=MANY, check="my.nric"),
-    national("id.nik", "9999999[0-9][01]9999999", check="id.nik"),
+    national("id.nik", "9999999[0-9][01]9999999", alone=FEW, check="id.nik"),
     national("id.npwp", "99.999.999.9-999.999", alone=FEW, check="id.npwp"),
     national("vn.mst", "9999999999", "9999999999-999", check="vn.mst"),
     national("ph.tin", "999-999-999", "999-999-999-999", alone=0.37, check="ph_tin"),

@@ -29,7 +29,7 @@ _PLACEHOLDERS = frozenset(
 )
 
 _CODE = re.compile(
-    rb"[(\[{]|^[$%<@&*]|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|^[xX.*#-]+$|^process\.env|^!(?:vault|secret|env|Ref|Sub|GetAtt|ImportValue)\b"
+    rb"[(\[{]|^[$%<@&*]|^[A-Za-z_]+(?:\.[A-Za-z_]+)+$|^[xX.*#_-]+$|^process\.env|^!(?:vault|secret|env|Ref|Sub|GetAtt|ImportValue)\b"
     rb"|^(?:os|base64|hashlib|hmac|uuid|self|this|args|req|request|config|settings|params|options|opts|state|props)\."
     rb"|^[A-Za-z_]*(?i:password|passwd|passphrase)[A-Za-z_]*$|^[A-Za-z_]+_(?i:pass|pwd)$"
 )
@@ -47,6 +47,8 @@ _DIGIT, _LETTER, _NO_LETTER = map(re.compile, (rb"[0-9]", rb"[A-Za-z]", rb"[^A-Z
 _PLACE = re.compile(
     rb"[a-z]+://|\.(?:json|ya?ml|pem|p12|key|crt|cer|txt|env|py|js|ts|go|html?|png|jpg)$|^[.~]?/"
 )
+_PATH = re.compile(rb"[.~]{0,2}(?:/\.?[a-z][a-z0-9._-]+)+/?$")
+_HUMPS = re.compile(rb"(?:[A-Z]?[a-z]{3,}+|[A-Z]{2,6}+|[0-9]{1,4}+)++")
 _FAKED = re.compile(rb"(?i:a-|an-|this-|the-)?(?i:fake|dummy|insert|replace|your)[-_ ]")
 _UUID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _NEXT_VALUE = re.compile(rb"[&;][A-Za-z][A-Za-z_]{0,30}=|</[A-Za-z]")
@@ -146,7 +148,7 @@ def password(view: bytes) -> int:
 def password_said(view: bytes) -> int:
     """Accept what a sentence calls a password: it holds a digit or a sign, as words do not."""
     value = _trimmed(view).rstrip(b"!?")
-    if value.find(b"://") > 0:
+    if value.find(b"://") > 0 or _PATH.match(value):
         return 0
     return (
         password(view) if len(value) >= 4 and not value.replace(b"-", b"").replace(b"'", b"").isalpha() else 0
@@ -187,6 +189,12 @@ def high_entropy(view: bytes) -> int:
     if len(value) < 16 or _hollow(view, value) or _CODE.search(value) or not _varied(value, 3.0):
         return 0
     return len(value) if len(re.findall(rb"[0-9]+|[A-Z]+|[a-z]+", value)) >= 5 else 0
+
+
+def drawn_key(view: bytes) -> int:
+    """Accept a key behind words that say it is one, where what follows the last of them looks drawn."""
+    drawn = view.rpartition(b"_")[2]
+    return len(view) if high_entropy(drawn) and not _HUMPS.fullmatch(drawn) else 0
 
 
 def credential(view: bytes) -> int:

@@ -137,12 +137,14 @@ _COMMON = {
         """phone phones telephone telephones phoneno phonenum phonenumber mobileno mobilenumber mobilephone telno shouji tel tels tele ph mob mobile mobiles cell cellphone cellular cells handy hotline
         fax faxes whatsapp whats telegram viber signal sms landline voicemail switchboard tollfree pager msisdn callback
         fone telefon telefono telefonos telefone telefones telephonique telefonnummer telefoonnummer telefoon movil moviles celular celulares
-        cellulare handphone sdt tlf tlfn tfno tff tf fono portable mobil mobilnummer mobiltelefon rufnummer gsm telefonzahl handynummer""",
-        "电话 手机 座机 固话 联系方式 联系我 致电 拨打 拨通 来电 热线 传真 短信 携帯 電話 手機 전화 телефон Телефон ТЕЛЕФОН τηλ फोन फ़ोन फैक्स ☎ ☏ ✆ 📞 📱",
+        cellulare handphone sdt tlf tlfn tfno tff tf fono portable mobil mobilnummer mobiltelefon rufnummer gsm telefonzahl handynummer
+        telemovel telefonul telefonu telefonum telefonom telefonem telefonas telefonai talrunis telefonnr telefonszam telefonszama puhelin puhelinnumero
+        matkapuhelin kannykka puh mobilnr mobiil mobiel telepon telefonne simi farsimi cep telefonska cel telp thoai fonnummer telefoni telefona""",
+        "电话 手机 座机 固话 联系方式 联系我 致电 拨打 拨通 来电 热线 传真 短信 携帯 電話 手機 전화 휴대폰 핸드폰 연락처 тел\\. Тел\\. тел: Тел: ĐT đt телефон Телефон ТЕЛЕФОН мобильн Мобильн мобільн Мобільн τηλ Τηλ ΤΗΛ κινητ Κινητ טלפון נייד هاتف جوال تليفون موبايل تلفن موبایل โทร มือถือ เบอร์ फोन फ़ोन मोबाइल फैक्स ফোন মোবাইল հեռախոս ტელეფონ ☎ ☏ ✆ 📞 📱",
         "call calls called calling dial dialed ring txt texting reach contact answering answer number numbers numero numeros nummer llame llamar llama llamo anrufen appelez appeler contacto contactar contacter ligue chame",
     ),
     "not_phone": _cue(
-        """order orders invoice tracking ref reference ticket case serial sku isbn issn doi version build commit id ids uuid guid hash
+        """order orders invoice tracking awb waybill ref reference ticket case serial sku isbn issn doi version build commit id ids uuid guid hash
         account acct accounts card cards iban routing policy claim member batch lot part model item product license licence vin imei ssn amount
         total price usd eur gbp port pid timestamp ts epoch unix bytes size zip postcode nhs npi mrn passport tax tin itin credit debit bank visa
         transaction receipt confirmation booking revision pin code codes score rank row rows line page pages
@@ -221,9 +223,12 @@ _COMMON = {
         "mrn mrns",
         "病历 病歷 住院号 病案号 门诊号 就诊卡 就诊号 诊疗卡 住院號 病案號 門診號 就診卡 就診號 診察券",
     ),
-    "vin": _cue("vin vins vehicle chassis car", "车架号 车辆识别 底盘号"),
+    "vin": _cue(
+        "vin vins vehicle chassis car fin fahrgestellnummer fahrgestell fahrzeugidentifikationsnummer bastidor telaio chasis",
+        "车架号 车辆识别 底盘号",
+    ),
     "crypto": _cue(
-        "bitcoin btc ethereum eth wallet address crypto litecoin ltc doge tron usdt",
+        "bitcoin btc ethereum eth wallet address crypto litecoin ltc doge tron usdt solana sol usdc phantom",
         "钱包 地址 比特币 以太坊",
     ),
     "passing_token": _cue(

@@ -84,7 +84,9 @@ def valid(number: bytes) -> bool:
         fits = _in_use(number[:size])
         if fits is not None:
             rest = number[size:]
-            return bool(fits(rest) or (rest[:1] == b"0" and fits(rest[1:])))
+            # Mexico's mobiles had a 1 before them until 2019, and address books have it still.
+            spare = b"1" if number[:size] == b"52" else b"0"
+            return bool(fits(rest) or (rest[:1] == spare and fits(rest[1:])))
     return False
 
 

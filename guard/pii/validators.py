@@ -225,19 +225,39 @@ _BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_VALUE = {char: value for value, char in enumerate(_BASE58)}
 
 
-def base58check(view: bytes) -> int:
-    """Accept 25 bytes with a double SHA-256 checksum (Bitcoin's Base58Check; also Litecoin, Dogecoin, Tron)."""
+_RIPPLE = bytes.maketrans(b"rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz", _BASE58)
+_SIZES = {51: 37, 52: 38, 111: 82}
+"""Bytes by characters: a private key alone, one of a packed public key, an extended key; an address has 25."""
+_MONERO = 95
+
+
+def _base58(view: bytes, size: int) -> bytes:
+    """So many bytes from base 58, none where they are more or a character is another's."""
     number = 0
     for char in view:
         value = _BASE58_VALUE.get(char)
         if value is None:
-            return 0
+            return b""
         number = number * 58 + value
-    if number.bit_length() > 200:
-        return 0
-    raw = number.to_bytes(25, "big")
-    digest = hashlib.sha256(hashlib.sha256(raw[:21]).digest()).digest()
-    return len(view) if digest[:4] == raw[21:] else 0
+    return number.to_bytes(size, "big") if number.bit_length() <= 8 * size else b""
+
+
+def base58check(view: bytes) -> int:
+    """Accept bytes with a double SHA-256 checksum (Bitcoin's Base58Check; also Litecoin, Dogecoin, Tron, Dash, Ripple).
+
+    Monero's 95 characters have a checksum of their own, which is not asked.
+    """
+    if len(view) == _MONERO:
+        return 0 if view.isalpha() or view.isdigit() else len(view)
+    raw = _base58(view.translate(_RIPPLE) if view[:1] == b"r" else view, _SIZES.get(len(view), 25))
+    digest = hashlib.sha256(hashlib.sha256(raw[:-4]).digest()).digest()
+    return len(view) if raw and digest[:4] == raw[-4:] else 0
+
+
+def base58_key(view: bytes) -> int:
+    """Accept 32 bytes in base 58, as Solana writes a public key: capitals, small letters and digits."""
+    mixed = not (view.isalpha() or view.islower() or view.isupper())
+    return len(view) if mixed and _base58(view, 32) and not _base58(view, 31) else 0
 
 
 _BECH32 = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -245,16 +265,23 @@ _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 
 def bech32(view: bytes) -> int:
-    """Accept a segregated witness address by its checksum (BIP 173 and BIP 350)."""
+    """Accept a segregated witness address by its checksum (BIP 173 and BIP 350), or Cardano's (CIP 19).
+
+    Bitcoin Cash says its name before the address: its checksum is not asked.
+    """
     if view not in (view.lower(), view.upper()):
         return 0
+    if b":" in view:
+        return len(view)
     prefix, _, data = view.lower().rpartition(b"1")
     values = [char >> 5 for char in prefix] + [0] + [char & 31 for char in prefix]
     program = [_BECH32.find(char) for char in data]
     size = (len(program) - 7) * 5 // 8
-    if min(program) < 0 or not 2 <= size <= 40 or (program[0] == 0 and size not in (20, 32)):
+    cardano = prefix in (b"addr", b"stake")
+    longest, sizes = (56, (28, 56)) if cardano else (40, (20, 32))
+    if min(program) < 0 or not 2 <= size <= longest or ((cardano or program[0] == 0) and size not in sizes):
         return 0
-    constant = 1 if program[0] == 0 else 0x2BC830A3
+    constant = 1 if cardano or program[0] == 0 else 0x2BC830A3
     return len(view) if _polymod(values + program) == constant else 0
 
 
@@ -340,6 +367,7 @@ def handle(view: bytes) -> int:
 _NO_NAME = frozenset(
     b"""and or the your you name names password passwd email e-mail required optional string str text null none true
     false value field input username user users login admin root test example placeholder undefined unknown
+    same see ask via above below available taken empty blank missing none tbd
     anonymous guest int varchar char not is must should invalid unique this that here
     async await function self new default failed failure success successful succeeded expired denied
     erforderlich unbekannt falsch vergessen requis obligatoire obligatorio requerido richiesto obbligatorio verplicht

@@ -6,14 +6,15 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 import httpx2
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
+from multidict import CIMultiDict
 
 from guard.outside.admission import PublicNames
 
@@ -28,6 +29,48 @@ def tls() -> ssl.SSLContext:
     context: ssl.SSLContext = httpx2.create_ssl_context(trust_env=False)
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)  # RFC 8996
     return context
+
+
+_AT_ONCE = 64 * 1024
+"""Bytes of a body that are handed to the connection at once: more than that aiohttp writes when there is room."""
+
+_NOT_ADDED: CIMultiDict[None] = CIMultiDict(
+    (name, None) for name in ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+)
+
+
+class Request(aiohttp.ClientRequest):
+    """An aiohttp request that says nothing of itself, and whose body goes out with its head.
+
+    What goes out are the headers that were let through: as with `skip_auto_headers` of the session, but without
+    sorting and copying all headers for each request. A small body needs neither a payload nor a task of its own.
+    """
+
+    _whole = b""
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        """Add no headers, here and where the body is written."""
+        self._skip_auto_headers = _NOT_ADDED
+
+    def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
+        """Keep a small body as it is; of a method that aiohttp may try again it wants the payload."""
+        if type(body) is bytes and 0 < len(body) <= _AT_ONCE and self.method == "POST":
+            self._whole = body
+            self.headers["Content-Length"] = str(len(body))
+        else:
+            super().update_body_from_data(body, _stacklevel)
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Write the head, and a small body behind it: an event loop that gathers writes sends both at once."""
+        body, protocol = self._whole, conn.protocol
+        if body and (protocol is None or protocol.writing_paused):
+            self._whole = b""
+            super().update_body_from_data(body)
+            return await super().send(conn)
+        response = await super().send(conn)
+        if body and protocol is not None and protocol.transport is not None:
+            protocol.transport.write(body)
+        return response
 
 
 class Response(aiohttp.ClientResponse):
@@ -111,8 +154,8 @@ class Sessions:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
+            request_class=Request,
             response_class=Response,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
 
 

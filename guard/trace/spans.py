@@ -215,6 +215,31 @@ COLUMNS = Columns(
         OUTCOME,
     ),
     together=CHECK,
+    recurring=(
+        STAGE,
+        ACTION,
+        ENFORCED,
+        ERROR_TYPE,
+        MOUNT,
+        ENDPOINT,
+        TENANT,
+        CLIENT_KEY,
+        CLIENT_KEY_NAME,
+        SUBJECT_KEY,
+        RESIDENCY_HOST,
+        RESIDENCY_JURISDICTION,
+        RESIDENCY_DECISION,
+        RESIDENCY_CODE,
+        RESIDENCY_SOURCE,
+        OPERATION,
+        PROVIDER,
+        OPENAI_API,
+        SERVER_ADDRESS,
+        SERVER_PORT,
+        REQUEST_MODEL,
+        RESPONSE_MODEL,
+        OUTCOME,
+    ),
 )
 """The attributes that questions are asked of; `guard/audit/audit.sql` counts on their order."""
 
@@ -432,9 +457,6 @@ class Span:
 
     def _line(self, ended: int) -> bytes:
         """The whole line: a tab before each member that questions are asked of, and before each attribute's column."""
-        encoded = encode(self._attributes)
-        if self._prepared is not None:
-            encoded = encoded.and_then(self._prepared)
         above = b'"parentSpanId":"%016x",' % self._above.span_id if self._above is not None else b""
         return b"".join(
             (
@@ -454,7 +476,7 @@ class Span:
                     dumps([_link(link) for link in self._links]) if self._links else b"[]",
                 ),
                 b',"attributes":[',
-                COLUMNS.spread(encoded),
+                COLUMNS.row(self._attributes, self._prepared),
                 b'],"events":[',
                 b",".join(self._events),
                 b"]\t}]}]}]}",

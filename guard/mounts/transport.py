@@ -162,9 +162,7 @@ async def run(
         url, outgoing_headers = toward(call, url, outgoing_headers)
         prepared = prepared if call.guard.dispatch is not None else spoken(call.target, prepared)
 
-    async def work() -> Reply | Streaming:
-        return await _sent(call, prepared, url, headers, outgoing_headers, doors, timeouts)
-
+    work = partial(_sent, call, prepared, url, headers, outgoing_headers, doors, timeouts)
     guarded = once(call, headers, written)
     return await (work() if guarded is None else guarded.run(work))
 

@@ -39,6 +39,20 @@ _NOT_ADDED: CIMultiDict[None] = CIMultiDict(
 )
 
 
+class _HeadAndBody:
+    """Stands in for a transport while the head of a request is written: it puts the body behind it."""
+
+    __slots__ = ("_body", "_transport", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport, body: bytes) -> None:
+        self._transport, self._body = transport, body
+        self.is_closing = transport.is_closing
+
+    def write(self, head: bytes) -> None:
+        """Write both."""
+        self._transport.write(head + self._body)
+
+
 class Request(aiohttp.ClientRequest):
     """An aiohttp request that says nothing of itself, and whose body goes out with its head.
 
@@ -61,16 +75,22 @@ class Request(aiohttp.ClientRequest):
             super().update_body_from_data(body, _stacklevel)
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Write the head, and a small body behind it: an event loop that gathers writes sends both at once."""
+        """Write the head, with a small body behind it in the same write: aiohttp knows none, and writes at once."""
         body, protocol = self._whole, conn.protocol
-        if body and (protocol is None or protocol.writing_paused):
+        if not body:
+            return await super().send(conn)
+        transport = None if protocol is None else protocol.transport
+        if protocol is None or transport is None or protocol.writing_paused:
             self._whole = b""
             super().update_body_from_data(body)
             return await super().send(conn)
-        response = await super().send(conn)
-        if body and protocol is not None and protocol.transport is not None:
-            protocol.transport.write(body)
-        return response
+        both: Any = _HeadAndBody(transport, body)
+        protocol.transport = both
+        try:
+            return await super().send(conn)
+        finally:
+            if protocol.transport is both:
+                protocol.transport = transport
 
 
 class Response(aiohttp.ClientResponse):

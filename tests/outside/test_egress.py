@@ -118,12 +118,21 @@ async def test_a_small_body_goes_out_with_its_head(
         written.append(args[-1])
         await theirs(self, *args)
 
+    writes: list[bytes] = []
+    write = asyncio.selector_events._SelectorSocketTransport.write  # type: ignore[attr-defined]
+
+    def noted(self: Any, data: bytes) -> None:
+        writes.append(bytes(data))
+        write(self, data)
+
+    monkeypatch.setattr(asyncio.selector_events._SelectorSocketTransport, "write", noted)  # type: ignore[attr-defined]
     monkeypatch.setattr(aiohttp.ClientRequest, "write_bytes", watched)
     sent = [("POST", 1), ("POST", 65536), ("POST", 65537), ("PUT", 7), ("DELETE", 8)]
     for method, size in sent:
         answer = await egress.forward(method, upstream.url, [], b"x" * size)
         assert await answer.read(100) == b"ok"
     assert written == [65537, 7, 8]
+    assert writes[:2] == upstream.requests[:2]
     assert [row.partition(b"\r\n\r\n")[2] for row in upstream.requests] == [b"x" * size for _, size in sent]
     assert {row.count(b"Content-Length") for row in upstream.requests} == {1}
 

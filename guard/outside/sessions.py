@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import AsyncGenerator, Iterable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import aiohttp
 import httpx2
@@ -31,66 +31,19 @@ def tls() -> ssl.SSLContext:
     return context
 
 
-_AT_ONCE = 64 * 1024
-"""Bytes of a body that are handed to the connection at once: more than that aiohttp writes when there is room."""
-
-_NOT_ADDED: CIMultiDict[None] = CIMultiDict(
-    (name, None) for name in ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-)
-
-
-class _HeadAndBody:
-    """Stands in for a transport while the head of a request is written: it puts the body behind it."""
-
-    __slots__ = ("_body", "_transport", "is_closing")
-
-    def __init__(self, transport: asyncio.Transport, body: bytes) -> None:
-        self._transport, self._body = transport, body
-        self.is_closing = transport.is_closing
-
-    def write(self, head: bytes) -> None:
-        """Write both."""
-        self._transport.write(head + self._body)
+_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+_NONE_OF_THEM: CIMultiDict[None] = CIMultiDict((name, None) for name in _NOT_ADDED)
 
 
 class Request(aiohttp.ClientRequest):
-    """An aiohttp request that says nothing of itself, and whose body goes out with its head.
+    """An aiohttp request that says nothing of itself: what goes out are the headers that were let through.
 
-    What goes out are the headers that were let through: as with `skip_auto_headers` of the session, but without
-    sorting and copying all headers for each request. A small body needs neither a payload nor a task of its own.
+    So does the session's `skip_auto_headers`, which sorts and copies all headers for each request.
     """
-
-    _whole = b""
 
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         """Add no headers, here and where the body is written."""
-        self._skip_auto_headers = _NOT_ADDED
-
-    def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
-        """Keep a small body as it is; of a method that aiohttp may try again it wants the payload."""
-        if type(body) is bytes and 0 < len(body) <= _AT_ONCE and self.method == "POST":
-            self._whole = body
-            self.headers["Content-Length"] = str(len(body))
-        else:
-            super().update_body_from_data(body, _stacklevel)
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Write the head, with a small body behind it in the same write: aiohttp knows none, and writes at once."""
-        body, protocol = self._whole, conn.protocol
-        if not body:
-            return await super().send(conn)
-        transport = None if protocol is None else protocol.transport
-        if protocol is None or transport is None or protocol.writing_paused:
-            self._whole = b""
-            super().update_body_from_data(body)
-            return await super().send(conn)
-        both: Any = _HeadAndBody(transport, body)
-        protocol.transport = both
-        try:
-            return await super().send(conn)
-        finally:
-            if protocol.transport is both:
-                protocol.transport = transport
+        self._skip_auto_headers = _NONE_OF_THEM
 
 
 class Response(aiohttp.ClientResponse):
@@ -176,6 +129,7 @@ class Sessions:
             trust_env=False,
             request_class=Request,
             response_class=Response,
+            skip_auto_headers=_NOT_ADDED,  # should an aiohttp have no such method any more
         )
 
 

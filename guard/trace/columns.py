@@ -127,7 +127,7 @@ class _Shape(NamedTuple):
     """An order of keys: how to take the values that recur, and what was written in this order."""
 
     recurring: _Take
-    forms: dict[Any, _Form]
+    forms: dict[Any, _Form | None]
 
 
 class Columns:
@@ -138,13 +138,12 @@ class Columns:
     those that stand together, are the same in many records: texts, whole numbers or None.
     """
 
-    __slots__ = ("_forms", "_place", "_shape", "names", "recurring", "together")
+    __slots__ = ("_place", "_shape", "names", "recurring", "together")
 
     def __init__(self, names: Iterable[str], *, together: str = "", recurring: Iterable[str] = ()) -> None:
         self.names, self.together, self.recurring = tuple(names), together, frozenset(recurring)
         self._place = lru_cache(_SHAPES)(self._placed)
         self._shape = lru_cache(_SHAPES)(self._shaped)
-        self._forms: dict[Any, _Form] = {}
 
     @property
     def tabs(self) -> int:
@@ -168,13 +167,15 @@ class Columns:
         # With their types, since 1, 1.0 and True are equal; `prepared` is held by the form, so its id is no other's.
         alike = id(prepared), (*map(type, values),), shape.recurring(values)
         try:
-            form = shape.forms.get(alike)
-        except TypeError:  # a list is among them
+            form = shape.forms[alike]
+        except (KeyError, TypeError) as unknown:  # or a list is among them
+            if isinstance(unknown, KeyError):
+                if len(shape.forms) >= _FORMS:
+                    shape.forms.clear()
+                shape.forms[alike] = None
             encoded = encode(attributes)
             return self.spread(encoded if prepared is None else encoded.and_then(prepared))
-        if form is None:
-            if len(shape.forms) >= _FORMS:
-                shape.forms.clear()
+        if form is None:  # what came once may not come again, and to make a form takes twice as long
             form = shape.forms[alike] = self._formed(keys, values, prepared)
         return form.text % (*map(_piece, form.keys, form.own(values)),)
 

@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
-import aiohttp
-import aiohttp.base_protocol
 import httpx2
 import openai
 import pytest
@@ -105,66 +103,6 @@ async def test_a_body_above_a_megabyte_is_sent_without_a_warning(upstream: Any, 
     answer = await egress.forward("POST", upstream.url, [], body)
     assert await answer.read(100) == b"ok"
     assert upstream.requests[0].endswith(body)
-
-
-async def test_a_small_body_goes_out_with_its_head(
-    upstream: Any, egress: Egress, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No payload and no task for a POST up to 64 KB; what is larger, or may be tried again, aiohttp writes."""
-    written: list[int] = []
-    theirs = aiohttp.ClientRequest.write_bytes
-
-    async def watched(self: aiohttp.ClientRequest, *args: Any) -> None:
-        written.append(args[-1])
-        await theirs(self, *args)
-
-    writes: list[bytes] = []
-    write = asyncio.selector_events._SelectorSocketTransport.write  # type: ignore[attr-defined]
-
-    def noted(self: Any, data: bytes) -> None:
-        writes.append(bytes(data))
-        write(self, data)
-
-    monkeypatch.setattr(asyncio.selector_events._SelectorSocketTransport, "write", noted)  # type: ignore[attr-defined]
-    monkeypatch.setattr(aiohttp.ClientRequest, "write_bytes", watched)
-    sent = [("POST", 1), ("POST", 65536), ("POST", 65537), ("PUT", 7), ("DELETE", 8)]
-    for method, size in sent:
-        answer = await egress.forward(method, upstream.url, [], b"x" * size)
-        assert await answer.read(100) == b"ok"
-    assert written == [65537, 7, 8]
-    assert writes[:2] == upstream.requests[:2]
-    assert [row.partition(b"\r\n\r\n")[2] for row in upstream.requests] == [b"x" * size for _, size in sent]
-    assert {row.count(b"Content-Length") for row in upstream.requests} == {1}
-
-
-async def test_a_body_does_not_overtake_its_head(
-    upstream: Any, egress: Egress, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where a connection is full the head waits, and so must the body."""
-    monkeypatch.setattr(aiohttp.base_protocol.BaseProtocol, "writing_paused", True)
-    answer = await egress.forward("POST", upstream.url, [], b"body")
-    assert await answer.read(100) == b"ok"
-    assert upstream.requests[0].startswith(b"POST / ")
-    assert upstream.requests[0].endswith(b"Content-Length: 4\r\n\r\nbody")
-
-
-async def test_what_is_tried_again_is_sent_with_its_body(upstream: Any, egress: Egress) -> None:
-    """aiohttp sends a PUT again where the server has closed meanwhile; a POST it does not."""
-
-    def closes(client: socket.socket) -> None:
-        upstream.script = upstream.reply(b"ok")
-        client.shutdown(socket.SHUT_RDWR)
-
-    for method in ("PUT", "POST"):
-        await (await egress.forward(method, upstream.url, [], b"one")).read(100)
-        upstream.script = closes
-        if method == "PUT":
-            await (await egress.forward(method, upstream.url, [], b"two")).read(100)
-            continue
-        with pytest.raises(UpstreamError, match="closed"):
-            await egress.forward(method, upstream.url, [], b"two")
-    bodies = [row.partition(b"\r\n\r\n")[2] for row in upstream.requests]
-    assert bodies == [b"one", b"two", b"two", b"one", b"two"]
 
 
 async def test_headers_are_looked_through_once(

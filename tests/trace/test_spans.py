@@ -462,6 +462,8 @@ def test_what_recurs_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = encode({"policy": "first"}), encode({"policy": "second"})
     told = {"check.one": "ran", "tenant": "acme", "tokens": 7, "id": "a"}
     one = made.row(told, first)
+    assert list(made._shape(tuple(told)).forms.values()) == [None]  # what comes once has no form
+    assert made.row(told, first) == one
     assert (b"first" in one, b"second" in made.row(told, second)) == (True, True)
     asked: list[str] = []
     theirs = columns._piece

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from guard import answers, intake
 from guard.account import Account
@@ -65,14 +64,16 @@ _KEYLESS = Finding("guard.unavailable.store", 0, 0, 1.0, "guard")
 """What a request is of which no record could say whom it is about: the key of its tenant's subjects is out of reach."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Prepared:
+class Prepared(NamedTuple):
     """A request that may go on: the body as it was screened, written out again, and what it is now called."""
 
     body: Cleared
     stream: bool
     model: str
     content_type: str = ""
+
+    def __repr__(self) -> str:
+        return object.__repr__(self)  # it holds texts
 
 
 class Call:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,9 +61,9 @@ class CallDoors:
     def _moderation(self) -> Moderation | None:
         return self._judge(self._held.guard)
 
-    async def detect(self, texts: Sequence[str]) -> list[list[Finding]]:
+    def detect(self, texts: Sequence[str]) -> Coroutine[Any, Any, list[list[Finding]]]:
         """Find spans in each text, by the lists of this tenant."""
-        return await self._held.guard.detector.detect(texts, self._tenant)
+        return self._held.guard.detector.detect(texts, self._tenant)
 
     async def score(self, texts: Sequence[str]) -> _Scores:
         """Ask the moderation service about each text."""

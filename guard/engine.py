@@ -11,7 +11,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import groupby
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from guard import moderation
 from guard.errors import Unavailable
@@ -149,8 +150,7 @@ class Exchange:
         return self._subjects.get(finding, "")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Screened:
+class Screened(NamedTuple):
     """What a screened body became: the verdict, the new text of each path that changes, the exchange's receipts.
 
     Only this file makes one: `guard.clearance` takes it as proof that the checks were run.
@@ -160,7 +160,10 @@ class Screened:
     changes: Mapping[str, str]
     receipts: Receipts
     screened_bytes: int = 0
-    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    scores: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return object.__repr__(self)  # it holds texts
 
 
 def merge(stage: Stage, policy: Policy, decisions: Iterable[Decision]) -> Verdict:

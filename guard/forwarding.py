@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Coroutine, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-async def forward(
+def forward(
     call: Call,
     url: httpx2.URL,
     headers: Headers,
     cleared: Cleared,
     timeouts: Timeouts | None,
     settled: Admission | None = None,
-) -> Answer:
+) -> Coroutine[Any, Any, Answer]:
     """Send a request to its provider, or to another for whom `settled` says what was decided, through the gate."""
     decided = settled or call.admission
-    return await call.guard.egress.forward(call.method, url, headers, cleared.body, timeouts, decided)
+    return call.guard.egress.forward(call.method, url, headers, cleared.body, timeouts, decided)
 
 
 def forward_sync(

@@ -349,10 +349,13 @@ class Guard:
     @property
     def egress(self) -> Egress:
         """The one door through which every connection of this guard goes."""
-        from guard.outside.egress import Egress
-
         if self._door is not None:
             return self._door.egress
+        return self._egress or self._opened()
+
+    def _opened(self) -> Egress:
+        from guard.outside.egress import Egress
+
         with self._lock:
             if self._egress is None:
                 self._egress = Egress(self.admit, proxy_auth=self.settings.proxy_auth)

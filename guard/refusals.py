@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from guard.errors import BadRequest, Outage, Refused
 from guard.policy.model import Policy
@@ -17,13 +17,15 @@ LONGEST_S = 31 * 86400.0
 """The longest Retry-After that is passed on: a month; a provider may write anything."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Reply:
+class Reply(NamedTuple):
     """An answer for the caller."""
 
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def __repr__(self) -> str:
+        return object.__repr__(self)  # it holds texts
 
 
 def refused(policy: Policy, blocking: Decision, verdict: Verdict, languages: Languages = ()) -> Refused:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guard.errors import SetupError
@@ -66,7 +65,7 @@ def spoken(target: Target, prepared: Prepared) -> Prepared:
     api = target.provider.row.api
     if not dialects.differs(api):
         return prepared
-    return replace(prepared, body=prepared.body.of(prepared.model, api))
+    return prepared._replace(body=prepared.body.of(prepared.model, api))
 
 
 def toward(call: Call, url: httpx2.URL, headers: Headers) -> tuple[httpx2.URL, Headers]:

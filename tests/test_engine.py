@@ -12,9 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guard.call import Prepared
+from guard.clearance import clear
 from guard.engine import Exchange, Screened, joined, screen_input, screen_output, spread
 from guard.errors import Unavailable
-from guard.types import Action, Change, Detect, Finding, Flow, Receipt, Score, Segment, Stage
+from guard.refusals import Reply
+from guard.types import (
+    Action,
+    Change,
+    Detect,
+    Finding,
+    Flow,
+    Receipt,
+    Receipts,
+    Score,
+    Segment,
+    Stage,
+    Verdict,
+)
+from guard.wire.legacy import Modern
+from guard.wire.media import Document
 
 _spec = importlib.util.spec_from_file_location("stream_kit", Path(__file__).with_name("stream_kit.py"))
 assert _spec is not None
@@ -393,6 +410,26 @@ def test_the_memo_holds_no_text() -> None:
     assert who.sent
     assert who.released
     assert "secret" not in repr(who.sent) + repr(who.released) + repr(who)
+
+
+def test_what_holds_texts_shows_none() -> None:
+    """Law 3: tuples that pass through a call print themselves as objects do: in a traceback, a log, a debugger."""
+    text = "a secret text"
+    held = (
+        Screened(Verdict(Stage.INPUT, Action.ALLOW, Action.ALLOW), {"": text}, Receipts()),
+        Prepared(clear(_noted(), text.encode()), False, text),
+        Modern({"messages": text}),
+        Document(text, str.encode),
+        Reply(200, text.encode()),
+    )
+    assert [row for row in held if "secret" in f"{row!r} {row}"] == []
+
+
+def _noted() -> Screened:
+    receipts = Receipts()
+    for check in ("detect", "record"):
+        receipts.note(check, Receipt.RAN)
+    return Screened(Verdict(Stage.INPUT, Action.ALLOW, Action.ALLOW), {}, receipts)
 
 
 def test_streams_of_an_inner_mount_are_remembered() -> None:

@@ -8,10 +8,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from guard.errors import Refused
-from guard.outside.stores.clientkeys import CALLER, READER, Watched
+from guard.outside.stores.clientkeys import ACTIVE, CALLER, READER, VirtualKey, Watched
 from guard.types import Identity
 
 MOST, WITHIN_S = 20, 60.0
@@ -28,8 +28,24 @@ class TenantKeys(Protocol):
         """The tenant whose key was presented, or None."""
 
 
+class _Right(NamedTuple):
+    """Whose a key is that was right, and among which virtual keys that was found."""
+
+    who: Identity
+    role: str
+    key: VirtualKey | None
+    among: object
+
+    def holds(self, among: object) -> bool:
+        """Whether it is still as it was found: no virtual key has changed since, and this one has not ended."""
+        return self.among is among and (self.key is None or self.key.state(time.time()) == ACTIVE)
+
+
 class Clients:
-    """Tell who calls; raises Refused 401, the same for every wrong, ended or unknown key, and 429 for too many."""
+    """Tell who calls; raises Refused 401, the same for every wrong, ended or unknown key, and 429 for too many.
+
+    Of a key that was right it is remembered by its hash whose it is: that it was right its caller has been told.
+    """
 
     def __init__(
         self,
@@ -40,6 +56,7 @@ class Clients:
     ) -> None:
         self._listed, self._virtual = listed, virtual
         self._logins = Logins(limited, clock)
+        self._right: OrderedDict[bytes, _Right] = OrderedDict()
 
     def __bool__(self) -> bool:
         return self._listed is not None or self._virtual is not None
@@ -56,27 +73,38 @@ class Clients:
                 status=429,
                 retry_after_s=wait,
             )
-        found, role = self._find(authorization)
+        found = self._find(authorization, digest)
         if found is None:
             self._logins.failed(address)
             raise Refused("invalid_api_key", "the gateway does not know this key", status=401)
         self._logins.passed(address, digest)
-        if role == READER and scope["method"] not in _READING:
+        if found.role == READER and scope["method"] not in _READING:
             raise Refused("client_key.role", "this key may only read: its role is reader", status=403)
-        return found
+        return found.who
 
     def knows(self, authorization: bytes) -> bool:
-        """Whether a key that was right holds still."""
-        return self._find(authorization)[0] is not None
+        """Whether a key that was right holds still: looked at anew, whatever is remembered."""
+        return self._tried(authorization, None) is not None
 
-    def _find(self, authorization: bytes) -> tuple[Identity | None, str]:
+    def _find(self, authorization: bytes, digest: bytes) -> _Right | None:
+        rows = self._virtual.rows() if self._virtual is not None else None
+        found = self._right.get(digest)
+        if found is None or not found.holds(rows):
+            found = self._tried(authorization, rows)
+            if found is not None:
+                self._right[digest] = found
+                _bound(self._right)
+        return found
+
+    def _tried(self, authorization: bytes, rows: object) -> _Right | None:
         """Both kinds of keys are tried whichever matches, so that the time tells nothing."""
         tenant = self._listed.tenant(authorization) if self._listed is not None else None
         scheme, _, key = authorization.partition(b" ")
         known = self._virtual.match(key.strip()) if self._virtual is not None else None
         if known is not None and scheme.lower() == b"bearer":
-            return Identity(known.tenant, key=known.id, keys=known.called), known.role
-        return (Identity(tenant, keys=()) if tenant is not None else None), CALLER
+            who = Identity(known.tenant, key=known.id, keys=known.called)
+            return _Right(who, known.role, known, rows)
+        return _Right(Identity(tenant, keys=()), CALLER, None, rows) if tenant is not None else None
 
 
 class Logins:

@@ -328,7 +328,7 @@ async def _while_connected(receive: Receive, work: Coroutine[Any, Any, _T]) -> _
     """Run the call while the client stays; a client that leaves ends the upstream call (cases A05, A06)."""
     task = asyncio.current_task()
     assert task is not None
-    watch = asyncio.ensure_future(_cancel_when_gone(receive, task))
+    watch = task.get_loop().create_task(_cancel_when_gone(receive, task))
     try:
         result = await work
         if watch.done():

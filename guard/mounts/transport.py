@@ -128,6 +128,10 @@ def own(reply: Reply, call: Call) -> Reply:
 
 def provider_url(url: httpx2.URL, call: Call) -> httpx2.URL:
     """The URL of a screened request at the provider."""
+    if (
+        not call.notes
+    ):  # nothing was translated, so the path was not: it takes its time to be read out of a URL
+        return url
     path = call.called(url.path)
     return url if path == url.path else url.copy_with(path=path)
 
@@ -158,9 +162,7 @@ async def run(
         url, outgoing_headers = toward(call, url, outgoing_headers)
         prepared = prepared if call.guard.dispatch is not None else spoken(call.target, prepared)
 
-    async def work() -> Reply | Streaming:
-        return await _sent(call, prepared, url, headers, outgoing_headers, doors, timeouts)
-
+    work = partial(_sent, call, prepared, url, headers, outgoing_headers, doors, timeouts)
     guarded = once(call, headers, written)
     return await (work() if guarded is None else guarded.run(work))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import aiohttp
 import httpx2
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from pydantic import SecretStr
 from yarl import URL
 
@@ -35,6 +35,9 @@ from guard.residency import PORTS
 from guard.types import Admission
 
 _LARGE_BODY = 1024 * 1024
+
+_HEADS = 64
+"""Sets of headers that are kept as aiohttp takes them: a client sends the same ones with each of its calls."""
 
 
 class _UpstreamErrors:
@@ -132,7 +135,7 @@ class Egress:
         `egress.host`, `egress.jurisdiction`, `egress.redirect`) and UpstreamError.
         """
         target = self._admitted(url, settled)
-        fields = _fields(outgoing(headers, sized=isinstance(body, bytes)))
+        fields = _forwarded(tuple(headers), isinstance(body, bytes))
         session = await self._sessions.get()
         with _UPSTREAM_ERRORS:
             response = await session.request(
@@ -143,7 +146,7 @@ class Egress:
                 allow_redirects=False,
                 proxy=target.proxy,
                 proxy_headers=self._proxy_fields if target.proxy else None,
-                timeout=_limits(timeouts) if timeouts else _LIMITS,
+                timeout=_limits(timeouts.connect, timeouts.read) if timeouts else _LIMITS,
             )
         return _answer(response)
 
@@ -183,6 +186,12 @@ def _target(admission: Admission, url: httpx2.URL) -> _Target:
     return _Target(to, URL(proxy.origin) if proxy else None)
 
 
+@lru_cache(_HEADS)
+def _forwarded(headers: tuple[Header, ...], sized: bool) -> CIMultiDictProxy[str]:
+    """The headers that may go on, as aiohttp takes them; raises as `outgoing`."""
+    return CIMultiDictProxy(_fields(outgoing(headers, sized=sized)))
+
+
 def _fields(headers: Iterable[Header]) -> CIMultiDict[str]:
     return CIMultiDict((name.decode("latin-1"), _text(value)) for name, value in headers)
 
@@ -200,11 +209,12 @@ def _payload(body: bytes | AsyncIterable[bytes]) -> Any:
     return io.BytesIO(body) if len(body) > _LARGE_BODY else body or None
 
 
-def _limits(timeouts: Timeouts) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(sock_connect=timeouts.connect, sock_read=timeouts.read)
+@lru_cache
+def _limits(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(sock_connect=connect, sock_read=read)
 
 
-_LIMITS = _limits(Timeouts())
+_LIMITS = _limits(Timeouts().connect, Timeouts().read)
 
 
 def _answer(response: aiohttp.ClientResponse) -> Answer:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import aiohttp
 import httpx2
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
+from multidict import CIMultiDict
 
 from guard.outside.admission import PublicNames
 
@@ -28,6 +29,21 @@ def tls() -> ssl.SSLContext:
     context: ssl.SSLContext = httpx2.create_ssl_context(trust_env=False)
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)  # RFC 8996
     return context
+
+
+_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+_NONE_OF_THEM: CIMultiDict[None] = CIMultiDict((name, None) for name in _NOT_ADDED)
+
+
+class Request(aiohttp.ClientRequest):
+    """An aiohttp request that says nothing of itself: what goes out are the headers that were let through.
+
+    So does the session's `skip_auto_headers`, which sorts and copies all headers for each request.
+    """
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        """Add no headers, here and where the body is written."""
+        self._skip_auto_headers = _NONE_OF_THEM
 
 
 class Response(aiohttp.ClientResponse):
@@ -111,8 +127,9 @@ class Sessions:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
+            request_class=Request,
             response_class=Response,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            skip_auto_headers=_NOT_ADDED,  # should an aiohttp have no such method any more
         )
 
 

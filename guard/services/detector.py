@@ -223,10 +223,13 @@ class Detector:
     def _settled(
         self, plan: _Plan, texts: Sequence[str], answers: Sequence[list[Any] | Unavailable], tenant: str
     ) -> list[list[Finding]]:
-        _read(plan, texts, answers)
+        if plan.jobs:
+            _read(plan, texts, answers)
         for number, name in plan.new.items():
             self._memo.keep(name, plan.found[number])
         lists = self._lists.of(tenant)
+        if not lists.denies and not any(plan.found):
+            return [[] for _ in plan.found]
         return [_ruled(lists, text, found) for text, found in zip(texts, plan.found, strict=True)]
 
     def _silent(self, lines: str) -> bool:

@@ -45,6 +45,11 @@ class TenantLists:
     _allowed: tuple[Terms, ...] = ()
 
     @property
+    def denies(self) -> bool:
+        """Whether it has any terms that are denied."""
+        return bool(self._denied)
+
+    @property
     def denying(self) -> list[Terms]:
         """The terms of its deny lists."""
         return [row.terms for row in self._denied]

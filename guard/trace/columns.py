@@ -23,7 +23,11 @@ _OPEN, _CLOSE = b"[" + _KEY, b"}]"
 _TEXTS, _SHORT = 256, 64
 """How many short texts are kept as JSON for each name: most come again with each call (kinds, rules, models)."""
 
-_Place = tuple[Callable[[Sequence[bytes]], Sequence[bytes]], tuple[bytes, ...]]
+_FORMS = 256
+"""Most forms of one order of keys: one for each tenant, model and decision that is on record now."""
+
+_Take = Callable[[Sequence[Any]], Sequence[Any]]
+_Place = tuple[_Take, tuple[bytes, ...]]
 
 
 class Encoded(NamedTuple):
@@ -78,22 +82,20 @@ def _name(key: str) -> _Name:
 
 def encode(attributes: Mapping[str, Any]) -> Encoded:
     """Encode attributes, without those that are None; raises as `otlpjson.key_values`."""
-    keys, pieces = [], []
-    for key, value in attributes.items():
-        if value is None:
-            continue
-        kind, name = value.__class__, _NAMES.get(key) or _name(key)
-        if kind is str and len(value) <= _SHORT:
-            piece = name.texts.get(value) or name.told(value)
-        elif kind is int and LEAST <= value <= MOST:
-            piece = f'{name.number}{value}"}}'.encode()
-        elif kind is list and len(value) == 1 and (lone := _lone(name, value[0])):
-            piece = lone
-        else:
-            piece = _any(key, value)
-        keys.append(key)
-        pieces.append(piece)
-    return Encoded(tuple(keys), pieces)
+    told = [(key, value) for key, value in attributes.items() if value is not None]
+    return Encoded(tuple([key for key, _ in told]), [_piece(key, value) for key, value in told])
+
+
+def _piece(key: str, value: Any) -> bytes:
+    """What stands behind `"key":` of one attribute."""
+    kind, name = value.__class__, _NAMES.get(key) or _name(key)
+    if kind is str and len(value) <= _SHORT:
+        return name.texts.get(value) or name.told(value)
+    if kind is int and LEAST <= value <= MOST:
+        return f'{name.number}{value}"}}'.encode()
+    if kind is list and len(value) == 1 and (lone := _lone(name, value[0])):
+        return lone
+    return _any(key, value)
 
 
 def _any(key: str, value: Any) -> bytes:
@@ -112,18 +114,36 @@ def _lone(name: _Name, value: Any) -> bytes:
     return b""
 
 
+class _Form(NamedTuple):
+    """Attributes as JSON in columns with gaps for values that only one record has: their keys, in their order."""
+
+    text: bytes
+    keys: tuple[str, ...]
+    own: _Take
+    prepared: Encoded | None
+
+
+class _Shape(NamedTuple):
+    """An order of keys: how to take the values that recur, and what was written in this order."""
+
+    recurring: _Take
+    forms: dict[Any, _Form | None]
+
+
 class Columns:
     """Names that have a column each, in order; `together` is the start of names that share the one after these.
 
     What has no column stands in the last. Of a name that comes twice, the second has none: as for a reader of JSON
-    who looks for a name, the first is the one that counts.
+    who looks for a name, the first is the one that counts. Values of the names that are `recurring`, or begin as
+    those that stand together, are the same in many records: texts, whole numbers or None.
     """
 
-    __slots__ = ("_place", "names", "together")
+    __slots__ = ("_place", "_shape", "names", "recurring", "together")
 
-    def __init__(self, names: Iterable[str], *, together: str = "") -> None:
-        self.names, self.together = tuple(names), together
+    def __init__(self, names: Iterable[str], *, together: str = "", recurring: Iterable[str] = ()) -> None:
+        self.names, self.together, self.recurring = tuple(names), together, frozenset(recurring)
         self._place = lru_cache(_SHAPES)(self._placed)
+        self._shape = lru_cache(_SHAPES)(self._shaped)
 
     @property
     def tabs(self) -> int:
@@ -136,6 +156,45 @@ class Columns:
         parts: list[bytes] = [b""] * (2 * len(encoded.keys) + 1)
         parts[::2], parts[1::2] = between, take(encoded.pieces)
         return b"".join(parts)
+
+    def row(self, attributes: Mapping[str, Any], prepared: Encoded | None) -> bytes:
+        """Attributes and what was prepared behind them, as `spread` writes them.
+
+        Most of a record stands in one like it already: that is written once, and only the rest is filled in.
+        """
+        keys, values = (*attributes,), (*attributes.values(),)
+        shape = self._shape(keys)
+        # With their types, since 1, 1.0 and True are equal; `prepared` is held by the form, so its id is no other's.
+        alike = id(prepared), (*map(type, values),), shape.recurring(values)
+        try:
+            form = shape.forms[alike]
+        except (KeyError, TypeError) as unknown:  # or a list is among them
+            if isinstance(unknown, KeyError):
+                if len(shape.forms) >= _FORMS:
+                    shape.forms.clear()
+                shape.forms[alike] = None
+            encoded = encode(attributes)
+            return self.spread(encoded if prepared is None else encoded.and_then(prepared))
+        if form is None:  # what came once may not come again, and to make a form takes twice as long
+            form = shape.forms[alike] = self._formed(keys, values, prepared)
+        return form.text % (*map(_piece, form.keys, form.own(values)),)
+
+    def _shaped(self, keys: tuple[str, ...]) -> _Shape:
+        return _Shape(_each([at for at, key in enumerate(keys) if self._recurs(key)]), {})
+
+    def _recurs(self, key: str) -> bool:
+        return key in self.recurring or bool(self.together and key.startswith(self.together))
+
+    def _formed(self, keys: Sequence[str], values: Sequence[Any], prepared: Encoded | None) -> _Form:
+        """Write attributes with a gap for each of those that do not recur."""
+        places = [at for at, value in enumerate(values) if value is not None]
+        texts = [_escaped(_piece(keys[at], values[at])) if self._recurs(keys[at]) else b"%b" for at in places]
+        whole = Encoded(tuple(keys[at] for at in places), texts)
+        if prepared is not None:
+            whole = whole.and_then(Encoded(prepared.keys, [*map(_escaped, prepared.pieces)]))
+        order = self._place(whole.keys)[0](range(len(whole.keys)))
+        own = [places[at] for at in order if at < len(places) and texts[at] == b"%b"]
+        return _Form(self.spread(whole), tuple(keys[at] for at in own), _each(own), prepared)
 
     def _placed(self, keys: tuple[str, ...]) -> _Place:
         """The order in which pieces are taken, and what stands before, between and behind them."""
@@ -159,7 +218,18 @@ class Columns:
         yield [at for at in range(len(keys)) if at not in taken]
 
 
-def _taken(order: Sequence[int]) -> Callable[[Sequence[bytes]], Sequence[bytes]]:
+def _escaped(piece: bytes) -> bytes:
+    return piece.replace(b"%", b"%%")
+
+
+def _each(places: Sequence[int]) -> _Take:
+    """What takes the values at some places, also where these are fewer than two."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: tuple(values[at] for at in places)
+
+
+def _taken(order: Sequence[int]) -> _Take:
     if len(order) > 1:
         return itemgetter(*order)
     return lambda pieces: pieces

@@ -215,6 +215,31 @@ COLUMNS = Columns(
         OUTCOME,
     ),
     together=CHECK,
+    recurring=(
+        STAGE,
+        ACTION,
+        ENFORCED,
+        ERROR_TYPE,
+        MOUNT,
+        ENDPOINT,
+        TENANT,
+        CLIENT_KEY,
+        CLIENT_KEY_NAME,
+        SUBJECT_KEY,
+        RESIDENCY_HOST,
+        RESIDENCY_JURISDICTION,
+        RESIDENCY_DECISION,
+        RESIDENCY_CODE,
+        RESIDENCY_SOURCE,
+        OPERATION,
+        PROVIDER,
+        OPENAI_API,
+        SERVER_ADDRESS,
+        SERVER_PORT,
+        REQUEST_MODEL,
+        RESPONSE_MODEL,
+        OUTCOME,
+    ),
 )
 """The attributes that questions are asked of; `guard/audit/audit.sql` counts on their order."""
 
@@ -312,7 +337,7 @@ class Recorder:
         parent = otel.INVALID_SPAN if above is None else otel.NonRecordingSpan(above)
         return self._tracer.start_span(
             name,
-            otel.set_span_in_context(parent),
+            otel.set_span_in_context(parent, otel.NOWHERE),
             otel.SpanKind.CLIENT,
             links=[otel.Link(link) for link in links] if links else None,
             start_time=started,
@@ -432,9 +457,6 @@ class Span:
 
     def _line(self, ended: int) -> bytes:
         """The whole line: a tab before each member that questions are asked of, and before each attribute's column."""
-        encoded = encode(self._attributes)
-        if self._prepared is not None:
-            encoded = encoded.and_then(self._prepared)
         above = b'"parentSpanId":"%016x",' % self._above.span_id if self._above is not None else b""
         return b"".join(
             (
@@ -454,7 +476,7 @@ class Span:
                     dumps([_link(link) for link in self._links]) if self._links else b"[]",
                 ),
                 b',"attributes":[',
-                COLUMNS.spread(encoded),
+                COLUMNS.row(self._attributes, self._prepared),
                 b'],"events":[',
                 b",".join(self._events),
                 b"]\t}]}]}]}",
@@ -577,6 +599,10 @@ def remote_parent(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) ->
 def current_parent() -> SpanContext | None:
     """The app's current span, as a parent for guard's; None where there is none."""
     otel = _otel()
+    if (
+        not otel.get_current()
+    ):  # nothing is in it, so no span is: as for a server that nobody has instrumented
+        return None
     span = otel.get_current_span()
     if span is otel.INVALID_SPAN:
         return None
@@ -622,6 +648,7 @@ class _Otel:
         self.INVALID_SPAN, self.NonRecordingSpan = trace.INVALID_SPAN, trace.NonRecordingSpan
         self.SpanContext, self.TraceFlags, self.Link = trace.SpanContext, trace.TraceFlags, trace.Link
         self.SpanKind, self.attach, self.detach = trace.SpanKind, context.attach, context.detach
+        self.get_current, self.NOWHERE = context.get_current, context.Context()
         self.SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED)
 
 

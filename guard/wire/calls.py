@@ -73,9 +73,13 @@ def below(path: str, stem: str) -> bool:
     return not stem or path.startswith((f"{stem}.", f"{stem}["))
 
 
+_HOLDERS = ("message", "delta")
+
+
 def _of_choices(data: Mapping[str, Any]) -> Iterator[Call]:
-    for place, choice in _dicts(data.get("choices")):
-        for holder in ("message", "delta"):
+    choices = data.get("choices")
+    for place, choice in enumerate(choices if isinstance(choices, list) else ()):
+        for holder in _HOLDERS if isinstance(choice, dict) else ():
             message = choice.get(holder)
             if isinstance(message, dict) and ("tool_calls" in message or "function_call" in message):
                 lane = f"choices[{_index(choice, place)}]"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from guard.errors import BadRequest
 from guard.text import QUARTERS, weigh
@@ -29,13 +29,15 @@ FINISH_REASONS = frozenset(("stop", "length", "tool_calls", "content_filter", "f
 """The reasons that the API documents for the end of a choice."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Modern:
+class Modern(NamedTuple):
     """A request in today's style: what was translated, and whether its answer must call functions the old way."""
 
     body: Body
     translated: tuple[str, ...] = ()
     functions: bool = False
+
+    def __repr__(self) -> str:
+        return object.__repr__(self)  # it holds texts
 
 
 def without_engine(path: str) -> str:

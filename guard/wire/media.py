@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from guard.types import Limits
 from guard.wire.jsonbody import dump, replace
@@ -59,8 +58,7 @@ def kind_of(media_type: str) -> Kind:
     return "image" if main == "image" else "audio" if main == "audio" else "file"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Document:
+class Document(NamedTuple):
     """One body as a value like JSON, and the way back to its bytes.
 
     `opaque`: places that cannot be read, and what they hold. `fixed`: places whose texts are refused rather than
@@ -74,6 +72,9 @@ class Document:
     fixed: tuple[str, ...] = ()
     whole: bool = False
     content_type: str = ""
+
+    def __repr__(self) -> str:
+        return object.__repr__(self)  # it holds texts
 
     def written(self, changes: Mapping[str, str]) -> bytes:
         """The body with new texts at the paths given."""

@@ -11,13 +11,15 @@ from typing import Any
 
 from guard.types import Change
 from guard.wire.leaves import JSON_TEXT as JSON_TEXT
-from guard.wire.leaves import WORD, Fixed, Text
+from guard.wire.leaves import WORD, Fixed, Scalar, Text
 from guard.wire.reading import Node, Row
 from guard.wire.reading import Reader as Reader
 from guard.wire.words import ROUTING, WORDS
 
 Shape = Any
 """A Node, or a dict, list or tuple that `node()` makes one of."""
+
+_String = Callable[[str, str, Reader, str], None]
 
 # Field names that may stand in a path: the API's own, as the maps collect them, and those always refused.
 _NAMES: set[str] = set(ROUTING)
@@ -28,6 +30,8 @@ class Object(Node):
 
     def __init__(self, fields: Mapping[str, Shape]) -> None:
         self.fields = {name: node(shape) for name, shape in fields.items()}
+        # Most fields hold a string: what reads one there is known beforehand, and called without a detour.
+        self._strings = {name: said for name, place in self.fields.items() if (said := _string_at(place))}
         _NAMES.update(fields)
 
     def read(self, value: Any, path: str, out: Reader, group: str = "") -> None:
@@ -36,7 +40,7 @@ class Object(Node):
             if value is not None:
                 out.unmapped(path, value)
             return
-        fields, front = self.fields, f"{path}." if path else ""
+        fields, strings, front = self.fields, self._strings, f"{path}." if path else ""
         for position, (name, item) in enumerate(value.items()):
             place = fields.get(name)
             if place is None:
@@ -44,13 +48,22 @@ class Object(Node):
                 out.unmapped(f"{path}{_safe(name, position, path)}", item)
             elif item is None or (kind := type(item)) in place.silent:
                 continue
-            elif place is not WORD or kind is not str or item not in WORDS:
+            elif kind is not str or (said := strings.get(name)) is None:
                 place.read(item, front + name, out, group)
+            elif place is not WORD or item not in WORDS:
+                said(item, front + name, out, group)
 
     def rows(self, path: str) -> Iterator[Row]:
         """List every field below."""
         for name, place in self.fields.items():
             yield from place.rows(f"{path}.{name}" if path else name)
+
+
+def _string_at(place: Node) -> _String | None:
+    """What `read` comes to for a string at a place; None where it does more than to pass it on."""
+    while isinstance(place, Either):
+        place = place.by_type[str]
+    return place.string if isinstance(place, Scalar) and type(place).read is Scalar.read else None
 
 
 def _safe(name: str, position: int, path: str) -> str:

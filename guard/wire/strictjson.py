@@ -22,7 +22,6 @@ _NUMBERS = bytes.maketrans(b"012345678.E+", b"9999999999e-")
 _LONG_NUMBER = b"9" * 16
 _HUGE_EXPONENT = re.compile(rb"9e-?999")
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_NOT_COUNTED = bytes(byte for byte in range(256) if byte not in b"[{:")
 _STEPS = bytes(1 if byte in b"[{" else 255 for byte in range(256))
 
 
@@ -51,9 +50,9 @@ def parse(data: bytes, limits: Limits) -> Any:
         )
     data = data.removeprefix(_BOM)
     value = _loads(data)
-    keys, doubles = _counted(value)
+    keys, brackets, doubles = _counted(value)
     depth = min(limits.depth, _DEEPEST)
-    if _plain(data, keys, depth, doubles):
+    if _plain(data, keys, doubles) and brackets <= depth:
         return value
     skeleton = _outside_strings(data)
     if skeleton.count(b":") != keys:
@@ -92,14 +91,12 @@ def _loads(data: bytes) -> Any:
     raise BadRequest(400, "invalid_json", "the body is not valid JSON in UTF-8")
 
 
-def _plain(data: bytes, keys: int, depth: int, doubles: bool) -> bool:
-    """Whether the whole text shows already that its structure holds nothing to refuse or to keep, as most do.
+def _plain(data: bytes, keys: int, doubles: bool) -> bool:
+    """Whether the whole text shows already that no key is repeated and no number to be kept, as of most.
 
     What is counted inside of strings as well can only be more than what stands outside of them.
     """
-    counted = data.translate(None, _NOT_COUNTED)
-    colons = counted.count(b":")
-    return colons == keys and len(counted) - colons <= depth and not (doubles and _needs_exact_numbers(data))
+    return data.count(b":") == keys and not (doubles and _needs_exact_numbers(data))
 
 
 def _outside_strings(data: bytes) -> bytes:
@@ -109,25 +106,27 @@ def _outside_strings(data: bytes) -> bytes:
     return b"".join(data.split(b'"')[::2])
 
 
-def _counted(value: Any) -> tuple[int, bool]:
-    """How many members all objects of a value hold, and whether a double is in it.
+def _counted(value: Any) -> tuple[int, int, bool]:
+    """How many members all objects of a value hold, how many objects and arrays, and whether a double is in it.
 
-    Fewer members than are written mean that a key was repeated. What is no double was read with every digit: an
-    integer beyond 64 bits has become one.
+    Fewer members than are written mean that a key was repeated. No value is nested deeper than it has objects and
+    arrays. What is no double was read with every digit: an integer beyond 64 bits has become one.
     """
-    count, doubles = 0, False
+    count, brackets, doubles = 0, 0, False
     stack = [value]
     while stack:
         top = stack.pop()
         kind = type(top)
         if kind is dict:
             count += len(top)
+            brackets += 1
             stack.extend(top.values())
         elif kind is list:
+            brackets += 1
             stack.extend(top)
         elif kind is float:
             doubles = True
-    return count, doubles
+    return count, brackets, doubles
 
 
 def _deeper_than(skeleton: bytes, depth: int) -> bool:

@@ -21,6 +21,7 @@ from guard.cli.keys import app
 from guard.errors import Refused, SetupError
 from guard.keyring import key_file
 from guard.mounts.clients import MOST, WITHIN_S, Clients
+from guard.mounts.gateway import ClientKeys
 from guard.outside.stores import clientkeys
 from guard.outside.stores.clientkeys import KeyFile, Watched
 
@@ -228,6 +229,41 @@ def test_failed_logins_are_limited(tmp_path: Path) -> None:
     for n in range(5000):
         login("guess", f"10.0.{n // 250}.{n % 250}")
     assert len(clients._logins._failures) <= 4096
+
+
+def test_a_key_that_was_right_is_remembered_until_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its hash is taken once; it ends when it ends, and whatever changes in the file is looked at anew."""
+    file, clock, tried, now = KeyFile(tmp_path / "keys.json", PEPPER), Clock(), [], time.time()
+    ending, text = file.create("acme", "caller", now + 60)
+    _, other = file.create("beta", "caller")
+    clients = Clients(ClientKeys("gamma:key"), Watched(file, clock), clock=clock)
+    theirs = KeyFile.match
+
+    def watched(self: KeyFile, rows: Any, presented: bytes, at: float) -> Any:
+        tried.append(presented)
+        return theirs(self, rows, presented, at)
+
+    monkeypatch.setattr(KeyFile, "match", watched)
+
+    def tenant(key: str, method: str = "POST") -> str:
+        try:
+            return clients.of({"client": None, "method": method}, f"Bearer {key}".encode()).tenant
+        except Refused as refused:
+            return str(refused.status)
+
+    assert [tenant(key) for key in (text, other, "key") * 3] == ["acme", "beta", "gamma"] * 3
+    assert tried == [text.encode(), other.encode(), b"key"]
+    assert [tenant("guess"), tenant("guess")] == ["401", "401"]
+    assert tried[3:] == [b"guess"] * 2
+    monkeypatch.setattr(time, "time", lambda: now + 61)
+    assert [tenant(text), tenant(other)] == ["401", "beta"]
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert tenant(text) == "acme"
+    file.revoke(ending.id)
+    clock.now += clientkeys.LOOK_S
+    assert [tenant(text), tenant(other), tenant("key")] == ["401", "beta", "gamma"]
 
 
 async def test_the_limit_is_an_answer_and_a_record(

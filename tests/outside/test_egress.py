@@ -18,6 +18,7 @@ import openai
 import pytest
 import uvicorn
 
+import guard.outside.egress
 from guard.errors import BadRequest, Refused
 from guard.outside.egress import (
     AsyncAdmittingTransport,
@@ -102,6 +103,28 @@ async def test_a_body_above_a_megabyte_is_sent_without_a_warning(upstream: Any, 
     answer = await egress.forward("POST", upstream.url, [], body)
     assert await answer.read(100) == b"ok"
     assert upstream.requests[0].endswith(body)
+
+
+async def test_headers_are_looked_through_once(
+    upstream: Any, egress: Egress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client sends the same ones with each call; other ones are other ones, and bad ones are refused each time."""
+    looked: list[Any] = []
+
+    def watched(headers: Any, *, sized: bool) -> list[tuple[bytes, bytes]]:
+        looked.append(headers)
+        return outgoing(headers, sized=sized)
+
+    monkeypatch.setattr(guard.outside.egress, "outgoing", watched)
+    good = [(b"x-one", b"once"), (b"x-one", b"twice")]
+    for headers in (good, list(good), good[:1], good):
+        await (await egress.forward("POST", upstream.url, headers, b"x")).read(100)
+    assert len(looked) == 2
+    assert [row.count(b"x-one: ") for row in upstream.requests] == [2, 2, 1, 2]
+    for _ in range(2):
+        with pytest.raises(BadRequest):
+            await egress.forward("POST", upstream.url, [(b"x-one", b"a\r\nb: c")], b"x")
+    assert len(looked) == 4
 
 
 @both

@@ -25,8 +25,8 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from guard.trace import otlpjson, spans
-from guard.trace.columns import encode
+from guard.trace import columns, otlpjson, spans
+from guard.trace.columns import Columns, encode
 from guard.trace.provider import IDS, Ids
 from guard.trace.spans import Recorder, finding_events, remote_parent
 from guard.types import Action, Decision, Finding, Stage, Verdict
@@ -431,6 +431,50 @@ def test_findings_are_grouped_and_allowed_ones_are_told_too() -> None:
 
 
 TEXTS = st.text(max_size=70)
+
+
+RECURRING = (
+    st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["a", "%", "%b", "100 %d", "x" * 70])
+)
+OWN = (
+    RECURRING | st.text(max_size=9) | st.floats() | st.integers() | st.lists(st.text(max_size=3), max_size=2)
+)
+KEYS = ["tenant", "model", "check.one", "check.two", "id", "tokens", "last", "policy"]
+
+
+@given(st.data(), st.lists(st.sampled_from(KEYS), unique=True), st.booleans())
+def test_a_record_that_is_like_one_before_is_written_as_if_it_were_not(
+    data: st.DataObject, keys: list[str], more: bool
+) -> None:
+    """Whatever recurs, in whatever order and with whatever type, and whatever only one record has."""
+    made = Columns(("policy", "id", "tenant"), together="check.", recurring=("tenant", "model"))
+    prepared = encode({"policy": "50 %", "mode": "x"}) if more else None
+    for _ in range(4):
+        kinds = {key: RECURRING if key[:6] in ("tenant", "model", "check.") else OWN for key in keys}
+        told = {key: data.draw(kind) for key, kind in kinds.items()}
+        encoded = encode(told) if prepared is None else encode(told).and_then(prepared)
+        assert made.row(told, prepared) == made.row(told, prepared) == made.spread(encoded)
+
+
+def test_what_recurs_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what one record has alone is encoded again; forms are as many as may be kept."""
+    made = Columns(("id", "tenant"), together="check.", recurring=("tenant",))
+    first, second = encode({"policy": "first"}), encode({"policy": "second"})
+    told = {"check.one": "ran", "tenant": "acme", "tokens": 7, "id": "a"}
+    one = made.row(told, first)
+    assert list(made._shape(tuple(told)).forms.values()) == [None]  # what comes once has no form
+    assert made.row(told, first) == one
+    assert (b"first" in one, b"second" in made.row(told, second)) == (True, True)
+    asked: list[str] = []
+    theirs = columns._piece
+    monkeypatch.setattr(columns, "_piece", lambda key, value: (asked.append(key), theirs(key, value))[1])
+    assert made.row({**told, "id": "b"}, first) == one.replace(b'"a"', b'"b"')
+    assert asked == ["id", "tokens"]
+    listed = {**told, "tenant": ["a"]}
+    assert made.row(listed, first) == made.spread(encode(listed).and_then(first))
+    for number in range(1000):
+        made.row({**told, "tenant": f"t{number}"}, first)
+    assert len(made._shape(tuple(told)).forms) <= 256
 
 
 @given(st.lists(TEXTS, min_size=6, max_size=6), st.floats(0, 1), st.integers(0, 9**18), st.integers(0, 9**18))

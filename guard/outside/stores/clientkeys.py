@@ -30,6 +30,8 @@ ROLES = (CALLER, READER)
 LOOK_S = 1.0
 """How often a gateway looks whether the file has changed."""
 
+ACTIVE = "active"
+
 _FORMAT = 1
 _KEY = re.compile(rb"gk-([0-9a-f]{12})-[A-Za-z0-9_-]{43}")
 
@@ -56,7 +58,7 @@ class VirtualKey:
         """`active`, `expired` or `revoked`."""
         if self.revoked:
             return "revoked"
-        return "expired" if self.expires and now >= self.expires else "active"
+        return "expired" if self.expires and now >= self.expires else ACTIVE
 
 
 _NOBODY = VirtualKey("", "", "", "0" * 64)
@@ -118,7 +120,7 @@ class KeyFile:
         found = _KEY.fullmatch(presented)
         row = rows.get(found[1].decode(), _NOBODY) if found else _NOBODY
         same = hmac.compare_digest(row.digest, self._digest(presented))
-        return row if same and row.state(now) == "active" else None
+        return row if same and row.state(now) == ACTIVE else None
 
     def _digest(self, text: bytes) -> str:
         keyed = self._peppered.copy()  # half the time of a new one: each request needs it
@@ -162,11 +164,15 @@ class Watched:
         self._rows = file.read()
         self._looked = clock()
 
-    def match(self, presented: bytes) -> VirtualKey | None:
-        """The active key that was presented, or None."""
+    def rows(self) -> dict[str, VirtualKey]:
+        """All keys by id, as they are now: the same object as long as none has changed."""
         if self._clock() - self._looked >= LOOK_S:
             self._look()
-        return self._file.match(self._rows, presented, time.time())
+        return self._rows
+
+    def match(self, presented: bytes) -> VirtualKey | None:
+        """The active key that was presented, or None."""
+        return self._file.match(self.rows(), presented, time.time())
 
     def _look(self) -> None:
         self._looked = self._clock()

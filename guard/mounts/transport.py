@@ -130,7 +130,7 @@ def provider_url(url: httpx2.URL, call: Call) -> httpx2.URL:
     """The URL of a screened request at the provider."""
     if (
         not call.notes
-    ):  # nothing was translated, so the path was not: it takes its time to be read out of a URL
+    ):  # nothing was translated, so the path was not, which takes its time to be read out of a URL
         return url
     path = call.called(url.path)
     return url if path == url.path else url.copy_with(path=path)

@@ -337,7 +337,7 @@ class Recorder:
         parent = otel.INVALID_SPAN if above is None else otel.NonRecordingSpan(above)
         return self._tracer.start_span(
             name,
-            otel.set_span_in_context(parent, otel.NOWHERE),
+            otel.set_span_in_context(parent),
             otel.SpanKind.CLIENT,
             links=[otel.Link(link) for link in links] if links else None,
             start_time=started,
@@ -599,9 +599,7 @@ def remote_parent(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) ->
 def current_parent() -> SpanContext | None:
     """The app's current span, as a parent for guard's; None where there is none."""
     otel = _otel()
-    if (
-        not otel.get_current()
-    ):  # nothing is in it, so no span is: as for a server that nobody has instrumented
+    if not otel.get_current():  # as in a server that nobody has instrumented
         return None
     span = otel.get_current_span()
     if span is otel.INVALID_SPAN:
@@ -648,7 +646,7 @@ class _Otel:
         self.INVALID_SPAN, self.NonRecordingSpan = trace.INVALID_SPAN, trace.NonRecordingSpan
         self.SpanContext, self.TraceFlags, self.Link = trace.SpanContext, trace.TraceFlags, trace.Link
         self.SpanKind, self.attach, self.detach = trace.SpanKind, context.attach, context.detach
-        self.get_current, self.NOWHERE = context.get_current, context.Context()
+        self.get_current = context.get_current
         self.SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED)
 
 

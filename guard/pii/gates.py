@@ -16,6 +16,9 @@ WORD_EDGE = "(?:^|"
 
 _EDGE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
 _LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
+_LOOK = re.compile(r"\(\?<?[=!]")
+_SPACED = frozenset(b"0123456789 \t\r\n./_(+,:;#~-")
+"""Digits, and what a region of digits goes on over; it would end before a closing bracket."""
 _GLANCE = 8
 _NEVER = r"[^\x00-\xff]"
 
@@ -99,6 +102,7 @@ def _token_without_digits(token: str) -> str:
     return token if len(rest) == len(members) else _class_of(rest)
 
 
+@cache
 def _members(token: str) -> bytes:
     """The characters that one part of a pattern stands for: none for brackets, repeats and edges."""
     if _VERBATIM.fullmatch(token):
@@ -134,6 +138,11 @@ def least_run(pattern: str, alphabet: Container[int]) -> int:
             counts = bool(members) and all(member in alphabet for member in members)
             run = run + 1 if counts else 0
     return max(least, run)
+
+
+def is_spaced(row: Row) -> bool:
+    """Whether every match of a row is digits and what may stand between them: it ends where its region does."""
+    return all(map(_SPACED.issuperset, map(_members, _TOKEN.findall(_LOOK.sub("(?:", _core(row))))))
 
 
 Patterns = Sequence[tuple[int, str]]
@@ -205,31 +214,23 @@ def first_of(row: Row) -> tuple[int, int]:
 
 
 class Spoken:
-    """Which of some cues have a word in a stretch: a look-up for each word of it, one look for others than Latin.
+    """Which of some cues have a Latin word in a stretch: a look-up for each word of it.
 
     What is said is one integer, a bit for each cue by its place.
     """
 
-    __slots__ = ("_latin", "_match", "_others", "_words")
+    __slots__ = ("_latin", "_words")
 
     def __init__(self, cues: Sequence[Cue | None]) -> None:
-        named = [(1 << place, cue) for place, cue in enumerate(cues) if cue is not None]
         self._latin: dict[bytes, int] = {}
-        for bit, cue in named:
-            for word in cue.every:
-                self._latin[word] = self._latin.get(word, 0) | bit
+        for place, cue in enumerate(cues):
+            for word in cue.every if cue is not None else ():
+                self._latin[word] = self._latin.get(word, 0) | 1 << place
         self._words = frozenset(self._latin)
-        self._others = [bit for bit, cue in named if cue.others is not None]
-        self._match = gate_of(
-            cue.others.pattern.replace(".", ".{1,4}") for _, cue in named if cue.others
-        ).Match
 
-    def said(self, letters: bytes, original: str) -> int:
-        """The cues with a word in a stretch, of which the original is given unless it is ASCII."""
+    def said(self, letters: bytes) -> int:
+        """The cues with a word among the letters of a stretch."""
         found = 0
         for word in self._words.intersection(letters.split()):
             found |= self._latin[word]
-        if original:
-            for hit in self._match(original.encode("utf-8", "surrogatepass")) or ():
-                found |= self._others[hit]
         return found

@@ -31,7 +31,7 @@ class Hunt(Numbers):
     def run(self, ready: Roads, hits: Iterable[int], regions: list[Span], mail: bool) -> None:
         """Search the rows that the gate let through, the regions of digits, and addresses."""
         for index in hits:
-            self.whole(ready.gated[index])
+            self.whole(ready, ready.gated[index])
         national = self.numbers(ready, regions) if regions else ()
         if mail:
             self.mail(ready.mail[0])
@@ -39,20 +39,20 @@ class Hunt(Numbers):
             self.seal()
             self.nations(ready, national)
 
-    def whole(self, ready: Ready) -> None:
+    def whole(self, ready: Roads, row: Ready) -> None:
         """Search one row from end to end, where it need not wait for a cue word that stands nowhere."""
-        if ready.waits and not self._named(ready.cue):
+        if row.waits and not self._named(row.cue):
             return
-        if ready.row.road is Road.BLOCK:
-            self.blocks(ready)
-        elif ready.row.road is Road.AFTER:
-            self.after(ready)
-        elif ready.number:
-            self.within(ready, ((0, len(self.text)),))
-        elif ready.signed:
-            self._signed(ready)
+        if row.row.road is Road.BLOCK:
+            self.blocks(row)
+        elif row.row.road is Road.AFTER:
+            self.after(ready, row)
+        elif row.number:
+            self.within(row, ((0, len(self.text)),))
+        elif row.signed:
+            self._signed(row)
         else:
-            self._search(ready)
+            self._search(row)
 
     def _named(self, cue: Cue) -> bool:
         """Whether a word of a cue stands anywhere in the view, be it as a part of another."""
@@ -99,15 +99,12 @@ class Hunt(Numbers):
             if host and start >= 0:
                 reached = self.take(ready, start, host.end()) or reached
 
-    def after(self, ready: Ready) -> None:
+    def after(self, ready: Roads, row: Ready) -> None:
         """Take what follows a head, at most one letter of the row's tail between."""
         view = self.view
-        if view.heads is None:
-            view.heads = ready.heads.ends(view.source, *view.bounds())
-        for head, ends in view.heads.items():
-            if head in ready.own:
-                for end in ends:
-                    self._follow(ready, view.projection.position(end) - view.base)
+        for head, end in view.heads(ready.vocabulary):
+            if head in row.own:
+                self._follow(row, view.projection.position(end) - view.base)
 
     def _follow(self, ready: Ready, place: int) -> None:
         match = ready.search(self.text, place)

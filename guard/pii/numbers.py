@@ -34,22 +34,23 @@ _NOTHING = bytearray()
 
 
 class Numbers:
-    """What was found in one view, and which stretches are nobody's."""
+    """What was found in one view, and which stretches are nobody's; what begins before `first` is only context."""
 
     __slots__ = (
-        "_ceiling", "_claims", "_floor", "_nobodys", "_sealed", "_skip", "_sure", "_tangled", "_whole", "found",
-        "text", "view",
+        "_ceiling", "_claims", "_first", "_floor", "_nobodys", "_sealed", "_skip", "_sure", "_tangled", "_whole",
+        "found", "text", "view",
     )  # fmt: skip
 
-    def __init__(self, view: View, skip: frozenset[str]) -> None:
+    def __init__(self, view: View, skip: frozenset[str], first: int = 0) -> None:
         self.view = view
         self.text = view.text
         self.found: list[Candidate] = []
         self._nobodys: list[Span] = []
         self._skip = skip
+        self._first = first + BEFORE if first else 0
         self._claims: dict[str, bytearray] = {}
         self._sealed = 0
-        self._whole: set[int] = set()
+        self._whole: dict[int, float] = {}
         self._sure = _NOTHING
         self._floor, self._ceiling, self._tangled = 0, len(view.text), False
 
@@ -95,10 +96,12 @@ class Numbers:
                 asked = known.get(around) or ready.ask(around)
             if asked.listens:
                 start = low - _CUED if low > _CUED else 0
-                original = view.original(start, high) if foreign else ""
                 plain = dense and cases.find(HUMP, start, high) < 0  # then the words are the letters
                 words = letters[start:high] if plain else words_of(text[start:high])
-                found.append((low, high, asked, said(words, original)))
+                heard = said(words)
+                if foreign:
+                    heard |= view.said(ready.vocabulary, start, high, dense)
+                found.append((low, high, asked, heard))
             elif asked.kinds:
                 found.append((low, high, asked, 0))
         return found
@@ -108,17 +111,23 @@ class Numbers:
         return alone(row)(self.text[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1]) is not None
 
     def _region_by_region(self, asked: list[Region]) -> None:
-        """Search each region for all its rows, and note whether any match runs into another region."""
+        """Search each region for all its rows, and note whether any match runs into another region.
+
+        Where a sure match takes a whole region, what could only be found within it, and less surely, is not looked for:
+        it would yield (`resolve`).
+        """
         text, claims = self.text, self._claims
         ends = [region[0] - BEFORE for region in asked[1:]]
         ends.append(len(text))
         for (low, high, wanted, said), end in zip(asked, ends, strict=True):
             self._ceiling = end if end > high else high
             until = high + _REACH
-            opening, opened = None, None
+            opening, opened, settled = None, None, 0.0
             for rows in wanted.kinds:
                 for row in rows:
                     if row.waits and not said & row.called:  # as `_may`, without a call
+                        continue
+                    if settled and row.peak < settled:
                         continue
                     if row.opens is not None:
                         if row.opens is not opening:
@@ -131,6 +140,7 @@ class Numbers:
                     if first is None:
                         continue
                     if self._take_in(row, first, 0, low, high, said) < 0:
+                        settled = self._whole.get(low, 0.0) if low >= self._first else 0.0
                         break
                     if claims and row.shared and self._claim(row).find(0, low, high) < 0:
                         break
@@ -201,7 +211,7 @@ class Numbers:
             else:
                 self.found.append((row.kind, start, end, score))
                 if whole and score >= STRONG:
-                    self._whole.add(low)
+                    self._whole[low] = score
             if start < self._floor or end > self._ceiling:
                 self._tangled = True
             if whole:
@@ -243,11 +253,12 @@ class Numbers:
         """Search the national rows: the sure ones, and others where a cue word stands or nothing sure is."""
         called: dict[int, list[Span]] = defaultdict(list)
         for low, high, asked, said in national:
-            bits = asked.nations & said | asked.sure
-            if asked.alone & ~bits and low not in self._whole and self._surely().find(0, low, high) >= 0:
+            bits, settled = asked.nations & said | asked.sure, self._whole.get(low)
+            if asked.alone & ~bits and settled is None and self._surely().find(0, low, high) >= 0:
                 bits |= asked.alone
             for place in ready.called(bits) if bits else ():
-                called[place].append((low, high))
+                if not settled or low < self._first or ready.nations.ready(place).peak >= settled:
+                    called[place].append((low, high))
         for place, spans in called.items():
             self.within(ready.nations.ready(place), spans)
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 from guard.pii import packing, spelling
 from guard.pii.checks import check_of
 from guard.pii.cues import CUES, Cue
-from guard.pii.gates import WORD_EDGE, Gate, Spoken, first_of, gate_of, gate_pattern, least_run, shape_pattern
+from guard.pii.gates import (
+    WORD_EDGE,
+    Gate,
+    Spoken,
+    first_of,
+    gate_of,
+    gate_pattern,
+    is_spaced,
+    least_run,
+    shape_pattern,
+)
+from guard.pii.mentions import Vocabulary, words_in
 from guard.pii.nobody import NOBODY
 from guard.pii.resolve import STRONG
 from guard.pii.rows import Edge, Road, Row
@@ -39,40 +50,8 @@ _RIGHT = {
 ANY = -1
 """Every cue, by its bit."""
 
+_ANYTHING = 2.0
 _SIGNED = r"\x1a[A-Za-z]"
-
-
-class Heads:
-    """Where any of some words stands: one look at a text for all of them, not one for each."""
-
-    __slots__ = ("_search", "_within")
-
-    def __init__(self, words: Iterable[str]) -> None:
-        longest = sorted(set(words), key=len, reverse=True)
-        self._search = re.compile(_branched(longest)).search
-        self._within = {word: tuple(filter(word.startswith, longest)) for word in longest}
-
-    def ends(self, text: str, low: int, high: int) -> Mapping[str, Sequence[int]]:
-        """The places within a stretch at which each word ends."""
-        found: dict[str, list[int]] = {}
-        while match := self._search(text, low, high):
-            low = match.start() + 1
-            for word in self._within[match[0]]:
-                found.setdefault(word, []).append(match.start() + len(word))
-        return found
-
-
-def _branched(words: Sequence[str]) -> str:
-    """A pattern of words, the longest first: what several begin with is looked at once, for `re` tries all in turn."""
-    by_first: dict[str, list[str]] = {}
-    for word in words:
-        if word:
-            by_first.setdefault(word[0], []).append(word[1:])
-    forms = [re.escape(first) + _branched(rest) for first, rest in by_first.items()]
-    if not forms:
-        return ""
-    end = "" in words
-    return f"(?:{'|'.join(forms)}){'?' if end else ''}" if len(forms) > 1 or end else forms[0]
 
 
 @cache
@@ -86,14 +65,15 @@ class Ready:
 
     `before` is how far before the digits of a region a match may begin; `opens` searches for what all matches begin
     with or have among their first characters. `called` has the bit of its cue among `Roads.spoken`, `denied` that of
-    what rules it out, `heard` both; or all bits where only the words before each match tell. `heads` finds the heads of
-    all rows of the choice, `own` are those of this one.
+    what rules it out, `heard` both; or all bits where only the words before each match tell. `peak` is what a
+    match may score at most if it lies within one region, whatever it is, else more than any can. `own` are its
+    heads.
     """
 
     __slots__ = (
-        "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heads", "heard",
+        "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heard",
         "kind", "lead", "left", "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens", "own",
-        "right", "row", "score", "search", "shared", "signed", "special", "trim", "unless", "waits", "yields",
+        "peak", "right", "row", "score", "search", "shared", "signed", "special", "trim", "unless", "waits", "yields",
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
@@ -109,7 +89,6 @@ class Ready:
         first = rf"(?=[\x{least:02x}-\x{most:02x}])" if self.number else ""
         pattern = re.compile(f"{first}{'' if self.literal else left}(?:{row.core}){right}".encode("ascii"))
         self.row = row
-        self.heads: Any = None
         self.own = frozenset(row.heads)
         self.kind, self.score, self.cued, self.trim, self.lead = (
             row.kind,
@@ -121,6 +100,7 @@ class Ready:
         self.signed = row.core.startswith(_SIGNED)
         self.search = pattern.match if row.road is Road.AFTER or self.signed else pattern.search
         self.before = BEFORE if most >= ord("A") else SIGNS if least < ord("0") else 0
+        self.peak = _peak(row) if self.number and not self.before else _ANYTHING
         self.left = re.compile(left.encode("ascii")).match
         self.right = re.compile(right.encode("ascii")).match
         self.check: Any = check_of(row)
@@ -138,6 +118,11 @@ class Ready:
         self.midword = row.edge in (Edge.DIGIT, Edge.FREE) and most >= ord("A")
         self.group = pattern.groupindex.get("value", 0)
         self.yields, self.shared, self.loose = yields, shared, row.edge is Edge.DIGIT
+
+
+def _peak(row: Row) -> float:
+    """The most that a match of a number row may score, if it lies within one region; else more than any can."""
+    return max(row.score, row.cued) if is_spaced(row) else _ANYTHING
 
 
 def _numbers(rows: list[Row]) -> dict[Row, bool]:
@@ -163,6 +148,15 @@ def _heard(numbers: list[Ready]) -> list[Cue]:
             row.denied = 1 << cues.index(row.unless) if row.unless else 0
             row.heard = row.called | row.denied
     return cues
+
+
+def foreign_words(cues: Iterable[Cue | None]) -> dict[str, int]:
+    """The words of cues outside Latin letters, each with the bits of its cues."""
+    found: dict[str, int] = {}
+    for place, cue in enumerate(cues):
+        for word in words_in(cue.others.pattern) if cue is not None and cue.others is not None else ():
+            found[word] = found.get(word, 0) | 1 << place
+    return found
 
 
 class Nations:
@@ -220,10 +214,6 @@ class Roads:
             for row in rows
             if row.road is not Road.NATION
         ]
-        headed = [row for row in ready if row.row.road is Road.AFTER]
-        heads = Heads(head for row in headed for head in row.row.heads)
-        for row in headed:
-            row.heads = heads
         self.numbers = [row for row in ready if row.number]
         self.mail = [row for row in ready if row.mail]
         self.nations = Nations([row for row in rows if row.road is Road.NATION])
@@ -234,7 +224,9 @@ class Roads:
         self.number_gate = gate_of(shape_pattern(gate_pattern(row)) for row in counted)
         cues = _heard(self.numbers)
         self.first_nation = len(cues)
-        self.spoken = Spoken([*cues, *(CUES.get(row.cue) for row in self.nations.rows)])
+        heard = [*cues, *(CUES.get(row.cue) for row in self.nations.rows)]
+        self.spoken = Spoken(heard)
+        self.vocabulary = Vocabulary(foreign_words(heard), {head for row in ready for head in row.own})
         self.asked: dict[bytes, Asked] = {}
         self._by_hits: dict[tuple[int, ...], Asked] = {}
 

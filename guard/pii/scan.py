@@ -242,7 +242,7 @@ class Scanner:
                 found = [hit for hit in self._disguised(projection, beside) if hit[1] >= low]
                 if beside.suffices:
                     return found
-        hunt = Hunt(View(source, projection, base, text), self._skip)
+        hunt = Hunt(View(source, projection, base, text), self._skip, low - base)
         hunt.run(ready, hits, digits, mail)
         plain = hunt.belonging()
         if low:
@@ -262,7 +262,7 @@ class Scanner:
         if regions or not hits or max(hits) >= self._roads.spelled:
             return bool(regions or hits)
         rows = [self._roads.gated[hit] for hit in hits]
-        if any(row.heads is None for row in rows):
+        if any(not row.own for row in rows):
             return True
         heads = {head for row in rows for head in row.row.heads}
         longest = max(map(len, heads))
@@ -277,7 +277,8 @@ class Scanner:
         ready = self._roads
         for reading in beside.copies:
             copy = project(reading.text)
-            hunt = Hunt(View(reading.text, copy, 0, copy.text, reading.floor), self._skip)
+            # A match that begins before the piece falls away: none makes others needless here.
+            hunt = Hunt(View(reading.text, copy, 0, copy.text, reading.floor), self._skip, len(copy.text))
             hits, digits = ready.look(copy.text)
             mail = bool(ready.mail) and _AT in copy.text
             hunt.run(ready, [hit for hit in hits if hit < ready.spelled], digits, mail)

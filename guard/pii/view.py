@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from guard.pii.cues import HUMP, Window, cases_of, letters_of, words_of
 from guard.pii.evasion import Projection
+from guard.pii.mentions import Mentions, Vocabulary
 from guard.pii.rows import BEHIND, CUE_REACH
 
 WITHIN = 64
@@ -19,11 +20,12 @@ class View:
     """The bytes of one piece; `base` is where they begin in the projection of `source`.
 
     `floor` says how far back a cue word for the value at an offset of `source` may begin, where that is not
-    `WITHIN` characters. `heads` are the places at which words end that values stand after, once somebody looked.
+    `WITHIN` characters.
     """
 
     __slots__ = (
-        "_cases", "_even", "_floor", "_letters", "_windows", "ascii", "base", "heads", "projection", "source", "text",
+        "_cases", "_even", "_floor", "_heads", "_letters", "_mentions", "_windows", "ascii", "base", "projection",
+        "source", "text",
     )  # fmt: skip
 
     def __init__(
@@ -41,7 +43,8 @@ class View:
         self.text = text
         self.ascii = source.isascii()
         self._even = projection.kept is None and floor is None
-        self.heads: Mapping[str, Sequence[int]] | None = None
+        self._mentions: Mentions | None = None
+        self._heads: list[tuple[str, int]] | None = None
         self._letters = self._cases = b""
         self._windows: dict[int, Window] = {}
 
@@ -61,9 +64,29 @@ class View:
         end = min(at + BEHIND, len(self.text))
         return self.original(at, end) if at < end else ""
 
-    def bounds(self) -> tuple[int, int]:
-        """Where the piece lies in the original."""
-        return self.projection.to_original(self.base, self.base + len(self.text))
+    def stretch(self, start: int, end: int) -> tuple[int, int]:
+        """Where a non-empty stretch lies in the original."""
+        start, end = self.base + start, self.base + end
+        return (start, end) if self.projection.kept is None else self.projection.to_original(start, end)
+
+    def said(self, vocabulary: Vocabulary, start: int, end: int, dense: bool) -> int:
+        """The cues with a word of a vocabulary in a stretch; where many are asked about, all are found at once."""
+        low, high = self.stretch(start, end)
+        if not dense:
+            return vocabulary.said(self.source[low:high])
+        return self._mentioned(vocabulary).within(low, high)
+
+    def _mentioned(self, vocabulary: Vocabulary) -> Mentions:
+        if self._mentions is None:
+            low, high = self.stretch(0, len(self.text))
+            self._mentions = vocabulary.mentions(self.source[low:high], low)
+        return self._mentions
+
+    def heads(self, vocabulary: Vocabulary) -> list[tuple[str, int]]:
+        """The heads of a vocabulary in the whole piece, each with the place in the original at which it ends."""
+        if self._heads is None:
+            self._heads = list(self._mentioned(vocabulary).ends())
+        return self._heads
 
     def letters(self) -> bytes:
         """The letters of the whole piece, made when first asked for."""

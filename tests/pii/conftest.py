@@ -109,8 +109,8 @@ def _each(ready: Roads, view: View) -> Iterator[Candidate]:
     """What each row finds in a view, one by one."""
     hunt = Hunt(view, frozenset())
     for row in [*ready.gated, *ready.numbers, *ready.mail]:
-        hunt.whole(row)
+        hunt.whole(ready, row)
     hunt.seal()
     for index in range(len(ready.nations.rows)):
-        hunt.whole(ready.nations.ready(index))
+        hunt.whole(ready, ready.nations.ready(index))
     return iter(hunt.belonging())

@@ -13,8 +13,9 @@ from guard.pii.catalog import ROWS
 from guard.pii.cues import CUES, words_of
 from guard.pii.evasion import project
 from guard.pii.gates import Spoken, alone, gate_of, gate_pattern, least_run, shape_of, shape_pattern
+from guard.pii.mentions import Vocabulary
 from guard.pii.packing import LETTERS
-from guard.pii.roads import roads
+from guard.pii.roads import foreign_words, roads
 from guard.pii.rows import Road
 from guard.pii.scan import Scanner
 from guard.pii.view import View
@@ -23,7 +24,7 @@ from tests.pii.conftest import GLUE, values
 NUMBERS = [row for row in ROWS if row.road in (Road.DIGITS, Road.NATION)]
 SAMPLES = [value.encode("ascii") for value in values() if value.isascii()]
 
-SPOKEN = Spoken(list(CUES.values()))
+SPOKEN, VOCABULARY = Spoken(list(CUES.values())), Vocabulary(foreign_words(CUES.values()), ())
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,9 @@ def test_a_cue_is_said_where_it_stands_in_a_window(pieces: list[str]) -> None:
     projection = project(text)
     view = View(text, projection, 0, projection.text)
     place = len(projection.text) - 1
-    said = SPOKEN.said(words_of(projection.text[:place]), "" if view.ascii else view.original(0, place + 1))
+    foreign = view.said(VOCABULARY, 0, place + 1, dense=True)
+    assert foreign == view.said(VOCABULARY, 0, place + 1, dense=False)
+    said = SPOKEN.said(words_of(projection.text[:place])) | foreign
     assert all(said >> at & 1 for at, cue in enumerate(CUES.values()) if cue.stands_in(view.window(place)))
 
 

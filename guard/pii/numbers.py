@@ -225,7 +225,8 @@ class Numbers:
         """The score of a match that no word near it rules out."""
         view, cue = self.view, row.cue
         if view.ascii:
-            return row.score if cue.every.isdisjoint(view.words(start)) else row.cued
+            said = view.last_word(start) in cue.every or not cue.every.isdisjoint(view.words(start))
+            return row.cued if said else row.score
         return row.cued if cue.stands_in(view.window(start)) else row.score
 
     def _claim(self, row: Ready) -> bytearray:

@@ -54,6 +54,7 @@ _FIRST_HEX = frozenset(
 _BEGINS = _FIRST | _FIRST_HEX
 _PADDING = (b"", b"", b"==", b"=")
 _HEAD = 12
+"""The characters of a run that are looked at first: whole groups of four, of which each run has as many."""
 
 
 def packed_in(text: bytes) -> Iterator[Unit]:
@@ -92,9 +93,11 @@ def unpack(run: bytes) -> str:
     digits = _HEX.fullmatch(run)
     if digits and (read := _readable(bytes.fromhex(digits.group(1).decode("ascii")))):
         return read
-    if run[:2] not in _FIRST or len(run) % 4 == 1 or run.isdigit() or not _begins(_decoded(run[:_HEAD])):
+    if run[:2] not in _FIRST or len(run) % 4 == 1 or run.isdigit():
         return ""
-    return _readable(_decoded(run))
+    head = binascii.a2b_base64(run[:_HEAD].translate(_STANDARD))
+    # It may end within a character; `_TEXT` matches wherever it is asked, be it nothing.
+    return _readable(_decoded(run)) if _TEXT.match(head).end() > len(head) - 4 else ""  # type: ignore[union-attr]
 
 
 def _decoded(run: bytes) -> bytes:
@@ -103,12 +106,6 @@ def _decoded(run: bytes) -> bytes:
         return binascii.a2b_base64(run.translate(_STANDARD) + _PADDING[len(run) % 4])
     except binascii.Error:
         return b""
-
-
-def _begins(data: bytes) -> bool:
-    """Whether bytes, which may end within a character, begin a text."""
-    text = _TEXT.match(data)
-    return text is not None and text.end() > len(data) - 4
 
 
 def _readable(data: bytes) -> str:

@@ -12,6 +12,7 @@ from guard.pii.rows import BEHIND, CUE_REACH
 WITHIN = 64
 """Characters before a value within which every cue word and every look-behind lies."""
 
+_GLANCE = 20
 CONTEXT = WITHIN + 32
 """Characters of left context of a piece: the first of them may be the end of something spelled out."""
 
@@ -110,6 +111,13 @@ class View:
     def words(self, at: int) -> list[bytes]:
         """The Latin words of the window before a place."""
         return self._reached(at)[1].split()
+
+    def last_word(self, at: int) -> bytes:
+        """The last Latin word of the window before a place, where a glance tells: most cues stand right there."""
+        if not (self._even and self._letters):
+            return b""
+        last = self._letters[max(0, at - _GLANCE) : at].rsplit(None, 1)
+        return last[1] if len(last) > 1 else b""
 
     def _before(self, at: int) -> Window:
         start, letters = self._reached(at)

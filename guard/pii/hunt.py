@@ -31,7 +31,9 @@ class Hunt(Numbers):
     def run(self, ready: Roads, hits: Iterable[int], regions: list[Span], mail: bool) -> None:
         """Search the rows that the gate let through, the regions of digits, and addresses."""
         for index in hits:
-            self.whole(ready, ready.gated[index])
+            row = ready.gated[index]
+            if not row.own or not row.own.isdisjoint(self.view.heads(ready.vocabulary)):
+                self.whole(ready, row)
         national = self.numbers(ready, regions) if regions else ()
         if mail:
             self.mail(ready.mail[0])
@@ -102,8 +104,9 @@ class Hunt(Numbers):
     def after(self, ready: Roads, row: Ready) -> None:
         """Take what follows a head, at most one letter of the row's tail between."""
         view = self.view
-        for head, end in view.heads(ready.vocabulary):
-            if head in row.own:
+        heads = view.heads(ready.vocabulary)
+        for head in row.own.intersection(heads):
+            for end in heads[head]:
                 self._follow(row, view.projection.position(end) - view.base)
 
     def _follow(self, ready: Ready, place: int) -> None:

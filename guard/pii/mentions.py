@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -45,11 +46,13 @@ class Mentions:
             at += 1
         return said
 
-    def ends(self) -> Iterator[tuple[str, int]]:
-        """The heads, each with the place in the text at which it ends."""
+    def heads(self) -> Mapping[str, Sequence[int]]:
+        """The heads, each with the places in the text at which it ends."""
+        heads, found = self._heads, defaultdict[str, list[int]](list)
         for index, _, end in self._found:
-            if index in self._heads:
-                yield self._heads[index], self._first + end
+            if index in heads:
+                found[heads[index]].append(self._first + end)
+        return found
 
 
 class Vocabulary:

@@ -86,7 +86,7 @@ class Numbers:
         text, view, known, said = self.text, self.view, ready.asked, ready.spoken.said
         dense, foreign = len(regions) * _SPARSE > len(text), not view.ascii
         letters, cases, shapes = (view.letters(), view.cases(), shape_of(text)) if dense else (b"", b"", b"")
-        found = []
+        found, hear = [], None
         for low, high in regions:
             first, last = low - BEFORE - 1 if low > BEFORE else 0, high + AFTER + 1
             around = shapes[first:last] if dense else shape_of(text[first:last])
@@ -100,7 +100,8 @@ class Numbers:
                 words = letters[start:high] if plain else words_of(text[start:high])
                 heard = said(words)
                 if foreign:
-                    heard |= view.said(ready.vocabulary, start, high, dense)
+                    hear = hear or view.hearing(ready.vocabulary, dense)
+                    heard |= hear(start, high)
                 found.append((low, high, asked, heard))
             elif asked.kinds:
                 found.append((low, high, asked, 0))

@@ -56,9 +56,10 @@ def phone_us_bare(view: bytes) -> int:
 
 def phone_cn_mobile(view: bytes) -> int:
     """Accept a mainland mobile number, in groups or digit by digit, not in pairs (MIIT numbering plan: 13 to 19)."""
-    sizes = group_sizes(view)
-    digits = view.translate(None, DELETE_ALL_BUT_DIGITS)[-11:]
-    return len(view) if b"13" <= digits[:2] <= b"19" and (len(sizes) == 1 or max(sizes) != 2) else 0
+    digits = view if view.isdigit() else view.translate(None, DELETE_ALL_BUT_DIGITS)
+    if not b"13" <= digits[-11:-9] <= b"19":
+        return 0
+    return len(view) if digits is view or max(group_sizes(view)) != 2 else 0
 
 
 _DATE = re.compile(

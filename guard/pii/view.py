@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from guard.pii.cues import HUMP, Window, cases_of, letters_of, words_of
 from guard.pii.evasion import Projection
@@ -45,7 +45,7 @@ class View:
         self.ascii = source.isascii()
         self._even = projection.kept is None and floor is None
         self._mentions: Mentions | None = None
-        self._heads: list[tuple[str, int]] | None = None
+        self._heads: Mapping[str, Sequence[int]] | None = None
         self._letters = self._cases = b""
         self._windows: dict[int, Window] = {}
 
@@ -70,12 +70,14 @@ class View:
         start, end = self.base + start, self.base + end
         return (start, end) if self.projection.kept is None else self.projection.to_original(start, end)
 
-    def said(self, vocabulary: Vocabulary, start: int, end: int, dense: bool) -> int:
-        """The cues with a word of a vocabulary in a stretch; where many are asked about, all are found at once."""
-        low, high = self.stretch(start, end)
+    def hearing(self, vocabulary: Vocabulary, dense: bool) -> Callable[[int, int], int]:
+        """Make what tells the cues with a word of a vocabulary in a stretch; if asked often, all are found at once."""
         if not dense:
-            return vocabulary.said(self.source[low:high])
-        return self._mentioned(vocabulary).within(low, high)
+            return lambda start, end: vocabulary.said(self.original(start, end))
+        within = self._mentioned(vocabulary).within
+        if self.projection.kept is None and not self.base:
+            return within
+        return lambda start, end: within(*self.stretch(start, end))
 
     def _mentioned(self, vocabulary: Vocabulary) -> Mentions:
         if self._mentions is None:
@@ -83,10 +85,10 @@ class View:
             self._mentions = vocabulary.mentions(self.source[low:high], low)
         return self._mentions
 
-    def heads(self, vocabulary: Vocabulary) -> list[tuple[str, int]]:
-        """The heads of a vocabulary in the whole piece, each with the place in the original at which it ends."""
+    def heads(self, vocabulary: Vocabulary) -> Mapping[str, Sequence[int]]:
+        """The heads of a vocabulary in the whole piece, each with the places in the original at which it ends."""
         if self._heads is None:
-            self._heads = list(self._mentioned(vocabulary).ends())
+            self._heads = self._mentioned(vocabulary).heads()
         return self._heads
 
     def letters(self) -> bytes:

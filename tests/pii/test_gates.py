@@ -82,8 +82,8 @@ def test_a_cue_is_said_where_it_stands_in_a_window(pieces: list[str]) -> None:
     projection = project(text)
     view = View(text, projection, 0, projection.text)
     place = len(projection.text) - 1
-    foreign = view.said(VOCABULARY, 0, place + 1, dense=True)
-    assert foreign == view.said(VOCABULARY, 0, place + 1, dense=False)
+    foreign = view.hearing(VOCABULARY, dense=True)(0, place + 1)
+    assert foreign == view.hearing(VOCABULARY, dense=False)(0, place + 1)
     said = SPOKEN.said(words_of(projection.text[:place])) | foreign
     assert all(said >> at & 1 for at, cue in enumerate(CUES.values()) if cue.stands_in(view.window(place)))
 

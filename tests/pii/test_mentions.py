@@ -28,7 +28,8 @@ def one_by_one(words: set[str], text: str, low: int, high: int) -> set[tuple[str
 def test_all_heads_are_found_at_once(text: str, low: int, size: int) -> None:
     """Words within words and words that overlap, in any stretch, beside halves of pairs."""
     high = min(len(text), low + size)
-    found = list(Vocabulary({}, HEADS).mentions(text[low:high], low).ends())
+    heads = Vocabulary({}, HEADS).mentions(text[low:high], low).heads()
+    found = [(head, end) for head, ends in heads.items() for end in ends]
     assert len(found) == len(set(found))
     assert set(found) == one_by_one(HEADS, text, low, high)
 

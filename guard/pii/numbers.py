@@ -102,7 +102,8 @@ class Numbers:
                 if foreign:
                     hear = hear or view.hearing(ready.vocabulary, dense)
                     heard |= hear(start, high)
-                found.append((low, high, asked, heard))
+                if not asked.waits or heard & asked.waits:
+                    found.append((low, high, asked, heard))
             elif asked.kinds:
                 found.append((low, high, asked, 0))
         return found

@@ -29,6 +29,8 @@ _HEX = re.compile(
     rb"|[Ff][0-4](?:%b){3})++)" % (_ON, _ON, _ON, _ON)
 )
 """Hex of what may be UTF-8 (RFC 3629, section 4): digits fail at the first that is none."""
+_DECIMAL = frozenset(b"%02d" % pair for pair in (9, *range(20, 80)))
+"""The hex of each byte of a text that decimal digits alone can write."""
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _TEXT = re.compile(
     rb"(?:[\t\n\r -~]++|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
@@ -70,7 +72,9 @@ def packed_in(text: bytes) -> Iterator[Unit]:
             high = len(classes)
         if high - low <= LONGEST:
             run = text[low:high]
-            if run[:2] in _BEGINS and (whole := unpack(run)):
+            # So are most runs that are no text.
+            number = run.isdigit() and not (run[2:4] in _DECIMAL and run[4:6] in _DECIMAL)
+            if not number and run[:2] in _BEGINS and (whole := unpack(run)):
                 yield low, _padded(text, high), whole, 0
             elif not run.isalnum():
                 for part in _PART.finditer(text, low, high):  # between dashes and slashes

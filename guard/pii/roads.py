@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 from guard.pii import packing, spelling
@@ -184,8 +185,8 @@ class Nations:
 class Asked(NamedTuple):
     """What the hits of the number gate in one region ask for.
 
-    The number rows kind by kind, the surer first; whether a cue word matters to any row; and of the rows of nations
-    the bits of their cues in `spoken`.
+    The number rows kind by kind, the surer first; whether a cue word matters to any row; of the rows of nations the
+    bits of their cues in `spoken`; and those of all cues, if each row waits for its own.
     """
 
     kinds: tuple[tuple[Ready, ...], ...]
@@ -193,6 +194,7 @@ class Asked(NamedTuple):
     nations: int
     alone: int
     sure: int
+    waits: int
 
 
 _MOST_ASKED = 4096
@@ -259,10 +261,19 @@ class Roads:
         for row in (self.numbers[hit] for hit in sorted(hits) if hit < first):
             kinds.setdefault(row.kind, []).append(row)
         nations = {hit - first for hit in hits if hit >= first}
+        rows = [row for group in kinds.values() for row in group]
+        called, alone, sure = map(
+            self._bits, (nations, nations & self.nations.alone, nations & self.nations.sure)
+        )
         return Asked(
             tuple(map(tuple, kinds.values())),
-            bool(nations) or any(row.heard for rows in kinds.values() for row in rows),
-            *map(self._bits, (nations, nations & self.nations.alone, nations & self.nations.sure)),
+            bool(nations) or any(row.heard for row in rows),
+            called,
+            alone,
+            sure,
+            0
+            if alone or not all(row.waits for row in rows)
+            else reduce(or_, (row.called for row in rows), called),
         )
 
     def _bits(self, nations: Iterable[int]) -> int:

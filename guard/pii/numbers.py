@@ -229,7 +229,8 @@ class Numbers:
         if view.ascii:
             said = view.last_word(start) in cue.every or not cue.every.isdisjoint(view.words(start))
             return row.cued if said else row.score
-        return row.cued if cue.stands_in(view.window(start)) else row.score
+        said = (row.called > 0 and view.in_hanzi(row.called, start)) or cue.stands_in(view.window(start))
+        return row.cued if said else row.score
 
     def _claim(self, row: Ready) -> bytearray:
         """What surer rows of the kind have taken, as marks on the text."""

@@ -121,6 +121,16 @@ class View:
         last = self._letters[max(0, at - _GLANCE) : at].rsplit(None, 1)
         return last[1] if len(last) > 1 else b""
 
+    def in_hanzi(self, cues: int, at: int) -> bool:
+        """Whether a word of Hanzi of some cues stands in the window before a place, where a glance tells.
+
+        Hanzi are no part of a Latin word, so the window never begins within or behind such a word in reach.
+        """
+        if self._mentions is None or not self._even:
+            return False
+        low = self.base + (at - CUE_REACH if at > CUE_REACH else 0)
+        return self._mentions.in_hanzi(low, self.base + at) & cues != 0
+
     def _before(self, at: int) -> Window:
         start, letters = self._reached(at)
         return Window(letters, "" if self.ascii or start >= at else self.original(start, at))

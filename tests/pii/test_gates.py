@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.pii.catalog import ROWS
@@ -68,24 +68,47 @@ def test_what_is_remembered_of_a_text_is_shapes_alone() -> None:
     assert len(ready.asked) == size
 
 
+@settings(max_examples=500, deadline=None)
 @given(
     st.lists(
         st.sampled_from(
-            [*GLUE, "SSN", "bank", "身份证", "卡号", "xpan", "Tel.", "карта", "passportNo", "Number"]
+            [
+                *GLUE,
+                "SSN",
+                "bank",
+                "身份证",
+                "卡号",
+                "xpan",
+                "Tel.",
+                "карта",
+                "passportNo",
+                "Number",
+                "银",
+                "z" * 19,
+                "\u200b" * 70,
+            ]
         ),
         max_size=10,
-    )
+    ),
+    st.integers(0, 9),
 )
-def test_a_cue_is_said_where_it_stands_in_a_window(pieces: list[str]) -> None:
-    """No row waits in vain: whatever cue stands before a place is among those said in the stretch up to it."""
-    text = "".join(pieces) + "7"
+def test_a_cue_is_said_where_it_stands_in_a_window(pieces: list[str], base: int) -> None:
+    """No row waits in vain: whatever cue stands before a place is among those said in the stretch up to it.
+
+    And no cue that a glance tells is one that the window has not.
+    """
+    text = "x" * base + "".join(pieces) + "7"
     projection = project(text)
-    view = View(text, projection, 0, projection.text)
-    place = len(projection.text) - 1
+    view = View(text, projection, base, projection.text[base:])
+    place = len(view.text) - 1
+    view.letters(), view.cases()
     foreign = view.hearing(VOCABULARY, dense=True)(0, place + 1)
     assert foreign == view.hearing(VOCABULARY, dense=False)(0, place + 1)
-    said = SPOKEN.said(words_of(projection.text[:place])) | foreign
+    said = SPOKEN.said(words_of(view.text[:place])) | foreign
     assert all(said >> at & 1 for at, cue in enumerate(CUES.values()) if cue.stands_in(view.window(place)))
+    seen = [cue for at, cue in enumerate(CUES.values()) if view.in_hanzi(1 << at, place)]
+    assert all(cue.stands_in(view.window(place)) for cue in seen)
+    assert view.last_word(place) in {b"", *view.words(place)}
 
 
 @given(st.lists(st.sampled_from([*SAMPLES, *(glue.encode("ascii", "replace") for glue in GLUE)]), max_size=8))

@@ -139,6 +139,8 @@ class Numbers:
                             continue
                     begin = low - row.before
                     first = row.search(text, begin if begin > 0 else 0, until)
+                    if first and row.top < settled:
+                        first = self._outside(row, first, low, high)
                     if first is None:
                         continue
                     if self._take_in(row, first, 0, low, high, said) < 0:
@@ -148,6 +150,14 @@ class Numbers:
                         break
             if high > self._floor:
                 self._floor = high
+
+    def _outside(
+        self, row: Ready, match: re.Match[bytes] | None, low: int, high: int
+    ) -> re.Match[bytes] | None:
+        """The first match of a row, from a known one on, that does not lie within a region."""
+        while match and match.start() >= low and match.end() <= high:
+            match = row.search(self.text, match.start() + 1, high + _REACH)
+        return match
 
     def _row_by_row(self, ready: Roads, asked: list[Region]) -> None:
         """Search each row in all regions that ask for it."""

@@ -66,15 +66,16 @@ class Ready:
 
     `before` is how far before the digits of a region a match may begin; `opens` searches for what all matches begin
     with or have among their first characters. `called` has the bit of its cue among `Roads.spoken`, `denied` that of
-    what rules it out, `heard` both; or all bits where only the words before each match tell. `peak` is what a
-    match may score at most if it lies within one region, whatever it is, else more than any can. `own` are its
+    what rules it out, `heard` both; or all bits where only the words before each match tell. `top` is what a
+    match may score at most, `peak` the same if each lies within one region, else more than any can. `own` are its
     heads.
     """
 
     __slots__ = (
         "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heard",
         "kind", "lead", "left", "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens", "own",
-        "peak", "right", "row", "score", "search", "shared", "signed", "special", "trim", "unless", "waits", "yields",
+        "peak", "right", "row", "score", "search", "shared", "signed", "special", "top", "trim", "unless", "waits",
+        "yields",
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
@@ -101,7 +102,8 @@ class Ready:
         self.signed = row.core.startswith(_SIGNED)
         self.search = pattern.match if row.road is Road.AFTER or self.signed else pattern.search
         self.before = BEFORE if most >= ord("A") else SIGNS if least < ord("0") else 0
-        self.peak = _peak(row) if self.number and not self.before else _ANYTHING
+        self.top = max(row.score, row.cued)
+        self.peak = self.top if self.number and not self.before and is_spaced(row) else _ANYTHING
         self.left = re.compile(left.encode("ascii")).match
         self.right = re.compile(right.encode("ascii")).match
         self.check: Any = check_of(row)
@@ -119,11 +121,6 @@ class Ready:
         self.midword = row.edge in (Edge.DIGIT, Edge.FREE) and most >= ord("A")
         self.group = pattern.groupindex.get("value", 0)
         self.yields, self.shared, self.loose = yields, shared, row.edge is Edge.DIGIT
-
-
-def _peak(row: Row) -> float:
-    """The most that a match of a number row may score, if it lies within one region; else more than any can."""
-    return max(row.score, row.cued) if is_spaced(row) else _ANYTHING
 
 
 def _numbers(rows: list[Row]) -> dict[Row, bool]:

@@ -46,3 +46,16 @@ def test_what_begins_before_a_cut_settles_nothing() -> None:
     scanner = Scanner()
     assert [finding.kind for finding in scanner.everything(text)] == ["pii.card"]
     assert [finding.kind for finding in scanner.candidates(text, 18)] == ["pii.no.fodselsnummer"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("SSN, phone 546-95-6350 ext. 12", {"pii.us.ssn", "pii.phone"}),
+        ("SSN phone (546-95-6350", {"pii.us.ssn", "pii.phone"}),
+        ("SSN, phone 546-95-6350", {"pii.us.ssn"}),
+    ],
+)
+def test_what_leaves_the_region_is_still_looked_for(text: str, kinds: set[str]) -> None:
+    """A less sure match that goes beyond a settled region is longer than the sure one: it is not within it."""
+    assert {finding.kind for finding in Scanner().everything(text)} == kinds

@@ -129,7 +129,8 @@ class Numbers:
                 for row in rows:
                     if row.waits and not said & row.called:  # as `_may`, without a call
                         continue
-                    if settled and row.peak < settled:
+                    yields = settled and settled > (row.top if said & row.called else row.score)
+                    if yields and row.inner:
                         continue
                     if row.opens is not None:
                         if row.opens is not opening:
@@ -139,7 +140,7 @@ class Numbers:
                             continue
                     begin = low - row.before
                     first = row.search(text, begin if begin > 0 else 0, until)
-                    if first and row.top < settled:
+                    if first and yields:
                         first = self._outside(row, first, low, high)
                     if first is None:
                         continue
@@ -271,7 +272,8 @@ class Numbers:
             if asked.alone & ~bits and settled is None and self._surely().find(0, low, high) >= 0:
                 bits |= asked.alone
             for place in ready.called(bits) if bits else ():
-                if not settled or low < self._first or ready.nations.ready(place).peak >= settled:
+                row = ready.nations.ready(place)
+                if not (settled and row.inner and row.top < settled and low >= self._first):
                     called[place].append((low, high))
         for place, spans in called.items():
             self.within(ready.nations.ready(place), spans)

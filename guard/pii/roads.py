@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache, reduce
 from operator import or_
 from typing import Any, NamedTuple
@@ -51,7 +51,6 @@ _RIGHT = {
 ANY = -1
 """Every cue, by its bit."""
 
-_ANYTHING = 2.0
 _SIGNED = r"\x1a[A-Za-z]"
 
 
@@ -67,14 +66,14 @@ class Ready:
     `before` is how far before the digits of a region a match may begin; `opens` searches for what all matches begin
     with or have among their first characters. `called` has the bit of its cue among `Roads.spoken`, `denied` that of
     what rules it out, `heard` both; or all bits where only the words before each match tell. `top` is what a
-    match may score at most, `peak` the same if each lies within one region, else more than any can. `own` are its
+    match may score at most; where a row is `inner`, each match lies within its region. `own` are its
     heads.
     """
 
     __slots__ = (
-        "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heard",
+        "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heard", "inner",
         "kind", "lead", "left", "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens", "own",
-        "peak", "right", "row", "score", "search", "shared", "signed", "special", "top", "trim", "unless", "waits",
+        "right", "row", "score", "search", "shared", "signed", "special", "top", "trim", "unless", "waits",
         "yields",
     )  # fmt: skip
 
@@ -103,7 +102,7 @@ class Ready:
         self.search = pattern.match if row.road is Road.AFTER or self.signed else pattern.search
         self.before = BEFORE if most >= ord("A") else SIGNS if least < ord("0") else 0
         self.top = max(row.score, row.cued)
-        self.peak = self.top if self.number and not self.before and is_spaced(row) else _ANYTHING
+        self.inner = self.number and not self.before and is_spaced(row)
         self.left = re.compile(left.encode("ascii")).match
         self.right = re.compile(right.encode("ascii")).match
         self.check: Any = check_of(row)
@@ -121,6 +120,11 @@ class Ready:
         self.midword = row.edge in (Edge.DIGIT, Edge.FREE) and most >= ord("A")
         self.group = pattern.groupindex.get("value", 0)
         self.yields, self.shared, self.loose = yields, shared, row.edge is Edge.DIGIT
+
+
+def _rank(rows: Sequence[Ready]) -> float:
+    """Kinds whose rows need no opening and no cue to be sure go first: what they settle is not looked for again."""
+    return -max(0.0 if row.opens else row.score for row in rows)
 
 
 def _numbers(rows: list[Row]) -> dict[Row, bool]:
@@ -263,7 +267,7 @@ class Roads:
             self._bits, (nations, nations & self.nations.alone, nations & self.nations.sure)
         )
         return Asked(
-            tuple(map(tuple, kinds.values())),
+            tuple(map(tuple, sorted(kinds.values(), key=_rank))),
             bool(nations) or any(row.heard for row in rows),
             called,
             alone,

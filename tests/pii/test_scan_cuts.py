@@ -18,6 +18,7 @@ from guard.pii.cues import CUES
 from guard.pii.cuts import cut_positions
 from guard.pii.evasion import Projection
 from guard.pii.plaincuts import PlainCuts
+from guard.pii.resolve import resolve
 from guard.pii.rows import BLOCK_LONGEST, Road, Row
 from guard.pii.scan import Scanner
 
@@ -26,8 +27,8 @@ Found = set[tuple[str, int, int, float]]
 
 
 def whole(scanner: Scanner, text: str, start: int = 0) -> Found:
-    """What one scan finds."""
-    return {(f.kind, f.start, f.end, f.score) for f in scanner.candidates(text, start)}
+    """What one scan finds: what yields to a surer match may be looked for at the beginning of a piece alone."""
+    return {(f.kind, f.start, f.end, f.score) for f in resolve(scanner.candidates(text, start))}
 
 
 def in_pieces(scanner: Scanner, text: str, bounds: list[int], tell: bool = False) -> Found:

@@ -8,6 +8,7 @@ import pytest
 
 from guard.pii.evasion import project
 from guard.pii.hunt import Hunt
+from guard.pii.readings import _units
 from guard.pii.resolve import resolve
 from guard.pii.scan import Scanner
 from guard.pii.view import View
@@ -15,6 +16,22 @@ from guard.types import Finding
 from tests.pii.conftest import GLUE, calls
 
 SIZE = 10240
+SPELLED = [
+    "a",
+    "b",
+    " at ",
+    " dot ",
+    " at ",
+    " dot ",
+    "harbor",
+    "com",
+    "%31",
+    "&#64;",
+    " (at) ",
+    "=31=32",
+    "\\u0031",
+    "一三",
+]
 
 VALUES = [
     "haslo:",
@@ -57,6 +74,24 @@ def test_a_hostile_text_takes_few_times_the_calls_of_a_full_one(
     text = repeated(unit)
     scanner.scan(text)
     assert calls(lambda: scanner.scan(text)) < times * full
+
+
+def test_words_that_spell_no_address_are_not_read_twice(scanner: Scanner) -> None:
+    """B23: hosts of one letter are none, and what is read for the cuts is not read again for the pieces."""
+    spelled, plain = repeated("a at b dot "), repeated("a or b not ")
+    for text in (spelled, plain):
+        scanner.scan(text)
+    assert calls(lambda: scanner.scan(spelled)) < calls(lambda: scanner.scan(plain)) + SIZE
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_known_of_the_whole_is_what_a_piece_says(seed: int) -> None:
+    """B23: a piece is read the same alone, however it ends: an `at` may stand before a host that it lacks."""
+    draw = random.Random(seed)
+    projection = project("".join(draw.choice(draw.choice((SPELLED, GLUE))) for _ in range(200)))
+    projection.units()
+    for high in range(1, len(projection.text) + 1, 7):
+        assert _units(projection, 0, high) == projection.read(0, high)
 
 
 @pytest.mark.parametrize("seed", range(40))

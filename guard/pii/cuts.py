@@ -363,7 +363,8 @@ def _candidate(text: bytes, at: int, limit: int) -> int:
 def _next(ground: Ground, last: int, limit: int) -> tuple[int | None, bool]:
     """The first natural cut after a cut up to a limit, and whether that is known yet."""
     at, (low, high) = last + 1, ground.uncut
-    while at <= limit and (position := _candidate(ground.text, at, limit)):
+    until = low if last < low <= limit <= high else limit  # behind it there is none
+    while at <= until and (position := _candidate(ground.text, at, until)):
         if low < position <= high:
             at = high + 1
             continue

@@ -12,7 +12,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from guard.pii.spelling import DIGITS, FIRST_NUMERAL, NUMERALS, count_together, numerals_in
+from guard.pii.spelling import DIGITS, FIRST_NUMERAL, NUMERALS, count_together, numerals_in, units_in
 from guard.pii.splice import Unit
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Projection:
     of them stand together, as digits do.
     """
 
-    __slots__ = ("counts", "kept", "raw", "text")
+    __slots__ = ("counts", "kept", "known", "raw", "text")
 
     def __init__(
         self,
@@ -88,6 +88,17 @@ class Projection:
         self.kept = kept
         self.raw = raw
         self.counts = counts
+        self.known: list[Unit] | None = None
+
+    def units(self) -> list[Unit]:
+        """What is spelled out in the whole text, `known` once it was asked for."""
+        if self.known is None:
+            self.known = units_in(self.text, self.raw)
+        return self.known
+
+    def read(self, low: int, high: int) -> list[Unit]:
+        """What is spelled out in a stretch that is all there is, by its places in it."""
+        return units_in(self.text[low:high], self.raw[low:high] if self.raw and self.counts else None)
 
     def count(self, low: int, high: int) -> bool:
         """Whether numerals stand together in a stretch."""

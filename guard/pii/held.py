@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from guard.pii import spelling
 from guard.pii.evasion import Projection, project
 from guard.pii.splice import Splice, spliced
 
@@ -49,10 +48,9 @@ class Held:
 
     def __init__(self, projection: Projection, split: Split, row_end: RowEnd) -> None:
         text = self._text = projection.text
-        units = [
-            (start, end, read if read.isascii() else project(read).text.decode("latin-1"), width)
-            for start, end, read, width in spelling.units_in(text, projection.raw)
-        ]
+        units = projection.units()
+        if not all(map(str.isascii, {unit[2] for unit in units})):
+            units = [(start, end, _folded(read), width) for start, end, read, width in units]
         self._splice = Splice(units)
         self._copy = spliced(text.decode("latin-1"), units).encode("latin-1") if units else b""
         self._split, self._row_end = split, row_end
@@ -91,6 +89,11 @@ class Held:
         match = _BESIDE.search(self._copy, at, at + _LEAP)
         found = match.start() if match else min(at + _LEAP, len(self._copy) - 1)
         return max(position + 1, self._splice.back(found, found + 1)[0])
+
+
+def _folded(read: str) -> str:
+    """What a unit says, in the characters of a projection."""
+    return read if read.isascii() else project(read).text.decode("latin-1")
 
 
 def _begun(projection: Projection) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from guard.pii.catalog_everyone import HOST
@@ -13,6 +14,7 @@ from guard.pii.judging import admitted, score_of
 from guard.pii.numbers import Numbers, Span
 from guard.pii.roads import Ready, Roads
 from guard.pii.rows import Road
+from guard.pii.view import CONTEXT
 
 _LOCAL_BACKWARDS = re.compile(rb"""[A-Za-z0-9.!#$%&'*+=^_`{|}~-]{0,63}[A-Za-z0-9_+]|"[!#-~]{1,62}\"""")
 _BEFORE_HOST = re.compile(rb"@(?=[A-Za-z0-9\x1a-]{1,63}+\.|localhost|\[)")
@@ -53,6 +55,8 @@ class Hunt(Numbers):
             self.within(row, ((0, len(self.text)),))
         elif row.signed:
             self._signed(row)
+        elif row.group and row.fixed:
+            self._valued(row)
         else:
             self._search(row)
 
@@ -70,6 +74,33 @@ class Hunt(Numbers):
             start, end = match.span(group)
             taken = self.take(ready, start, end)
             at = max(start, begin + 1) if group else taken or begin + 1
+
+    def _valued(self, ready: Ready) -> None:
+        """Search a row whose values stand behind what calls them so, and so may hold others of the same row.
+
+        Of the others only those count that reach further; the last reaches furthest, so it is judged first, and none
+        twice. Not in the context of a piece, where what begins is left out and what it holds is not.
+        """
+        search, text, group, at = ready.search, self.text, ready.group, 0
+        spans: list[Span] = []
+        while match := search(text, at):
+            spans.append(match.span(group))
+            at = max(spans[-1][0], match.start() + 1)
+        place = 0
+        while place < len(spans):
+            start, end = spans[place]
+            place, reached = place + 1, self.take(ready, start, end)
+            while reached and start >= CONTEXT:
+                behind = bisect_left(spans, (reached,), place)
+                start, reached = self._furthest(ready, spans[place:behind], reached)
+                place = behind
+
+    def _furthest(self, ready: Ready, inner: list[Span], reached: int) -> Span:
+        """Take the last of some values that reaches further; returns where it begins and ends, else nothing."""
+        for start, end in reversed(inner):
+            if end > reached and (taken := self.take(ready, start, end)):
+                return start, taken
+        return 0, 0
 
     def _signed(self, ready: Ready) -> None:
         """Search a row whose first character is outside ASCII and whose second is a letter, letter by letter."""

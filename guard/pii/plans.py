@@ -118,12 +118,18 @@ def _trunk(region: str) -> bytes:
     return (metadata.national_prefix or "").encode("ascii") if metadata else b""
 
 
-def written_in(number: bytes, region: str) -> bool:
-    """Whether the digits of a number, with the trunk prefix of its region or without, are valid in it."""
-    trunk = _trunk(region)
-    pattern = national(region, code_of(region))
-    rest = number[len(trunk) :] if trunk and number.startswith(trunk) else b""
-    return pattern.fullmatch(number) is not None or (rest != b"" and pattern.fullmatch(rest) is not None)
+@cache
+def _writings(regions: frozenset[str]) -> list[tuple[Callable[[bytes], object], bytes]]:
+    """What tells the national numbers of each of some regions, and its trunk prefix."""
+    return [(national(region, code_of(region)).fullmatch, _trunk(region)) for region in regions]
+
+
+def written_in(number: bytes, regions: frozenset[str]) -> bool:
+    """Whether the digits of a number, with the trunk prefix of one of some regions or without, are valid there."""
+    for fits, trunk in _writings(regions):
+        if fits(number) or (trunk and number.startswith(trunk) and fits(number[len(trunk) :])):
+            return True
+    return False
 
 
 @cache

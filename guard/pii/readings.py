@@ -76,6 +76,9 @@ _WORDS_ONLY = dict.fromkeys(map(ord, "0123456789@"), " ")
 _FENCE = "\x1a"
 """No match runs over it: it stands for a character outside ASCII."""
 
+_HOST = 300
+"""The longest host name behind an `at` that makes it one, and what stands around it."""
+
 Reading = Spelled | Packed
 
 
@@ -90,8 +93,7 @@ class Readings:
         text = projection.text[low:high]
         self.first, last = projection.to_original(low, high)
         piece = source[self.first : last]
-        raw = projection.raw if projection.counts else None
-        units = spelling.units_in(text, raw[low:high] if raw else None) if spelled or raw else []
+        units = _units(projection, low, high) if spelled or projection.counts else []
         runs = list(packing.packed_in(text)) if packed else []
         self._low = low
         self._doubts = list(_doubts(text, units))
@@ -113,6 +115,33 @@ class Readings:
             return True
         near = bisect_left(self._doubts, (end - self._low + _NEAR,)) - 1
         return near >= 0 and self._doubts[near][1] > start - self._low - _NEAR
+
+
+def _units(projection: Projection, low: int, high: int) -> list[Unit]:
+    """What is spelled out in a piece: taken from what is known of the whole text, but for the end of the piece.
+
+    There the whole may know of the host name behind an `at` what the piece does not.
+    """
+    known, end = projection.known, len(projection.text)
+    if known is None:
+        return projection.read(low, high)
+    first, last = bisect_left(known, (low,)), bisect_left(known, (high - _HOST if high < end else end,))
+    if (first and known[first - 1][1] > low) or (last > first and known[last - 1][1] > high):
+        return projection.read(low, high)
+    # Not amid codes that stand together, of which some are codes only beside the others.
+    while first < last < len(known) and b" " not in projection.text[known[last][0] - 1 : known[last][0] + 1]:
+        last -= 1
+    told, place = _shifted(known[first:last], -low), known[last][0] if last < len(known) else end
+    if place >= high:
+        return told
+    begin = max(low, place - 1)  # of what stands before a unit the last character matters
+    rest = projection.read(begin, high)
+    return told + _shifted([unit for unit in rest if unit[0] >= place - begin], begin - low)
+
+
+def _shifted(units: list[Unit], by: int) -> list[Unit]:
+    """Units by their places in another stretch."""
+    return [(start + by, end + by, read, width) for start, end, read, width in units] if by else units
 
 
 def _placed(units: Sequence[Unit], projection: Projection, low: int, first: int) -> Sequence[Unit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from operator import itemgetter
 
@@ -52,13 +53,13 @@ def _named(outer: Finding, inner: Finding) -> Finding:
     return Finding(inner.kind, outer.start, outer.end, inner.score, inner.source, inner.path)
 
 
-def _over(finding: Finding, rivals: list[Finding]) -> list[Finding]:
-    """What is left of a sure finding and the better ones it overlaps."""
-    if any(_within(finding, other) for other in rivals):
-        return [_named(other, finding) if _within(finding, other) else other for other in rivals]
+def _over(finding: Finding, rivals: list[Finding]) -> Finding:
+    """What becomes of a sure finding and the better ones it overlaps, which do not overlap each other."""
+    if _within(finding, rivals[0]):
+        return _named(rivals[0], finding)
     for other in rivals:
         finding = _joined(finding, other)
-    return [finding]
+    return finding
 
 
 def _settle(cluster: list[Finding]) -> list[Finding]:
@@ -68,15 +69,19 @@ def _settle(cluster: list[Finding]) -> list[Finding]:
         if other.score < STRONG:
             return [best]
         return [_named(best, other) if _within(other, best) else _joined(best, other)]
-    kept: list[Finding] = []
-    for finding in sorted(cluster, key=_rank):
-        rivals = [other for other in kept if _overlap(finding, other)]
-        if not rivals:
-            kept.append(finding)
+    # By their starts, each with its turn: what is kept never overlaps, so rivals stand side by side.
+    kept: list[tuple[int, int, Finding]] = []
+    for turn, finding in enumerate(sorted(cluster, key=_rank)):
+        low = bisect_left(kept, (finding.start,))
+        low -= low > 0 and kept[low - 1][2].end > finding.start
+        high = bisect_left(kept, (finding.end,), low)
+        if low == high:
+            kept.insert(low, (finding.start, turn, finding))
         elif finding.score >= STRONG:
-            kept = [other for other in kept if other not in rivals]
-            kept += _over(finding, rivals)
-    return sorted(kept, key=lambda finding: finding.start)
+            rivals = [other for _, _, other in sorted(kept[low:high], key=itemgetter(1))]
+            left = _over(finding, rivals)
+            kept[low:high] = [(left.start, turn, left)]
+    return [finding for _, _, finding in kept]
 
 
 def resolve(findings: Iterable[Finding]) -> list[Finding]:
@@ -94,7 +99,9 @@ def resolve(findings: Iterable[Finding]) -> list[Finding]:
         if end <= start:
             fields.append(finding)
         elif start < reach:
-            cluster = [*cluster, finding] if cluster else [result.pop(), finding]
+            if not cluster:
+                cluster.append(result.pop())
+            cluster.append(finding)
             reach = max(reach, end)
         else:
             if cluster:

@@ -60,15 +60,19 @@ _ARTICLE = r"(?!(?i:the|an?|this|that|each|every|one|any|some|another|his|her|it
 _PROSE = (
     r"(?!(?i:in|is|it|to|no|me|my|be|us|as|am|at|so|do|by) {1,2}(?!(?i:dot) )[a-z])"  # domains that are words
 )
-_SPELLED_HOST = re.compile(
-    rf"{_ARTICLE}{_LABEL}(?:\.{_LABEL}){{0,3}}{_DOT}{_PROSE}[A-Za-z0-9]".encode("ascii")
-)
-_WORDS = re.compile(
+_LONE = r"(?! {1,2}(?![ \[({<]|[Dd][Oo][Tt] ))"  # no host ends in one letter
+_SPELLED_HOST = rf"(?={_LABEL}(?:\.{_LABEL}){{0,3}}{_DOT}(?=[A-Za-z0-9]{_LONE}){_PROSE}){_ARTICLE}"
+_BEHIND = r"(?<=[A-Za-z0-9_+-]"
+_OPEN, _CLOSE = r"[\[({<]", r" ?[\])}>] {0,2}"
+_WORDS = re.compile(  # so written, `re` skips to the first blank or bracket
     (
-        rf"(?<=[A-Za-z0-9_+-])(?: {{1,2}}(?:(?P<at>[Aa][Tt])|(?P<dot>[Dd][Oo][Tt])) {{1,2}}"
-        rf"| {{0,2}}[\[({{<] ?(?:(?P<AT>{_AT})|(?P<DOT>{_STOP})) ?[\])}}>] {{0,2}})(?=[A-Za-z0-9])"
+        rf"(?: {_BEHIND} ) ?(?:([Aa][Tt])(?= {{1,2}}{_SPELLED_HOST})|[Aa][Tt]|([Dd][Oo][Tt])) {{1,2}}"
+        rf"| {_BEHIND} ) ?{_OPEN} ?(?:({_AT})|({_STOP})){_CLOSE}"
+        rf"|{_OPEN}{_BEHIND}{_OPEN}) ?(?:({_AT})|({_STOP})){_CLOSE})(?=[A-Za-z0-9])"
     ).encode("ascii")
 )
+_SAYS = ("", "@", ".", "@", ".", "@", ".")
+"""What the groups of `_WORDS` stand for."""
 _WORD_HINT = re.compile(rf"[Dd][Oo][Tt]|[\[({{<] ?(?:{_AT}|{_STOP}) ?[\])}}>]".encode("ascii"))
 _AS_DIGITS = bytes(
     code - FIRST_NUMERAL + 0x30 if code >= FIRST_NUMERAL else code for code in range(0x8A)
@@ -91,7 +95,7 @@ def units_in(text: bytes, raw: bytes | None) -> list[Unit]:
     if (b"dot" in text.lower() or any(text.find(sign) >= 0 for sign in _BRACKETS)) and _WORD_HINT.search(
         text
     ):
-        found.append(list(_words(text)))
+        found.append(_words(text))
     if raw is not None:
         found.append(list(numerals_in(raw)))
     if len(found) < 2:
@@ -139,12 +143,13 @@ def _decoded(family: _Family, text: bytes, low: int = 0, high: int = sys.maxsize
     return found
 
 
-def _words(text: bytes) -> Iterator[Unit]:
+def _words(text: bytes) -> list[Unit]:
     """`at` and `dot`, in brackets or bare; a bare `at` only before a host name with a spelled dot."""
-    for match in _WORDS.finditer(text):
-        word, (start, end) = match.lastgroup, match.span()
-        if word != "at" or _SPELLED_HOST.match(text, end):
-            yield start, end, "@" if word in ("at", "AT") else ".", 0
+    return [
+        (match.start(), match.end(), _SAYS[said], 0)
+        for match in _WORDS.finditer(text)
+        if (said := match.lastindex)
+    ]
 
 
 def count_together(raw: bytes) -> bool:

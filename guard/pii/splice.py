@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
+from operator import add, sub
 
 Unit = tuple[int, int, str, int]
 """Start and end of a stretch, what is read in its place, and how many characters each character of that stands for:
@@ -20,23 +22,14 @@ class Splice:
     __slots__ = ("_copy_ends", "_copy_starts", "_ends", "_starts", "_widths")
 
     def __init__(self, units: Sequence[Unit]) -> None:
-        starts: list[int] = []
-        ends: list[int] = []
-        copy_starts: list[int] = []
-        copy_ends: list[int] = []
-        widths: list[int] = []
-        shift = 0
-        for start, end, text, width in units:
-            grown = len(text) - end + start
-            if grown:
-                starts.append(start)
-                ends.append(end)
-                copy_starts.append(start + shift)
-                shift += grown
-                copy_ends.append(end + shift)
-                widths.append(width)
-        self._starts, self._ends, self._widths = starts, ends, widths
-        self._copy_starts, self._copy_ends = copy_starts, copy_ends
+        grown = [unit for unit in units if len(unit[2]) != unit[1] - unit[0]]
+        self._starts = [unit[0] for unit in grown]
+        self._ends = [unit[1] for unit in grown]
+        self._widths = [unit[3] for unit in grown]
+        sizes = [len(unit[2]) for unit in grown]
+        shifts = accumulate(map(add, sizes, map(sub, self._starts, self._ends)))
+        self._copy_ends: list[int] = list(map(add, self._ends, shifts))
+        self._copy_starts: list[int] = list(map(sub, self._copy_ends, sizes))
 
     def back(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the text that a non-empty stretch of the copy stands for, whole units only."""

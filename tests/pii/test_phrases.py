@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable
 from functools import partial
 from random import Random
-from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +13,7 @@ from hypothesis import strategies as st
 
 from guard.pii.phrases import Phrases
 from guard.pii.scan import Scanner
+from tests.pii.conftest import calls
 
 SET_OFF = [
     re.compile(told + rb"(?: ?[:=] ?| )[\"'`]?")
@@ -73,23 +71,6 @@ def test_words_are_held_as_the_plain_definition_holds_them(
         assert all(spanned(text, other, final) for other in passed), (text, position, end)
 
 
-def _calls(asked: Callable[[], object]) -> int:
-    """How many functions are called: the same on every machine, unlike time."""
-    count = 0
-
-    def tell(frame: FrameType, event: str, arg: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(tell)
-    try:
-        asked()
-    finally:
-        sys.setprofile(before)
-    return count
-
-
 @pytest.mark.parametrize(
     "unit",
     ["seed ", "seeds ", "mnemonic abc def ", "passphrase: ", "seed words was ", "phrase abc ", "助记词 abc def ", "3 de mayo ", "septiembre de 1985 ", "3월 4일 ", "京 A 12345 "],
@@ -100,6 +81,6 @@ def test_a_text_that_says_one_thing_again_and_again_is_cut_in_linear_time(
     """B23: twice the text takes twice the steps, and few: whatever a hold looks for, it does not look for it again."""
     once, twice = ((unit * size)[:size] for size in (10000, 20000))
     for work in (everything.scan, everything.cuts):
-        few, more = (_calls(partial(work, text, 0)) for text in (once, twice))
+        few, more = (calls(partial(work, text, 0)) for text in (once, twice))
         assert more < 2.5 * few + 1000
         assert few < 20 * len(once)

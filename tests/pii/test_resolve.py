@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.pii.resolve import STRONG, resolve
 from guard.types import Finding
+from tests.pii.conftest import calls
 
 KINDS = st.sampled_from(["pii.email", "pii.url", "pii.us.ssn", "pii.phone", "pii.person"])
 
@@ -59,6 +61,17 @@ def test_what_a_sure_finding_covers_stays_covered(given_findings: list[Finding])
 def test_resolving_again_changes_nothing(given_findings: list[Finding]) -> None:
     """The results are settled."""
     assert resolve(resolve(given_findings)) == resolve(given_findings)
+
+
+def test_a_row_of_overlaps_is_settled_in_linear_time() -> None:
+    """Numbers of which each may end in the next, as columns of digits have them: twice as many take twice the steps."""
+    rivals = [
+        span("pii.phone", at + shift, at + shift + size, score)
+        for at in range(0, 24000, 12)
+        for shift, size, score in ((0, 11, 0.6), (8, 7, 0.4), (4, 7, 0.9))
+    ]
+    few, more = (calls(partial(resolve, rivals[:count])) for count in (3000, 6000))
+    assert more < 2.5 * few
 
 
 def test_the_longest_wins() -> None:

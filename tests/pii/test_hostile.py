@@ -1,0 +1,110 @@
+"""Texts made to be slow: they cost a few times what a text full of values costs, counted in calls, never in time."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from guard.pii.evasion import project
+from guard.pii.hunt import Hunt
+from guard.pii.readings import _units
+from guard.pii.resolve import resolve
+from guard.pii.scan import Scanner
+from guard.pii.view import View
+from guard.types import Finding
+from tests.pii.conftest import GLUE, calls
+
+SIZE = 10240
+SPELLED = [
+    "a",
+    "b",
+    " at ",
+    " dot ",
+    " at ",
+    " dot ",
+    "harbor",
+    "com",
+    "%31",
+    "&#64;",
+    " (at) ",
+    "=31=32",
+    "\\u0031",
+    "一三",
+]
+
+VALUES = [
+    "haslo:",
+    "password=",
+    "pwd: ",
+    "token: ",
+    "secret:",
+    "api_key=",
+    '"',
+    "hunter2",
+    "aB3$",
+    "&a=",
+    "a1B" * 40,
+]
+
+
+def repeated(unit: str, size: int = SIZE) -> str:
+    """A text that says one thing again and again."""
+    return (unit * size)[:size]
+
+
+@pytest.fixture(scope="module")
+def scanner() -> Scanner:
+    """A scanner of what is on by default."""
+    return Scanner()
+
+
+@pytest.fixture(scope="module")
+def full(scanner: Scanner) -> int:
+    """The calls for a text full of values."""
+    values = "mail jo.w7@harbormail.com or call (212) 867-5309 at the port, card 4111 1111 1111 1111 from 81.2.69.142, "
+    return calls(lambda: scanner.scan(repeated(values + "and with it the usual words of a letter. ")))
+
+
+@pytest.mark.parametrize(("unit", "times"), [("haslo:", 2), ("thehaslo:", 2), (":password", 2)])
+def test_a_hostile_text_takes_few_times_the_calls_of_a_full_one(
+    scanner: Scanner, full: int, unit: str, times: int
+) -> None:
+    """B23: no unit makes the scan of a text much longer than its values do."""
+    text = repeated(unit)
+    scanner.scan(text)
+    assert calls(lambda: scanner.scan(text)) < times * full
+
+
+def test_words_that_spell_no_address_are_not_read_twice(scanner: Scanner) -> None:
+    """B23: hosts of one letter are none, and what is read for the cuts is not read again for the pieces."""
+    spelled, plain = repeated("a at b dot "), repeated("a or b not ")
+    for text in (spelled, plain):
+        scanner.scan(text)
+    assert calls(lambda: scanner.scan(spelled)) < calls(lambda: scanner.scan(plain)) + SIZE
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_known_of_the_whole_is_what_a_piece_says(seed: int) -> None:
+    """B23: a piece is read the same alone, however it ends: an `at` may stand before a host that it lacks."""
+    draw = random.Random(seed)
+    projection = project("".join(draw.choice(draw.choice((SPELLED, GLUE))) for _ in range(200)))
+    projection.units()
+    for high in range(1, len(projection.text) + 1, 7):
+        assert _units(projection, 0, high) == projection.read(0, high)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_values_within_values_are_covered_as_if_each_was_taken(scanner: Scanner, seed: int) -> None:
+    """Nothing is lost: of values that hold others of their row as much is found as when all are judged."""
+    draw = random.Random(seed)
+    text = "".join(draw.choice(draw.choice((VALUES, GLUE))) for _ in range(60))
+    projection = project(text)
+    for row in scanner._roads.gated:
+        if row.group and row.fixed and not row.own:
+            found = []
+            for search in (Hunt._search, Hunt._valued):
+                hunt = Hunt(View(text, projection, 0, projection.text), frozenset())
+                search(hunt, row)
+                found.append(resolve([Finding(*hit, "pattern") for hit in hunt.belonging()]))
+            assert found[0] == found[1]

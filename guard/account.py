@@ -70,15 +70,19 @@ class Account:
         return {**self._told, spans.NOTES: list(call.notes)} if call.notes else self._told
 
     def _who(self, call: Call) -> Mapping[str, Any]:
-        who = call.exchange.identity
-        return {
-            spans.TENANT: who.tenant,
-            spans.USER: self.user(call) or None,
-            spans.CLIENT_KEY: who.key or None,
-            spans.CLIENT_KEY_NAME: who.keys[1] if who.keys and len(who.keys) > 1 else None,
-            spans.POLICY_ASKED: list(call.exchange.asked) if call.exchange.asked else None,
-            spans.OUTCOME: self._outcome,
-        }
+        who, asked = call.exchange.identity, call.exchange.asked
+        told: dict[str, Any] = {spans.TENANT: who.tenant}
+        if user := self.user(call):
+            told[spans.USER] = user
+        if who.key:
+            told[spans.CLIENT_KEY] = who.key
+        if who.keys and len(who.keys) > 1:
+            told[spans.CLIENT_KEY_NAME] = who.keys[1]
+        if asked:
+            told[spans.POLICY_ASKED] = list(asked)
+        if self._outcome is not None:
+            told[spans.OUTCOME] = self._outcome
+        return told
 
     def screened(self, call: Call, screened: Screened, forwarded: int, error: str) -> bytes:
         """The record of intent: what was found and decided, and where the request may go."""
@@ -130,11 +134,10 @@ class Account:
             return
         if call.policy.waivers:
             span.set(spans.WAIVED, _waived(call, verdict) or None)
-        exchange, keyed = call.exchange, False
-        for name, attributes in spans.finding_events(verdict, exchange.subject):
-            span.event(name, attributes)
-            keyed = keyed or any(attributes.get(spans.SUBJECTS, ()))
-        if keyed:
+        exchange = call.exchange
+        events = spans.finding_events(verdict, exchange.subject)
+        span.events(events)
+        if any(any(attributes.get(spans.SUBJECTS, ())) for _, attributes in events):
             span.set(spans.SUBJECT_KEY, exchange.subject_key_id)
 
     def start_model(self, call: Call, prepared: Prepared, host: str, port: int | None) -> None:

@@ -43,6 +43,9 @@ from guard.types import (
 )
 from guard.wire.calls import Call, tool_at
 
+# An enum looks up its members by name: in a loop over findings that is more than the comparison.
+_REDACT = Action.REDACT
+
 # Fields of an answer in which a provider repeats what the request set.
 _SETTINGS = (
     "instructions",
@@ -199,8 +202,9 @@ def screen_input(
     changes: dict[str, str] = {}
     if change and verdict.blocking is None:
         changes = _redacted(segments, verdict, exchange.placeholders)
-        exchange.own.update(exchange.placeholders.restorable.values())
-        exchange.came_back.sent = len(exchange.placeholders.restorable)
+        restorable = exchange.placeholders.restorable
+        exchange.own.update(restorable.values())
+        exchange.came_back.sent = len(restorable)
     if judges(policy):
         exchange.sent.update(exchange.digest(changes.get(s.path, s.text)) for s in segments if s.text)
     return Screened(verdict, changes, exchange.receipts, _size(segments))
@@ -230,9 +234,10 @@ def screen_output(
     spans = fix(policy, decide(policy, Stage.OUTPUT, [*opaque, *findings]), fresh)
     coming_back = judging and not exchange.unknown
     told = {s.path for s in fresh if coming_back and restores(policy, tool_at(calls, s.path))}
-    changes, judged = _answered(exchange, fresh, spans, told)
+    judging = judging and judges(policy)
+    changes, judged = _answered(exchange, fresh, spans, told, judging=judging)
     to_judge: dict[str, str] = {}
-    if judging and judges(policy):
+    if judging:
         echoed = {s.path for s in fresh if s.change is Change.FIXED or exchange.echoes(s)}
         to_judge = {path: text for path, text in judged.items() if path not in echoed and text.strip()}
     moderated, scores = yield from judge(policy, exchange, to_judge)
@@ -293,7 +298,7 @@ def _detect(
     if not segments:
         exchange.receipts.note("detect", Receipt.NOT_APPLICABLE)
         return []
-    groups = list(joined(segments)) if len(segments) > 1 else []
+    groups = list(joined(segments)) if any(s.group for s in segments) else []
     texts = tuple([s.text for s in segments] + [text for text, _ in groups])
     try:
         lists: list[list[Finding]] = yield Detect(texts)
@@ -390,7 +395,7 @@ def by_path(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
 def _redacted(segments: Sequence[Segment], verdict: Verdict, placeholders: Placeholders) -> dict[str, str]:
     if verdict.enforced < Action.REDACT:
         return {}
-    decided = by_path(d for d in verdict.decisions if d.enforced is Action.REDACT)
+    decided = by_path([d for d in verdict.decisions if d.enforced is _REDACT])
     return {s.path: redact(s.text, decided[s.path], placeholders) for s in segments if s.path in decided}
 
 
@@ -409,9 +414,14 @@ def _taken(decision: Decision) -> bool:
 
 
 def _answered(
-    exchange: Exchange, segments: Sequence[Segment], verdict: Verdict, restoring: Container[str]
+    exchange: Exchange,
+    segments: Sequence[Segment],
+    verdict: Verdict,
+    restoring: Container[str],
+    *,
+    judging: bool,
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The new text of each path that changes, and the redacted text of each path for the judge.
+    """The new text of each path that changes, and with `judging` the redacted text of each path for the judge.
 
     `restoring`: the paths where originals may come back.
     """
@@ -422,7 +432,13 @@ def _answered(
     judged: dict[str, str] = {}
     for segment in segments:
         rows = decided.get(segment.path, ())
-        made = answer(segment.text, rows, exchange.placeholders, restoring=segment.path in restoring)
+        made = answer(
+            segment.text,
+            rows,
+            exchange.placeholders,
+            restoring=segment.path in restoring,
+            judging=judging,
+        )
         exchange.note_answer(made)
         judged[segment.path] = made.judged
         if made.released != segment.text:
@@ -457,6 +473,5 @@ def lies_inside(finding: Finding, spans: Sequence[tuple[int, int, str]]) -> bool
 
 
 def _size(segments: Iterable[Segment]) -> int:
-    return sum(
-        len(s.text) if s.text.isascii() else len(s.text.encode("utf-8", "surrogatepass")) for s in segments
-    )
+    texts = [s.text for s in segments]
+    return sum([len(t) if t.isascii() else len(t.encode("utf-8", "surrogatepass")) for t in texts])

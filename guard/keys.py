@@ -128,7 +128,11 @@ class Keys:
 
 def keyed_hash(key: bytes, value: str, length: int = 32) -> str:
     """Keyed BLAKE2b (RFC 7693) of a value as `length` hex digits, for records that must join without the value."""
-    data = value.encode("utf-8", "surrogatepass")
+    return keyed_digest(key, value.encode("utf-8", "surrogatepass"), length)
+
+
+def keyed_digest(key: bytes, data: bytes, length: int = 32) -> str:
+    """Hash bytes as `keyed_hash` does a text."""
     return hashlib.blake2b(data, digest_size=length // 2, key=key).hexdigest()
 
 

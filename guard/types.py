@@ -58,6 +58,9 @@ class Receipt(enum.StrEnum):
     SKIPPED = "skipped"
 
 
+_FAILED = (Receipt.FAILED_CLOSED, Receipt.FAILED_OPEN)
+
+
 class Finding(NamedTuple):
     """One thing found: its kind and place, never the matched text.
 
@@ -256,7 +259,8 @@ class Receipts:
 
     def note(self, name: str, receipt: Receipt) -> None:
         """Record the outcome of a check; a failure is never overwritten by a later success."""
-        if self.by_name.get(name) not in (receipt, Receipt.FAILED_CLOSED, Receipt.FAILED_OPEN):
+        noted = self.by_name.get(name)
+        if noted is not receipt and noted not in _FAILED:
             self.by_name[name] = self._new[name] = receipt
 
     def attributes(self) -> Mapping[str, str]:

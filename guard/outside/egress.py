@@ -47,6 +47,8 @@ class _UpstreamErrors:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, _: object) -> None:
+        if failure is None:
+            return
         if isinstance(failure, TimeoutError):
             raise UpstreamError("timeout") from None
         if isinstance(failure, aiohttp.ClientConnectorError):

@@ -92,8 +92,14 @@ class Mapping:
             if general is not None:
                 return self._general(value, general)
             form = "token"
-        identity = _identity(form, kind, value)
-        made = self._by_value.get(identity) or self._remember(identity, value, self._made(form, kind, value))
+        # A token says "the same thing again": one value has one, whatever kinds its mentions were found as.
+        identity = form, "" if form == "token" else kind, value
+        made = self._by_value.get(identity)
+        if made is None:
+            made = self._by_value[identity] = self._made(form, kind, value)
+            self._original[made] = value
+            self._originals.add(value)
+            self._placeholder_of.setdefault(value, made)
         if redaction.restore and redaction.form in REVERSIBLE:
             self._restorable[made] = value
             self._longest = max(self._longest, self._reach(form, made))
@@ -177,31 +183,23 @@ class Mapping:
         self._placeholder_of.setdefault(value, general)
         return general
 
-    def _remember(self, identity: tuple[str, str, str], value: str, made: str) -> str:
-        self._by_value[identity] = made
-        self._original[made] = value
-        self._originals.add(value)
-        self._placeholder_of.setdefault(value, made)
-        if identity[0] == "token":
-            self._tokens[made[1:-1]] = made
-            self._names.add(made[1 : made.rindex("_")])
-        else:
-            self._fixed.add(made)
-            if identity[0] == "faker":
-                self._fakes.add(made)
-        return made
-
     def _made(self, form: str, kind: str, value: str) -> str:
         if form == "token":
             return self._numbered(name_of(kind))
-        return self._distinct(self._makers()[form], kind, value)
+        made = self._distinct(self._makers()[form], kind, value)
+        self._fixed.add(made)
+        if form == "faker":
+            self._fakes.add(made)
+        return made
 
     def _numbered(self, name: str) -> str:
         number = self._counts.get(name, 0) + 1
-        while f"{name}_{number}" in self._reserved or f"{name}_{number}" in self._tokens:
+        while (key := f"{name}_{number}") in self._reserved or key in self._tokens:
             number += 1
         self._counts[name] = number
-        return token(name, number)
+        self._names.add(name)
+        made = self._tokens[key] = token(key)
+        return made
 
     def _makers(self) -> dict[str, Callable[[str, str, int], str]]:
         return {"mask": self._mask, "hash": self._hash, "faker": self._fake, "encrypt": self._seal}
@@ -237,11 +235,6 @@ class Mapping:
 
     def _seal(self, kind: str, value: str, attempt: int) -> str:
         return sealing.encrypt(self._keys, name_of(kind), value)
-
-
-def _identity(form: str, kind: str, value: str) -> tuple[str, str, str]:
-    # A token says "the same thing again": one value has one, whatever kinds its mentions were found as.
-    return (form, "" if form == "token" else kind, value)
 
 
 def _disjoint(spans: list[Span]) -> list[Span]:

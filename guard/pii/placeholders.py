@@ -41,9 +41,9 @@ def name_of(kind: str) -> str:
     return name if name[:1].isalpha() else f"X_{name}".rstrip("_")
 
 
-def token(name: str, number: int) -> str:
-    """`<EMAIL_1>`."""
-    return f"<{name}_{number}>"
+def token(key: str) -> str:
+    """`<EMAIL_1>` for `EMAIL_1`."""
+    return f"<{key}>"
 
 
 def may_hold_tokens(text: str) -> bool:

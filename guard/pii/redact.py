@@ -12,6 +12,8 @@ from guard.types import Action, Decision
 
 Edit = tuple[int, int, Decision]
 
+_REDACT = Action.REDACT
+
 
 def redact(text: str, decisions: Sequence[Decision], mapping: Mapping) -> str:
     """Replace every span whose redaction is enforced.
@@ -22,9 +24,11 @@ def redact(text: str, decisions: Sequence[Decision], mapping: Mapping) -> str:
     mapping.reserve(text)
     pieces, end = [], 0
     for start, stop, decision in _edits(text, decisions, []):
-        pieces += [text[end:start], _placeholder(text, start, stop, decision, mapping)]
+        pieces.append(text[end:start])
+        pieces.append(_placeholder(text, start, stop, decision, mapping))
         end = stop
-    return "".join([*pieces, text[end:]])
+    pieces.append(text[end:])
+    return "".join(pieces)
 
 
 class Answer(NamedTuple):
@@ -128,7 +132,7 @@ def _in_order(edits: list[Edit], held: list[Span]) -> list[tuple[int, int, Decis
 
 def _edits(text: str, decisions: Sequence[Decision], held: list[Span]) -> list[Edit]:
     spans = sorted(
-        [(d.finding.start, d.finding.end, n) for n, d in enumerate(decisions) if d.enforced is Action.REDACT]
+        [(d.finding.start, d.finding.end, n) for n, d in enumerate(decisions) if d.enforced is _REDACT]
     )
     edits: list[Edit] = []
     end, length = 0, len(text)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 
-from guard.keys import keyed_hash
+from guard.keys import keyed_digest
 
-# Without what separates the parts of a value; "@._%+" tell two values apart. What a table lacks is looked up slowly.
-_KEPT = {code: code if chr(code).isalnum() or chr(code) in "@._%+" else None for code in range(128)}
+# What separates the parts of a value; "@._%+" tell two values apart.
+_DROPPED = bytes(code for code in range(128) if not (chr(code).isalnum() or chr(code) in "@._%+"))
 
 
 def subject(key: bytes, value: str) -> str:
@@ -17,9 +17,10 @@ def subject(key: bytes, value: str) -> str:
     16 hex digits.
     """
     if value.isascii():
-        folded = value.lower()
-        kept = folded.translate(_KEPT)
+        folded = value.lower().encode()
+        kept = folded.translate(None, _DROPPED)
     else:
-        folded = unicodedata.normalize("NFKC", value).casefold()
-        kept = "".join(ch for ch in folded if ch.isalnum() or ch in "@._%+")
-    return keyed_hash(key, kept or folded, 16)
+        text = unicodedata.normalize("NFKC", value).casefold()
+        folded = text.encode("utf-8", "surrogatepass")
+        kept = "".join(ch for ch in text if ch.isalnum() or ch in "@._%+").encode("utf-8", "surrogatepass")
+    return keyed_digest(key, kept or folded, 16)

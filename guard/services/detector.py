@@ -251,6 +251,8 @@ class Detector:
 
     def _detection(self, texts: Sequence[str], short: bool) -> _Job:
         job = _Job(self._pool, [], [], lambda _, answer: answer)
+        if short and not self._own:  # all was found here
+            return job
         everything = tuple(range(len(self._own)))
         for number, text in enumerate(texts):
             own = self._own_hits(text) if short else everything
@@ -260,8 +262,6 @@ class Detector:
         return job
 
     def _own_hits(self, text: str) -> tuple[int, ...]:
-        if not self._own:
-            return ()
         hits = self._own_gate.open(readable(text))
         if not text.isascii():
             hits = tuple(sorted({*hits, *self._own_gate.open(undisguised(text)[0])}))
@@ -297,11 +297,14 @@ class Detector:
         spans = self._gate.spans(index, projection.text)
         if spans is None:
             return True
-        places = (projection.to_original(start, end) for start, end in spans)
-        return any(
-            not any(low <= start and end <= high and end - start < high - low for low, high in sure)
-            for start, end in places
-        )
+        for span in spans:
+            start, end = projection.to_original(*span)
+            for low, high in sure:
+                if low <= start and end <= high and end - start < high - low:
+                    break
+            else:
+                return True
+        return False
 
     def _analysed(self, text: str, answer: list[tuple[int, str, int, int, float]]) -> list[Finding]:
         findings = [

@@ -8,11 +8,11 @@ does `cut -f`). docs/trace.md numbers the columns.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from guard.trace.otlpjson import LEAST, MOST, dumps, key_values
+from guard.trace.otlpjson import LEAST, MOST, dumps, key_values, quoted
 
 _SHAPES = 1024
 """Most orders of keys whose places are kept, and most names: a running guard has some dozens."""
@@ -114,11 +114,15 @@ def _lone(name: _Name, value: Any) -> bytes:
     return b""
 
 
+_Gap = Callable[[Any], bytes] | None
+"""How what stands in a gap is written: a text, or a whole piece; a whole number as it is."""
+
+
 class _Form(NamedTuple):
-    """Attributes as JSON in columns with gaps for values that only one record has: their keys, in their order."""
+    """Attributes as JSON in columns with gaps for values that only one record has, in the order of the gaps."""
 
     text: bytes
-    keys: tuple[str, ...]
+    gaps: tuple[_Gap, ...]
     own: _Take
     prepared: Encoded | None
 
@@ -173,11 +177,22 @@ class Columns:
                 if len(shape.forms) >= _FORMS:
                     shape.forms.clear()
                 shape.forms[alike] = None
-            encoded = encode(attributes)
-            return self.spread(encoded if prepared is None else encoded.and_then(prepared))
+            return self._written(attributes, prepared)
         if form is None:  # what came once may not come again, and to make a form takes twice as long
             form = shape.forms[alike] = self._formed(keys, values, prepared)
-        return form.text % (*map(_piece, form.keys, form.own(values)),)
+        made: list[Any] = []
+        for gap, value in zip(form.gaps, form.own(values), strict=True):
+            if gap is not None:
+                made.append(gap(value))
+            elif LEAST <= value <= MOST:
+                made.append(value)
+            else:
+                return self._written(attributes, prepared)
+        return form.text % (*made,)
+
+    def _written(self, attributes: Mapping[str, Any], prepared: Encoded | None) -> bytes:
+        encoded = encode(attributes)
+        return self.spread(encoded if prepared is None else encoded.and_then(prepared))
 
     def _shaped(self, keys: tuple[str, ...]) -> _Shape:
         return _Shape(_each([at for at, key in enumerate(keys) if self._recurs(key)]), {})
@@ -188,13 +203,14 @@ class Columns:
     def _formed(self, keys: Sequence[str], values: Sequence[Any], prepared: Encoded | None) -> _Form:
         """Write attributes with a gap for each of those that do not recur."""
         places = [at for at, value in enumerate(values) if value is not None]
-        texts = [_escaped(_piece(keys[at], values[at])) if self._recurs(keys[at]) else b"%b" for at in places]
+        own = {at: _gap(keys[at], values[at]) for at in places if not self._recurs(keys[at])}
+        texts = [own[at][0] if at in own else _escaped(_piece(keys[at], values[at])) for at in places]
         whole = Encoded(tuple(keys[at] for at in places), texts)
         if prepared is not None:
             whole = whole.and_then(Encoded(prepared.keys, [*map(_escaped, prepared.pieces)]))
         order = self._place(whole.keys)[0](range(len(whole.keys)))
-        own = [places[at] for at in order if at < len(places) and texts[at] == b"%b"]
-        return _Form(self.spread(whole), tuple(keys[at] for at in own), _each(own), prepared)
+        gaps = [places[at] for at in order if at < len(places) and places[at] in own]
+        return _Form(self.spread(whole), tuple(own[at][1] for at in gaps), _each(gaps), prepared)
 
     def _placed(self, keys: tuple[str, ...]) -> _Place:
         """The order in which pieces are taken, and what stands before, between and behind them."""
@@ -216,6 +232,16 @@ class Columns:
         yield from columns
         taken = {at for column in columns for at in column}
         yield [at for at in range(len(keys)) if at not in taken]
+
+
+def _gap(key: str, value: Any) -> tuple[bytes, _Gap]:
+    """What stands in a form for a value of one record, and how it is written: its type is the form's."""
+    kind, name = value.__class__, _NAMES.get(key) or _name(key)
+    if kind is int:
+        return _escaped(name.number.encode()) + b'%d"}', None
+    if kind is str:
+        return _escaped(name.text) + b"%b}", quoted
+    return b"%b", partial(_piece, key)
 
 
 def _escaped(piece: bytes) -> bytes:

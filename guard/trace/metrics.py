@@ -14,7 +14,7 @@ from guard.trace import instruments as all_
 from guard.trace.instruments import Instrument
 from guard.trace.meter import Labels, Meter, Row, place
 from guard.trace.records import ADMITTED, OTHER, REFUSED, identifier
-from guard.types import Action, Admission, Receipts, Verdict
+from guard.types import Admission, Receipts, Verdict
 
 NAMES = 100
 """Models, and tenants, that are told apart."""
@@ -87,46 +87,34 @@ class Metrics:
 
     def decided(self, verdict: Verdict, tenant: str) -> None:
         """Count a verdict and its findings."""
-        # Plain values: an enum's own hash costs more than all the rest.
-        key = (verdict.stage._value_, verdict.action._value_, verdict.enforced._value_, tenant)
-        [row] = self.meter.rows(key) or self._verdict_rows(key)
-        with self.meter.lock:
-            row[0] += 1
+        told = (
+            _verdict,
+            verdict.stage._value_,
+            verdict.action.word,
+            verdict.enforced.word,
+            self.tenant(tenant),
+        )
+        self.meter.tell((told,))
         if verdict.decisions:
             self.found(verdict)
 
-    def _verdict_rows(self, key: tuple[str, int, int, str]) -> tuple[Row, ...]:
-        stage, action, enforced, tenant = key
-        labels = (stage, Action(action).word, Action(enforced).word, self.tenant(tenant))
-        return self.meter.remember(key, (all_.VERDICTS, labels))
-
     def found(self, verdict: Verdict) -> None:
         """Count the findings of a verdict."""
-        rows: list[Row] = []
         stage = verdict.stage._value_
-        for finding, _, enforced, _, _, _ in verdict.decisions:
-            key = ("found", stage, finding.kind, enforced._value_)
-            rows += self.meter.rows(key) or self._finding_rows(key)
-        with self.meter.lock:
-            for row in rows:
-                row[0] += 1
-
-    def _finding_rows(self, key: tuple[str, str, str, int]) -> tuple[Row, ...]:
-        _, stage, kind, enforced = key
-        return self.meter.remember(key, (all_.FINDINGS, (stage, kind, Action(enforced).word)))
+        self.meter.tell(
+            [(_finding, stage, found.kind, done.word) for found, _, done, _, _, _ in verdict.decisions]
+        )
 
     def checked(self, receipts: Receipts) -> None:
         """Count what became of the checks since this was last told."""
-        for check, receipt in receipts.news().items():
-            key = (check, receipt._value_)
-            [row] = self.meter.rows(key) or self.meter.remember(key, (all_.CHECKS, key))
-            with self.meter.lock:
-                row[0] += 1
+        news = receipts.news()
+        if news:
+            self.meter.tell([(_check, name, receipt._value_) for name, receipt in news.items()])
 
     def admitted(self, admission: Admission) -> None:
         """Count what the residency rules said of a destination."""
         said = REFUSED if not admission.allowed else OBSERVED if admission.code else ADMITTED
-        self.meter.add(all_.RESIDENCY, (said,))
+        self.meter.tell(((_residency, said),))
 
     def committing(self) -> Committing:
         """Count the commit that is awaited inside the block."""
@@ -219,6 +207,25 @@ class Metrics:
             yield all_.USAGE, (*where, "input")
         if call.output is not None:
             yield all_.USAGE, (*where, "output")
+
+
+_Series = tuple[Instrument, Labels]
+
+
+def _verdict(*labels: str) -> _Series:
+    return all_.VERDICTS, labels
+
+
+def _finding(*labels: str) -> _Series:
+    return all_.FINDINGS, labels
+
+
+def _check(*labels: str) -> _Series:
+    return all_.CHECKS, labels
+
+
+def _residency(*labels: str) -> _Series:
+    return all_.RESIDENCY, labels
 
 
 def _bounded(known: set[str], name: str, new: bool) -> str:

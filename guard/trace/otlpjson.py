@@ -25,10 +25,17 @@ LEAST, MOST = -(2**63), 2**63 - 1
 Json = dict[str, Any]
 
 
+def quoted(value: str) -> bytes:
+    """A text as JSON, as long as one in an attribute may be."""
+    return dumps(_cut(value))
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= TEXT_LIMIT else value[:TEXT_LIMIT] + "…"
+
+
 def _text(value: str) -> Json:
-    if len(value) > TEXT_LIMIT:
-        value = value[:TEXT_LIMIT] + "…"
-    return {"stringValue": value}
+    return {"stringValue": _cut(value)}
 
 
 def _int(value: int) -> Json:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
+
+class Listeners(Protocol):
+    """Who hears the spans of a provider; `heard` says that there is anybody."""
+
+    heard: bool
+
+    def add_span_processor(self, span_processor: Any) -> None: ...
 
 
 class Ids:
@@ -38,14 +43,16 @@ _PAGE = 4096
 os.register_at_fork(after_in_child=IDS.forget)
 
 
-def always_on(resource: Mapping[str, str]) -> TracerProvider:
-    """Make a provider that samples everything, with its own limits, apart from the global one.
+def always_on(resource: Mapping[str, str], version: str) -> tuple[Any, Listeners]:
+    """Make a tracer that samples everything, with its own limits, apart from the global provider, and its listeners.
 
     It hears neither OTEL_SDK_DISABLED, OTEL_TRACES_SAMPLER, the OTEL_*_LIMIT variables and
     OTEL_RESOURCE_ATTRIBUTES, nor the sampled flag of a caller's `traceparent`.
+    The provider itself is kept by nobody: after a fork the SDK has those that live ask for their resource in threads,
+    for which the child would wait without end.
     """
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+    from opentelemetry.sdk.trace import SpanLimits, SynchronousMultiSpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
@@ -74,7 +81,20 @@ def always_on(resource: Mapping[str, str]) -> TracerProvider:
 
         _disabled = property(lambda self: False, lambda self, value: None)
 
+    class Heard(SynchronousMultiSpanProcessor):
+        """The SDK's list of processors, which says whether it is empty."""
+
+        heard = False
+
+        def add_span_processor(self, span_processor: Any) -> None:
+            self.heard = True
+            super().add_span_processor(span_processor)
+
     unset = SpanLimits.UNSET
     limits = SpanLimits(10_000, 10_000, 10_000, 10_000, 10_000, 10_000, unset, unset)
     # Resource(...) and not Resource.create(...): the latter adds OTEL_RESOURCE_ATTRIBUTES.
-    return AlwaysOn(Everything(), Resource(resource), False, id_generator=Drawn(), span_limits=limits)
+    listeners = Heard()  # type: ignore[no-untyped-call]
+    provider = AlwaysOn(
+        Everything(), Resource(resource), False, listeners, id_generator=Drawn(), span_limits=limits
+    )
+    return provider.get_tracer("guard", version), listeners

@@ -41,6 +41,20 @@ _ASKED = frozenset(("stream", "n", "reasoning_effort", "reasoning", *_REQUEST))
 """Fields of a request that are recorded beside its model; most requests have none or a few."""
 
 _NO_FIELDS: dict[str, Any] = {}
+_NO_RESIDENCY = dict.fromkeys(
+    (
+        spans.RESIDENCY_HOST,
+        spans.RESIDENCY_JURISDICTION,
+        spans.RESIDENCY_DECISION,
+        spans.RESIDENCY_CODE,
+        spans.RESIDENCY_SOURCE,
+        spans.RESIDENCY_PROCESSING,
+        spans.RESIDENCY_STORAGE,
+        spans.RESIDENCY_RULES,
+        spans.RESIDENCY_WITHIN,
+        spans.RESIDENCY_PROXY,
+    )
+)
 
 _API = {"chat": "chat_completions", "responses": "responses"}
 
@@ -143,19 +157,25 @@ def residency_attributes(admission: Admission | None) -> dict[str, Any]:
     """Say where the destination is and whether it may be reached; nothing where none was asked for."""
     if admission is None:
         return {}
-    place = admission.place
-    return {
+    found: dict[str, Any] = {
         spans.RESIDENCY_HOST: admission.host,
         spans.RESIDENCY_JURISDICTION: admission.jurisdiction,
         spans.RESIDENCY_DECISION: ADMITTED if admission.allowed else REFUSED,
-        spans.RESIDENCY_CODE: admission.code or None,
-        spans.RESIDENCY_SOURCE: admission.source or None,
-        spans.RESIDENCY_PROCESSING: place and list(place.processing),
-        spans.RESIDENCY_STORAGE: place and list(place.storage),
-        spans.RESIDENCY_RULES: list(admission.rules) if admission.rules else None,
-        spans.RESIDENCY_WITHIN: list(admission.within) if admission.within else None,
-        spans.RESIDENCY_PROXY: admission.proxy and f"{admission.proxy.host}:{admission.proxy.port}",
     }
+    if admission.code:
+        found[spans.RESIDENCY_CODE] = admission.code
+    if admission.source:
+        found[spans.RESIDENCY_SOURCE] = admission.source
+    if admission.place:
+        found[spans.RESIDENCY_PROCESSING] = list(admission.place.processing)
+        found[spans.RESIDENCY_STORAGE] = list(admission.place.storage)
+    if admission.rules:
+        found[spans.RESIDENCY_RULES] = list(admission.rules)
+    if admission.within:
+        found[spans.RESIDENCY_WITHIN] = list(admission.within)
+    if admission.proxy:
+        found[spans.RESIDENCY_PROXY] = f"{admission.proxy.host}:{admission.proxy.port}"
+    return found
 
 
 def screen_attributes(
@@ -248,12 +268,13 @@ def attempt_attributes(
 
 
 def place_attributes(candidate: Placed) -> dict[str, Any]:
-    """Say to which provider and host a call went on, and where that is."""
+    """Say to which provider and host a call went on, and where that is; what was said of another goes (None)."""
     url = candidate.url
     return {
         spans.PROVIDER: provider(url.host),
         spans.SERVER_ADDRESS: url.host,
         spans.SERVER_PORT: url.port,
+        **(_NO_RESIDENCY if candidate.admission else {}),
         **residency_attributes(candidate.admission),
     }
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guard.errors import SetupError
 from guard.trace.columns import Columns, Encoded, encode
@@ -276,15 +276,16 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-
 class Recorder:
     """Start spans on guard's own tracer provider, whatever the environment says of OpenTelemetry.
 
-    The SDK gives ids, context and kinship; the line of a span is written from prepared bytes (a quarter of
-    the time of SDK attributes plus exporter). Raises SetupError where the SDK would not record.
+    The line of a span is written from prepared bytes (a quarter of the time of SDK attributes plus exporter). A model
+    call is a span of the SDK, too, where somebody listens: where `listeners` were given a processor of spans. Raises
+    SetupError where the SDK would not record.
     """
 
     def __init__(self, *, service: str = "guard", instance: str = "") -> None:
         self.version = version = _version()
         resource = {"service.name": service, "service.version": version, "service.instance.id": instance}
         self.resource = resource = {key: value for key, value in resource.items() if value}
-        self._tracer = always_on(resource).get_tracer("guard", version)
+        self._tracer, self.listeners = always_on(resource, version)
         if not self._tracer.start_span("guard.probe").is_recording():
             raise SetupError("OpenTelemetry's SDK does not record: its version is not one that guard knows")
         # What every line begins with: up to the members of its one span.
@@ -310,31 +311,17 @@ class Recorder:
 
         Without `parent` the current OpenTelemetry context is the parent (an app's own span, if there is one);
         `opentelemetry.trace.INVALID_SPAN_CONTEXT` makes a root. `prepared` are attributes encoded before.
-        The model call's span (`client`) is one of the SDK's; guard's own steps are contexts and a line.
         """
         above = _above(parent)
         clock = (time.time_ns(), time.perf_counter_ns())
-        if kind == "client":
+        sdk = None
+        if kind == "client" and self.listeners.heard:
             sdk = self._sdk_span(name, above, links, clock[0])
-            return Span(
-                self._opening,
-                name,
-                kind,
-                sdk.get_span_context(),
-                above,
-                links,
-                clock,
-                attributes,
-                prepared,
-                sdk,
-            )
-        return Span(self._opening, name, kind, _context(above), above, links, clock, attributes, prepared)
+        return Span(self._opening, name, kind, above, links, clock, attributes, prepared, sdk)
 
-    def _sdk_span(
-        self, name: str, above: SpanContext | None, links: Sequence[SpanContext], started: int
-    ) -> Any:
+    def _sdk_span(self, name: str, above: Above | None, links: Sequence[SpanContext], started: int) -> Any:
         otel = _otel()
-        parent = otel.INVALID_SPAN if above is None else otel.NonRecordingSpan(above)
+        parent = otel.INVALID_SPAN if above is None else otel.NonRecordingSpan(above.context)
         return self._tracer.start_span(
             name,
             otel.set_span_in_context(parent),
@@ -346,10 +333,26 @@ class Recorder:
         )
 
 
+class Above(NamedTuple):
+    """What a span stands below: ids as hex digits, and whether it is another process's."""
+
+    trace_id: str
+    span_id: str
+    remote: bool = False
+
+    @property
+    def context(self) -> SpanContext:
+        """It as OpenTelemetry's own, sampled."""
+        otel = _otel()
+        ids = int(self.trace_id, 16), int(self.span_id, 16)
+        context: SpanContext = otel.SpanContext(*ids, self.remote, otel.SAMPLED)
+        return context
+
+
 class Span:
     """One span: collect attributes and events, then `end()` gives its line. Not for two threads at once.
 
-    `context` is its OpenTelemetry context, as a parent or a link of other spans.
+    `trace_id` and `span_id` are 32 and 16 hex digits.
     """
 
     __slots__ = (
@@ -366,7 +369,6 @@ class Span:
         "_prepared",
         "_sdk",
         "_stopped",
-        "context",
         "span_id",
         "trace_id",
     )
@@ -376,17 +378,19 @@ class Span:
         opening: bytes,
         name: str,
         kind: str,
-        context: SpanContext,
-        above: SpanContext | None,
+        above: Above | None,
         links: Sequence[SpanContext],
         clock: tuple[int, int],
         attributes: Mapping[str, Any] | None,
         prepared: Encoded | None,
         sdk: Any = None,
     ) -> None:
-        self.context = context
-        # 32 and 16 hex digits.
-        self.trace_id, self.span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+        if sdk is None:
+            self.trace_id = IDS.draw(16).hex() if above is None else above.trace_id
+            self.span_id = IDS.draw(8).hex()
+        else:
+            context = sdk.get_span_context()
+            self.trace_id, self.span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
         self._opening, self._name, self._kind = opening, name, _KINDS[kind]
         self._above, self._links, self._clock = above, links, clock
         self._prepared, self._sdk = prepared, sdk
@@ -395,6 +399,11 @@ class Span:
         self._failed = False
         self._stopped = 0
         self._end: bytes | None = None
+
+    @property
+    def context(self) -> SpanContext:
+        """Its OpenTelemetry context, as a parent or a link of other spans."""
+        return Above(self.trace_id, self.span_id).context
 
     def set(self, name: str, value: Any) -> None:
         """Set one attribute; a later value replaces an earlier one, None removes it."""
@@ -406,15 +415,19 @@ class Span:
 
     def event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Add an event that happens now."""
-        if type(attributes) is _Found:
-            json = attributes.json
-        elif name == FINDING:
-            json = FINDING_COLUMNS.spread(encode(attributes or {}))
-        else:
-            json = dumps(key_values(attributes or {}))[1:-1]
-        self._events.append(
-            b'{"timeUnixNano":"%d","name":%b,"attributes":[%b]}' % (self._now(), dumps(name), json)
-        )
+        self.events(((name, attributes or {}),))
+
+    def events(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Add events that happen now, all at once: names and attributes."""
+        opening = b'{"timeUnixNano":"%d","name":' % self._now()
+        for name, attributes in events:
+            if type(attributes) is _Found:
+                json = attributes.json
+            elif name == FINDING:
+                json = FINDING_COLUMNS.spread(encode(attributes))
+            else:
+                json = dumps(key_values(attributes))[1:-1]
+            self._events.append(b'%b%b,"attributes":[%b]}' % (opening, _quoted(name), json))
 
     def prepare(self, prepared: Encoded) -> None:
         """Take other prepared attributes than those that it was started with."""
@@ -457,7 +470,7 @@ class Span:
 
     def _line(self, ended: int) -> bytes:
         """The whole line: a tab before each member that questions are asked of, and before each attribute's column."""
-        above = b'"parentSpanId":"%016x",' % self._above.span_id if self._above is not None else b""
+        above = b'"parentSpanId":"%b",' % self._above.span_id.encode() if self._above is not None else b""
         return b"".join(
             (
                 self._opening,
@@ -472,7 +485,7 @@ class Span:
                     self._clock[0],
                     ended,
                     b'{"code":2}' if self._failed else b"{}",
-                    _flags(self._above),
+                    _flags(self._above is not None and self._above.remote),
                     dumps([_link(link) for link in self._links]) if self._links else b"[]",
                 ),
                 b',"attributes":[',
@@ -494,35 +507,42 @@ def finding_events(
     """
     groups: dict[tuple[str, str, str], list[Decision]] = {}
     for decision in verdict.decisions:
-        finding, _, _, rule, _, _ = decision
-        key = (finding.kind, rule, finding.path)
-        if key not in groups and len(groups) >= EVENT_LIMIT:
-            key = (*key[:2], MANY_PATHS)
-        groups.setdefault(key, []).append(decision)
+        (kind, _, _, _, _, path), _, _, rule, _, _ = decision
+        group = groups.get((kind, rule, path))
+        if group is None:
+            path = path if len(groups) < EVENT_LIMIT else MANY_PATHS
+            group = groups.setdefault((kind, rule, path), [])
+        group.append(decision)
     return [(FINDING, _finding(path, group, subjects)) for (_, _, path), group in groups.items()]
 
 
 class _Found(Mapping[str, Any]):
     """The attributes of an event of one finding, and their JSON in columns: written often, hardly ever looked into."""
 
-    __slots__ = ("_values", "json")
+    __slots__ = ("_decision", "json", "subject")
 
-    def __init__(self, values: tuple[Any, ...], json: bytes) -> None:
-        self._values, self.json = values, json
+    def __init__(self, decision: Decision, subject: str, json: bytes) -> None:
+        self._decision, self.subject, self.json = decision, subject, json
 
     def __getitem__(self, name: str) -> Any:
-        return dict(zip(FINDING_COLUMNS.names, self._values, strict=True))[name]
+        if name == SUBJECTS:
+            return [self.subject]
+        return _told(self._decision.finding.path, [self._decision], [self.subject])[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(FINDING_COLUMNS.names)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(FINDING_COLUMNS.names)
 
 
 def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str]) -> Mapping[str, Any]:
     if len(group) == 1 and path != MANY_PATHS:  # as nearly all are
-        return _found(path, group[0], subjects(group[0].finding))
+        return _found(group[0], subjects(group[0].finding))
+    return _told(path, group, [subjects(decision.finding) for decision in group[:ARRAY_LIMIT]])
+
+
+def _told(path: str, group: list[Decision], subjects: list[str]) -> dict[str, Any]:
     first, count = group[0], len(group)
     listed = [decision.finding for decision in group[:ARRAY_LIMIT]]
     return {
@@ -537,19 +557,16 @@ def _finding(path: str, group: list[Decision], subjects: Callable[[Finding], str
         SCORES: [float(found.score) for found in listed],
         STARTS: [found.start for found in listed],
         ENDS: [found.end for found in listed],
-        SUBJECTS: [subjects(found) for found in listed],
+        SUBJECTS: subjects,
         TRUNCATED: True if count > ARRAY_LIMIT or path == MANY_PATHS else None,
     }
 
 
-def _found(path: str, decision: Decision, subject: str) -> _Found:
+def _found(decision: Decision, subject: str) -> _Found:
     # Taken apart at once: by its name each part of a tuple costs as much as all of them.
-    found, acted, done, rule, origin, _ = decision
-    kind, start, end, score, source, _ = found
-    score, action, enforced = float(score), acted.word, done.word
-    alike = _alike(kind, source, rule, origin, action, enforced, path, score)
-    values = kind, source, rule, origin, action, enforced, path, 1, [score], [start], [end], [subject], None
-    return _Found(values, _ONE % (alike, start, end, dumps(subject)))
+    (kind, start, end, score, source, path), acted, done, rule, origin, _ = decision
+    alike = _alike(kind, source, rule, origin, acted.word, done.word, path, float(score))
+    return _Found(decision, subject, _ONE % (alike, start, end, dumps(subject)))
 
 
 _ONE = (
@@ -558,6 +575,12 @@ _ONE = (
     b',\t{"key":"subjects","value":{"arrayValue":{"values":[{"stringValue":%b}]}}} \t\t'
 )
 """An event of one finding in its columns, from where findings differ that were found alike."""
+
+
+@lru_cache(256)
+def _quoted(name: str) -> bytes:
+    """The name of an event as JSON: guard's own code names them, and a few."""
+    return dumps(name)
 
 
 @lru_cache(1024)
@@ -619,20 +642,14 @@ def _traceparents(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) ->
     ]
 
 
-def _above(parent: SpanContext | Span | None) -> SpanContext | None:
-    """The context that a new span stands below; None for a root."""
-    if parent is None:
-        return current_parent()
-    above = parent.context if isinstance(parent, Span) else parent
-    return above if above.is_valid else None
-
-
-def _context(above: SpanContext | None) -> SpanContext:
-    """A new context in the trace of the one above, sampled whatever that says."""
-    otel = _otel()
-    trace_id = int.from_bytes(IDS.draw(16)) if above is None else above.trace_id
-    context: SpanContext = otel.SpanContext(trace_id, int.from_bytes(IDS.draw(8)), False, otel.SAMPLED)
-    return context
+def _above(parent: SpanContext | Span | None) -> Above | None:
+    """What a new span stands below; None for a root."""
+    if isinstance(parent, Span):
+        return Above(parent.trace_id, parent.span_id)
+    context = current_parent() if parent is None else parent
+    if context is None or not context.is_valid:
+        return None
+    return Above(f"{context.trace_id:032x}", f"{context.span_id:016x}", context.is_remote)
 
 
 class _Otel:
@@ -654,12 +671,16 @@ _otel = cache(_Otel)
 
 
 def _link(link: SpanContext) -> dict[str, Any]:
-    return {"traceId": f"{link.trace_id:032x}", "spanId": f"{link.span_id:016x}", "flags": _flags(link)}
+    return {
+        "traceId": f"{link.trace_id:032x}",
+        "spanId": f"{link.span_id:016x}",
+        "flags": _flags(link.is_remote),
+    }
 
 
-def _flags(context: SpanContext | None) -> int:
+def _flags(remote: bool) -> int:
     # SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK, SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK of trace.proto
-    return 0x300 if context is not None and context.is_remote else 0x100
+    return 0x300 if remote else 0x100
 
 
 def _error_type(error: BaseException | type[BaseException] | str) -> str:

@@ -13,6 +13,9 @@ from guard.wire.reading import Node, Reader, Row
 from guard.wire.strictjson import ExactFloat, ExactInt, embedded
 from guard.wire.words import WORDS
 
+# An enum looks up its members by name, and each text says one.
+_TEXT, _FIXED = Change.TEXT, Change.FIXED
+
 ON_LANE = "; in a stream on its lane"
 _MOST_LEVELS = 4
 _LONGEST_TOKEN = 32
@@ -70,7 +73,7 @@ class Text(Scalar):
         if self.streamed and out.streams:
             out.streamed.append((path, text, "window"))
         else:
-            out.text(path, text, Change.TEXT, group)
+            out.text(path, text, _TEXT, group)
 
 
 class Fixed(Scalar):
@@ -80,7 +83,7 @@ class Fixed(Scalar):
 
     def string(self, text: str, path: str, out: Reader, group: str) -> None:
         """Note the text as one that must not change."""
-        out.text(path, text, Change.FIXED)
+        out.text(path, text, _FIXED)
 
 
 class Identifier(Fixed):
@@ -95,7 +98,7 @@ class Identifier(Fixed):
         """Note the identifier unless its shape is a machine's."""
         plain = not out.strict and _SHORT_ID.fullmatch(text)
         if not plain and _RANDOM_ID.fullmatch(text) is None:
-            out.text(path, text, Change.FIXED)
+            out.text(path, text, _FIXED)
 
 
 class Model(Fixed):
@@ -104,7 +107,7 @@ class Model(Fixed):
     def string(self, text: str, path: str, out: Reader, group: str) -> None:
         """Note the name, unless an answer gives one that looks like nothing else."""
         if out.strict or _MODEL.fullmatch(text) is None:
-            out.text(path, text, Change.FIXED)
+            out.text(path, text, _FIXED)
 
 
 class Padding(Text):
@@ -126,7 +129,7 @@ class Word(Fixed):
     def string(self, text: str, path: str, out: Reader, group: str) -> None:
         """Note the string unless the vocabulary knows it."""
         if text not in WORDS:
-            out.text(path, text, Change.FIXED)
+            out.text(path, text, _FIXED)
 
 
 class Value(Fixed):
@@ -138,7 +141,7 @@ class Value(Fixed):
     def read(self, value: Any, path: str, out: Reader, group: str = "") -> None:
         """Pass numbers and truth values."""
         if isinstance(value, str):
-            out.text(path, value, Change.FIXED)
+            out.text(path, value, _FIXED)
         elif isinstance(value, dict | list):
             out.unmapped(path, value)
 
@@ -151,7 +154,7 @@ class Sealed(Fixed):
     def string(self, text: str, path: str, out: Reader, group: str) -> None:
         """Note the string unless it has the shape of ciphertext."""
         if _CIPHERTEXT.fullmatch(text) is None:
-            out.text(path, text, Change.FIXED)
+            out.text(path, text, _FIXED)
 
 
 class JsonText(Text):
@@ -215,7 +218,7 @@ class Opaque(Node):
             return
         out.refuse(self.what, path)
         if isinstance(value, str) and len(value) <= _LONGEST_URL and not value.startswith("data:"):
-            out.text(path, value, Change.FIXED)
+            out.text(path, value, _FIXED)
 
 
 class Vector(Node):

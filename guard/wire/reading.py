@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from guard.errors import BadRequest
@@ -31,7 +30,6 @@ class Row(NamedTuple):
     table: Tagged | None = None
 
 
-@dataclass(slots=True)
 class Reader:
     """What was found so far in one body, and how strict the reading is.
 
@@ -40,15 +38,27 @@ class Reader:
     `pieces`: so do the strings below `choices` that nobody knows, since they may be pieces too.
     """
 
-    strict: bool
-    limits: Limits = _DEFAULT_LIMITS
-    segments: list[Segment] = field(default_factory=list)
-    opaque: list[Finding] = field(default_factory=list)
-    derived: list[str] = field(default_factory=list)
-    streamed: list[tuple[str, str, Hold]] = field(default_factory=list)
-    streams: bool = False
-    pieces: bool = False
-    counts: dict[str, int] = field(default_factory=dict)
+    __slots__ = (
+        "counts",
+        "derived",
+        "limits",
+        "opaque",
+        "pieces",
+        "segments",
+        "streamed",
+        "streams",
+        "strict",
+    )
+
+    def __init__(
+        self, *, strict: bool, limits: Limits = _DEFAULT_LIMITS, streams: bool = False, pieces: bool = False
+    ) -> None:
+        self.strict, self.limits, self.streams, self.pieces = strict, limits, streams, pieces
+        self.segments: list[Segment] = []
+        self.opaque: list[Finding] = []
+        self.derived: list[str] = []
+        self.streamed: list[tuple[str, str, Hold]] = []
+        self.counts: dict[str, int] = {}
 
     def text(self, path: str, text: str, change: Change = Change.TEXT, group: str = "") -> None:
         """Note a text to be screened; an empty one needs no screening."""

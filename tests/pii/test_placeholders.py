@@ -30,7 +30,7 @@ def test_a_placeholder_is_named_by_its_kind(kind: str, name: str) -> None:
 def test_every_kind_has_a_name_that_is_found_again() -> None:
     """No known kind makes a token that the token pattern would not find."""
     for kind in KINDS:
-        written = token(name_of(kind), 12)
+        written = token(f"{name_of(kind)}_12")
         match = TOKEN.fullmatch(written)
         assert match, kind
         assert token_key(match) == written[1:-1]

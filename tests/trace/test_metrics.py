@@ -181,10 +181,35 @@ def test_it_does_not_matter_which_worker_counted(split: list[list[float]]) -> No
         assert together[name]["",][0] == pytest.approx(rows["",][0])
 
 
+def _retry(model: str) -> tuple[all_.Instrument, tuple[str, ...]]:
+    return all_.RETRIES, (model,)
+
+
+def test_what_is_told_is_counted_before_the_numbers_are_read() -> None:
+    """Events of many threads are added up together: none is lost, none is counted twice, few wait."""
+    meter, waiting = Meter(), []
+
+    def tell() -> None:
+        for _ in range(1500):
+            meter.tell([(_retry, "m"), (_retry, "n")])
+            waiting.append(len(meter._told))
+
+    threads = [threading.Thread(target=tell) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    meter.add(all_.RETRIES, ("m",))
+    assert meter.snapshot()[all_.RETRIES.name] == {("m",): (6001,), ("n",): (6000,)}
+    assert meter.snapshot()[all_.RETRIES.name] == {("m",): (6001,), ("n",): (6000,)}
+    assert max(waiting) < 2000
+
+
 def test_a_forked_child_begins_at_zero() -> None:
     """What the parent counted is the parent's: a pre-forking server would tell it once a child."""
     meter = Meter()
     meter.add(all_.RETRIES, ("m",))
+    meter.tell([(_retry, "m")])
     out, into = FORK.Pipe(False)
     child = FORK.Process(target=lambda: into.send(meter.snapshot()))
     child.start()

@@ -13,21 +13,26 @@ _TYPES = (
 )  # fmt: skip
 
 
-def _patterns(metadata: Any) -> list[str]:
-    """The national number patterns of every type of line in one region."""
+def _patterns(metadata: Any) -> Iterable[str]:
+    """The national number patterns of every type of line in one region, each once."""
     found = [getattr(metadata, name) for name in _TYPES]
-    return [
+    return dict.fromkeys(
         desc.national_number_pattern for desc in found if desc is not None and desc.national_number_pattern
-    ]
+    )
 
 
-@cache
-def national(region: str, code: int) -> re.Pattern[bytes]:
-    """What a valid national number of a region looks like (libphonenumber, all types of line)."""
+def _plan(region: str, code: int) -> bytes:
+    """What a valid national number of a region looks like, as a pattern (libphonenumber, all types of line)."""
     from phonenumbers import PhoneMetadata
 
     metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-    return re.compile("|".join(_patterns(metadata) if metadata else []).encode("ascii") or rb"(?!)")
+    return "|".join(_patterns(metadata) if metadata else []).encode("ascii") or rb"(?!)"
+
+
+@cache
+def _national(region: str, code: int) -> Callable[[bytes], object]:
+    """What tells the valid national numbers of a region."""
+    return re.compile(_plan(region, code)).fullmatch
 
 
 @cache
@@ -68,7 +73,7 @@ def country_code(number: bytes) -> int:
 
 def _fits(plans: Iterable[tuple[str, int]]) -> Callable[[bytes], object]:
     """What tells the national numbers of some regions, each with its calling code."""
-    return re.compile(b"|".join(national(*plan).pattern for plan in plans) or rb"(?!)").fullmatch
+    return re.compile(b"|".join(_plan(*plan) for plan in plans) or rb"(?!)").fullmatch
 
 
 @cache
@@ -121,9 +126,9 @@ def _trunk(region: str) -> bytes:
 def written_in(number: bytes, region: str) -> bool:
     """Whether the digits of a number, with the trunk prefix of its region or without, are valid in it."""
     trunk = _trunk(region)
-    pattern = national(region, code_of(region))
+    fits = _national(region, code_of(region))
     rest = number[len(trunk) :] if trunk and number.startswith(trunk) else b""
-    return pattern.fullmatch(number) is not None or (rest != b"" and pattern.fullmatch(rest) is not None)
+    return bool(fits(number) or (rest and fits(rest)))
 
 
 @cache

@@ -37,8 +37,6 @@ _PASSWORD = (
     "|haslo|heslo|jelszo|salasana|wachtwoord|losenord|passord|adgangskode|kodeord|sifre|mat khau|kata sandi|[np]apojb|[np]apoja|slaptazodis|lozinka|zaporka|geslo|parool|lykilord|contrasenya|(?:wi-?fi|vpn|login|root|admin) pass)"
 )
 """The last word but the pass is what the Russian one looks like in ASCII."""
-_ASSIGNS = r"""["'`]?\]?[ \t]{0,16}(?:[:=]|:=|=>)[ \t]{0,3}(?:@?["'`])?"""
-_SAYS = r"""(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)(?:[: ]{1,2}| - )|(?: (?:for|of|d[aeou]|del|della|fur|voor|dla|til|para|pentru))(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}"""
 _PASSWORDS = "(?i:password|passwd|passphrase|pwd)"
 _SET_OFF = r""">|[ \t]{1,3}\|[ \t]{1,3}| ?\([^()\n]{1,16}\) ?[:=][ ]?|["'] ?value ?= ?["']|[ ]?\{[ \t]{0,3}\r?\n[ \t]{1,8}default[ \t]{0,3}=[ \t]{0,3}|\x1a{1,2}:?[ ]?"""
 """What sets a password off from the word: XML, a table, a remark in brackets, an attribute, a variable of Terraform, Chinese."""
@@ -114,19 +112,18 @@ _FORMS = (
     key("cloud_metadata", rf"(?:http://169\.254\.170\.2)?/v2/credentials/{UUID}", 80, check="", edge=Edge.FREE, score=0.8),
 )  # fmt: skip
 
-_NAMED_GATE = rf"""(?:(?i:{_NAMED})|[A-Z0-9]_KEY)(?:{_IS}(?:base64:)?[A-Za-z0-9+/_.~$%!@#*-]{{8}}|(?:{_TOLD}|{_PAIRED}|{_BELOW})[A-Za-z0-9+/_.-]{{16}})"""
-_UUID_GATE = rf"""(?i:key|token|secret){_IS}{UUID}"""
-_PASSWORD_GATE = rf"""(?:{_PASSWORD}|(?i:parola))(?:{_ASSIGNS}|{_SAYS})[!#-&(-~]{{4}}"""
-"""What several rows ask: what they begin with is long, and looked for once."""
+_KEY_HINT = rf"""(?i:key(?:[ _-]?base)?|token|secret|credentials?|art-api|["']auth["']|_auth)(?:{_IS}(?:base64:)?|{_TOLD}|{_PAIRED}|{_BELOW})[A-Za-z0-9+/_.~$%!@#*-]{{8}}"""
+_PASS_HINT = "(?i:adgangskode|contraseny?a|geslo|haslo|heslo|jelszo|kata sandi|kennwort|kodeord|losenord|lozinka|lykilord|mat khau|[np]apoj[ab]|parola|parool|pass|passcode|passe|pass ?word|passord|passphrase|passwd|passwort|psk|psw|pw|pwd|salasana|senha|sifre|slaptazodis|wachtwoord|zaporka)[^A-Za-z0-9]"
+"""What names of keys end in, with what stands before a value, and what words for passwords do: in few states."""
 _BEHIND = r"""(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?[!-~]{4}"""
 
 _ASSIGNED = (
     Row(
         "secret.env", rf"""(?i:{_NAMED}){_IS}(?:base64:)?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}+={{0,2}}+)(?![(\[])""",
-        Road.WHOLE, 0.8, 0.8, check="token", gate=_NAMED_GATE, unless="passing_token", edge=Edge.FREE, longest=252,
+        Road.WHOLE, 0.8, 0.8, check="token", gate=rf"""(?i:{_NAMED}){_IS}(?:base64:)?[A-Za-z0-9+/_.~$%!@#*-]{{8}}""", hint=_KEY_HINT, unless="passing_token", edge=Edge.FREE, longest=252,
     ),
     Row(
-        "secret.env", rf"""(?:(?i:{_NAMED})|[A-Z0-9]_KEY)(?:{_TOLD}|{_PAIRED}|{_BELOW})(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", gate=_NAMED_GATE, unless="passing_token",
+        "secret.env", rf"""(?:(?i:{_NAMED})|[A-Z0-9]_KEY)(?:{_TOLD}|{_PAIRED}|{_BELOW})(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", hint=_KEY_HINT, unless="passing_token",
         edge=Edge.FREE, longest=162,
     ),
     Row(
@@ -136,9 +133,9 @@ _ASSIGNED = (
     ),
     Row(
         "secret.env", rf"""(?:(?i:(?:api|access)[ _-]?key)|(?<=[A-Z0-9]_)TOKEN){_IS}(?P<value>{UUID})""",
-        Road.WHOLE, 0.92, 0.92, check="random_key", gate=_UUID_GATE, edge=Edge.FREE, longest=36,
+        Road.WHOLE, 0.92, 0.92, check="random_key", gate=rf"""(?:(?i:(?:api|access)[ _-]?key)|_TOKEN){_IS}{UUID}""", hint=_KEY_HINT, edge=Edge.FREE, longest=36,
     ),
-    Row("secret.env", rf"""(?i:{_DRAWN}){_IS}(?P<value>{UUID})""", Road.WHOLE, 0.91, 0.91, check="random_key", gate=_UUID_GATE, edge=Edge.FREE, longest=36),
+    Row("secret.env", rf"""(?i:{_DRAWN}){_IS}(?P<value>{UUID})""", Road.WHOLE, 0.91, 0.91, check="random_key", hint=_KEY_HINT, edge=Edge.FREE, longest=36),
     Row(
         "secret.env",
         r"""--(?:(?:api|access|auth|secret)-?)?(?:key|token|secret) ["']?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""",
@@ -166,7 +163,7 @@ _ASSIGNED = (
     Row(
         "secret.password",
         rf"""(?i:_(?:password|passwd|pwd|passphrase|pass))(?:{_IS}|["'],[ ]?["'](?=[^"'\s]{{4,64}}["'])(?=[^"'0-9]{{0,40}}[0-9]))(?P<value>[!#-&(-~]{{4,128}})""",
-        Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, gate=rf"""(?i:_(?:password|passwd|pwd|passphrase|pass))(?:{_IS}|["'],[ ]?["'])[!#-&(-~]{{4}}""", longest=128,
+        Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, hint=_PASS_HINT, gate=rf"""(?i:_(?:password|passwd|pwd|passphrase|pass))(?:{_IS}|["'],[ ]?["'])[!#-&(-~]{{4}}""", longest=128,
     ),
     Row(
         "secret.password",
@@ -199,21 +196,21 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password",
-        rf"{_PASSWORD}{_ASSIGNS}(?P<value>[!#-&(-~]{{4,128}})",
-        Road.WHOLE, 0.8, 0.8, check="password", gate=_PASSWORD_GATE, edge=Edge.FREE, longest=128,
+        _PASSWORD + r"""["'`]?\]?[ \t]{0,16}(?:[:=]|:=|=>)[ \t]{0,3}(?:@?["'`])?(?P<value>[!#-&(-~]{4,128})""",
+        Road.WHOLE, 0.8, 0.8, check="password", hint=_PASS_HINT, edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password",
-        rf"(?:{_PASSWORD}|(?i:parola)){_SAYS}(?P<value>[!#-&(-~]{{4,128}})",
-        Road.WHOLE, 0.6, 0.6, check="password_said", gate=_PASSWORD_GATE, edge=Edge.FREE, longest=128,
+        rf"(?:{_PASSWORD}|(?i:parola))" + r"""(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)(?:[: ]{1,2}| - )|(?: (?:for|of|d[aeou]|del|della|fur|voor|dla|til|para|pentru))(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
+        Road.WHOLE, 0.6, 0.6, check="password_said", hint=_PASS_HINT, edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password", rf"""{_PASSWORDS}(?:["']?(?:{_SET_OFF})["'`]?|(?:{_PAIRED}|{_BELOW})(?=[^\s\x1a]{{0,40}}[0-9])(?![A-Za-z0-9_-]{{1,40}}:\s))(?P<value>[!#-&(-;=?-~]{{4,128}})""", Road.WHOLE, 0.75, 0.75,
-        check="password_said", gate=rf"""{_PASSWORDS}(?:["']?(?:{_SET_OFF})["'`]?|{_PAIRED}|{_BELOW})[!#-&(-;=?-~]{{4}}""", edge=Edge.FREE, longest=128,
+        check="password_said", hint=_PASS_HINT, gate=rf"""{_PASSWORDS}(?:["']?(?:{_SET_OFF})["'`]?|{_PAIRED}|{_BELOW})[!#-&(-;=?-~]{{4}}""", edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password", r"""(?i:(?:set|changed?|reset|updated?) (?:the |my |your |our )?(?:[a-z]{1,16} )?password to )["'`]?(?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.7, 0.7,
-        check="password_said", edge=Edge.FREE, gate=r"""(?i:password to )["'`]?[!-~]{4}""", longest=128,
+        check="password_said", edge=Edge.FREE, hint=_PASS_HINT, gate=r"""(?i:password to )["'`]?[!-~]{4}""", longest=128,
     ),
     Row(
         "pii.password", r"""(?:requirepass|masterauth|masteruserpw|rootpw)[ \t]{1,3}["']?(?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.8, 0.8,
@@ -228,7 +225,7 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password", r"""(?<![A-Za-z/])(?i:pass|psk)(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,3})?["']?[ ]?[:=][ ]?["'`]?(?P<value>[!#-&(-~]{6,128})""", Road.WHOLE, 0.7, 0.7, check="token", edge=Edge.FREE,
-        gate=r"""(?i:pass|psk)(?: (?:for|to|of) [A-Za-z0-9' -]{1,50})?["']?[ ]?[:=][ ]?["'`]?[!-~]{6}""", longest=128,
+        hint=_PASS_HINT, gate=r"""(?i:pass|psk)(?: (?:for|to|of) [A-Za-z0-9' -]{1,50})?["']?[ ]?[:=][ ]?["'`]?[!-~]{6}""", longest=128,
     ),
     Row(
         "pii.password", r"""(?i:(?:user(?:[ _]?name)?|login|account|email)s?[ ]?(?:/|&|and)[ ]?(?:password|passwd|pwd|pass|pw))["']?[ ]?(?:[:=]|is|\x1a{1,2}:?)[ ]?[A-Za-z0-9._@+-]{2,48}(?:[ ]?[/:|,][ ]?|[ ])(?P<value>[!#-&(-~]{4,128})""",

@@ -155,18 +155,18 @@ Part = tuple[Callable[[bytes], list[int] | None], Sequence[Sequence[int]]]
 class Gate:
     """Patterns in a few sets, by their places: what one automaton tells apart multiplies, what several do adds up.
 
-    Each learns what is new in a text much sooner. Those in `tokens` match only where the pattern at the place `hint`
-    does, and are asked only then. A text without digits needs one set, and that of tokens, of what is asked of such.
+    Each learns what is new in a text much sooner. Those in `hinted` match only in a text that has what the hint says
+    which stands, with `hint_place`, among the others: they are asked only then. A text without digits needs one set,
+    and those behind hints, of what is asked of such.
     """
 
-    __slots__ = ("_hint", "_parts", "_tokens", "_tokens_of_words", "_words")
+    __slots__ = ("_hinted", "_hinted_words", "_parts", "_words")
 
-    def __init__(self, groups: Sequence[Patterns], tokens: Patterns, hint: int) -> None:
-        self._hint = hint
+    def __init__(self, groups: Sequence[Patterns], hinted: Sequence[Patterns]) -> None:
         self._parts = [_part(group) for group in groups if group]
-        self._tokens = _part(tokens)
+        self._hinted = [_part(patterns) for patterns in hinted]
         self._words = _part(_of_words(chain(*groups)))
-        self._tokens_of_words = _part(_of_words(tokens))
+        self._hinted_words = [_part(_of_words(patterns)) for patterns in hinted]
 
     def hits(self, text: bytes) -> list[int]:
         """The places of the patterns that match somewhere in a text."""
@@ -174,13 +174,27 @@ class Gate:
         found: list[int] = []
         for part in self._parts:
             found += _hits(part, text)
-        return _hits(self._tokens, text) + found if self._hint in found else found
+        return _followed(found, self._hinted, text) if found and min(found) < 0 else found
 
     def words(self, text: bytes) -> list[int]:
         """The same in a text without digits."""
         text = framed(text)
         found = _hits(self._words, text)
-        return _hits(self._tokens_of_words, text) + found if self._hint in found else found
+        return _followed(found, self._hinted_words, text) if found and min(found) < 0 else found
+
+
+def hint_place(index: int) -> int:
+    """The place, among the patterns of a gate, of the hint that tells whether to ask one of the hinted sets."""
+    return ~index
+
+
+def _followed(found: list[int], hinted: Sequence[Part], text: bytes) -> list[int]:
+    """What was found, with what is found behind hints for the hints."""
+    followed = [place for place in found if place >= 0]
+    for place in found:
+        if place < 0:
+            followed += _hits(hinted[~place], text)
+    return followed
 
 
 def _part(patterns: Patterns) -> Part:

@@ -18,6 +18,7 @@ from guard.pii.gates import (
     framed,
     gate_of,
     gate_pattern,
+    hint_place,
     least_run,
     shape_pattern,
 )
@@ -304,22 +305,24 @@ class Roads:
 
 
 def _gate(rows: list[Row]) -> Gate:
-    """The gate of some rows and of the readings beside them: tokens, what begins at an edge, the rest.
+    """The gate of some rows and of the readings beside them: what begins at an edge, the rest, what has a hint.
 
-    What may begin at any letter multiplies with what counts letters from the beginning of a word. All tokens hold a
-    run of letters and digits as long as what is packed: one look for that tells that a text has none of them.
+    What may begin at any letter multiplies with what counts letters from the beginning of a word.
     """
-    asked = [(place, gate_pattern(row)) for place, row in enumerate(rows)]
-    tokens = [one for one in asked if _is_token(rows[one[0]])]
-    others = [one for one in asked if one not in tokens]
-    edged = [one for one in others if one[1].startswith(BEGINNINGS)]
-    rest = [one for one in others if one not in edged]
     spelled, packed = len(rows), len(rows) + 1
-    return Gate([[*edged, (packed, _RUN)], [*rest, (spelled, spelling.HINT)]], tokens, packed)
+    asked = [(spelled, spelling.HINT), (packed, _RUN)]
+    hinted: dict[str, list[tuple[int, str]]] = {}
+    for place, row in enumerate(rows):
+        hint = _RUN if _is_token(row) else row.hint
+        (hinted.setdefault(hint, []) if hint else asked).append((place, gate_pattern(row)))
+    asked += [(hint_place(index), hint) for index, hint in enumerate(hinted)]
+    edged = [one for one in asked if one[1].startswith(BEGINNINGS)]
+    return Gate([edged, [one for one in asked if one not in edged]], [*hinted.values()])
 
 
 _RUN = f"[^A-Za-z0-9+/_-]{packing.HINT}"
-"""A run that may be packed, from its beginning: counted from each of its letters it has many more states."""
+"""A run that may be packed, from its beginning: counted from each of its letters it has many more states. Nearly all
+keys of providers hold one."""
 
 
 def _is_token(row: Row) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -19,13 +20,14 @@ from guard.pii.gates import (
     framed,
     gate_of,
     gate_pattern,
+    hint_place,
     least_run,
     shape_of,
     shape_pattern,
 )
 from guard.pii.packing import LETTERS
 from guard.pii.roads import roads
-from guard.pii.rows import Road
+from guard.pii.rows import Road, Row
 from guard.pii.scan import Scanner
 from guard.pii.view import View
 from tests.pii.conftest import GLUE, values
@@ -111,10 +113,32 @@ def test_a_gate_of_several_sets_lets_through_what_one_does(pieces: list[bytes]) 
 
 
 def test_patterns_that_say_the_same_are_one_look_for_all_their_places() -> None:
-    gate = Gate([[(0, "a[0-9]?b"), (2, "[^0-9]ab[^0-9]")], [(1, "a[0-9]?b")]], [], 9)
+    gate = Gate([[(0, "a[0-9]?b"), (2, "[^0-9]ab[^0-9]")], [(1, "a[0-9]?b")]], [])
     assert sorted(gate.hits(b"ab")) == [0, 1, 2]
     assert sorted(gate.words(b"ab")) == [0, 1, 2]
     assert sorted(gate.hits(b"ab1")) == [0, 1]
+
+
+def test_what_has_a_hint_is_asked_where_that_matches_and_the_hint_itself_is_no_place() -> None:
+    gate = Gate(
+        [[(0, "x"), (hint_place(0), "key"), (hint_place(1), "[0-9]k")]], [[(1, "my key")], [(2, "1k")]]
+    )
+    assert sorted(gate.hits(b"x my key")) == sorted(gate.words(b"x my key")) == [0, 1]
+    assert gate.hits(b"a key") == gate.words(b"a key") == []
+    assert sorted(gate.hits(b"my key 1k")) == [1, 2]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.hint], ids=lambda row: row.core[:40])
+@given(data=st.data())
+def test_what_a_gate_lets_through_holds_its_hint(row: Row, data: st.DataObject) -> None:
+    text = data.draw(st.from_regex(re.compile(gate_pattern(row).encode("ascii")), fullmatch=True))
+    assert _look(gate_pattern(row))(framed(text))
+    assert _look(row.hint)(framed(text))
+
+
+@cache
+def _look(pattern: str) -> Callable[[bytes], object]:
+    return gate_of([pattern]).Match  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(

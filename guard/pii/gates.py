@@ -13,8 +13,8 @@ from guard.pii.rows import Edge, Road, Row
 
 _EDGE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
 _FOREIGN = r"\x1a"
-BEGINNINGS = ("[^A-Za-z0-9]", "[^0-9]", _FOREIGN)
-"""What the patterns of rows begin with that match only from an edge on."""
+BEGINNINGS = ("[^A-Za-z0-9", "[^0-9]", _FOREIGN)
+"""What patterns begin with that match only from an edge on: no letter, no digit; or nothing of ASCII."""
 
 _LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
 _GLANCE = 8

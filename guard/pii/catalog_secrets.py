@@ -113,7 +113,7 @@ _FORMS = (
 )  # fmt: skip
 
 _KEY_HINT = rf"""(?i:key(?:[ _-]?base)?|token|secret|credentials?|art-api|["']auth["']|_auth)(?:{_IS}(?:base64:)?|{_TOLD}|{_PAIRED}|{_BELOW})[A-Za-z0-9+/_.~$%!@#*-]{{8}}"""
-_PASS_HINT = "(?i:adgangskode|contraseny?a|geslo|haslo|heslo|jelszo|kata sandi|kennwort|kodeord|losenord|lozinka|lykilord|mat khau|[np]apoj[ab]|parola|parool|pass|passcode|passe|pass ?word|passord|passphrase|passwd|passwort|psk|psw|pw|pwd|salasana|senha|sifre|slaptazodis|wachtwoord|zaporka)[^A-Za-z0-9]"
+_PASS_HINT = "(?i:(?:adgangskode|contraseny?a|geslo|haslo|heslo|jelszo|kata sandi|kennwort|kodeord|losenord|lozinka|lykilord|mat khau|[np]apoj[ab]|parola|parool|pass|passcode|passe|pass ?word|passord|passphrase|passwd|passwort|psk|psw|pw|pwd|salasana|senha|sifre|slaptazodis|wachtwoord|zaporka)(?:[^A-Za-z0-9]|value|default))"
 """What names of keys end in, with what stands before a value, and what words for passwords do: in few states."""
 _BEHIND = r"""(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?[!-~]{4}"""
 

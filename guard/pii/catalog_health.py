@@ -79,7 +79,7 @@ HEALTH = (
         "pii.age", r"(?P<value>9[0-9]|1[01][0-9])(?: years? old| y/o|-year-old)", Road.WHOLE, 0.7, 0.7, unless="not_age", longest=3, ahead=10, laws=("hipaa:3",),
     ),
     Row(
-        "pii.age", r"(?<![A-Za-z0-9.])(?:9[0-9]|1[0-2][0-9])(?![A-Za-z0-9.])", Road.WHOLE, 0.7, 0.7, gate=r"(?:^|[^A-Za-z0-9])(?:9[0-9]|1[0-2][0-9])\x1a",
+        "pii.age", r"(?<![A-Za-z0-9.])(?:9[0-9]|1[0-2][0-9])(?![A-Za-z0-9.])", Road.WHOLE, 0.7, 0.7, gate=r"[^A-Za-z0-9](?:9[0-9]|1[0-2][0-9])\x1a",
         behind="周?[岁歲](?![以及至到])", edge=Edge.FREE, longest=3, ahead=3, laws=("hipaa:3",),
     ),
     # Younger ages are many people's: one's own only, below what a wildcard acts on, for rules that name the kind.
@@ -91,7 +91,7 @@ HEALTH = (
         laws=("hipaa:2",),
     ),
     Row(
-        "pii.us.zip", rf"[a-z][,.] (?:{_STATES}) {{1,2}}(?P<value>[0-9]{{5}}(?:-[0-9]{{4}})?)(?![A-Za-z0-9-])", Road.WHOLE, 0.7, 0.7, gate="[a-z][,.] [A-Z]{2} {1,2}[0-9]{5}", edge=Edge.FREE, nobody="zip", country="US", longest=10,
+        "pii.us.zip", rf"[a-z][,.] (?:{_STATES}) {{1,2}}(?P<value>[0-9]{{5}}(?:-[0-9]{{4}})?)(?![A-Za-z0-9-])", Road.WHOLE, 0.7, 0.7, gate="[,.] [A-Z]{2} {1,2}[0-9]{5}", edge=Edge.FREE, nobody="zip", country="US", longest=10,
         laws=("hipaa:2",),
     ),
     Row(

@@ -40,6 +40,8 @@ _PASSWORD = (
 _PASSWORDS = "(?i:password|passwd|passphrase|pwd)"
 _SET_OFF = r""">|[ \t]{1,3}\|[ \t]{1,3}| ?\([^()\n]{1,16}\) ?[:=][ ]?|["'] ?value ?= ?["']|[ ]?\{[ \t]{0,3}\r?\n[ \t]{1,8}default[ \t]{0,3}=[ \t]{0,3}|\x1a{1,2}:?[ ]?"""
 """What sets a password off from the word: XML, a table, a remark in brackets, an attribute, a variable of Terraform, Chinese."""
+_SIGNED_IN = r"""://[^\s\x1a"'`<>/?#@:]*:[^\s\x1a"'`<>]+@[^\s\x1a"'`<>]"""
+"""What an address with a name and a password holds, whatever it begins with: one look for all rows of such."""
 _PACKED_PEM = (
     "BSU0EgUFJJVkFURSBLRV|BQUklWQVRFIEtFW|BFQyBQUklWQVRFIEtFW|BPUEVOU1NIIFBSSVZBVEUgS0VZ|BEU0EgUFJJVkFURSBLRV"
 )
@@ -57,7 +59,7 @@ _FORMS = (
     Row(
         "secret.connection_string",
         rf"""(?:{_STORES})(?:\+[a-z0-9]{{2,16}})?://{_USER}:[^\s\x1a"'`<>]{{1,128}}@[^\s\x1a"'`<>]{{1,256}}""",
-        Road.WHOLE, 0.95, 0.95, check="connection_string", edge=Edge.FREE, longest=520,
+        Road.WHOLE, 0.95, 0.95, check="connection_string", gate=_SIGNED_IN, edge=Edge.FREE, longest=520,
     ),
     Row(
         "secret.connection_string",
@@ -67,17 +69,17 @@ _FORMS = (
     Row(
         "secret.url_credentials",
         rf"""(?:{_SITES})://{_USER}:[^\s\x1a"'`<>/]{{1,128}}@[A-Za-z0-9.-]{{1,255}}(?::[0-9]{{1,5}})?""",
-        Road.WHOLE, 0.9, 0.9, check="url_credentials", edge=Edge.FREE, longest=480,
+        Road.WHOLE, 0.9, 0.9, check="url_credentials", gate=_SIGNED_IN, edge=Edge.FREE, longest=480,
     ),
     # A token alone in the user's place, as it is written to clone a repository.
     Row(
         "secret.url_credentials", r"""(?:https?|git|ssh)://(?P<value>[A-Za-z0-9_-]{20,255})@[A-Za-z0-9]""", Road.WHOLE, 0.85, 0.85, check="token",
-        gate="(?:https?|git|ssh)://[A-Za-z0-9_-]{20,}@", edge=Edge.FREE, longest=255, ahead=2,
+        gate="://[A-Za-z0-9_-]{20,}@", edge=Edge.FREE, longest=255, ahead=2,
     ),
     # Addresses that are secrets: who has one may send.
     Row(
         "secret.url_credentials", r"https://(?:hooks\.zapier\.com/hooks/catch/[0-9]{4,10}/[a-z0-9]{5,12}|hook\.(?:[a-z0-9]{2,4}\.)?make\.com/[a-z0-9]{28,40}|maker\.ifttt\.com/trigger/[A-Za-z0-9_-]{1,64}/(?:json/)?with/key/[A-Za-z0-9_-]{20,60})",
-        Road.WHOLE, 0.9, 0.9, check="key", edge=Edge.FREE, longest=200,
+        Road.WHOLE, 0.9, 0.9, check="key", gate=r"://(?:hooks\.zapier|hook\.(?:[a-z0-9]{2,4}\.)?make|maker\.ifttt)\.com/", edge=Edge.FREE, longest=200,
     ),
     Row(
         "secret.url_credentials", r"""(?:[ \t\n]-u|--(?:proxy-)?user)[ \t=]{1,3}["']?(?P<value>[^\s\x1a:"'`<>]{1,64}:[^\s\x1a"'`<>]{0,128})""",
@@ -105,32 +107,35 @@ _FORMS = (
     Row(
         "secret.cloud_metadata",
         r"(?:https?://)?(?:169\.254\.169\.254|100\.100\.100\.200|metadata\.google\.internal|metadata\.tencentyun\.com)/[A-Za-z0-9._/-]{0,60}(?:security-credentials/[A-Za-z0-9_.+=@-]{2,64}|service-accounts/[A-Za-z0-9_.@-]{1,64}/(?:token|identity)|identity/oauth2/token)",
-        Road.LITERAL, 0.8, 0.8, longest=250,
+        Road.LITERAL, 0.8, 0.8, longest=250, gate=r"(?:169\.254\.169\.254|100\.100\.100\.200|metadata\.google\.internal|metadata\.tencentyun\.com)/[A-Za-z0-9._/-]{0,60}(?:security-credentials|service-accounts|identity/oauth2/token)",
     ),
     key("cloud_metadata", rf"(?:http://169\.254\.170\.2)?/v2/credentials/{UUID}", 80, check="", edge=Edge.FREE, score=0.8),
 )  # fmt: skip
 
+_KEY_HINT = rf"""(?i:key(?:[ _-]?base)?|token|secret|credentials?|art-api|["']auth["']|_auth)(?:{_IS}(?:base64:)?|{_TOLD}|{_PAIRED}|{_BELOW})[A-Za-z0-9+/_.~$%!@#*-]{{8}}"""
+_PASS_HINT = "(?i:(?:adgangskode|contraseny?a|geslo|haslo|heslo|jelszo|kata sandi|kennwort|kodeord|losenord|lozinka|lykilord|mat khau|[np]apoj[ab]|parola|parool|pass|passcode|passe|pass ?word|passord|passphrase|passwd|passwort|psk|psw|pw|pwd|salasana|senha|sifre|slaptazodis|wachtwoord|zaporka)(?:[^A-Za-z0-9]|value|default))"
+"""What names of keys end in, with what stands before a value, and what words for passwords do: in few states."""
 _BEHIND = r"""(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?[!-~]{4}"""
 
 _ASSIGNED = (
     Row(
         "secret.env", rf"""(?i:{_NAMED}){_IS}(?:base64:)?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{{8,250}}+={{0,2}}+)(?![(\[])""",
-        Road.WHOLE, 0.8, 0.8, check="token", gate=rf"""(?i:{_NAMED}){_IS}(?:base64:)?[A-Za-z0-9+/_.~$%!@#*-]{{8}}""", unless="passing_token", edge=Edge.FREE, longest=252,
+        Road.WHOLE, 0.8, 0.8, check="token", gate=rf"""(?i:{_NAMED}){_IS}(?:base64:)?[A-Za-z0-9+/_.~$%!@#*-]{{8}}""", hint=_KEY_HINT, unless="passing_token", edge=Edge.FREE, longest=252,
     ),
     Row(
-        "secret.env", rf"""(?:(?i:{_NAMED})|[A-Z0-9]_KEY)(?:{_TOLD}|{_PAIRED}|{_BELOW})(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", unless="passing_token",
+        "secret.env", rf"""(?:(?i:{_NAMED})|[A-Z0-9]_KEY)(?:{_TOLD}|{_PAIRED}|{_BELOW})(?P<value>[A-Za-z0-9+/_.-]{{16,160}}={{0,2}})""", Road.WHOLE, 0.75, 0.75, check="high_entropy", hint=_KEY_HINT, unless="passing_token",
         edge=Edge.FREE, longest=162,
     ),
     Row(
         "secret.env",
         r"""(?i:jsessionid|phpsessid|sessionid|connect\.sid|(?:set-)?cookie: ?[a-z_.]{0,20}sess(?:ion)?[a-z_.]{0,12})=(?P<value>[A-Za-z0-9%:._~+/-]{16,250}={0,2})""",
-        Road.WHOLE, 0.75, 0.75, check="token", edge=Edge.FREE, longest=252,
+        Road.WHOLE, 0.75, 0.75, check="token", gate=r"(?i:sess[a-z_.]{0,15}|connect\.sid)=[A-Za-z0-9%:._~+/-]{16}", edge=Edge.FREE, longest=252,
     ),
     Row(
         "secret.env", rf"""(?:(?i:(?:api|access)[ _-]?key)|(?<=[A-Z0-9]_)TOKEN){_IS}(?P<value>{UUID})""",
-        Road.WHOLE, 0.92, 0.92, check="random_key", gate=rf"""(?:(?i:(?:api|access)[ _-]?key)|_TOKEN){_IS}{UUID}""", edge=Edge.FREE, longest=36,
+        Road.WHOLE, 0.92, 0.92, check="random_key", gate=rf"""(?:(?i:(?:api|access)[ _-]?key)|_TOKEN){_IS}{UUID}""", hint=_KEY_HINT, edge=Edge.FREE, longest=36,
     ),
-    Row("secret.env", rf"""(?i:{_DRAWN}){_IS}(?P<value>{UUID})""", Road.WHOLE, 0.91, 0.91, check="random_key", edge=Edge.FREE, longest=36),
+    Row("secret.env", rf"""(?i:{_DRAWN}){_IS}(?P<value>{UUID})""", Road.WHOLE, 0.91, 0.91, check="random_key", hint=_KEY_HINT, edge=Edge.FREE, longest=36),
     Row(
         "secret.env",
         r"""--(?:(?:api|access|auth|secret)-?)?(?:key|token|secret) ["']?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""",
@@ -158,7 +163,7 @@ _ASSIGNED = (
     Row(
         "secret.password",
         rf"""(?i:_(?:password|passwd|pwd|passphrase|pass))(?:{_IS}|["'],[ ]?["'](?=[^"'\s]{{4,64}}["'])(?=[^"'0-9]{{0,40}}[0-9]))(?P<value>[!#-&(-~]{{4,128}})""",
-        Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, gate=rf"""(?i:_(?:password|passwd|pwd|passphrase|pass))(?:{_IS}|["'],[ ]?["'])[!#-&(-~]{{4}}""", longest=128,
+        Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, hint=_PASS_HINT, gate=rf"""(?i:_(?:password|passwd|pwd|passphrase|pass))(?:{_IS}|["'],[ ]?["'])[!#-&(-~]{{4}}""", longest=128,
     ),
     Row(
         "secret.password",
@@ -192,20 +197,20 @@ _ASSIGNED = (
     Row(
         "pii.password",
         _PASSWORD + r"""["'`]?\]?[ \t]{0,16}(?:[:=]|:=|=>)[ \t]{0,3}(?:@?["'`])?(?P<value>[!#-&(-~]{4,128})""",
-        Road.WHOLE, 0.8, 0.8, check="password", edge=Edge.FREE, longest=128,
+        Road.WHOLE, 0.8, 0.8, check="password", hint=_PASS_HINT, edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password",
         rf"(?:{_PASSWORD}|(?i:parola))" + r"""(?:(?:(?: (?:is|was|has been))? (?:set|changed|reset|updated) to|(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,4})? (?:is|was|will be|ist|lautet|es|est)|)(?:[: ]{1,2}| - )|(?: (?:for|of|d[aeou]|del|della|fur|voor|dla|til|para|pentru))(?: [A-Za-z0-9._@'-]{1,32}){1,3}: )["'`]{0,2}(?P<value>[!#-&(-~]{4,128})""",
-        Road.WHOLE, 0.6, 0.6, check="password_said", edge=Edge.FREE, longest=128,
+        Road.WHOLE, 0.6, 0.6, check="password_said", hint=_PASS_HINT, edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password", rf"""{_PASSWORDS}(?:["']?(?:{_SET_OFF})["'`]?|(?:{_PAIRED}|{_BELOW})(?=[^\s\x1a]{{0,40}}[0-9])(?![A-Za-z0-9_-]{{1,40}}:\s))(?P<value>[!#-&(-;=?-~]{{4,128}})""", Road.WHOLE, 0.75, 0.75,
-        check="password_said", gate=rf"""{_PASSWORDS}(?:["']?(?:{_SET_OFF})["'`]?|{_PAIRED}|{_BELOW})[!#-&(-;=?-~]{{4}}""", edge=Edge.FREE, longest=128,
+        check="password_said", hint=_PASS_HINT, gate=rf"""{_PASSWORDS}(?:["']?(?:{_SET_OFF})["'`]?|{_PAIRED}|{_BELOW})[!#-&(-;=?-~]{{4}}""", edge=Edge.FREE, longest=128,
     ),
     Row(
         "pii.password", r"""(?i:(?:set|changed?|reset|updated?) (?:the |my |your |our )?(?:[a-z]{1,16} )?password to )["'`]?(?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.7, 0.7,
-        check="password_said", edge=Edge.FREE, gate=r"""(?i:password to )["'`]?[!-~]{4}""", longest=128,
+        check="password_said", edge=Edge.FREE, hint=_PASS_HINT, gate=r"""(?i:password to )["'`]?[!-~]{4}""", longest=128,
     ),
     Row(
         "pii.password", r"""(?:requirepass|masterauth|masteruserpw|rootpw)[ \t]{1,3}["']?(?P<value>[!#-&(-~]{4,128})""", Road.WHOLE, 0.8, 0.8,
@@ -220,7 +225,7 @@ _ASSIGNED = (
     ),
     Row(
         "pii.password", r"""(?<![A-Za-z/])(?i:pass|psk)(?: (?:for|to|of)(?: [A-Za-z0-9'-]{1,16}){1,3})?["']?[ ]?[:=][ ]?["'`]?(?P<value>[!#-&(-~]{6,128})""", Road.WHOLE, 0.7, 0.7, check="token", edge=Edge.FREE,
-        gate=r"""(?i:pass|psk)(?: (?:for|to|of) [A-Za-z0-9' -]{1,50})?["']?[ ]?[:=][ ]?["'`]?[!-~]{6}""", longest=128,
+        hint=_PASS_HINT, gate=r"""(?i:pass|psk)(?: (?:for|to|of) [A-Za-z0-9' -]{1,50})?["']?[ ]?[:=][ ]?["'`]?[!-~]{6}""", longest=128,
     ),
     Row(
         "pii.password", r"""(?i:(?:user(?:[ _]?name)?|login|account|email)s?[ ]?(?:/|&|and)[ ]?(?:password|passwd|pwd|pass|pw))["']?[ ]?(?:[:=]|is|\x1a{1,2}:?)[ ]?[A-Za-z0-9._@+-]{2,48}(?:[ ]?[/:|,][ ]?|[ ])(?P<value>[!#-&(-~]{4,128})""",

@@ -16,7 +16,7 @@ MODELS = (
     key("dashscope_key", rf"(?i:dashscope|bailian|qwen)[A-Za-z_ .-]{{0,20}}[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?(?P<value>sk-{HEX}{{32}})", 35, road=Road.WHOLE, score=0.97),
     key("deepseek_key", rf"(?i:deepseek)[A-Za-z_ .-]{{0,20}}[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?(?P<value>sk-{HEX}{{32}})", 35, road=Road.WHOLE, score=0.97),
     key("moonshot_key", rf"(?i:moonshot|kimi)[A-Za-z_ .-]{{0,20}}[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\"']?(?P<value>sk-{AN}{{48}})", 51, road=Road.WHOLE, score=0.97),
-    inside("zhipu_key", rf"{HEX}{{32}}\.{AN}{{16}}", r"[0-9a-f]{12}\.[A-Za-z0-9]{12}", 49, check="random_key"),
+    inside("zhipu_key", rf"{HEX}{{32}}\.{AN}{{16}}", r"[^A-Za-z0-9][0-9a-f]{12,}\.[A-Za-z0-9]{12}", 49, check="random_key"),
     key("qianfan_key", rf"bce-v3/ALTAK-{AN}{{21}}/{HEX}{{40}}", 75),
     begun("groq_key", "gsk_", AN, 52),
     begun("xai_key", "xai-", AN, 80),

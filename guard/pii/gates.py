@@ -11,10 +11,11 @@ from typing import Any
 from guard.pii.cues import Cue
 from guard.pii.rows import Edge, Road, Row
 
-WORD_EDGE = "(?:^|"
-"""What the patterns of rows begin with that match no part of a word."""
-
 _EDGE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
+_FOREIGN = r"\x1a"
+BEGINNINGS = ("[^A-Za-z0-9", "[^0-9]", _FOREIGN)
+"""What patterns begin with that match only from an edge on: no letter, no digit; or nothing of ASCII."""
+
 _LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
 _LOOK = re.compile(r"\(\?<?[=!]")
 _SPACED = frozenset(b"0123456789 \t\r\n./_(+,:;#~-")
@@ -29,9 +30,19 @@ def _options() -> Any:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
+    options.never_capture = True
     # A gate that forgets what it learnt of texts, because this is full, is 3 times slower.
     options.max_mem = 128 << 20
     return options
+
+
+def framed(text: bytes) -> bytes:
+    """A text between two characters that are no part of it, so that its edges are edges like any other.
+
+    RE2 shares what patterns begin with where it is one class of characters, but not where it may be the beginning of
+    the text instead: shared, what is new in a text is learnt in a fifth of the time.
+    """
+    return text.center(len(text) + 2, b"\0")
 
 
 def gate_of(patterns: Iterable[str]) -> Any:
@@ -51,13 +62,11 @@ def _core(row: Row) -> str:
 
 
 def gate_pattern(row: Row) -> str:
-    """What the gate asks of a row: its core between edges, which may let through more than the row finds."""
+    """What the gate asks of a row in a framed text: its core between edges; more may pass than the row finds."""
     core, edge = _core(row), _EDGE[row.edge]
     if row.road is Road.AFTER:
-        return rf"\x1a(?:{core})"  # a head ends outside ASCII
-    if not edge:
-        return core
-    return f"{WORD_EDGE}{edge})(?:{core})(?:$|{edge})"
+        return f"{_FOREIGN}(?:{core})"  # a head ends outside ASCII
+    return f"{edge}(?:{core}){edge}" if edge else core
 
 
 _TOKEN = re.compile(r"\(\?(?:P<\w+>|[a-z]*:)|\{[0-9,]+\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?(?:\\.|[^\]\\])+\]|.")
@@ -148,39 +157,61 @@ def is_spaced(row: Row) -> bool:
 Patterns = Sequence[tuple[int, str]]
 """Patterns, each with its place."""
 
-Part = tuple[Callable[[bytes], list[int] | None], Sequence[int]]
-"""One set of patterns: what tells which of them match in a text, and their places."""
+Part = tuple[Callable[[bytes], list[int] | None], Sequence[Sequence[int]]]
+"""One set of patterns: what tells which of them match in a text, and the places of each."""
 
 
 class Gate:
     """Patterns in a few sets, by their places: what one automaton tells apart multiplies, what several do adds up.
 
-    Each learns what is new in a text much sooner. Those in `tokens` match only where the pattern at the place `hint`
-    does, and are asked only then. A text without digits needs one set, and that of tokens, of what is asked of such.
+    Each learns what is new in a text much sooner. Those in `hinted` match only in a text that has what the hint says
+    which stands, with `hint_place`, among the others: they are asked only then. A text without digits needs one set,
+    and those behind hints, of what is asked of such.
     """
 
-    __slots__ = ("_hint", "_parts", "_parts_of_words", "_tokens", "_tokens_of_words")
+    __slots__ = ("_hinted", "_hinted_words", "_parts", "_words")
 
-    def __init__(self, groups: Sequence[Patterns], tokens: Patterns, hint: int) -> None:
-        self._hint = hint
+    def __init__(self, groups: Sequence[Patterns], hinted: Sequence[Patterns]) -> None:
         self._parts = [_part(group) for group in groups if group]
-        self._tokens = [_part(tokens)]
-        self._parts_of_words = [_part(_of_words(chain(*groups)))]
-        self._tokens_of_words = [_part(_of_words(tokens))]
+        self._hinted = [_part(patterns) for patterns in hinted]
+        self._words = _part(_of_words(chain(*groups)))
+        self._hinted_words = [_part(_of_words(patterns)) for patterns in hinted]
 
     def hits(self, text: bytes) -> list[int]:
         """The places of the patterns that match somewhere in a text."""
-        found = _hits(self._parts, text)
-        return _hits(self._tokens, text) + found if self._hint in found else found
+        text = framed(text)
+        found: list[int] = []
+        for part in self._parts:
+            found += _hits(part, text)
+        return _followed(found, self._hinted, text) if found and min(found) < 0 else found
 
     def words(self, text: bytes) -> list[int]:
         """The same in a text without digits."""
-        found = _hits(self._parts_of_words, text)
-        return _hits(self._tokens_of_words, text) + found if self._hint in found else found
+        text = framed(text)
+        found = _hits(self._words, text)
+        return _followed(found, self._hinted_words, text) if found and min(found) < 0 else found
+
+
+def hint_place(index: int) -> int:
+    """The place, among the patterns of a gate, of the hint that tells whether to ask one of the hinted sets."""
+    return ~index
+
+
+def _followed(found: list[int], hinted: Sequence[Part], text: bytes) -> list[int]:
+    """What was found, with what is found behind hints for the hints."""
+    followed = [place for place in found if place >= 0]
+    for place in found:
+        if place < 0:
+            followed += _hits(hinted[~place], text)
+    return followed
 
 
 def _part(patterns: Patterns) -> Part:
-    return gate_of(pattern for _, pattern in patterns).Match, [place for place, _ in patterns]
+    """A set of patterns, in which a pattern with several places stands once."""
+    places: dict[str, list[int]] = {}
+    for place, pattern in patterns:
+        places.setdefault(pattern, []).append(place)
+    return gate_of(places).Match, [*places.values()]
 
 
 def _of_words(patterns: Iterable[tuple[int, str]]) -> Patterns:
@@ -188,21 +219,19 @@ def _of_words(patterns: Iterable[tuple[int, str]]) -> Patterns:
     return [(place, _without_digits(pattern)) for place, pattern in sorted(patterns)]
 
 
-def _hits(parts: Iterable[Part], text: bytes) -> list[int]:
-    found: list[int] = []
-    for match, places in parts:
-        if hits := match(text):
-            found += [places[hit] for hit in hits]
-    return found
+def _hits(part: Part, text: bytes) -> list[int]:
+    match, places = part
+    hits = match(text)
+    return [place for hit in hits for place in places[hit]] if hits else []
 
 
 @cache
 def alone(row: Row) -> Callable[[bytes], object]:
-    """What the gate asks of one row, digits and all, as a search."""
+    """What the gate asks of one row, digits and all, as a search in a stretch."""
     import re2
 
     search: Callable[[bytes], object] = re2.compile(gate_pattern(row).encode("ascii"), _options()).search
-    return search
+    return lambda stretch: search(framed(stretch))
 
 
 def first_of(row: Row) -> tuple[int, int]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 _TYPES = (
     "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost",
@@ -13,21 +12,30 @@ _TYPES = (
 )  # fmt: skip
 
 
-def _patterns(metadata: Any) -> list[str]:
-    """The national number patterns of every type of line in one region."""
-    found = [getattr(metadata, name) for name in _TYPES]
+def _patterns(region: str, code: int) -> list[str]:
+    """The patterns of valid national numbers of every type of line in one region."""
+    from phonenumbers import PhoneMetadata
+
+    metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    found = [getattr(metadata, name) for name in _TYPES] if metadata else []
     return [
         desc.national_number_pattern for desc in found if desc is not None and desc.national_number_pattern
     ]
 
 
-@cache
-def national(region: str, code: int) -> re.Pattern[bytes]:
-    """What a valid national number of a region looks like (libphonenumber, all types of line)."""
-    from phonenumbers import PhoneMetadata
+def _fits(*plans: tuple[str, int]) -> Callable[[bytes], object]:
+    """What tells the national numbers of some regions, each with its calling code.
 
-    metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-    return re.compile("|".join(_patterns(metadata) if metadata else []).encode("ascii") or rb"(?!)")
+    Types of line and regions share many patterns: each is compiled once.
+    """
+    patterns = dict.fromkeys(pattern for plan in plans for pattern in _patterns(*plan))
+    return re.compile("|".join(patterns).encode("ascii") or rb"(?!)").fullmatch
+
+
+@cache
+def _national(region: str, code: int) -> Callable[[bytes], object]:
+    """What tells the valid national numbers of a region."""
+    return _fits((region, code))
 
 
 @cache
@@ -66,16 +74,11 @@ def country_code(number: bytes) -> int:
     return 0
 
 
-def _fits(plans: Iterable[tuple[str, int]]) -> Callable[[bytes], object]:
-    """What tells the national numbers of some regions, each with its calling code."""
-    return re.compile(b"|".join(national(*plan).pattern for plan in plans) or rb"(?!)").fullmatch
-
-
 @cache
 def _in_use(code: bytes) -> Callable[[bytes], object] | None:
     """What tells the numbers of a calling code that some operator has, in whichever of its regions, if it is one."""
     known = _codes().get(code)
-    return None if known is None else _fits((region, known) for region in _regions()[known])
+    return None if known is None else _fits(*((region, known) for region in _regions()[known]))
 
 
 def valid(number: bytes) -> bool:
@@ -121,7 +124,7 @@ def _trunk(region: str) -> bytes:
 @cache
 def _writings(regions: frozenset[str]) -> list[tuple[Callable[[bytes], object], bytes]]:
     """What tells the national numbers of each of some regions, and its trunk prefix."""
-    return [(national(region, code_of(region)).fullmatch, _trunk(region)) for region in regions]
+    return [(_national(region, code_of(region)), _trunk(region)) for region in regions]
 
 
 def written_in(number: bytes, regions: frozenset[str]) -> bool:
@@ -135,7 +138,7 @@ def written_in(number: bytes, regions: frozenset[str]) -> bool:
 @cache
 def _national_in(regions: tuple[str, ...]) -> Callable[[bytes], object]:
     """What tells the national numbers of some regions."""
-    return _fits((region, code_of(region)) for region in regions)
+    return _fits(*((region, code_of(region)) for region in regions))
 
 
 def valid_in(number: bytes, *regions: str) -> bool:

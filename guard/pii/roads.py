@@ -12,12 +12,14 @@ from guard.pii import packing, spelling
 from guard.pii.checks import check_of
 from guard.pii.cues import CUES, Cue
 from guard.pii.gates import (
-    WORD_EDGE,
+    BEGINNINGS,
     Gate,
     Spoken,
     first_of,
+    framed,
     gate_of,
     gate_pattern,
+    hint_place,
     is_spaced,
     least_run,
     shape_pattern,
@@ -235,13 +237,14 @@ class Roads:
 
     def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
         """The gated rows that may match in a text, and its stretches that hold digits (`regions`)."""
-        if not any(map(text.__contains__, _DIGITS)):
-            return self.gate.words(text), []
-        return self.gate.hits(text), regions(text.translate(_CLASSES))
+        for digit in _DIGITS:
+            if digit in text:
+                return self.gate.hits(text), regions(text.translate(_CLASSES))
+        return self.gate.words(text), []
 
     def ask(self, shape: bytes) -> Asked:
         """What the shape of a short stretch asks for; it is remembered."""
-        asked = self._asked_by(tuple(self.number_gate.Match(shape) or ()))
+        asked = self._asked_by(tuple(self.number_gate.Match(framed(shape)) or ()))
         if len(self.asked) >= _MOST_ASKED:
             self.asked.clear()
         self.asked[shape] = asked
@@ -291,27 +294,35 @@ class Roads:
     def narrowed(self, shape: bytes, fits: Callable[[Row], bool]) -> Asked:
         """What the shape of a stretch asks for, of the rows that pass a test."""
         rows = [*(row.row for row in self.numbers), *self.nations.rows]
-        return self._asked([index for index in self.number_gate.Match(shape) or () if fits(rows[index])])
+        return self._asked(
+            [index for index in self.number_gate.Match(framed(shape)) or () if fits(rows[index])]
+        )
 
 
 def _gate(rows: list[Row]) -> Gate:
-    """The gate of some rows and of the readings beside them: tokens, whole words, the rest.
+    """The gate of some rows and of the readings beside them: what begins at an edge, the rest, what has a hint.
 
-    Nearly all keys of providers hold a run of letters and digits as long as what is packed: one look for that tells
-    that a text has none of them.
+    What may begin at any letter multiplies with what counts letters from the beginning of a word.
     """
-    asked = [(place, gate_pattern(row)) for place, row in enumerate(rows)]
-    tokens = [one for one in asked if _is_token(rows[one[0]])]
-    others = [one for one in asked if one not in tokens]
-    words = [one for one in others if one[1].startswith(WORD_EDGE) and rows[one[0]].road is not Road.LITERAL]
-    rest = [one for one in others if one not in words]
     spelled, packed = len(rows), len(rows) + 1
-    return Gate([words, [*rest, (spelled, spelling.HINT), (packed, packing.HINT)]], tokens, packed)
+    asked = [(spelled, spelling.HINT), (packed, _RUN)]
+    hinted: dict[str, list[tuple[int, str]]] = {}
+    for place, row in enumerate(rows):
+        hint = _RUN if _is_token(row) else row.hint
+        (hinted.setdefault(hint, []) if hint else asked).append((place, gate_pattern(row)))
+    asked += [(hint_place(index), hint) for index, hint in enumerate(hinted)]
+    edged = [one for one in asked if one[1].startswith(BEGINNINGS)]
+    return Gate([edged, [one for one in asked if one not in edged]], [*hinted.values()])
+
+
+_RUN = f"[^A-Za-z0-9+/_-]{packing.HINT}"
+"""A run that may be packed, from its beginning: counted from each of its letters it has many more states. Nearly all
+keys of providers hold one."""
 
 
 def _is_token(row: Row) -> bool:
-    """Whether every match of a row begins with fixed letters and holds a run as long as what is packed."""
-    return row.road is Road.LITERAL and least_run(row.core, packing.LETTERS) >= packing.SHORTEST
+    """Whether every match of a row holds a run as long as what is packed."""
+    return least_run(row.core, packing.LETTERS) >= packing.SHORTEST
 
 
 @cache

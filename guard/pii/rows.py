@@ -65,7 +65,8 @@ class Row:
 
     `core` is a pattern over the projection (ASCII bytes, 0x1A for what is not), without edges; of a core
     with a group named value, that is the value. `gate` stands for it in the gate, in RE2 syntax, where it
-    has back-references or look-arounds; it may let more through. `opening`, of a number, is what every match
+    has back-references or look-arounds; it may let more through. `hint` is what every match of that holds, likewise; it
+    is shared by rows that are asked only where it matches. `opening`, of a number, is what every match
     begins with or has among its first characters, where that is rare. `check` names a function of `checks` (its
     docstring names the standard); one that may shorten the match says so (`trim`). `score` holds without a
     cue word, `cued` with one (0: dropped). `unless` names cue words that rule the row out where `cue` is
@@ -100,4 +101,5 @@ class Row:
     longest: int = 64
     ahead: int = 1
     gate: str = ""
+    hint: str = ""
     opening: str = ""

@@ -22,6 +22,7 @@ from guard.pii.readings import Readings
 from guard.pii.resolve import resolve
 from guard.pii.roads import roads
 from guard.pii.rows import Row
+from guard.pii.samples import SAMPLES
 from guard.pii.tables import columns
 from guard.pii.view import CONTEXT, View
 from guard.pii.wrapped import wrapped
@@ -137,8 +138,9 @@ class Scanner:
         return self.under_headings(text) + self.over_lines(text)
 
     def warm(self) -> None:
-        """Make what the first text would wait for."""
-        project("é")
+        """Make what the first texts would wait for, most of all what is compiled for the first number of a kind."""
+        for text in SAMPLES:
+            self.scan(text)
         if self.names is not None:
             self.names.warm()
 

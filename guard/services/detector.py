@@ -34,11 +34,6 @@ from guard.types import Finding
 _ONE_SLICE = 8192  # a text that Presidio certainly reads in one piece
 _ONE_LOOK = 8192  # characters of texts that are looked at together
 _CONTEXT_WORDS = 96  # five words before a match, which Presidio looks at
-_SAMPLE = """Mail jo.doe42@mail.example.org, call +44 20 7946 0958, (415) 555-0132 or 030 901820.
-Card 4111 1111 1111 1111, IBAN DE89370400440532013000, SSN 219-09-9999, born 1985-07-12, from 192.0.2.10.
-1. In 2019 about 42% of 31415 saw https://docs.example.org/v2.1/README.md, key sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z.
-我的身份证号是11010119900307003X，电话13800138000，邮箱demo@example.com，银行卡号6222020000000000000，车牌京A12345。"""
-"""Reserved and made-up values of the kinds that texts hold most."""
 
 
 class OwnRecognizer(Protocol):
@@ -145,12 +140,7 @@ class Detector:
         if self._names:
             self._presidio.start()
         # No daemon: one that the end of the process stops inside numpy takes the process down with it (SIGABRT).
-        threading.Thread(target=self._warm, name="guard-warm-up").start()
-
-    def _warm(self) -> None:
-        """Make what the first texts would wait for, most of all what is compiled for the first number of a kind."""
-        self._scanner.warm()
-        self._scanner.scan(_SAMPLE)
+        threading.Thread(target=self._scanner.warm, name="guard-warm-up").start()
 
     def wait(self) -> None:
         """Wait until all workers are ready; raises SetupError if one cannot be built."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -12,11 +13,22 @@ from hypothesis import strategies as st
 from guard.pii.catalog import ROWS
 from guard.pii.cues import CUES, words_of
 from guard.pii.evasion import project
-from guard.pii.gates import Spoken, alone, gate_of, gate_pattern, least_run, shape_of, shape_pattern
+from guard.pii.gates import (
+    Gate,
+    Spoken,
+    alone,
+    framed,
+    gate_of,
+    gate_pattern,
+    hint_place,
+    least_run,
+    shape_of,
+    shape_pattern,
+)
 from guard.pii.mentions import Vocabulary
 from guard.pii.packing import LETTERS
 from guard.pii.roads import foreign_words, roads
-from guard.pii.rows import Road
+from guard.pii.rows import Road, Row
 from guard.pii.scan import Scanner
 from guard.pii.view import View
 from tests.pii.conftest import GLUE, values
@@ -39,7 +51,7 @@ def test_what_a_row_asks_of_digits_its_shape_lets_through(shapes: Sequence[int],
     asked = 0
     for sample in SAMPLES:
         text = before.encode("ascii", "replace") + sample + b" then"
-        let_through = set(shapes.Match(shape_of(text)) or ())  # type: ignore[attr-defined]
+        let_through = set(shapes.Match(framed(shape_of(text))) or ())  # type: ignore[attr-defined]
         wanted = {place for place, row in enumerate(NUMBERS) if alone(row)(text)}
         assert wanted <= let_through, sample
         asked += len(wanted)
@@ -119,11 +131,40 @@ def test_a_gate_of_several_sets_lets_through_what_one_does(pieces: list[bytes]) 
     text = b"".join(pieces)
     words = text.translate(None, b"0123456789")
     for let_through, asked in ((ready.gate.hits(text), text), (ready.gate.words(words), words)):
-        wanted = set(whole(asked) or ())
+        wanted = set(whole(framed(asked)) or ())
         kept_back = wanted.difference(let_through)
         assert {place for place in let_through if place < ready.spelled} == wanted - kept_back
         assert not kept_back or not re.search(rb"[A-Za-z0-9+/_-]{16}", asked)
         assert not any(re.search(ready.gated[place].row.core.encode("ascii"), asked) for place in kept_back)
+
+
+def test_patterns_that_say_the_same_are_one_look_for_all_their_places() -> None:
+    gate = Gate([[(0, "a[0-9]?b"), (2, "[^0-9]ab[^0-9]")], [(1, "a[0-9]?b")]], [])
+    assert sorted(gate.hits(b"ab")) == [0, 1, 2]
+    assert sorted(gate.words(b"ab")) == [0, 1, 2]
+    assert sorted(gate.hits(b"ab1")) == [0, 1]
+
+
+def test_what_has_a_hint_is_asked_where_that_matches_and_the_hint_itself_is_no_place() -> None:
+    gate = Gate(
+        [[(0, "x"), (hint_place(0), "key"), (hint_place(1), "[0-9]k")]], [[(1, "my key")], [(2, "1k")]]
+    )
+    assert sorted(gate.hits(b"x my key")) == sorted(gate.words(b"x my key")) == [0, 1]
+    assert gate.hits(b"a key") == gate.words(b"a key") == []
+    assert sorted(gate.hits(b"my key 1k")) == [1, 2]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.hint], ids=lambda row: row.core[:40])
+@given(data=st.data())
+def test_what_a_gate_lets_through_holds_its_hint(row: Row, data: st.DataObject) -> None:
+    text = data.draw(st.from_regex(re.compile(gate_pattern(row).encode("ascii")), fullmatch=True))
+    assert _look(gate_pattern(row))(framed(text))
+    assert _look(row.hint)(framed(text))
+
+
+@cache
+def _look(pattern: str) -> Callable[[bytes], object]:
+    return gate_of([pattern]).Match  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +191,6 @@ def test_the_least_run_of_a_pattern_stands_in_every_match(pattern: str, least: i
 def test_tokens_are_asked_for_only_where_a_long_run_stands(text: bytes) -> None:
     """Nearly all keys hold a run of sixteen: what tells them apart is learnt only from texts with one."""
     ready = roads(tuple(ROWS))
-    assert gate_of(gate_pattern(row.row) for row in ready.gated).Match(text)
+    assert gate_of(gate_pattern(row.row) for row in ready.gated).Match(framed(text))
     assert not ready.gate.hits(text)
     assert not ready.gate.words(text)

@@ -81,7 +81,7 @@ _BRACKETS = (b"[", b"(", b"{", b"<")
 _MARKED = bytes(
     ord("9" if code >= FIRST_NUMERAL else "-" if chr(code) in " .-" else "a") for code in range(256)
 )
-_RUN_OF_NUMERALS = re.compile(rb"9(?=-?9)(?:-?9)+")  # the glance ahead passes over lone ones in one step
+_RUN_OF_NUMERALS = re.compile(rb"9(?=-?9)9*+(?:-9++)*+")  # the glance ahead passes over lone ones in one step
 
 
 def units_in(text: bytes, raw: bytes | None) -> list[Unit]:

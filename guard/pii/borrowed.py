@@ -10,6 +10,8 @@ from typing import Any
 from guard.pii.sums import Check, digits_of, luhn, mod_11_10, weighted
 
 _FIGURES = bytes(range(48, 58)) + bytes(246)
+_LA_POSTE = 356_000_000
+"""A company whose branches have a sum of their own."""
 
 
 @cache
@@ -65,9 +67,9 @@ def _fodselsnummer(digits: bytes) -> bool:
     return -weighted(digits, (3, 7, 6, 1, 8, 9, 4, 5, 2)) % 11 == digits[9]
 
 
-def _thirteenth(*weights: int) -> Callable[[bytes], bool]:
-    """Whether the thirteenth digit is what the sum of the twelve before it lacks to a multiple of 11, or 0 for 10."""
-    return lambda digits: -weighted(digits, weights) % 11 % 10 == digits[12]
+def _closing(*weights: int) -> Callable[[bytes], bool]:
+    """Whether the digit behind those that have weights is what their sum lacks to a multiple of 11, or 0 for 10."""
+    return lambda digits: -weighted(digits, weights) % 11 % 10 == digits[len(weights)]
 
 
 def _npwp(digits: bytes) -> bool:
@@ -84,16 +86,16 @@ def _bis(digits: bytes) -> bool:
 
 
 def _siret(digits: bytes) -> bool:
-    return luhn(digits[:9]) and (
-        luhn(digits) or _whole(digits[:9]) == 356_000_000
-    )  # La Poste has its own sum
+    return luhn(digits[:9]) and (luhn(digits) or _whole(digits[:9]) == _LA_POSTE)
+
+
+_newer_nit = _closing(2, 7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 
 
 def _nit(digits: bytes) -> bool:
-    weights = (2, 7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
     if _whole(digits[10:13]) <= 100:
         return weighted(digits, tuple(range(14, 1, -1))) % 11 % 10 == digits[13]
-    return -weighted(digits, weights) % 11 % 10 == digits[13]
+    return _newer_nit(digits)
 
 
 def _nik(digits: bytes) -> bool:
@@ -108,21 +110,25 @@ def _nz_account(digits: bytes) -> bool:
     return _nz_branch(digits[:6])
 
 
+def _written(digits: bytes) -> str:
+    return digits.translate(_FIGURES).decode("ascii")
+
+
 def _whole(digits: bytes) -> int:
     """Digits as one number."""
-    return int(digits.translate(_FIGURES))
+    return int(_written(digits))
 
 
 @cache
 def _birth_place(code: bytes) -> bool:
     """Whether Malaysia has given a code to a place."""
-    return bool(_module("numdb").get("my/bp").info(code.translate(_FIGURES).decode("ascii"))[0][1])
+    return bool(_module("numdb").get("my/bp").info(_written(code))[0][1])
 
 
 @lru_cache(maxsize=10_000)
 def _nz_branch(code: bytes) -> bool:
     """Whether New Zealand has a bank and a branch of these numbers; to look for one takes 40 us."""
-    known = _module("numdb").get("nz/banks").info(code.translate(_FIGURES).decode("ascii"))
+    known = _module("numdb").get("nz/banks").info(_written(code))
     return {"bank", "branch"} <= {name for _, found in known for name in found}
 
 
@@ -130,7 +136,7 @@ _NEEDED: dict[str, tuple[tuple[int, ...], Callable[[bytes], bool]]] = {
     "be.bis": ((11,), _bis),
     "be.eid": ((12,), _eid),
     "bg.egn": ((10,), _egn),
-    "br.cnpj": ((14,), _thirteenth(5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)),
+    "br.cnpj": ((14,), _closing(5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)),
     "cz.rc": ((10,), _rodne_cislo),
     "dk.cpr": ((10,), _cpr),
     "ee.ik": ((11,), _isikukood),
@@ -145,7 +151,7 @@ _NEEDED: dict[str, tuple[tuple[int, ...], Callable[[bytes], bool]]] = {
     "my.nric": ((12,), _nric),
     "no.fodselsnummer": ((11,), _fodselsnummer),
     "nz.bankaccount": ((15, 16), _nz_account),
-    "si.emso": ((13,), _thirteenth(7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)),
+    "si.emso": ((13,), _closing(7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)),
     "sv.nit": ((14,), _nit),
 }
 """What so many digits must keep before python-stdnum is asked, which takes ten times as long."""

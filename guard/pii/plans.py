@@ -33,12 +33,6 @@ def _fits(*plans: tuple[str, int]) -> Callable[[bytes], object]:
 
 
 @cache
-def _national(region: str, code: int) -> Callable[[bytes], object]:
-    """What tells the valid national numbers of a region."""
-    return _fits((region, code))
-
-
-@cache
 def _lengths(region: str, code: int) -> frozenset[int]:
     from phonenumbers import PhoneMetadata
 
@@ -124,7 +118,7 @@ def _trunk(region: str) -> bytes:
 @cache
 def _writings(regions: frozenset[str]) -> list[tuple[Callable[[bytes], object], bytes]]:
     """What tells the national numbers of each of some regions, and its trunk prefix."""
-    return [(_national(region, code_of(region)), _trunk(region)) for region in regions]
+    return [(_national_in((region,)), _trunk(region)) for region in regions]
 
 
 def written_in(number: bytes, regions: frozenset[str]) -> bool:

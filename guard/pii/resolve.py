@@ -27,10 +27,6 @@ def _rank(finding: Finding) -> tuple[bool, int, float, int, str, int, str]:
     )
 
 
-def _overlap(one: Finding, other: Finding) -> bool:
-    return one.start < other.end and other.start < one.end
-
-
 def _within(inner: Finding, outer: Finding) -> bool:
     return outer.start <= inner.start and inner.end <= outer.end
 

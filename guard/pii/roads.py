@@ -67,9 +67,8 @@ class Ready:
 
     `before` is how far before the digits of a region a match may begin; `opens` searches for what all matches begin
     with or have among their first characters. `called` has the bit of its cue among `Roads.spoken`, `denied` that of
-    what rules it out, `heard` both; or all bits where only the words before each match tell. `top` is what a
-    match may score at most; where a row is `inner`, each match lies within its region. `own` are its
-    heads.
+    what rules it out, `heard` both; or all bits where only the words before each match tell. `top` is what a match may
+    score at most; where a row is `inner`, each match lies within its region. `own` are its heads.
     """
 
     __slots__ = (
@@ -269,15 +268,14 @@ class Roads:
         called, alone, sure = map(
             self._bits, (nations, nations & self.nations.alone, nations & self.nations.sure)
         )
+        waits = not alone and all(row.waits for row in rows)
         return Asked(
             tuple(map(tuple, sorted(kinds.values(), key=_rank))),
             bool(nations) or any(row.heard for row in rows),
             called,
             alone,
             sure,
-            0
-            if alone or not all(row.waits for row in rows)
-            else reduce(or_, (row.called for row in rows), called),
+            reduce(or_, (row.called for row in rows), called) if waits else 0,
         )
 
     def _bits(self, nations: Iterable[int]) -> int:

@@ -12,9 +12,11 @@ from guard.pii.rows import BEHIND, CUE_REACH
 WITHIN = 64
 """Characters before a value within which every cue word and every look-behind lies."""
 
-_GLANCE = 20
 CONTEXT = WITHIN + 32
 """Characters of left context of a piece: the first of them may be the end of something spelled out."""
+
+_GLANCE = 20
+"""Characters before a value in which the word that says what it is most often stands."""
 
 
 class View:
@@ -67,8 +69,7 @@ class View:
 
     def stretch(self, start: int, end: int) -> tuple[int, int]:
         """Where a non-empty stretch lies in the original."""
-        start, end = self.base + start, self.base + end
-        return (start, end) if self.projection.kept is None else self.projection.to_original(start, end)
+        return self.projection.to_original(self.base + start, self.base + end)
 
     def hearing(self, vocabulary: Vocabulary, dense: bool) -> Callable[[int, int], int]:
         """Make what tells the cues with a word of a vocabulary in a stretch; if asked often, all are found at once."""

@@ -41,20 +41,8 @@ _ASKED = frozenset(("stream", "n", "reasoning_effort", "reasoning", *_REQUEST))
 """Fields of a request that are recorded beside its model; most requests have none or a few."""
 
 _NO_FIELDS: dict[str, Any] = {}
-_NO_RESIDENCY = dict.fromkeys(
-    (
-        spans.RESIDENCY_HOST,
-        spans.RESIDENCY_JURISDICTION,
-        spans.RESIDENCY_DECISION,
-        spans.RESIDENCY_CODE,
-        spans.RESIDENCY_SOURCE,
-        spans.RESIDENCY_PROCESSING,
-        spans.RESIDENCY_STORAGE,
-        spans.RESIDENCY_RULES,
-        spans.RESIDENCY_WITHIN,
-        spans.RESIDENCY_PROXY,
-    )
-)
+_NO_RESIDENCY = dict.fromkeys(value for name, value in vars(spans).items() if name.startswith("RESIDENCY_"))
+"""What is said of a place, unsaid: all its attributes, each None."""
 
 _API = {"chat": "chat_completions", "responses": "responses"}
 

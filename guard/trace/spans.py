@@ -427,7 +427,7 @@ class Span:
                 json = FINDING_COLUMNS.spread(encode(attributes))
             else:
                 json = dumps(key_values(attributes))[1:-1]
-            self._events.append(b'%b%b,"attributes":[%b]}' % (opening, _quoted(name), json))
+            self._events.append(b'%b%b,"attributes":[%b]}' % (opening, _event_name(name), json))
 
     def prepare(self, prepared: Encoded) -> None:
         """Take other prepared attributes than those that it was started with."""
@@ -578,7 +578,7 @@ _ONE = (
 
 
 @lru_cache(256)
-def _quoted(name: str) -> bytes:
+def _event_name(name: str) -> bytes:
     """The name of an event as JSON: guard's own code names them, and a few."""
     return dumps(name)
 

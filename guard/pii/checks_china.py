@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operator import mul
 
-from guard.pii.sums import compact, digits_of, is_date, values_of, weighted
+from guard.pii.sums import compact, digits_of, is_date, is_written_date, values_of, weighted
 
 CN_REGIONS = frozenset(
     [
@@ -33,7 +33,7 @@ def _cn_parts(view: bytes) -> bytes:
     number = compact(view)
     if len(number) != 18 or number[:2] not in _CN_LANDS or not number[:17].isdigit():
         return b""
-    return number if is_date(int(number[6:10]), int(number[10:12]), int(number[12:14])) else b""
+    return number if is_written_date(number[6:14]) else b""
 
 
 def cn_resident_id(view: bytes) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
 
 from guard.pii.cues import Cue
+from guard.pii.patterns import without_digits
 from guard.pii.rows import Edge, Road, Row
 
 _EDGE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
@@ -17,11 +18,7 @@ BEGINNINGS = ("[^A-Za-z0-9", "[^0-9]", _FOREIGN)
 """What patterns begin with that match only from an edge on: no letter, no digit; or nothing of ASCII."""
 
 _LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
-_LOOK = re.compile(r"\(\?<?[=!]")
-_SPACED = frozenset(b"0123456789 \t\r\n./_(+,:;#~-")
-"""Digits, and what a region of digits goes on over; it would end before a closing bracket."""
 _GLANCE = 8
-_NEVER = r"[^\x00-\xff]"
 
 
 def _options() -> Any:
@@ -57,101 +54,17 @@ def gate_of(patterns: Iterable[str]) -> Any:
     return getattr(gate, "_set", gate)
 
 
-def _core(row: Row) -> str:
+def core_of(row: Row) -> str:
+    """What the gate asks of a row between its edges."""
     return row.gate or _LONG_REPEAT.sub(r"{\1,}", row.core)
 
 
 def gate_pattern(row: Row) -> str:
     """What the gate asks of a row in a framed text: its core between edges; more may pass than the row finds."""
-    core, edge = _core(row), _EDGE[row.edge]
+    core, edge = core_of(row), _EDGE[row.edge]
     if row.road is Road.AFTER:
         return f"{_FOREIGN}(?:{core})"  # a head ends outside ASCII
     return f"{edge}(?:{core}){edge}" if edge else core
-
-
-_TOKEN = re.compile(r"\(\?(?:P<\w+>|[a-z]*:)|\{[0-9,]+\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?(?:\\.|[^\]\\])+\]|.")
-_REPEAT = re.compile(r"\{(\d+)[\d,]*\}|[?*]")
-_VERBATIM = re.compile(r"\(.*|\{.+\}|\\[bB]|[)|?*+^$]")
-_SHAPE = bytes(
-    ord("9" if chr(code).isdigit() else "a" if chr(code).isalpha() else chr(code)) if code < 128 else code
-    for code in range(256)
-)
-
-
-def shape_of(text: bytes) -> bytes:
-    """A text with every digit as 9 and every letter as a."""
-    return text.translate(_SHAPE)
-
-
-def shape_pattern(pattern: str) -> str:
-    """What a pattern asks of the shape of a text.
-
-    An automaton that tells digits or letters apart learns anew from every number; there are few shapes.
-    """
-    return "".join(map(_shape_token, _TOKEN.findall(pattern)))
-
-
-@cache
-def _shape_token(token: str) -> str:
-    """One character or class of a pattern by the shapes of what it matches; what matches no character stays."""
-    members = _members(token)
-    shapes = set(members.translate(_SHAPE))
-    return _class_of(shapes) if members and not shapes.issubset(members) else token
-
-
-def _without_digits(pattern: str) -> str:
-    """What a pattern asks of a text without digits."""
-    return "".join(map(_token_without_digits, _TOKEN.findall(pattern)))
-
-
-@cache
-def _token_without_digits(token: str) -> str:
-    members = _members(token)
-    rest = members.translate(None, b"0123456789")
-    return token if len(rest) == len(members) else _class_of(rest)
-
-
-@cache
-def _members(token: str) -> bytes:
-    """The characters that one part of a pattern stands for: none for brackets, repeats and edges."""
-    if _VERBATIM.fullmatch(token):
-        return b""
-    one = re.compile(token.encode("ascii"), re.DOTALL)
-    return bytes(code for code in range(256) if one.fullmatch(bytes([code])))
-
-
-def _class_of(members: Iterable[int]) -> str:
-    return "[" + "".join(rf"\x{code:02x}" for code in sorted(members)) + "]" if members else _NEVER
-
-
-def least_run(pattern: str, alphabet: Container[int]) -> int:
-    """The characters of an alphabet that stand in a row in every match of a pattern, at least.
-
-    What stands in brackets counts for none: it may be left out, or be one of several.
-    """
-    least = run = depth = 0
-    counts = False
-    for token in _TOKEN.findall(pattern):
-        repeat = _REPEAT.fullmatch(token)
-        if repeat:
-            run += counts * (int(repeat[1] or 0) - 1)
-            continue
-        least = max(least, run)
-        if token[0] == "(" or token == ")":
-            depth += 1 if token[0] == "(" else -1
-            counts, run = False, 0
-        elif depth == 0 and token == "|":
-            return 0
-        elif depth == 0 and token != "+":
-            members = _members(token)
-            counts = bool(members) and all(member in alphabet for member in members)
-            run = run + 1 if counts else 0
-    return max(least, run)
-
-
-def is_spaced(row: Row) -> bool:
-    """Whether every match of a row is digits and what may stand between them: it ends where its region does."""
-    return all(map(_SPACED.issuperset, map(_members, _TOKEN.findall(_LOOK.sub("(?:", _core(row))))))
 
 
 Patterns = Sequence[tuple[int, str]]
@@ -216,7 +129,7 @@ def _part(patterns: Patterns) -> Part:
 
 def _of_words(patterns: Iterable[tuple[int, str]]) -> Patterns:
     """What patterns ask of a text without digits."""
-    return [(place, _without_digits(pattern)) for place, pattern in sorted(patterns)]
+    return [(place, without_digits(pattern)) for place, pattern in sorted(patterns)]
 
 
 def _hits(part: Part, text: bytes) -> list[int]:
@@ -238,7 +151,7 @@ def first_of(row: Row) -> tuple[int, int]:
     """The least and the greatest byte that a match of a row can begin with."""
     import re2
 
-    least, most = re2.compile(_core(row).encode("ascii"), _options()).possiblematchrange(_GLANCE)
+    least, most = re2.compile(core_of(row).encode("ascii"), _options()).possiblematchrange(_GLANCE)
     return least[0], most[0]
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from guard.pii.cues import HUMP, words_of
-from guard.pii.gates import alone, shape_of
+from guard.pii.gates import alone
 from guard.pii.judging import PLAIN, part_of_other, score_of
+from guard.pii.patterns import shape_of
+from guard.pii.reach import AFTER, BEFORE, LEAD, TRAIL
 from guard.pii.resolve import STRONG
-from guard.pii.roads import AFTER, ANY, BEFORE, Asked, Ready, Roads
+from guard.pii.roads import ANY, Asked, Ready, Roads
 from guard.pii.rows import CUE_REACH, Row
 from guard.pii.view import View
 
@@ -30,7 +32,11 @@ _SPARSE = 256
 """With a region in every so many characters, all letters are told once; here both ways take as long."""
 _LONG = 128
 """Of a longer region each row is asked by its digits first: a search in vain costs by the length, many times over."""
+SETTLED = -2
+"""Said in a region in which nothing more is to be searched."""
 _NOTHING = bytearray()
+_NOTHING_BEFORE = bytes(LEAD)
+_AROUND = LEAD + TRAIL
 
 
 class Numbers:
@@ -69,32 +75,35 @@ class Numbers:
         Region by region: what a surer row of a kind took whole is not searched again. Only where a match runs into
         another region does the order tell: then each row is searched in all regions before the next.
         """
-        asked = self._asked(ready, regions)
+        found, nobodys = len(self.found), len(self._nobodys)
+        asked = self._asked(ready, regions, settle=True)
         if not asked:
             return asked
-        found, nobodys = len(self.found), len(self._nobodys)
         self._region_by_region(asked)
         if self._tangled:
             del self.found[found:], self._nobodys[nobodys:]
             self._claims.clear()
             self._whole.clear()
+            asked = self._asked(ready, regions)
             self._row_by_row(ready, asked)
         return [region for region in asked if region[2].nations]
 
-    def _asked(self, ready: Roads, regions: Sequence[Span]) -> list[Region]:
-        """The regions in which a row may match."""
+    def _asked(self, ready: Roads, regions: Sequence[Span], settle: bool = False) -> list[Region]:
+        """The regions in which a row may match; those that need no word are settled, if so wanted."""
         text, view, known, said = self.text, self.view, ready.asked, ready.spoken.said
         dense, foreign = len(regions) * _SPARSE > len(text), not view.ascii
-        letters, cases, shapes = (view.letters(), view.cases(), shape_of(text)) if dense else (b"", b"", b"")
+        letters, cases = (view.letters(), view.cases()) if dense else (b"", b"")
+        shapes = _NOTHING_BEFORE + shape_of(text) if dense else b""
         found, hear = [], None
         for low, high in regions:
-            first, last = low - BEFORE - 1 if low > BEFORE else 0, high + AFTER + 1
-            around = shapes[first:last] if dense else shape_of(text[first:last])
+            around = shapes[low : high + _AROUND] if dense else _shape_around(text, low, high)
             if high - low > _LONG:
                 asked = ready.narrowed(around, partial(self._fits, low=low, high=high))
             else:
                 asked = known.get(around) or ready.ask(around)
-            if asked.listens:
+            if settle and asked.settles is not None and self._settled(asked.settles, low, high):
+                found.append((low, high, asked, SETTLED))
+            elif asked.listens:
                 start = low - _CUED if low > _CUED else 0
                 plain = dense and cases.find(HUMP, start, high) < 0  # then the words are the letters
                 words = letters[start:high] if plain else words_of(text[start:high])
@@ -108,9 +117,22 @@ class Numbers:
                 found.append((low, high, asked, 0))
         return found
 
+    def _settled(self, row: Ready, low: int, high: int) -> bool:
+        """Take a region by a row that settles it, if one match takes it whole: then it is no part of another token."""
+        match = row.search(self.text, low, high + _REACH)
+        if match is None or match.span() != (low, high) or low < self._first:
+            return False
+        if row.check is not None and row.check(match[0]) != high - low:
+            return False
+        self.found.append((row.kind, low, high, row.score))
+        self._whole[low] = row.score
+        if row.shared:
+            self._claim(row)[low:high] = b"\1" * (high - low)
+        return True
+
     def _fits(self, row: Row, low: int, high: int) -> bool:
         """Whether a row may match in a region by its digits, not only by its shape."""
-        return alone(row)(self.text[low - BEFORE - 1 if low > BEFORE else 0 : high + AFTER + 1]) is not None
+        return alone(row)(self.text[max(0, low - LEAD) : high + TRAIL]) is not None
 
     def _region_by_region(self, asked: list[Region]) -> None:
         """Search each region for all its rows, and note whether any match runs into another region.
@@ -122,15 +144,18 @@ class Numbers:
         ends = [region[0] - BEFORE for region in asked[1:]]
         ends.append(len(text))
         for (low, high, wanted, said), end in zip(asked, ends, strict=True):
+            if said == SETTLED:
+                self._floor = high
+                continue
             self._ceiling = end if end > high else high
             until = high + _REACH
             opening, opened, settled = None, None, 0.0
-            for rows in wanted.kinds:
-                for row in rows:
+            for rows, outer, top in wanted.kinds:
+                for row in outer if settled > top else rows:
                     if row.waits and not said & row.called:  # as `_may`, without a call
                         continue
                     yields = settled and settled > (row.top if said & row.called else row.score)
-                    if yields and row.inner:
+                    if yields and row not in outer:
                         continue
                     if row.opens is not None:
                         if row.opens is not opening:
@@ -164,7 +189,7 @@ class Numbers:
         """Search each row in all regions that ask for it."""
         wanted: dict[Ready, list[Span]] = defaultdict(list)
         for low, high, asks, said in asked:
-            for rows in asks.kinds:
+            for rows, _, _ in asks.kinds:
                 for row in rows:
                     if not row.asks or self._may(row, low, high, said):
                         wanted[row].append((low, high))
@@ -268,6 +293,8 @@ class Numbers:
         """Search the national rows: the sure ones, and others where a cue word stands or nothing sure is."""
         called: dict[int, list[Span]] = defaultdict(list)
         for low, high, asked, said in national:
+            if said == SETTLED:
+                continue
             bits, settled = asked.nations & said | asked.sure, self._whole.get(low)
             if asked.alone & ~bits and settled is None and self._surely().find(0, low, high) >= 0:
                 bits |= asked.alone
@@ -288,6 +315,13 @@ class Numbers:
 
     def _worth(self, ready: Roads, low: int, high: int, asked: Asked, said: int) -> Iterator[Row]:
         """The rows that are to be searched in a region."""
-        for rows in asked.kinds:
+        for rows, _, _ in asked.kinds:
             yield from (row.row for row in rows if not row.asks or self._may(row, low, high, said))
         yield from (ready.nations.rows[at] for at in ready.called(asked.nations & said | asked.alone))
+
+
+def _shape_around(text: bytes, low: int, high: int) -> bytes:
+    """The shape of a region with what stands around it."""
+    if low < LEAD:
+        return _NOTHING_BEFORE[low:] + shape_of(text[: high + TRAIL])
+    return shape_of(text[low - LEAD : high + TRAIL])

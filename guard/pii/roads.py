@@ -15,24 +15,17 @@ from guard.pii.gates import (
     BEGINNINGS,
     Gate,
     Spoken,
-    first_of,
     framed,
     gate_of,
     gate_pattern,
     hint_place,
-    is_spaced,
-    least_run,
-    shape_pattern,
 )
 from guard.pii.mentions import Vocabulary, words_in
 from guard.pii.nobody import NOBODY
+from guard.pii.patterns import least_run, shape_pattern
+from guard.pii.reach import LEAD, NOWHERE, reach_of
 from guard.pii.resolve import STRONG
 from guard.pii.rows import Edge, Road, Row
-
-BEFORE, AFTER = 8, 20
-"""How far a match of a row on the digits road may reach out of its region."""
-SIGNS = 4
-"""The most characters before the first digit of a match without letters: `(+ (`."""
 
 _LEFT = {
     Edge.WORD: r"(?<![A-Za-z0-9])",
@@ -74,7 +67,7 @@ class Ready:
     __slots__ = (
         "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heard", "inner",
         "kind", "lead", "left", "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens", "own",
-        "right", "row", "score", "search", "shared", "signed", "special", "top", "trim", "unless", "waits",
+        "reach", "right", "row", "score", "search", "shared", "signed", "special", "top", "trim", "unless", "waits",
         "yields",
     )  # fmt: skip
 
@@ -86,9 +79,9 @@ class Ready:
             row.road is Road.NATION,
         )
         self.number = row.road is Road.DIGITS or self.nation
-        least, most = first_of(row) if self.number else (0, 0xFF)
+        self.reach = reach_of(row) if self.number else NOWHERE
         # Elsewhere a search fails in one step.
-        first = rf"(?=[\x{least:02x}-\x{most:02x}])" if self.number else ""
+        first = rf"(?=[\x{self.reach.least:02x}-\x{self.reach.most:02x}])" if self.number else ""
         pattern = re.compile(f"{first}{'' if self.literal else left}(?:{row.core}){right}".encode("ascii"))
         self.row = row
         self.own = frozenset(row.heads)
@@ -101,9 +94,9 @@ class Ready:
         )
         self.signed = row.core.startswith(_SIGNED)
         self.search = pattern.match if row.road is Road.AFTER or self.signed else pattern.search
-        self.before = BEFORE if most >= ord("A") else SIGNS if least < ord("0") else 0
-        self.top = max(row.score, row.cued)
-        self.inner = self.number and not self.before and is_spaced(row)
+        self.before = self.reach.before
+        self.top = _top(row)
+        self.inner = self.number and self.reach.inner()
         self.left = re.compile(left.encode("ascii")).match
         self.right = re.compile(right.encode("ascii")).match
         self.check: Any = check_of(row)
@@ -118,9 +111,14 @@ class Ready:
         self.asks = self.waits or self.opens is not None
         self.called = self.denied = self.heard = 0 if self.fixed else ANY
         # Such a match may begin within a word, of which the words of a stretch show no half.
-        self.midword = row.edge in (Edge.DIGIT, Edge.FREE) and most >= ord("A")
+        self.midword = row.edge in (Edge.DIGIT, Edge.FREE) and self.reach.most >= ord("A")
         self.group = pattern.groupindex.get("value", 0)
         self.yields, self.shared, self.loose = yields, shared, row.edge is Edge.DIGIT
+
+
+def _top(row: Row) -> float:
+    """What a match of a row may score at most."""
+    return max(row.score, row.cued)
 
 
 def _rank(rows: Sequence[Ready]) -> float:
@@ -162,6 +160,22 @@ def foreign_words(cues: Iterable[Cue | None]) -> dict[str, int]:
     return found
 
 
+def _settling(kinds: Sequence[Kind]) -> Ready | None:
+    """What settles a region without a word, where all that is asked for numbers after it would yield."""
+    first = kinds[0][0][0] if kinds else None
+    if first is None or first.score < STRONG or first.asks or first.heard or first.yields or first.before:
+        return None
+    if first.nobody is not None:
+        return None
+    yields = all(not outer and _yields(rows[0].kind, top, first) for rows, outer, top in kinds[1:])
+    return first if yields else None
+
+
+def _yields(kind: str, score: float, first: Ready) -> bool:
+    """Whether a match of a kind yields (`resolve`) to one of the row as long, or longer."""
+    return (score, kind.count("."), first.kind) < (first.score, first.kind.count("."), kind)
+
+
 class Nations:
     """The rows of national numbers, compiled when first searched.
 
@@ -184,19 +198,25 @@ class Nations:
         return found
 
 
+Kind = tuple[tuple[Ready, ...], tuple[Ready, ...], float]
+"""The rows of a kind, those of them whose matches may leave the region, and what a match may score at most."""
+
+
 class Asked(NamedTuple):
     """What the hits of the number gate in one region ask for.
 
     The number rows kind by kind, the surer first; whether a cue word matters to any row; of the rows of nations the
-    bits of their cues in `spoken`; and those of all cues, if each row waits for its own.
+    bits of their cues in `spoken`; and those of all cues, if each row waits for its own. What `settles` the region,
+    where it takes it whole, needs no cue word, and leaves none of the others worth a search.
     """
 
-    kinds: tuple[tuple[Ready, ...], ...]
+    kinds: tuple[Kind, ...]
     listens: bool
     nations: int
     alone: int
     sure: int
     waits: int
+    settles: Ready | None
 
 
 _MOST_ASKED = 4096
@@ -232,7 +252,7 @@ class Roads:
         self.spoken = Spoken(heard)
         self.vocabulary = Vocabulary(foreign_words(heard), {head for row in ready for head in row.own})
         self.asked: dict[bytes, Asked] = {}
-        self._by_hits: dict[tuple[int, ...], Asked] = {}
+        self._by_hits: dict[tuple[tuple[int, ...], ...], Asked] = {}
 
     def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
         """The gated rows that may match in a text, and its stretches that hold digits (`regions`)."""
@@ -242,24 +262,34 @@ class Roads:
         return self.gate.words(text), []
 
     def ask(self, shape: bytes) -> Asked:
-        """What the shape of a short stretch asks for; it is remembered."""
-        asked = self._asked_by(tuple(self.number_gate.Match(framed(shape)) or ()))
+        """What the shape of a region, with what stands around it, asks for; it is remembered."""
+        hits = tuple(self.number_gate.Match(framed(shape)) or ())
+        region = _REGION.match(shape.translate(_CLASSES), LEAD)
+        around = shape[:LEAD], shape[region.end() if region else LEAD :]
+        first = len(self.numbers)
+        leaving = tuple(hit for hit in hits if hit < first and self.numbers[hit].reach.leaves(*around))
+        asked = self._asked_by(hits, leaving)
+        if asked.settles is not None:
+            rows = [self.nations.rows[hit - first] for hit in hits if hit >= first]
+            if any(_top(row) >= asked.settles.score or reach_of(row).leaves(*around) for row in rows):
+                asked = asked._replace(settles=None)
         if len(self.asked) >= _MOST_ASKED:
             self.asked.clear()
         self.asked[shape] = asked
         return asked
 
-    def _asked_by(self, hits: tuple[int, ...]) -> Asked:
+    def _asked_by(self, hits: tuple[int, ...], leaving: tuple[int, ...]) -> Asked:
         """What some hits of the number gate ask for: one and the same for all shapes with these."""
-        asked = self._by_hits.get(hits)
+        asked = self._by_hits.get((hits, leaving))
         if asked is None:
             if len(self._by_hits) >= _MOST_ASKED:
                 self._by_hits.clear()
-            asked = self._by_hits[hits] = self._asked(hits)
+            asked = self._by_hits[hits, leaving] = self._asked(hits, leaving)
         return asked
 
-    def _asked(self, hits: Collection[int]) -> Asked:
+    def _asked(self, hits: Collection[int], leaving: Collection[int]) -> Asked:
         first = len(self.numbers)
+        outer = {self.numbers[hit] for hit in leaving}
         kinds: dict[str, list[Ready]] = {}
         for row in (self.numbers[hit] for hit in sorted(hits) if hit < first):
             kinds.setdefault(row.kind, []).append(row)
@@ -269,13 +299,18 @@ class Roads:
             self._bits, (nations, nations & self.nations.alone, nations & self.nations.sure)
         )
         waits = not alone and all(row.waits for row in rows)
+        found = [
+            (tuple(group), tuple(row for row in group if row in outer), max(row.top for row in group))
+            for group in sorted(kinds.values(), key=_rank)
+        ]
         return Asked(
-            tuple(map(tuple, sorted(kinds.values(), key=_rank))),
+            tuple(found),
             bool(nations) or any(row.heard for row in rows),
             called,
             alone,
             sure,
             reduce(or_, (row.called for row in rows), called) if waits else 0,
+            _settling(found),
         )
 
     def _bits(self, nations: Iterable[int]) -> int:
@@ -292,9 +327,9 @@ class Roads:
     def narrowed(self, shape: bytes, fits: Callable[[Row], bool]) -> Asked:
         """What the shape of a stretch asks for, of the rows that pass a test."""
         rows = [*(row.row for row in self.numbers), *self.nations.rows]
-        return self._asked(
-            [index for index in self.number_gate.Match(framed(shape)) or () if fits(rows[index])]
-        )
+        hits = [index for index in self.number_gate.Match(framed(shape)) or () if fits(rows[index])]
+        outer = [hit for hit in hits if hit < len(self.numbers) and not self.numbers[hit].inner]
+        return self._asked(hits, outer)._replace(settles=None)
 
 
 def _gate(rows: list[Row]) -> Gate:

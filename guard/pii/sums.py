@@ -32,21 +32,25 @@ _GROUP = re.compile(rb"[0-9A-Za-z]+")
 
 def digits_of(view: bytes) -> bytes:
     """The digits of a view as small integers, everything else left out."""
+    if view.isdigit():  # what leaves out takes four times as long
+        return view.translate(_TO_INT)
     return view.translate(_TO_INT, DELETE_ALL_BUT_DIGITS)
 
 
 def plain_digits(view: bytes) -> bytes:
     """The digits of a view as they are written, everything else left out."""
-    return view.translate(None, DELETE_ALL_BUT_DIGITS)
+    return view if view.isdigit() else view.translate(None, DELETE_ALL_BUT_DIGITS)
 
 
 def compact(view: bytes) -> bytes:
     """The letters and digits of a view, letters in upper case."""
-    return view.translate(_UPPER, _NOT_ALNUM)
+    return view.upper() if view.isalnum() else view.translate(_UPPER, _NOT_ALNUM)
 
 
 def values_of(view: bytes) -> bytes:
     """The letters and digits of a view as integers: 0 to 9, A is 10, Z is 35."""
+    if view.isalnum():
+        return view.translate(_VALUES)
     return view.translate(_VALUES, _NOT_ALNUM)
 
 
@@ -61,6 +65,18 @@ def is_date(year: int, month: int, day: int) -> bool:
         return 1850 <= date(year, month, day).year < 2100
     except ValueError:
         return False
+
+
+_DAYS = frozenset(
+    b"%02d%02d" % (month, day) for month in range(1, 13) for day in range(1, 32) if is_date(2000, month, day)
+)
+
+
+def is_written_date(eight: bytes) -> bool:
+    """Whether eight digits are a year, a month and a day, as `is_date` has them."""
+    if eight[4:] not in _DAYS or not b"1850" <= eight[:4] < b"2100":
+        return False
+    return eight[4:] != b"0229" or is_date(int(eight[:4]), 2, 29)
 
 
 def is_day(year: int, month: int, day: int) -> bool:

@@ -60,7 +60,8 @@ class View:
 
     def char(self, at: int) -> str:
         """The original character that the byte at a place stands for."""
-        return self.original(at, at + 1)
+        kept, at = self.projection.kept, self.base + at
+        return self.source[at if kept is None else kept[at]]
 
     def follows(self, at: int) -> str:
         """The original of what stands behind a place, as far as a row looks."""

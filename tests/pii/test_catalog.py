@@ -13,8 +13,9 @@ from guard.kinds import KINDS, ON_REQUEST
 from guard.pii.catalog import ROWS
 from guard.pii.checks import CHECKS
 from guard.pii.cues import CUES
+from guard.pii.reach import BEFORE
 from guard.pii.resolve import STRONG
-from guard.pii.roads import BEFORE, Ready
+from guard.pii.roads import Ready
 from guard.pii.rows import Road, Row
 from guard.pii.scan import Scanner
 

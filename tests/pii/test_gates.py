@@ -22,12 +22,10 @@ from guard.pii.gates import (
     gate_of,
     gate_pattern,
     hint_place,
-    least_run,
-    shape_of,
-    shape_pattern,
 )
 from guard.pii.mentions import Vocabulary
 from guard.pii.packing import LETTERS
+from guard.pii.patterns import least_run, shape_of, shape_pattern
 from guard.pii.roads import _RUN, foreign_words, roads
 from guard.pii.rows import Edge, Road, Row
 from guard.pii.scan import Scanner

@@ -1,0 +1,144 @@
+"""How far matches of number rows may reach is told from their patterns; so is what a region's shape asks for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from guard.pii.catalog import ROWS
+from guard.pii.evasion import project
+from guard.pii.hunt import Hunt
+from guard.pii.numbers import SETTLED
+from guard.pii.patterns import characters, endings, shape_of
+from guard.pii.reach import LEAD, TRAIL, reach_of
+from guard.pii.roads import _CLASSES, Ready, _settling, regions, roads
+from guard.pii.rows import Road
+from guard.pii.scan import Scanner
+from guard.pii.view import View
+from tests.pii.conftest import GLUE, values
+
+NUMBERS = [Ready(row) for row in ROWS if row.road in (Road.DIGITS, Road.NATION)]
+SAMPLES = sorted(value for value in values() if value.isascii() and any(map(str.isdigit, value)))
+LINKS = [
+    *(glue for glue in GLUE if glue.isascii()),
+    " ",
+    "+",
+    "(",
+    "-",
+    ", ",
+    " ext. 5",
+    " x12",
+    "K",
+    " 3",
+    "/A",
+]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ends"),
+    [
+        ("a|b", {"a", "b"}),
+        ("ab?", {"a", "b"}),
+        ("a(?:b|c?)d{0,2}", {"a", "b", "c", "d"}),
+        ("a[bc]{2}", {"b", "c"}),
+        ("a(?=b)", {"a"}),
+        ("a(?!b(?:c|d))(?P<one>[ef])+", {"e", "f"}),
+        ("(?:a|b)*", {"a", "b", None}),
+        (r"a(?<![0-9]\.)\x28", {"("}),
+    ],
+)
+def test_what_a_pattern_ends_with(pattern: str, ends: set[str | None]) -> None:
+    """Alternatives, what may be left out, what is only looked at."""
+    assert {None if code is None else chr(code) for code in endings(pattern)} == ends
+
+
+def test_what_stands_again_may_be_anything() -> None:
+    """A group's text is not known from the pattern."""
+    assert set(b" x9") <= endings(r"(?P<one>[ -])a(?P=one)")
+
+
+def test_the_characters_of_a_pattern() -> None:
+    """Those of what is looked at among them: more may be told than is held, never less."""
+    assert characters(r"(?<!x)[ab](?:c|\x29)") == frozenset(b"xabc)")
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@given(parts=st.lists(st.tuples(st.sampled_from(SAMPLES), st.sampled_from(LINKS)), min_size=1, max_size=4))
+def test_what_cannot_leave_its_region_does_not(parts: list[tuple[str, str]]) -> None:
+    """Where the shapes around a region say so, all that is found of a row in it lies within."""
+    text = "".join(map("".join, parts)).encode("ascii", "replace")
+    shapes = bytes(LEAD) + shape_of(text)
+    for low, high in regions(text.translate(_CLASSES)):
+        before, behind = shapes[low : low + LEAD], shapes[high + LEAD : high + LEAD + TRAIL]
+        for row in NUMBERS:
+            if row.reach.leaves(before, behind):
+                continue
+            at = max(0, low - row.before)
+            while (match := row.search(text, at)) and match.start() < high:
+                at = match.start() + 1
+                assert match.end() <= low or low <= match.start() <= match.end() <= high, (row.kind, match)
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "leaves"),
+    [
+        (b"aaa ", b" aaa", False),
+        (b"aaa+", b" aaa", True),
+        (b"a (+", b"", True),
+        (b"(+\x1a\x1a", b"", False),
+        (b"aaa ", b" aaa 99", True),
+        (b"aaa ", b"\x1a99", False),
+    ],
+)
+def test_a_phone_leaves_by_its_sign_or_its_extension(before: bytes, behind: bytes, leaves: bool) -> None:
+    """A sign that touches the digits, or digits after what may stand before an extension."""
+    phone = next(row for row in NUMBERS if row.kind == "pii.phone" and row.score == 0.9)
+    assert phone.reach.leaves(bytes(LEAD - len(before)) + before, behind) is leaves
+
+
+@pytest.mark.parametrize(
+    ("text", "settled"),
+    [
+        ("身份证号440106198809171376，", True),
+        ("银行卡号4881004349595510，", True),
+        ("银行卡号4881 0043 4959 5510，", True),
+        ("身份证号440106198809171377，", False),
+        ("a4881004349595510", False),
+        ("/4881004349595510", False),
+        ("+4881004349595510", False),
+        ("SSN 546-95-6350", False),
+    ],
+)
+def test_what_needs_no_word_is_settled_at_once(text: str, settled: bool) -> None:
+    """By its check digit; not what another reading may begin before, or what a word lifts."""
+    assert _settled(text, 0) is settled
+
+
+def test_what_begins_before_a_piece_settles_nothing() -> None:
+    """It is found by the piece before, and here only context."""
+    assert _settled("身份证号440106198809171376，", 3) is False
+
+
+def _settled(text: str, first: int) -> bool:
+    """Whether the one region of a text is settled before a word is looked for."""
+    ready = roads(Scanner().rows)
+    view = View(text, project(text), 0, project(text).text)
+    hunt = Hunt(view, frozenset(), first)
+    ((*_, said),) = hunt._asked(ready, ready.look(view.text)[1], settle=True)
+    assert len(hunt.found) == (said == SETTLED)
+    return said == SETTLED
+
+
+def test_nothing_settles_what_a_later_kind_may_win() -> None:
+    """By a match that leaves the region, or that is surer."""
+    card, phone = (next(row for row in NUMBERS if row.kind == kind) for kind in ("pii.card", "pii.phone"))
+    assert _settling([((card,), (), 0.9), ((phone,), (), 0.9)]) is card
+    assert _settling([((card,), (), 0.9), ((phone,), (phone,), 0.9)]) is None
+    assert _settling([((card,), (), 0.9), ((phone,), (), 0.95)]) is None
+    assert _settling([((phone,), (), 0.9)]) is None  # it needs its opening
+
+
+def test_rows_tell_their_reach_once() -> None:
+    """It is read from the pattern, which takes a thousand times as long as to look it up."""
+    assert reach_of(NUMBERS[0].row) is reach_of(NUMBERS[0].row)

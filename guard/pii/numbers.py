@@ -94,14 +94,15 @@ class Numbers:
         dense, foreign = len(regions) * _SPARSE > len(text), not view.ascii
         letters, cases = (view.letters(), view.cases()) if dense else (b"", b"")
         shapes = _NOTHING_BEFORE + shape_of(text) if dense else b""
-        found, hear = [], None
+        found, hear, floor, ended = [], None, 0, 0
         for low, high in regions:
+            floor, ended = ended, high
             around = shapes[low : high + _AROUND] if dense else _shape_around(text, low, high)
             if high - low > _LONG:
                 asked = ready.narrowed(around, partial(self._fits, low=low, high=high))
             else:
                 asked = known.get(around) or ready.ask(around)
-            if settle and asked.settles is not None and self._settled(asked.settles, low, high):
+            if settle and asked.settles is not None and self._settled(asked.settles, low, high, floor):
                 found.append((low, high, asked, SETTLED))
             elif asked.listens:
                 start = low - _CUED if low > _CUED else 0
@@ -117,17 +118,26 @@ class Numbers:
                 found.append((low, high, asked, 0))
         return found
 
-    def _settled(self, row: Ready, low: int, high: int) -> bool:
-        """Take a region by a row that settles it, if one match takes it whole: then it is no part of another token."""
-        match = row.search(self.text, low, high + _REACH)
-        if match is None or match.span() != (low, high) or low < self._first:
+    def _settled(self, row: Ready, low: int, high: int, floor: int) -> bool:
+        """Take a region by a row that settles it, if a match takes it whole: then it is no part of another token.
+
+        Where a match may begin before its region, this one must, then it is longer than any within.
+        """
+        before = row.before
+        match = row.search(self.text, max(low - before, floor), high + _REACH)
+        if match is None or match.end() != high or low < self._first:
             return False
-        if row.check is not None and row.check(match[0]) != high - low:
+        start = match.start()
+        if start >= low if before else start != low:
             return False
-        self.found.append((row.kind, low, high, row.score))
+        if row.check is not None and row.check(match[0]) != high - start:
+            return False
+        if row.nobody is not None and self._skip and row.nobody(match[0]) in self._skip:
+            return False
+        self.found.append((row.kind, start, high, row.score))
         self._whole[low] = row.score
         if row.shared:
-            self._claim(row)[low:high] = b"\1" * (high - low)
+            self._claim(row)[start:high] = b"\1" * (high - start)
         return True
 
     def _fits(self, row: Row, low: int, high: int) -> bool:

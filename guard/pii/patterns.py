@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Container, Iterable
 from functools import cache
 from itertools import chain
+from typing import NamedTuple
 
 _LOOK = re.compile(r"\(\?<?[=!]")
-_SAME = re.compile(r"\(\?P=\w+\)")
-_ANYTHING, _NOTHING = r"[^\n]", r"\A"
-_PERHAPS = ("?", "*", "{0")
+_UNSEEN = "(?x:"
+_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _NEVER = r"[^\x00-\xff]"
 _TOKEN = re.compile(r"\(\?(?:P<\w+>|[a-z]*:)|\{[0-9,]+\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?(?:\\.|[^\]\\])+\]|.")
+_SYNTAX = re.compile(rf"\(\?P=\w+\)|{_TOKEN.pattern}")
 _REPEAT = re.compile(r"\{(\d+)[\d,]*\}|[?*]")
 _VERBATIM = re.compile(r"\(.*|\{.+\}|\\[bB]|[)|?*+^$]")
 _SHAPE = bytes(
@@ -97,28 +99,58 @@ def characters(pattern: str) -> frozenset[int]:
     return frozenset(chain.from_iterable(map(_members, _TOKEN.findall(_LOOK.sub("(?:", pattern)))))
 
 
-def endings(pattern: str) -> set[int | None]:
-    """The characters that a match of a pattern can end with; None where it can be empty."""
-    # What is only looked at is nothing, and what is to stand again may be anything.
-    plain = _LOOK.sub(lambda _: f"{_NOTHING}(?:", _SAME.sub(lambda _: _ANYTHING, pattern))
-    return _ends(_TOKEN.findall(plain)[::-1])
+class Told(NamedTuple):
+    """What matches of a pattern begin and end with, whether one may be empty, the most letters one holds."""
+
+    begins: frozenset[int]
+    ends: frozenset[int]
+    empty: bool
+    letters: float
 
 
-def _ends(tokens: list[str]) -> set[int | None]:
-    """The same of a part of a pattern up to the bracket that closes it, its tokens taken from the end of the list."""
-    found: set[int | None] = set()
-    ends: set[int | None] = {None}
+_EMPTY = Told(frozenset(), frozenset(), True, 0)
+
+
+def told(pattern: str) -> Told:
+    """What the text of a pattern tells of its matches; rather more than there is of it than less."""
+    tokens = _SYNTAX.findall(_LOOK.sub(_UNSEEN, pattern))
+    return _alternatives(tokens[::-1], {})
+
+
+def _alternatives(tokens: list[str], named: dict[str, Told]) -> Told:
+    """The same of a part up to the bracket that closes it: the tokens are taken from the end of the list."""
+    options, whole = [], _EMPTY
     while tokens and (token := tokens.pop()) != ")":
         if token == "|":
-            found, ends = found | ends, {None}
+            options.append(whole)
+            whole = _EMPTY
             continue
-        if token == _NOTHING:
-            tokens.pop()
-            _ends(tokens)
-            continue
-        last: set[int | None] = _ends(tokens) if token[0] == "(" else {*_members(token)}
+        part = named[token[4:-1]] if token.startswith("(?P=") else _one(token)
+        if token[0] == "(" and token[-1] != ")":
+            part = named[token[4:-1]] = _alternatives(tokens, named)
         while tokens and (tokens[-1] == "+" or _REPEAT.fullmatch(tokens[-1])):
-            if tokens.pop()[:2] in _PERHAPS:
-                last.add(None)
-        ends = last - {None} | ends if None in last else last
-    return found | ends
+            part = _repeated(part, tokens.pop())
+        whole = whole if token == _UNSEEN else _followed(whole, part)
+    begins, ends, empty, letters = zip(*options, whole, strict=True)
+    return Told(frozenset().union(*begins), frozenset().union(*ends), any(empty), max(letters))
+
+
+def _one(token: str) -> Told:
+    members = frozenset(_members(token))
+    return Told(members, members, False, int(not members.isdisjoint(_LETTERS)))
+
+
+def _followed(one: Told, other: Told) -> Told:
+    begins = one.begins | other.begins if one.empty else one.begins
+    ends = one.ends | other.ends if other.empty else other.ends
+    return Told(begins, ends, one.empty and other.empty, one.letters + other.letters)
+
+
+def _repeated(part: Told, times: str) -> Told:
+    least, _, most = times.strip("{}").partition(",")
+    if times[0] != "{":
+        least, most = ("1" if times == "+" else "0"), ("1" if times == "?" else "")
+    elif "," not in times:
+        most = least
+    letters = part.letters * (int(most) if most else math.inf) if part.letters else 0
+    return part._replace(empty=part.empty or least == "0", letters=letters)

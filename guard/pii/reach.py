@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from itertools import takewhile
 from typing import NamedTuple
 
 from guard.pii.gates import core_of, first_of
-from guard.pii.patterns import characters, endings, shape_of
-from guard.pii.rows import Row
+from guard.pii.patterns import characters, shape_of, told
+from guard.pii.rows import Edge, Row
 
 BEFORE, AFTER = 8, 20
 """How far a match of a row on the digits road may reach out of its region."""
@@ -18,26 +17,28 @@ LEAD, TRAIL = BEFORE + 1, AFTER + 1
 SIGNS = 4
 """The most characters before the first digit of a match without letters: `(+ (`."""
 
-_DIGITS = frozenset(b"0123456789")
 _SPACED = frozenset(b"0123456789 \t\r\n./_(+,:;#~-")
 """Digits, and what a region of digits goes on over; it would end before a closing bracket."""
+_LETTER = ord("a")
 
 
 class Reach(NamedTuple):
-    """What the matches of a row begin with, hold and end with, as far as it tells whether one may leave its region.
+    """What tells whether a match of a row may leave its region.
 
-    A match begins with a byte from `least` to `most`, which has one of the shapes of `begins`, and at most `before`
-    characters before its region. Where a row is `spaced`, it ends where its region does; else it holds only some
-    shapes, and where a row is `digital`, it ends in a digit.
+    A match begins with a byte from `least` to `most`, at most `before` characters before its region; where a row is
+    `spaced`, it ends where its region does. By their shapes: what it `begins` and `ends` with and what it `holds`, with
+    so many `letters` at most; where it is `loose`, letters may go on beyond it.
     """
 
     least: int
     most: int
     before: int
-    begins: frozenset[int]
     spaced: bool
+    begins: frozenset[int]
+    ends: frozenset[int]
     holds: frozenset[int]
-    digital: bool
+    letters: float
+    loose: bool
 
     def inner(self) -> bool:
         """Whether each match lies within its region, whatever stands around that."""
@@ -45,18 +46,23 @@ class Reach(NamedTuple):
 
     def leaves(self, before: bytes, behind: bytes) -> bool:
         """Whether a match may leave its region, by the shapes of what stands before and behind that."""
-        if not self.begins.isdisjoint(self._held(before[::-1][: self.before])):
+        if self.before and self._goes(before[::-1], self.before, self.begins):
             return True
-        if self.spaced or not self.holds.issuperset(behind[:1]):
-            return False
-        return not self.digital or b"9" in behind
+        return not self.spaced and self._goes(behind, len(behind), self.ends)
 
-    def _held(self, shape: bytes) -> Iterable[int]:
-        """The first characters of a shape that may all be part of a match."""
-        return takewhile(self.holds.__contains__, shape)
+    def _goes(self, shape: bytes, size: int, last: frozenset[int]) -> bool:
+        """Whether a match may go on over some of so many characters, away from the region, up to one of the last."""
+        letters = 0
+        for place, char in enumerate(shape[:size], 1):
+            letters += char == _LETTER
+            if char not in self.holds or letters > self.letters:
+                return False
+            if char in last and (self.loose or not shape[place : place + 1].isalnum()):
+                return True
+        return False
 
 
-NOWHERE = Reach(0, 0xFF, 0, frozenset(), False, frozenset(), False)
+NOWHERE = Reach(0, 0xFF, 0, False, frozenset(), frozenset(), frozenset(), 0, False)
 """Of rows that know no regions."""
 
 
@@ -64,12 +70,19 @@ NOWHERE = Reach(0, 0xFF, 0, frozenset(), False, frozenset(), False)
 def reach_of(row: Row) -> Reach:
     """How far the matches of a number row may reach."""
     least, most = first_of(row)
+    of = told(row.core)
     return Reach(
         least,
         most,
         BEFORE if most >= ord("A") else SIGNS if least < ord("0") else 0,
-        frozenset(shape_of(bytes(range(least, most + 1)))),
         characters(core_of(row)) <= _SPACED,
-        frozenset(shape_of(bytes(characters(row.core)))),
-        endings(row.core) <= _DIGITS,
+        _shapes(of.begins),
+        _shapes(of.ends),
+        _shapes(characters(row.core)),
+        of.letters,
+        row.edge in (Edge.DIGIT, Edge.FREE),
     )
+
+
+def _shapes(characters: Iterable[int]) -> frozenset[int]:
+    return frozenset(shape_of(bytes(characters)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from operator import or_
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from guard.pii.gates import (
 from guard.pii.mentions import Vocabulary, words_in
 from guard.pii.nobody import NOBODY
 from guard.pii.patterns import least_run, shape_pattern
-from guard.pii.reach import LEAD, NOWHERE, reach_of
+from guard.pii.reach import LEAD, NOWHERE, SIGNS, reach_of
 from guard.pii.resolve import STRONG
 from guard.pii.rows import Edge, Road, Row
 
@@ -121,9 +121,9 @@ def _top(row: Row) -> float:
     return max(row.score, row.cued)
 
 
-def _rank(rows: Sequence[Ready]) -> float:
+def _rank(rows: Sequence[Ready], opened: Collection[Ready]) -> float:
     """Kinds whose rows need no opening and no cue to be sure go first: what they settle is not looked for again."""
-    return -max(0.0 if row.opens else row.score for row in rows)
+    return -max(0.0 if row.opens and row not in opened else row.score for row in rows)
 
 
 def _numbers(rows: list[Row]) -> dict[Row, bool]:
@@ -160,20 +160,21 @@ def foreign_words(cues: Iterable[Cue | None]) -> dict[str, int]:
     return found
 
 
-def _settling(kinds: Sequence[Kind]) -> Ready | None:
+def _settling(kinds: Sequence[Kind], opened: Collection[Ready]) -> Ready | None:
     """What settles a region without a word, where all that is asked for numbers after it would yield."""
     first = kinds[0][0][0] if kinds else None
-    if first is None or first.score < STRONG or first.asks or first.heard or first.yields or first.before:
+    if first is None or first.score < STRONG or first.heard or first.yields:
         return None
-    if first.nobody is not None:
+    if first.asks and first not in opened:
         return None
     yields = all(not outer and _yields(rows[0].kind, top, first) for rows, outer, top in kinds[1:])
     return first if yields else None
 
 
 def _yields(kind: str, score: float, first: Ready) -> bool:
-    """Whether a match of a kind yields (`resolve`) to one of the row as long, or longer."""
-    return (score, kind.count("."), first.kind) < (first.score, first.kind.count("."), kind)
+    """Whether what a kind has within a region yields (`resolve`) to a match of all of it, or of more if that can be."""
+    best = first.score, first.kind.count("."), kind
+    return first.before > 0 or (score, kind.count("."), first.kind) < best
 
 
 class Nations:
@@ -267,29 +268,36 @@ class Roads:
         region = _REGION.match(shape.translate(_CLASSES), LEAD)
         around = shape[:LEAD], shape[region.end() if region else LEAD :]
         first = len(self.numbers)
-        leaving = tuple(hit for hit in hits if hit < first and self.numbers[hit].reach.leaves(*around))
-        asked = self._asked_by(hits, leaving)
+        rows = [(hit, self.numbers[hit]) for hit in hits if hit < first]
+        leaving = tuple(hit for hit, row in rows if row.reach.leaves(*around))
+        opened = tuple(
+            hit for hit, row in rows if row.opens is not None and row.opens(shape[: LEAD + 1], LEAD - SIGNS)
+        )
+        asked = self._asked_by(hits, leaving, opened)
         if asked.settles is not None:
-            rows = [self.nations.rows[hit - first] for hit in hits if hit >= first]
-            if any(_top(row) >= asked.settles.score or reach_of(row).leaves(*around) for row in rows):
+            nations = [self.nations.rows[hit - first] for hit in hits if hit >= first]
+            if not all(_yields(row.kind, _top(row), asked.settles) for row in nations) or any(
+                reach_of(row).leaves(*around) for row in nations
+            ):
                 asked = asked._replace(settles=None)
         if len(self.asked) >= _MOST_ASKED:
             self.asked.clear()
         self.asked[shape] = asked
         return asked
 
-    def _asked_by(self, hits: tuple[int, ...], leaving: tuple[int, ...]) -> Asked:
-        """What some hits of the number gate ask for: one and the same for all shapes with these."""
-        asked = self._by_hits.get((hits, leaving))
+    def _asked_by(self, *hits: tuple[int, ...]) -> Asked:
+        """The same by hits (`_asked`): one and the same for all shapes with these."""
+        asked = self._by_hits.get(hits)
         if asked is None:
             if len(self._by_hits) >= _MOST_ASKED:
                 self._by_hits.clear()
-            asked = self._by_hits[hits, leaving] = self._asked(hits, leaving)
+            asked = self._by_hits[hits] = self._asked(*hits)
         return asked
 
-    def _asked(self, hits: Collection[int], leaving: Collection[int]) -> Asked:
+    def _asked(self, hits: Collection[int], leaving: Collection[int], begun: Collection[int]) -> Asked:
+        """What some hits of the number gate ask for, of which some may leave the region, some surely are opened."""
         first = len(self.numbers)
-        outer = {self.numbers[hit] for hit in leaving}
+        outer, opened = ({self.numbers[hit] for hit in some} for some in (leaving, begun))
         kinds: dict[str, list[Ready]] = {}
         for row in (self.numbers[hit] for hit in sorted(hits) if hit < first):
             kinds.setdefault(row.kind, []).append(row)
@@ -301,7 +309,7 @@ class Roads:
         waits = not alone and all(row.waits for row in rows)
         found = [
             (tuple(group), tuple(row for row in group if row in outer), max(row.top for row in group))
-            for group in sorted(kinds.values(), key=_rank)
+            for group in sorted(kinds.values(), key=partial(_rank, opened=opened))
         ]
         return Asked(
             tuple(found),
@@ -310,7 +318,7 @@ class Roads:
             alone,
             sure,
             reduce(or_, (row.called for row in rows), called) if waits else 0,
-            _settling(found),
+            _settling(found, opened),
         )
 
     def _bits(self, nations: Iterable[int]) -> int:
@@ -329,7 +337,7 @@ class Roads:
         rows = [*(row.row for row in self.numbers), *self.nations.rows]
         hits = [index for index in self.number_gate.Match(framed(shape)) or () if fits(rows[index])]
         outer = [hit for hit in hits if hit < len(self.numbers) and not self.numbers[hit].inner]
-        return self._asked(hits, outer)._replace(settles=None)
+        return self._asked(hits, outer, ())._replace(settles=None)
 
 
 def _gate(rows: list[Row]) -> Gate:

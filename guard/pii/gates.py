@@ -18,7 +18,6 @@ BEGINNINGS = ("[^A-Za-z0-9", "[^0-9]", _FOREIGN)
 """What patterns begin with that match only from an edge on: no letter, no digit; or nothing of ASCII."""
 
 _LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
-_GLANCE = 8
 
 
 def _options() -> Any:
@@ -54,14 +53,13 @@ def gate_of(patterns: Iterable[str]) -> Any:
     return getattr(gate, "_set", gate)
 
 
-def core_of(row: Row) -> str:
-    """What the gate asks of a row between its edges."""
+def _core(row: Row) -> str:
     return row.gate or _LONG_REPEAT.sub(r"{\1,}", row.core)
 
 
 def gate_pattern(row: Row) -> str:
     """What the gate asks of a row in a framed text: its core between edges; more may pass than the row finds."""
-    core, edge = core_of(row), _EDGE[row.edge]
+    core, edge = _core(row), _EDGE[row.edge]
     if row.road is Road.AFTER:
         return f"{_FOREIGN}(?:{core})"  # a head ends outside ASCII
     return f"{edge}(?:{core}){edge}" if edge else core
@@ -145,14 +143,6 @@ def alone(row: Row) -> Callable[[bytes], object]:
 
     search: Callable[[bytes], object] = re2.compile(gate_pattern(row).encode("ascii"), _options()).search
     return lambda stretch: search(framed(stretch))
-
-
-def first_of(row: Row) -> tuple[int, int]:
-    """The least and the greatest byte that a match of a row can begin with."""
-    import re2
-
-    least, most = re2.compile(core_of(row).encode("ascii"), _options()).possiblematchrange(_GLANCE)
-    return least[0], most[0]
 
 
 class Spoken:

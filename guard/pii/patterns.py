@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Container, Iterable
 from functools import cache
-from itertools import chain
 from typing import NamedTuple
 
 _LOOK = re.compile(r"\(\?<?[=!]")
@@ -94,21 +93,17 @@ def least_run(pattern: str, alphabet: Container[int]) -> int:
     return max(least, run)
 
 
-def characters(pattern: str) -> frozenset[int]:
-    """All characters that a match of a pattern can hold."""
-    return frozenset(chain.from_iterable(map(_members, _TOKEN.findall(_LOOK.sub("(?:", pattern)))))
-
-
 class Told(NamedTuple):
-    """What matches of a pattern begin and end with, whether one may be empty, the most letters one holds."""
+    """What matches of a pattern begin with, end with and hold, whether one may be empty, the most letters one holds."""
 
     begins: frozenset[int]
     ends: frozenset[int]
+    holds: frozenset[int]
     empty: bool
     letters: float
 
 
-_EMPTY = Told(frozenset(), frozenset(), True, 0)
+_EMPTY = Told(frozenset(), frozenset(), frozenset(), True, 0)
 
 
 def told(pattern: str) -> Told:
@@ -128,22 +123,41 @@ def _alternatives(tokens: list[str], named: dict[str, Told]) -> Told:
         part = named[token[4:-1]] if token.startswith("(?P=") else _one(token)
         if token[0] == "(" and token[-1] != ")":
             part = named[token[4:-1]] = _alternatives(tokens, named)
+            part = _in_either_case(part) if token.startswith("(?i") else part
         while tokens and (tokens[-1] == "+" or _REPEAT.fullmatch(tokens[-1])):
             part = _repeated(part, tokens.pop())
         whole = whole if token == _UNSEEN else _followed(whole, part)
-    begins, ends, empty, letters = zip(*options, whole, strict=True)
-    return Told(frozenset().union(*begins), frozenset().union(*ends), any(empty), max(letters))
+    if not options:
+        return whole
+    begins, ends, holds, empty, letters = zip(*options, whole, strict=True)
+    return Told(
+        _EMPTY.begins.union(*begins),
+        _EMPTY.ends.union(*ends),
+        _EMPTY.holds.union(*holds),
+        any(empty),
+        max(letters),
+    )
 
 
+def _in_either_case(part: Told) -> Told:
+    begins, ends, holds = (_EMPTY.holds.union(*map(_cases, some)) for some in part[:3])
+    return part._replace(begins=begins, ends=ends, holds=holds)
+
+
+def _cases(code: int) -> bytes:
+    return bytes([code]).lower() + bytes([code]).upper()
+
+
+@cache
 def _one(token: str) -> Told:
     members = frozenset(_members(token))
-    return Told(members, members, False, int(not members.isdisjoint(_LETTERS)))
+    return Told(members, members, members, False, int(not members.isdisjoint(_LETTERS)))
 
 
 def _followed(one: Told, other: Told) -> Told:
     begins = one.begins | other.begins if one.empty else one.begins
     ends = one.ends | other.ends if other.empty else other.ends
-    return Told(begins, ends, one.empty and other.empty, one.letters + other.letters)
+    return Told(begins, ends, one.holds | other.holds, one.empty and other.empty, one.letters + other.letters)
 
 
 def _repeated(part: Told, times: str) -> Told:

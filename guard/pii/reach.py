@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from guard.pii.gates import core_of, first_of
-from guard.pii.patterns import characters, shape_of, told
+from guard.pii.patterns import shape_of, told
 from guard.pii.rows import Edge, Row
 
 BEFORE, AFTER = 8, 20
@@ -46,18 +45,19 @@ class Reach(NamedTuple):
 
     def leaves(self, before: bytes, behind: bytes) -> bool:
         """Whether a match may leave its region, by the shapes of what stands before and behind that."""
-        if self.before and self._goes(before[::-1], self.before, self.begins):
+        if self.before and self._goes(before[: -self.before - 2 : -1], self.begins):
             return True
-        return not self.spaced and self._goes(behind, len(behind), self.ends)
+        return not self.spaced and self._goes(behind, self.ends)
 
-    def _goes(self, shape: bytes, size: int, last: frozenset[int]) -> bool:
-        """Whether a match may go on over some of so many characters, away from the region, up to one of the last."""
-        letters = 0
-        for place, char in enumerate(shape[:size], 1):
-            letters += char == _LETTER
-            if char not in self.holds or letters > self.letters:
+    def _goes(self, shape: bytes, last: frozenset[int]) -> bool:
+        """Whether a match may go on over some characters, away from the region, up to one of the last."""
+        holds, letters, loose = self.holds, self.letters, self.loose
+        for place, char in enumerate(shape, 1):
+            if char == _LETTER:
+                letters -= 1
+            if char not in holds or letters < 0:
                 return False
-            if char in last and (self.loose or not shape[place : place + 1].isalnum()):
+            if char in last and (loose or not shape[place : place + 1].isalnum()):
                 return True
         return False
 
@@ -69,16 +69,17 @@ NOWHERE = Reach(0, 0xFF, 0, False, frozenset(), frozenset(), frozenset(), 0, Fal
 @cache
 def reach_of(row: Row) -> Reach:
     """How far the matches of a number row may reach."""
-    least, most = first_of(row)
     of = told(row.core)
+    begins = told(row.gate).begins if row.gate else of.begins
+    least, most = min(begins), max(begins)
     return Reach(
         least,
         most,
         BEFORE if most >= ord("A") else SIGNS if least < ord("0") else 0,
-        characters(core_of(row)) <= _SPACED,
-        _shapes(of.begins),
+        of.holds <= _SPACED,
+        _shapes(begins),
         _shapes(of.ends),
-        _shapes(characters(row.core)),
+        _shapes(of.holds),
         of.letters,
         row.edge in (Edge.DIGIT, Edge.FREE),
     )

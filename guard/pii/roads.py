@@ -23,7 +23,7 @@ from guard.pii.gates import (
 from guard.pii.mentions import Vocabulary, words_in
 from guard.pii.nobody import NOBODY
 from guard.pii.patterns import least_run, shape_pattern
-from guard.pii.reach import LEAD, NOWHERE, SIGNS, reach_of
+from guard.pii.reach import LEAD, NOWHERE, SIGNS, Reach, reach_of
 from guard.pii.resolve import STRONG
 from guard.pii.rows import Edge, Road, Row
 
@@ -183,13 +183,23 @@ class Nations:
     Those in `sure` need no cue word; those in `alone`, among them the sure ones, need none where nothing surer is.
     """
 
-    __slots__ = ("_ready", "alone", "rows", "sure")
+    __slots__ = ("_reach", "_ready", "alone", "rows", "sure")
 
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
         self.sure = frozenset(index for index, row in enumerate(rows) if row.score >= STRONG)
         self.alone = frozenset(index for index, row in enumerate(rows) if row.score)
         self._ready: dict[int, Ready] = {}
+        self._reach: dict[int, Reach] = {}
+
+    def yields(self, index: int, first: Ready, before: bytes, behind: bytes) -> bool:
+        """Whether what one row has in a region would yield to another's match of it; told without compiling it."""
+        row, reach = self.rows[index], self._reach.get(index)
+        if not _yields(row.kind, _top(row), first):
+            return False
+        if reach is None:
+            reach = self._reach[index] = reach_of(row)
+        return not reach.leaves(before, behind)
 
     def ready(self, index: int) -> Ready:
         """One row, compiled."""
@@ -253,6 +263,7 @@ class Roads:
         self.spoken = Spoken(heard)
         self.vocabulary = Vocabulary(foreign_words(heard), {head for row in ready for head in row.own})
         self.asked: dict[bytes, Asked] = {}
+        self._once: dict[bytes, tuple[int, ...]] = {}
         self._by_hits: dict[tuple[tuple[int, ...], ...], Asked] = {}
 
     def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
@@ -263,46 +274,62 @@ class Roads:
         return self.gate.words(text), []
 
     def ask(self, shape: bytes) -> Asked:
-        """What the shape of a region, with what stands around it, asks for; it is remembered."""
-        hits = tuple(self.number_gate.Match(framed(shape)) or ())
-        region = _REGION.match(shape.translate(_CLASSES), LEAD)
-        around = shape[:LEAD], shape[region.end() if region else LEAD :]
-        first = len(self.numbers)
-        rows = [(hit, self.numbers[hit]) for hit in hits if hit < first]
-        leaving = tuple(hit for hit, row in rows if row.reach.leaves(*around))
-        opened = tuple(
-            hit for hit, row in rows if row.opens is not None and row.opens(shape[: LEAD + 1], LEAD - SIGNS)
-        )
-        asked = self._asked_by(hits, leaving, opened)
-        if asked.settles is not None:
-            nations = [self.nations.rows[hit - first] for hit in hits if hit >= first]
-            if not all(_yields(row.kind, _top(row), asked.settles) for row in nations) or any(
-                reach_of(row).leaves(*around) for row in nations
-            ):
-                asked = asked._replace(settles=None)
+        """What the shape of a region, with what stands around it, asks for; remembered from the second time on.
+
+        Most shapes of a new text are never seen again: then it is not worth while to tell who may leave the region.
+        """
+        hits = self._once.pop(shape, None)
+        if hits is None:
+            if len(self._once) >= _MOST_ASKED:
+                self._once.clear()
+            hits = self._once[shape] = tuple(sorted(self.number_gate.Match(framed(shape)) or ()))
+            return self._asked_by(hits)
         if len(self.asked) >= _MOST_ASKED:
             self.asked.clear()
-        self.asked[shape] = asked
+        asked = self.asked[shape] = self._told(hits, shape)
         return asked
 
-    def _asked_by(self, *hits: tuple[int, ...]) -> Asked:
-        """The same by hits (`_asked`): one and the same for all shapes with these."""
-        asked = self._by_hits.get(hits)
+    def _told(self, hits: tuple[int, ...], shape: bytes) -> Asked:
+        """What some hits of the number gate ask for, with what the shape of the region tells of them."""
+        region = _REGION.match(shape.translate(_CLASSES), LEAD)
+        around, sign = (
+            (shape[:LEAD], shape[region.end() if region else LEAD :]),
+            shape[LEAD - SIGNS : LEAD + 1],
+        )
+        rows = [(hit, self.numbers[hit]) for hit in hits if hit < len(self.numbers)]
+        leaving = tuple(hit for hit, row in rows if row.reach.leaves(*around))
+        opened = tuple(hit for hit, row in rows if row.opens is not None and row.opens(sign))
+        asked = self._asked_by(hits, leaving, opened)
+        settles, nations = asked.settles, (hit - len(self.numbers) for hit in hits[len(rows) :])
+        if settles is None or all(self.nations.yields(index, settles, *around) for index in nations):
+            return asked
+        return asked._replace(settles=None)
+
+    def _asked_by(self, *told: tuple[int, ...]) -> Asked:
+        """The same by what is told (`_asked`): one and the same for all shapes of which that is told."""
+        asked = self._by_hits.get(told)
         if asked is None:
             if len(self._by_hits) >= _MOST_ASKED:
                 self._by_hits.clear()
-            asked = self._by_hits[hits] = self._asked(*hits)
+            asked = self._by_hits[told] = self._asked(*told)
         return asked
 
-    def _asked(self, hits: Collection[int], leaving: Collection[int], begun: Collection[int]) -> Asked:
-        """What some hits of the number gate ask for, of which some may leave the region, some surely are opened."""
+    def _asked(
+        self, hits: Collection[int], leaving: Collection[int] | None = None, begun: Collection[int] = ()
+    ) -> Asked:
+        """What some hits of the number gate, in order, ask for; some may leave the region, some surely are opened."""
         first = len(self.numbers)
-        outer, opened = ({self.numbers[hit] for hit in some} for some in (leaving, begun))
         kinds: dict[str, list[Ready]] = {}
-        for row in (self.numbers[hit] for hit in sorted(hits) if hit < first):
+        for row in (self.numbers[hit] for hit in hits if hit < first):
             kinds.setdefault(row.kind, []).append(row)
         nations = {hit - first for hit in hits if hit >= first}
         rows = [row for group in kinds.values() for row in group]
+        outer = (
+            {row for row in rows if not row.inner}
+            if leaving is None
+            else {self.numbers[hit] for hit in leaving}
+        )
+        opened = {self.numbers[hit] for hit in begun}
         called, alone, sure = map(
             self._bits, (nations, nations & self.nations.alone, nations & self.nations.sure)
         )
@@ -318,7 +345,7 @@ class Roads:
             alone,
             sure,
             reduce(or_, (row.called for row in rows), called) if waits else 0,
-            _settling(found, opened),
+            None if leaving is None else _settling(found, opened),
         )
 
     def _bits(self, nations: Iterable[int]) -> int:
@@ -335,9 +362,8 @@ class Roads:
     def narrowed(self, shape: bytes, fits: Callable[[Row], bool]) -> Asked:
         """What the shape of a stretch asks for, of the rows that pass a test."""
         rows = [*(row.row for row in self.numbers), *self.nations.rows]
-        hits = [index for index in self.number_gate.Match(framed(shape)) or () if fits(rows[index])]
-        outer = [hit for hit in hits if hit < len(self.numbers) and not self.numbers[hit].inner]
-        return self._asked(hits, outer, ())._replace(settles=None)
+        hits = [index for index in sorted(self.number_gate.Match(framed(shape)) or ()) if fits(rows[index])]
+        return self._asked(hits)
 
 
 def _gate(rows: list[Row]) -> Gate:

@@ -69,7 +69,7 @@ def test_what_is_remembered_of_a_text_is_shapes_alone() -> None:
     scanner = Scanner(skip=())
     ready = roads(scanner.rows)
     ready.asked.clear()
-    for sample in SAMPLES[::8]:
+    for sample in SAMPLES[::8] * 2:
         scanner.scan(f"call {sample.decode()} or {sample.decode()}")
     assert len(ready.asked) > 50
     kept = b"".join(ready.asked)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 _LOOK = re.compile(r"\(\?<?[=!]")
 _UNSEEN = "(?x:"
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_ALL = bytes(range(256))
 _NEVER = r"[^\x00-\xff]"
 _TOKEN = re.compile(r"\(\?(?:P<\w+>|[a-z]*:)|\{[0-9,]+\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?(?:\\.|[^\]\\])+\]|.")
 _SYNTAX = re.compile(rf"\(\?P=\w+\)|{_TOKEN.pattern}")
@@ -60,8 +61,7 @@ def _members(token: str) -> bytes:
     """The characters that one part of a pattern stands for: none for brackets, repeats and edges."""
     if _VERBATIM.fullmatch(token):
         return b""
-    one = re.compile(token.encode("ascii"), re.DOTALL)
-    return bytes(code for code in range(256) if one.fullmatch(bytes([code])))
+    return b"".join(re.findall(token.encode("ascii"), _ALL, re.DOTALL))
 
 
 def _class_of(members: Iterable[int]) -> str:

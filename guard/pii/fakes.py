@@ -14,7 +14,7 @@ from guard.pii import fakehosts, fakemarks, fakenumbers, fakephones, fakewords, 
 from guard.pii.draw import Draw
 
 _SUFFIX = re.compile(r"#\d+\Z")
-_NEAR = 48
+_NEAR = 96
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,16 @@ def test_redacting_twice_changes_nothing(text: str) -> None:
     assert LogRedactor(SCANNER.scan, every_fake, KEYS).redact(once) == once
 
 
+@pytest.mark.parametrize("cue", ["tel: ", "电话", "卡号 "])
+@pytest.mark.parametrize("value", ["4111 1111 1111 1111", "6222-0212-3456-7890-128", "138 0013 8000"])
+@pytest.mark.parametrize("times", [2, 3, 6])
+@pytest.mark.parametrize("between", [" ", "  ", "-", ", "])
+def test_a_row_of_numbers_taken_as_one_is_known_again(cue: str, value: str, times: int, between: str) -> None:
+    """A number that runs on into the next makes one stretch of them, longer than any of its kind; its fake, too."""
+    once = LogRedactor(SCANNER.scan, every_fake, KEYS).redact(cue + between.join([value] * times))
+    assert LogRedactor(SCANNER.scan, every_fake, KEYS).redact(once) == once
+
+
 @settings(max_examples=300)
 @given(lines.map(" ".join))
 def test_nothing_found_is_left(text: str) -> None:

@@ -255,3 +255,19 @@ class TestNobody:
     def test_numbers_of_fiction(self, value: str, who: str) -> None:
         """555-0100 to 555-0199."""
         assert nobody.phone(value.encode()) == who
+
+
+@given(st.integers(1700, 2200), st.integers(0, 14), st.integers(0, 33))
+def test_a_written_date_is_a_date(year: int, month: int, day: int) -> None:
+    """The 29 February of leap years alone, and the years that a person can name."""
+    assert sums.is_written_date(b"%04d%02d%02d" % (year, month, day)) is sums.is_date(year, month, day)
+
+
+@given(st.binary(max_size=20) | st.from_regex(rb"[0-9A-Za-z]{0,20}", fullmatch=True))
+def test_what_leaves_nothing_out_reads_the_same(view: bytes) -> None:
+    """Digits alone, or letters and digits, are read without looking for what else there is."""
+    glued = view + b"-"
+    assert sums.digits_of(view) == sums.digits_of(glued)
+    assert sums.plain_digits(view) == sums.plain_digits(glued)
+    assert sums.compact(view) == sums.compact(glued)
+    assert sums.values_of(view) == sums.values_of(glued)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from guard.pii import packing, spelling
 from guard.pii.checks import check_of
+from guard.pii.columns import SUMS
 from guard.pii.cues import CUES, Cue
 from guard.pii.gates import (
     BEGINNINGS,
@@ -40,6 +41,7 @@ _LEFT = {
     Edge.DOTTED: r"(?<![A-Za-z0-9])(?<![0-9]\.)",
     Edge.COLON: r"(?<![A-Za-z0-9])(?<!::)(?<!(?<![G-Zg-z])[0-9A-Fa-f]{2}[:-])",  # MAC: is a word, no group
     Edge.SLASHED: r"(?<![A-Za-z0-9/])(?<![0-9][.-])",
+    Edge.GROUPED: r"(?<![A-Za-z0-9])(?<![0-9][ ./_-])",
     Edge.FREE: "",
 }
 _RIGHT = {
@@ -48,6 +50,7 @@ _RIGHT = {
     Edge.DOTTED: r"(?![A-Za-z0-9])(?!\.[0-9])",
     Edge.COLON: r"(?![A-Za-z0-9])(?![:-][0-9A-Fa-f:]|\.[0-9])",
     Edge.SLASHED: r"(?![A-Za-z0-9/])(?![.-][0-9])",
+    Edge.GROUPED: r"(?![A-Za-z0-9])(?![ ./_-]{1,2}[0-9])",
     Edge.FREE: "",
 }
 ANY = -1
@@ -73,9 +76,9 @@ class Ready:
 
     __slots__ = (
         "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heard", "inner",
-        "kind", "lead", "left", "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens", "own",
-        "right", "row", "score", "search", "shared", "signed", "special", "top", "trim", "unless", "waits",
-        "yields",
+        "kind", "lead", "left", "literal", "loose", "mail", "match", "midword", "nation", "nobody", "number", "opens",
+        "own", "right", "row", "score", "search", "shared", "sifted", "signed", "special", "top", "trim",
+        "unless", "waits", "yields",
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
@@ -101,9 +104,11 @@ class Ready:
         )
         self.signed = row.core.startswith(_SIGNED)
         self.search = pattern.match if row.road is Road.AFTER or self.signed else pattern.search
+        self.match = pattern.match
         self.before = BEFORE if most >= ord("A") else SIGNS if least < ord("0") else 0
         self.top = max(row.score, row.cued)
         self.inner = self.number and not self.before and is_spaced(row)
+        self.sifted = self.number and not self.before and not row.opening and row.check in SUMS
         self.left = re.compile(left.encode("ascii")).match
         self.right = re.compile(right.encode("ascii")).match
         self.check: Any = check_of(row)
@@ -188,7 +193,8 @@ class Asked(NamedTuple):
     """What the hits of the number gate in one region ask for.
 
     The number rows kind by kind, the surer first; whether a cue word matters to any row; of the rows of nations the
-    bits of their cues in `spoken`; and those of all cues, if each row waits for its own.
+    bits of their cues in `spoken`; and those of all cues, if each row waits for its own. In a long region the number
+    rows go first of which the check tells by the digits where a number may begin.
     """
 
     kinds: tuple[tuple[Ready, ...], ...]
@@ -197,6 +203,7 @@ class Asked(NamedTuple):
     alone: int
     sure: int
     waits: int
+    sifted: tuple[Ready, ...] = ()
 
 
 _MOST_ASKED = 4096
@@ -243,7 +250,7 @@ class Roads:
 
     def ask(self, shape: bytes) -> Asked:
         """What the shape of a short stretch asks for; it is remembered."""
-        asked = self._asked_by(tuple(self.number_gate.Match(framed(shape)) or ()))
+        asked = self.told(shape)
         if len(self.asked) >= _MOST_ASKED:
             self.asked.clear()
         self.asked[shape] = asked
@@ -289,11 +296,27 @@ class Roads:
             yield (bits & -bits).bit_length() - 1
             bits &= bits - 1
 
-    def narrowed(self, shape: bytes, fits: Callable[[Row], bool]) -> Asked:
-        """What the shape of a stretch asks for, of the rows that pass a test."""
-        rows = [*(row.row for row in self.numbers), *self.nations.rows]
-        return self._asked(
-            [index for index in self.number_gate.Match(framed(shape)) or () if fits(rows[index])]
+    def told(self, shape: bytes) -> Asked:
+        """What the shape of a stretch asks for; of a long one it is not worth remembering."""
+        return self._asked_by(tuple(self.number_gate.Match(framed(shape)) or ()))
+
+    def narrowed(self, asked: Asked, said: int, fits: Callable[[Row], bool]) -> Asked:
+        """What is asked for, of the rows that need no word that is not said, and pass a test."""
+        rows = [
+            [row for row in rows if (said & row.called or not row.waits) and fits(row.row)]
+            for rows in asked.kinds
+        ]
+        kinds = (tuple(row for row in of_kind if not row.sifted) for of_kind in rows)
+        wanted = asked.nations & said | asked.alone
+        nations = self._bits(index for index in self.called(wanted) if fits(self.nations.rows[index]))
+        return Asked(
+            tuple(filter(None, kinds)),
+            asked.listens,
+            nations,
+            asked.alone & nations,
+            asked.sure & nations,
+            0,
+            tuple(row for of_kind in rows for row in of_kind if row.sifted),
         )
 
 

@@ -152,6 +152,7 @@ _NEEDED: dict[str, tuple[tuple[int, ...], Callable[[bytes], bool]]] = {
     "no.fodselsnummer": ((11,), _fodselsnummer),
     "nz.bankaccount": ((15, 16), _nz_account),
     "si.emso": ((13,), _closing(7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)),
+    "pt.cc": ((12,), luhn),
     "sv.nit": ((14,), _nit),
 }
 """What so many digits must keep before python-stdnum is asked, which takes ten times as long."""

@@ -119,8 +119,8 @@ EVERYONE = (
         Road.DIGITS, 0.0, 0.7, check="phone_said", gate=rf"(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
     ),
     Row(
-        "pii.phone", r"(?<![0-9][ ./_-])(?:[(][0-9](?:[ -]?[0-9]){0,4}[)] ?)?[0-9](?:[ .-]?[(]?[0-9][)]?){4,11}(?![ ./_-]{1,2}[0-9])",
-        Road.NATION, 0.37, 0.37, check="phone_national", unless="not_phone", nobody="phone", alphabet="groups", longest=57, ahead=2,
+        "pii.phone", r"(?=[0-9]*[ .()-])(?:[(][0-9](?:[ -]?[0-9]){0,4}[)] ?)?[0-9](?:[ .-]?[(]?[0-9][)]?){4,11}",
+        Road.NATION, 0.37, 0.37, check="phone_national", unless="not_phone", edge=Edge.GROUPED, nobody="phone", alphabet="groups", longest=57, ahead=2,
         gate=r"[(]?[0-9](?:[ .()-]{0,3}[0-9]){5,11}", laws=("hipaa:4",),
     ),
     Row(

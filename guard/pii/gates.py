@@ -12,9 +12,16 @@ from guard.pii.cues import Cue
 from guard.pii.patterns import without_digits
 from guard.pii.rows import Edge, Road, Row
 
-_EDGE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
+_EDGE = dict.fromkeys(Edge, ("[^A-Za-z0-9]",) * 2) | {
+    Edge.DIGIT: ("[^0-9]", "[^0-9]"),
+    Edge.FREE: ("", ""),
+    Edge.GROUPED: (
+        "(?:[^A-Za-z0-9 ./_-]|[^0-9][ ./_-])",
+        "(?:[^A-Za-z0-9 ./_-]|[ ./_-](?:[^0-9 ./_-]|[ ./_-][^0-9]))",
+    ),
+}
 _FOREIGN = r"\x1a"
-BEGINNINGS = ("[^A-Za-z0-9", "[^0-9]", _FOREIGN)
+BEGINNINGS = ("[^A-Za-z0-9", "(?:[^A-Za-z0-9", "[^0-9]", _FOREIGN)
 """What patterns begin with that match only from an edge on: no letter, no digit; or nothing of ASCII."""
 
 _LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
@@ -59,10 +66,10 @@ def _core(row: Row) -> str:
 
 def gate_pattern(row: Row) -> str:
     """What the gate asks of a row in a framed text: its core between edges; more may pass than the row finds."""
-    core, edge = _core(row), _EDGE[row.edge]
+    core, (left, right) = _core(row), _EDGE[row.edge]
     if row.road is Road.AFTER:
         return f"{_FOREIGN}(?:{core})"  # a head ends outside ASCII
-    return f"{edge}(?:{core}){edge}" if edge else core
+    return f"{left}(?:{core}){right}" if left else core
 
 
 Patterns = Sequence[tuple[int, str]]

@@ -36,6 +36,28 @@ def laid_out(low: int, high: int, *layouts: tuple[int, ...], last: str = "[0-9]"
     return f"(?:{'|'.join(filter(None, parts))})"
 
 
+_MOST = 23
+"""One less than the groups that no number has."""
+_SMALL_GROUPS = re.compile(
+    rf"[0-9]{{1,{_FEW}}}({_WIDE})(?:[0-9]{{1,{_FEW}}}\1){{{_MOST}}}[0-9]".encode("ascii")
+).match
+_LAID_OUT = re.compile(r"\(\?:\(\?=\[0-9\]\{(\d+)\}\)").match
+_SIGNS_OF_ROWS = bytes(
+    ord("9" if chr(code) in "0123456789" else "-" if chr(code) in " \t\r\n./_-" else "!")
+    for code in range(256)
+)
+
+
+def is_vain(core: str, stretch: bytes) -> bool:
+    """Whether no number of `laid_out` begins in a stretch of digits: it is one row of small groups, and too long."""
+    laid = _LAID_OUT(core)
+    if laid is None:
+        return False
+    signs = stretch.translate(_SIGNS_OF_ROWS)
+    one = b"!" not in signs and b"-" * (_FEW + 1) not in signs
+    return one and b"9" * int(laid[1]) not in signs and _SMALL_GROUPS(stretch) is not None
+
+
 def _digits(least: int, forms: list[str]) -> str:
     """Forms that all begin with so many digits: amid shorter groups one look tells that none begins there."""
     return _where(f"(?=[0-9]{{{least}}})", forms)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
+from guard.pii.columns import Columns
 from guard.pii.cues import HUMP, words_of
 from guard.pii.gates import alone
 from guard.pii.judging import PLAIN, part_of_other, score_of
+from guard.pii.layouts import is_vain
 from guard.pii.patterns import shape_of
 from guard.pii.reach import AFTER, BEFORE, LEAD, TRAIL
 from guard.pii.resolve import STRONG
@@ -34,6 +37,8 @@ _LONG = 128
 """Of a longer region each row is asked by its digits first: a search in vain costs by the length, many times over."""
 SETTLED = -2
 """Said in a region in which nothing more is to be searched."""
+_MANY = 2048
+"""In so many characters of regions there may be many numbers: it pays to look at the digits of all at once."""
 _NOTHING = bytearray()
 _NOTHING_BEFORE = bytes(LEAD)
 _AROUND = LEAD + TRAIL
@@ -43,8 +48,8 @@ class Numbers:
     """What was found in one view, and which stretches are nobody's; what begins before `first` is only context."""
 
     __slots__ = (
-        "_ceiling", "_claims", "_first", "_floor", "_nobodys", "_sealed", "_skip", "_sure", "_tangled", "_whole",
-        "found", "text", "view",
+        "_ceiling", "_claims", "_columns", "_first", "_floor", "_nobodys", "_sealed", "_skip", "_sure", "_tangled",
+        "_whole", "found", "text", "view",
     )  # fmt: skip
 
     def __init__(self, view: View, skip: frozenset[str], first: int = 0) -> None:
@@ -58,6 +63,7 @@ class Numbers:
         self._sealed = 0
         self._whole: dict[int, float] = {}
         self._sure = _NOTHING
+        self._columns: Columns | None = None
         self._floor, self._ceiling, self._tangled = 0, len(view.text), False
 
     def belonging(self) -> list[Candidate]:
@@ -94,12 +100,12 @@ class Numbers:
         dense, foreign = len(regions) * _SPARSE > len(text), not view.ascii
         letters, cases = (view.letters(), view.cases()) if dense else (b"", b"")
         shapes = _NOTHING_BEFORE + shape_of(text) if dense else b""
-        found, hear, floor, ended = [], None, 0, 0
+        found, hear, long, floor, ended = [], None, False, 0, 0
         for low, high in regions:
             floor, ended = ended, high
             around = shapes[low : high + _AROUND] if dense else _shape_around(text, low, high)
             if high - low > _LONG:
-                asked = ready.narrowed(around, partial(self._fits, low=low, high=high))
+                asked, long = ready.glanced(around), True
             else:
                 asked = known.get(around) or ready.ask(around)
             if settle and asked.settles is not None and self._settled(asked.settles, low, high, floor):
@@ -116,7 +122,14 @@ class Numbers:
                     found.append((low, high, asked, heard))
             elif asked.kinds:
                 found.append((low, high, asked, 0))
-        return found
+        return [*map(partial(self._narrowed, ready), found)] if long else found
+
+    def _narrowed(self, ready: Roads, region: Region) -> Region:
+        """A region, if it is long without the rows that wait for a word, and those that its digits cannot match."""
+        low, high, asked, said = region
+        if high - low > _LONG:
+            asked = ready.narrowed(asked, said, partial(self._fits, low=low, high=high))
+        return low, high, asked, said
 
     def _settled(self, row: Ready, low: int, high: int, floor: int) -> bool:
         """Take a region by a row that settles it, if a match takes it whole: then it is no part of another token.
@@ -142,7 +155,8 @@ class Numbers:
 
     def _fits(self, row: Row, low: int, high: int) -> bool:
         """Whether a row may match in a region by its digits, not only by its shape."""
-        return alone(row)(self.text[max(0, low - LEAD) : high + TRAIL]) is not None
+        stretch = self.text[max(0, low - LEAD) : high + TRAIL]
+        return alone(row)(stretch) is not None and not is_vain(row.core, self.text[low:high])
 
     def _region_by_region(self, asked: list[Region]) -> None:
         """Search each region for all its rows, and note whether any match runs into another region.
@@ -160,6 +174,8 @@ class Numbers:
             self._ceiling = end if end > high else high
             until = high + _REACH
             opening, opened, settled = None, None, 0.0
+            if high - low > _LONG:
+                self._sift(wanted.sifted, low, high, said)
             for rows, outer, top in wanted.kinds:
                 for row in outer if settled > top else rows:
                     if row.waits and not said & row.called:  # as `_may`, without a call
@@ -199,7 +215,7 @@ class Numbers:
         """Search each row in all regions that ask for it."""
         wanted: dict[Ready, list[Span]] = defaultdict(list)
         for low, high, asks, said in asked:
-            for rows, _, _ in asks.kinds:
+            for rows in (asks.sifted, *(kind[0] for kind in asks.kinds)):
                 for row in rows:
                     if not row.asks or self._may(row, low, high, said):
                         wanted[row].append((low, high))
@@ -302,9 +318,11 @@ class Numbers:
     def nations(self, ready: Roads, national: list[Region]) -> None:
         """Search the national rows: the sure ones, and others where a cue word stands or nothing sure is."""
         called: dict[int, list[Span]] = defaultdict(list)
+        size = 0
         for low, high, asked, said in national:
             if said == SETTLED:
                 continue
+            size += high - low
             bits, settled = asked.nations & said | asked.sure, self._whole.get(low)
             if asked.alone & ~bits and settled is None and self._surely().find(0, low, high) >= 0:
                 bits |= asked.alone
@@ -312,8 +330,65 @@ class Numbers:
                 row = ready.nations.ready(place)
                 if not (settled and row.inner and row.top < settled and low >= self._first):
                     called[place].append((low, high))
+        if size >= _MANY:
+            self._at_once(ready, called)
+            return
         for place, spans in called.items():
             self.within(ready.nations.ready(place), spans)
+
+    def _at_once(self, ready: Roads, called: dict[int, list[Span]]) -> None:
+        """Search national rows where there are many numbers, the surer rows first: they leave less to the others."""
+        for row, spans in sorted(
+            ((ready.nations.ready(place), spans) for place, spans in called.items()),
+            key=lambda one: -one[0].score,
+        ):
+            counted = row.nobody is None and (row.inner or row.sifted)
+            if counted and sum(high - low for low, high in spans) >= _MANY:
+                self._of_many(row, spans)
+            else:
+                self.within(row, spans)
+
+    def _of_many(self, row: Ready, spans: list[Span]) -> None:
+        """Take the matches of a row of nations where there are many numbers: only of those whose digits add up.
+
+        A run of digits that a surer guess has taken, with no word before it to make this row surer, is left to it.
+        """
+        text, taken, hushed, reached = self.text, self._digits().taken, self.view.hushed, 0
+        for low, high in spans:
+            for start in self._starts(row, low, high):
+                score, end = taken.get(start, (0.0, 0))
+                surer = score > row.score
+                if start < reached or (surer and row.row.longest <= end - start):
+                    continue
+                quiet, count = hushed(start), len(self.found)
+                if quiet and not row.score:
+                    continue
+                match = row.match(text, start, high + _REACH)
+                if match is None or (surer and match.end() == end):
+                    continue
+                reached = self._take_in(row, match, start, -1, start + 1, 0 if quiet else ANY)
+                if quiet and len(self.found) > count and not score and text[start:reached].isdigit():
+                    taken[start] = (row.score, reached)
+
+    def _digits(self) -> Columns:
+        """The digits of the view, made when first asked for."""
+        if self._columns is None:
+            self._columns = Columns(self.text)
+        return self._columns
+
+    def _starts(self, row: Ready, low: int, high: int) -> list[int]:
+        """Where in a region of many numbers one may begin that the check of a row accepts."""
+        starts = self._digits().starts(row.row.check)
+        first = bisect_left(starts, low)
+        return starts[first : bisect_left(starts, high, first)]
+
+    def _sift(self, rows: Iterable[Ready], low: int, high: int, said: int) -> None:
+        """Take the matches of some number rows in a long region: only of those numbers whose digits add up."""
+        for row in rows:
+            reached = low
+            for start in self._starts(row, low, high):
+                if start >= reached and (match := row.match(self.text, start, high + _REACH)):
+                    reached = self._take_in(row, match, start, -1, start + 1, said)
 
     def called_for(self, ready: Roads, regions: Sequence[Span]) -> bool:
         """Whether a region of digits is worth a search."""
@@ -325,7 +400,7 @@ class Numbers:
 
     def _worth(self, ready: Roads, low: int, high: int, asked: Asked, said: int) -> Iterator[Row]:
         """The rows that are to be searched in a region."""
-        for rows, _, _ in asked.kinds:
+        for rows in (asked.sifted, *(kind[0] for kind in asked.kinds)):
             yield from (row.row for row in rows if not row.asks or self._may(row, low, high, said))
         yield from (ready.nations.rows[at] for at in ready.called(asked.nations & said | asked.alone))
 

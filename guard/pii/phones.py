@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import accumulate
+from operator import sub
 
 from guard.pii import plans
 from guard.pii.plan_shapes import SHAPES
@@ -11,6 +13,7 @@ from guard.pii.sums import DELETE_ALL_BUT_DIGITS, digits_of, group_sizes
 
 _EXTENSION = re.compile(rb"[ ,;]{0,2}(?:x|ext(?:n|ension)?|#)[.:]? ?[0-9]{1,7}$", re.IGNORECASE)
 _EXTENSION_SIGN = re.compile(rb"[xXeE#]")
+_BLANKS = bytes(code if 48 <= code <= 57 else 32 for code in range(256))
 _MAIN_GROUP = re.compile(rb"[0-9]+\)?")
 
 
@@ -34,9 +37,18 @@ def _shortened(number: bytes) -> list[bytes]:
 def _accepted(view: bytes, accepts: Callable[[bytes], bool]) -> int:
     """How much of a view is a number that a plan accepts: all, or without its last groups."""
     number = _split(view)
-    if accepts(_international(number)):
+    digits = _international(number)
+    if accepts(digits):
         return len(view)
-    return next((len(short) for short in _shortened(number) if accepts(_international(short))), 0)
+    sizes, groups = plans.sizes(digits), number.translate(_BLANKS).split()
+    left = accumulate(map(len, groups[:-3:-1]), sub, initial=len(digits))
+    if sizes.isdisjoint(left):  # as most that are no number
+        return 0
+    for short in _shortened(number):
+        digits = _international(short)
+        if len(digits) in sizes and accepts(digits):
+            return len(short)
+    return 0
 
 
 def phone_international(view: bytes) -> int:
@@ -111,9 +123,9 @@ def phone_trunk(view: bytes, regions: frozenset[str] = frozenset()) -> int:
 
     Of `regions` one must be the country, where there are any.
     """
+    sizes = group_sizes(view)
+    if sizes == [3, 2, 4] or _dumped(view, sizes):
+        return 0
     number = _split(view).translate(None, DELETE_ALL_BUT_DIGITS)
     asked = tuple(region for region in _TRUNK_REGIONS if region in regions) if regions else _TRUNK_REGIONS
-    if not plans.valid_in(number, *asked):
-        return 0
-    sizes = group_sizes(view)
-    return 0 if _DATE.fullmatch(view) or sizes == [3, 2, 4] or _dumped(view, sizes) else len(view)
+    return len(view) if plans.valid_in(number, *asked) and not _DATE.fullmatch(view) else 0

@@ -101,6 +101,20 @@ def _used_lengths(code: int) -> frozenset[int]:
     return frozenset(length for region in _regions()[code][:1] for length in _lengths(region, code))
 
 
+def sizes(number: bytes) -> frozenset[int]:
+    """How many digits the international numbers with the calling code of a number may have."""
+    return _sizes(number[: country_code(number)])
+
+
+@cache
+def _sizes(code: bytes) -> frozenset[int]:
+    known = _codes().get(code)
+    if known is None:
+        return frozenset()
+    lengths = {length + len(code) for region in _regions()[known] for length in _lengths(region, known)}
+    return frozenset(lengths | {length + 1 for length in lengths})  # a trunk digit may be left in
+
+
 def _without_trunk(number: bytes) -> bytes:
     """The number without the trunk 0 that people leave in after a calling code: +44 (0)20."""
     return number[1:] if number[:1] == b"0" else b""

@@ -18,6 +18,7 @@ from guard.pii.rows import CUE_REACH
 from guard.pii.splice import Splice, Unit, spliced
 from guard.pii.view import WITHIN
 
+_WORDS = frozenset("@.")
 _NEAR = 8
 """How far around a plain finding a doubtful unit may stand for the finding to count beside the spelled copy."""
 
@@ -168,7 +169,9 @@ def _one_by_one(unit: Unit) -> Sequence[Unit]:
 
 
 def _doubts(text: bytes, units: Sequence[Unit]) -> Iterator[tuple[int, int]]:
-    """Where units stand that may be no disguise."""
+    """Where units stand that may be no disguise: `at` and `dot` are one."""
+    if _WORDS.issuperset([unit[2] for unit in units]):
+        return
     for start, end, read, width in units:
         if width < 2:
             if spelling.doubtful(text[start], read):

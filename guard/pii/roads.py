@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from guard.pii import packing, spelling
 from guard.pii.checks import check_of
+from guard.pii.columns import SUMS
 from guard.pii.cues import CUES, Cue
 from guard.pii.gates import (
     BEGINNINGS,
@@ -33,6 +34,7 @@ _LEFT = {
     Edge.DOTTED: r"(?<![A-Za-z0-9])(?<![0-9]\.)",
     Edge.COLON: r"(?<![A-Za-z0-9])(?<!::)(?<!(?<![G-Zg-z])[0-9A-Fa-f]{2}[:-])",  # MAC: is a word, no group
     Edge.SLASHED: r"(?<![A-Za-z0-9/])(?<![0-9][.-])",
+    Edge.GROUPED: r"(?<![A-Za-z0-9])(?<![0-9][ ./_-])",
     Edge.FREE: "",
 }
 _RIGHT = {
@@ -41,6 +43,7 @@ _RIGHT = {
     Edge.DOTTED: r"(?![A-Za-z0-9])(?!\.[0-9])",
     Edge.COLON: r"(?![A-Za-z0-9])(?![:-][0-9A-Fa-f:]|\.[0-9])",
     Edge.SLASHED: r"(?![A-Za-z0-9/])(?![.-][0-9])",
+    Edge.GROUPED: r"(?![A-Za-z0-9])(?![ ./_-]{1,2}[0-9])",
     Edge.FREE: "",
 }
 ANY = -1
@@ -66,9 +69,9 @@ class Ready:
 
     __slots__ = (
         "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heard", "inner",
-        "kind", "lead", "left", "literal", "loose", "mail", "midword", "nation", "nobody", "number", "opens", "own",
-        "reach", "right", "row", "score", "search", "shared", "signed", "special", "top", "trim", "unless", "waits",
-        "yields",
+        "kind", "lead", "left", "literal", "loose", "mail", "match", "midword", "nation", "nobody", "number", "opens",
+        "own", "reach", "right", "row", "score", "search", "shared", "sifted", "signed", "special", "top", "trim",
+        "unless", "waits", "yields",
     )  # fmt: skip
 
     def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
@@ -94,9 +97,11 @@ class Ready:
         )
         self.signed = row.core.startswith(_SIGNED)
         self.search = pattern.match if row.road is Road.AFTER or self.signed else pattern.search
+        self.match = pattern.match
         self.before = self.reach.before
         self.top = _top(row)
         self.inner = self.number and self.reach.inner()
+        self.sifted = self.number and not self.before and not row.opening and row.check in SUMS
         self.left = re.compile(left.encode("ascii")).match
         self.right = re.compile(right.encode("ascii")).match
         self.check: Any = check_of(row)
@@ -218,7 +223,8 @@ class Asked(NamedTuple):
 
     The number rows kind by kind, the surer first; whether a cue word matters to any row; of the rows of nations the
     bits of their cues in `spoken`; and those of all cues, if each row waits for its own. What `settles` the region,
-    where it takes it whole, needs no cue word, and leaves none of the others worth a search.
+    where it takes it whole, needs no cue word, and leaves none of the others worth a search. In a long region the
+    number rows go first of which the check tells by the digits where a number may begin.
     """
 
     kinds: tuple[Kind, ...]
@@ -227,7 +233,8 @@ class Asked(NamedTuple):
     alone: int
     sure: int
     waits: int
-    settles: Ready | None
+    settles: Ready | None = None
+    sifted: tuple[Ready, ...] = ()
 
 
 _MOST_ASKED = 4096
@@ -282,7 +289,7 @@ class Roads:
         if hits is None:
             if len(self._once) >= _MOST_ASKED:
                 self._once.clear()
-            hits = self._once[shape] = tuple(sorted(self.number_gate.Match(framed(shape)) or ()))
+            hits = self._once[shape] = self._hits(shape)
             return self._asked_by(hits)
         if len(self.asked) >= _MOST_ASKED:
             self.asked.clear()
@@ -359,11 +366,35 @@ class Roads:
             yield (bits & -bits).bit_length() - 1
             bits &= bits - 1
 
-    def narrowed(self, shape: bytes, fits: Callable[[Row], bool]) -> Asked:
-        """What the shape of a stretch asks for, of the rows that pass a test."""
-        rows = [*(row.row for row in self.numbers), *self.nations.rows]
-        hits = [index for index in sorted(self.number_gate.Match(framed(shape)) or ()) if fits(rows[index])]
-        return self._asked(hits)
+    def glanced(self, shape: bytes) -> Asked:
+        """What the shape of a stretch asks for; of a long one it is not worth remembering."""
+        return self._asked_by(self._hits(shape))
+
+    def _hits(self, shape: bytes) -> tuple[int, ...]:
+        """The rows that may match in a shape, by their places in the number gate."""
+        return tuple(sorted(self.number_gate.Match(framed(shape)) or ()))
+
+    def narrowed(self, asked: Asked, said: int, fits: Callable[[Row], bool]) -> Asked:
+        """What is asked for, of the rows that need no word that is not said, and pass a test."""
+        rows = [row for kind in asked.kinds for row in kind[0]]
+        kept = [row for row in rows if (said & row.called or not row.waits) and fits(row.row)]
+        searched = {row for row in kept if not row.sifted}
+        kinds = [
+            (tuple(filter(searched.__contains__, rows)), tuple(filter(searched.__contains__, outer)), top)
+            for rows, outer, top in asked.kinds
+        ]
+        wanted = asked.nations & said | asked.alone
+        nations = self._bits(index for index in self.called(wanted) if fits(self.nations.rows[index]))
+        return Asked(
+            tuple(kind for kind in kinds if kind[0]),
+            asked.listens,
+            nations,
+            asked.alone & nations,
+            asked.sure & nations,
+            0,
+            None,
+            tuple(row for row in kept if row.sifted),
+        )
 
 
 def _gate(rows: list[Row]) -> Gate:

@@ -49,13 +49,17 @@ class Road(enum.Enum):
 
 
 class Edge(enum.Enum):
-    """What may not touch a match: letters and digits, digits, or also a stop, colon or slash with more beyond."""
+    """What may not touch a match: letters and digits, digits, or also a stop, colon or slash with more beyond.
+
+    Or (`GROUPED`) what goes between groups of digits, with more digits beyond.
+    """
 
     WORD = "word"
     DIGIT = "digit"
     DOTTED = "dotted"
     COLON = "colon"
     SLASHED = "slashed"
+    GROUPED = "grouped"
     FREE = "free"
 
 

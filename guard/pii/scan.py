@@ -39,7 +39,7 @@ _GLANCES = 100
 _AHEAD = 5
 _SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign character
     rb"[ \t\r\n\x1a](?:(?<=[A-Za-z]{5}[ \n])(?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]|[Dd][Ee]) )"
-    rb"|(?<=[ \t\r\n])[ \t\r\n]{4}|(?<=\x1a)(?:[,.;!?](?=\x1a\x1a)|\x1a(?=\x1a)))"
+    rb"|[ \t\r\n](?<=[ \t\r\n]{2})[ \t\r\n]{3}|[,.;!?](?<=\x1a.)(?=\x1a\x1a)|\x1a(?<=\x1a\x1a)(?=\x1a))"
 )
 _LETTERS, _NEAR, _SENTENCES = 5, 16, 2
 _SIGNS = bytes(0 if code in b"%&\\=[({<" else code | 32 for code in range(256))

@@ -54,14 +54,14 @@ HINT = (
 )
 """What a text with a unit contains, numerals excepted, for the gate (RE2)."""
 
-_LABEL = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
-_DOT = rf"(?: {{1,2}}[Dd][Oo][Tt] {{1,2}}| {{0,2}}[\[({{<] ?{_STOP} ?[\])}}>] {{0,2}})"
+_LABEL = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}+"
+_DOT = rf"(?: {{1,2}}[Dd][Oo][Tt] {{1,2}}+| {{0,2}}+[\[({{<] ?{_STOP} ?[\])}}>] {{0,2}}+)"
 _ARTICLE = r"(?!(?i:the|an?|this|that|each|every|one|any|some|another|his|her|its|my|your|our|their) )"
 _PROSE = (
     r"(?!(?i:in|is|it|to|no|me|my|be|us|as|am|at|so|do|by) {1,2}(?!(?i:dot) )[a-z])"  # domains that are words
 )
 _LONE = r"(?! {1,2}(?![ \[({<]|[Dd][Oo][Tt] ))"  # no host ends in one letter
-_SPELLED_HOST = rf"(?={_LABEL}(?:\.{_LABEL}){{0,3}}{_DOT}(?=[A-Za-z0-9]{_LONE}){_PROSE}){_ARTICLE}"
+_SPELLED_HOST = rf"(?=(?>{_LABEL}(?:\.{_LABEL}){{0,3}}+{_DOT})(?=[A-Za-z0-9]{_LONE}){_PROSE}){_ARTICLE}"
 _BEHIND = r"(?<=[A-Za-z0-9_+-]"
 _OPEN, _CLOSE = r"[\[({<]", r" ?[\])}>] {0,2}"
 _WORDS = re.compile(  # so written, `re` skips to the first blank or bracket

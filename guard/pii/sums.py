@@ -119,12 +119,12 @@ def _verhoeff_tables() -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     return tuple(product), tuple(turned)
 
 
-_PRODUCT, _TURNED = _verhoeff_tables()
+PRODUCT, TURNED = _verhoeff_tables()
 
 
 def verhoeff(digits: bytes) -> bool:
     """Verhoeff's dihedral check, the check digit last."""
     state = 0
     for at, digit in enumerate(reversed(digits)):
-        state = _PRODUCT[state][_TURNED[at % 8][digit]]
+        state = PRODUCT[state][TURNED[at % 8][digit]]
     return state == 0

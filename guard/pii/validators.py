@@ -42,6 +42,8 @@ def _lengths(four: int) -> frozenset[int]:
 
 _LONG = range(16, 20)
 _ISSUERS = (
+    (4000, 4999, (13, 16, 18, 19)),  # Visa
+    (5100, 5599, (16,)),  # Mastercard
     (2221, 2720, (16,)),  # Mastercard 2-series
     (6200, 6299, _LONG),  # UnionPay
     (8100, 8199, _LONG),  # UnionPay abroad
@@ -66,6 +68,16 @@ _ISSUERS = (
     (9400, 9409, _LONG),
 )
 """First four digits from and to, and the lengths that go with them."""
+
+
+@cache
+def issued(size: int) -> bytes:
+    """By the first four digits, whether some issuer has numbers of a length."""
+    flags = bytearray(10_000)
+    for low, high, sizes in _ISSUERS:
+        if size in sizes:
+            flags[low : high + 1] = b"\1" * (high + 1 - low)
+    return bytes(flags)
 
 
 def card(view: bytes) -> int:

@@ -105,6 +105,11 @@ class View:
             self._cases = cases_of(self.text)
         return self._cases
 
+    def hushed(self, at: int) -> bool:
+        """Whether a glance shows that no letter stands before a place as far as cue words reach."""
+        low = at - CUE_REACH if at > CUE_REACH else 0
+        return self.ascii and self._even and not self.letters()[low:at].strip()
+
     def window(self, at: int) -> Window:
         """What stands before a place, as far as cue words reach: near enough, in the context, no part of a word."""
         found = self._windows.get(at)

@@ -509,3 +509,10 @@ def test_joined_stretches_hold_the_same_words(pairs: list[tuple[int, int]], leas
         for each in (stretches, _joined(stretches, least))
     ]
     assert held[0] == held[1]
+
+
+@pytest.mark.parametrize("read", sorted(readings._WORDS))
+def test_what_words_spell_is_never_in_doubt(read: str) -> None:
+    """So a text of `at` and `dot` is not gone through once more for what else they may be."""
+    assert not any(spelling.doubtful(sign, read) for sign in range(128))
+    assert {*spelling._SAYS} - {""} == readings._WORDS

@@ -108,9 +108,13 @@ class Numbers:
                 asked, long = ready.glanced(around), True
             else:
                 asked = known.get(around) or ready.ask(around)
-            if settle and asked.settles is not None and self._settled(asked.settles, low, high, floor):
-                found.append((low, high, asked, SETTLED))
-            elif asked.listens:
+            if settle and asked.rest is not None and asked.settles is not None:
+                settled = self._settled(asked.settles, low, high, floor)
+                if settled:
+                    found.append((low, high, asked, SETTLED))
+                    continue
+                asked = asked.rest if settled is None else asked
+            if asked.listens:
                 start = low - _CUED if low > _CUED else 0
                 plain = dense and cases.find(HUMP, start, high) < 0  # then the words are the letters
                 words = letters[start:high] if plain else words_of(text[start:high])
@@ -131,14 +135,17 @@ class Numbers:
             asked = ready.narrowed(asked, said, partial(self._fits, low=low, high=high))
         return low, high, asked, said
 
-    def _settled(self, row: Ready, low: int, high: int, floor: int) -> bool:
+    def _settled(self, row: Ready, low: int, high: int, floor: int) -> bool | None:
         """Take a region by a row that settles it, if a match takes it whole: then it is no part of another token.
 
-        Where a match may begin before its region, this one must, then it is longer than any within.
+        Where a match may begin before its region, this one must, then it is longer than any within. Returns None
+        where there is no match.
         """
         before = row.before
         match = row.search(self.text, max(low - before, floor), high + _REACH)
-        if match is None or match.end() != high or low < self._first:
+        if match is None:
+            return None if low - before >= floor else False
+        if match.end() != high or low < self._first:
             return False
         start = match.start()
         if start >= low if before else start != low:

@@ -155,6 +155,15 @@ def _settled(text: str, first: int) -> bool:
     return said == SETTLED
 
 
+def test_what_has_no_match_is_not_searched_again() -> None:
+    """Where the row that settles a shape has none in a region, it is not among what is asked for there."""
+    ready = roads(Scanner().rows)
+    view = View("28% of 70455 quiets", project("28% of 70455 quiets"), 0, b"28% of 70455 quiets")
+    for _ in range(2):
+        asked = Hunt(view, frozenset())._asked(ready, ready.look(view.text)[1], settle=True)
+    assert [row.kind for _, _, wanted, _ in asked for kind in wanted.kinds for row in kind[0]] == []
+
+
 def test_nothing_settles_what_a_later_kind_may_win() -> None:
     """By a match that leaves the region, or that is surer."""
     card, phone = (next(row for row in NUMBERS if row.kind == kind) for kind in ("pii.card", "pii.phone"))

@@ -218,9 +218,11 @@ class Detector:
         for number, name in plan.new.items():
             self._memo.keep(name, plan.found[number])
         lists = self._lists.of(tenant)
-        if not lists.denies and not any(plan.found):
-            return [[] for _ in plan.found]
-        return [_ruled(lists, text, found) for text, found in zip(texts, plan.found, strict=True)]
+        denies = lists.denies
+        return [
+            _ruled(lists, text, found) if found or denies else []
+            for text, found in zip(texts, plan.found, strict=True)
+        ]
 
     def _silent(self, lines: str) -> bool:
         """Whether one look at all texts shows that there is nothing in any: most bodies hold nothing."""
@@ -346,7 +348,7 @@ def _read(plan: _Plan, texts: Sequence[str], answers: Sequence[list[Any] | Unava
 
 def _ruled(lists: TenantLists, text: str, findings: list[Finding]) -> list[Finding]:
     """One finding a stretch, with what is denied and without what is allowed."""
-    every = findings + _denied(lists, text) if lists.denying else findings
+    every = findings + _denied(lists, text) if lists.denies else findings
     return lists.spared(text, resolve(every)) if every else []
 
 

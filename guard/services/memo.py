@@ -19,15 +19,16 @@ class Memo:
     """
 
     def __init__(self, size: int = _SIZE) -> None:
-        self._key = os.urandom(32)
+        self._keyed = hashlib.blake2b(key=os.urandom(32), digest_size=16)
         self._size, self._taken = size, 0
         self._young: dict[bytes, tuple[Finding, ...]] = {}
         self._old: dict[bytes, tuple[Finding, ...]] = {}
 
     def name(self, text: str, tenant: str = "") -> bytes:
         """The digest of a tenant's text, in this process: how long one waits tells of nobody else's texts."""
-        data = f"{tenant}\0{text}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(data, key=self._key, digest_size=16).digest()
+        digest = self._keyed.copy()
+        digest.update(f"{tenant}\0{text}".encode("utf-8", "surrogatepass"))
+        return digest.digest()
 
     def recall(self, name: bytes) -> list[Finding] | None:
         """What was found in the text; None where that is not known."""

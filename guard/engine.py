@@ -373,7 +373,7 @@ def fix(policy: Policy, verdict: Verdict, segments: Sequence[Segment]) -> Verdic
     if not verdict.decisions:
         return verdict
     fixed = {s.path for s in segments if s.change is Change.FIXED}
-    if not fixed or all(d.finding.path not in fixed for d in verdict.decisions):
+    if fixed.isdisjoint([d.finding.path for d in verdict.decisions]):
         return verdict
     return merge(
         verdict.stage, policy, [_hardened(d) if d.finding.path in fixed else d for d in verdict.decisions]

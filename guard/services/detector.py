@@ -189,8 +189,9 @@ class Detector:
     def _plan(self, texts: Sequence[str], tenant: str = "default") -> _Plan:
         if sum(map(len, texts)) <= _ONE_LOOK:
             lines = "\n\n".join(texts)
-            # Where an `@` stands there is an address as a rule: the look would only come on top of the scan.
-            if "@" not in lines and self._silent(lines):
+            # Where an `@` stands there is an address as a rule, and what was found in an earlier turn is there again:
+            # the look would only come on top of the scan.
+            if "@" not in lines and not self._memo.noted(texts, tenant) and self._silent(lines):
                 return _Plan([[] for _ in texts], [], {})
         names = [self._memo.name(text, tenant) for text in texts]
         known = [self._memo.recall(name) for name in names]
@@ -217,6 +218,8 @@ class Detector:
             _read(plan, texts, answers)
         for number, name in plan.new.items():
             self._memo.keep(name, plan.found[number])
+            if plan.found[number]:
+                self._memo.note(texts[number], tenant)
         lists = self._lists.of(tenant)
         denies = lists.denies
         return [

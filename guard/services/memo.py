@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from guard.types import Finding
 
@@ -23,6 +23,7 @@ class Memo:
         self._size, self._taken = size, 0
         self._young: dict[bytes, tuple[Finding, ...]] = {}
         self._old: dict[bytes, tuple[Finding, ...]] = {}
+        self._told: set[int] = set()
 
     def name(self, text: str, tenant: str = "") -> bytes:
         """The digest of a tenant's text, in this process: how long one waits tells of nobody else's texts."""
@@ -41,6 +42,17 @@ class Memo:
         """Keep what was found, if every check ran: a failure is asked anew."""
         if not any(finding.kind.startswith("guard.unavailable.") for finding in found):
             self._put(name, tuple(found))
+
+    def note(self, text: str, tenant: str = "") -> None:
+        """Remember that something was found in a tenant's text, by nothing but a hash of 64 bits."""
+        if len(self._told) >= self._size:
+            self._told.clear()
+        self._told.add(hash((tenant, text)))
+
+    def noted(self, texts: Iterable[str], tenant: str = "") -> bool:
+        """Whether something was found in one of a tenant's texts, as far as a glance can tell: it may err."""
+        told = self._told
+        return bool(told) and any(hash((tenant, text)) in told for text in texts)
 
     def _put(self, name: bytes, found: tuple[Finding, ...]) -> None:
         room = 1 + len(found)

@@ -137,7 +137,7 @@ class Account:
         exchange = call.exchange
         events = spans.finding_events(verdict, exchange.subject)
         span.events(events)
-        if any(any(attributes[spans.SUBJECTS]) for _, attributes in events):
+        if any(any(attributes.get(spans.SUBJECTS, ())) for _, attributes in events):
             span.set(spans.SUBJECT_KEY, exchange.subject_key_id)
 
     def start_model(self, call: Call, prepared: Prepared, host: str, port: int | None) -> None:

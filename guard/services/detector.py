@@ -218,7 +218,7 @@ class Detector:
             _read(plan, texts, answers)
         for number, name in plan.new.items():
             self._memo.keep(name, plan.found[number])
-            if plan.found[number]:
+            if plan.found[number] and "@" not in texts[number]:
                 self._memo.note(texts[number], tenant)
         lists = self._lists.of(tenant)
         denies = lists.denies

@@ -222,6 +222,8 @@ class Detector:
                 self._memo.note(texts[number], tenant)
         lists = self._lists.of(tenant)
         denies = lists.denies
+        if not denies and not any(plan.found):
+            return [[] for _ in plan.found]
         return [
             _ruled(lists, text, found) if found or denies else []
             for text, found in zip(texts, plan.found, strict=True)

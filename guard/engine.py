@@ -144,9 +144,9 @@ class Exchange:
 
         `before`: how much of the finding's text came before this piece of it.
         """
-        if finding.start < finding.end and self.subject_key:
-            value = text[finding.start - before : finding.end - before]
-            self._subjects[finding] = subject(self.subject_key, value)
+        start, end = finding.start, finding.end
+        if start < end and self.subject_key:
+            self._subjects[finding] = subject(self.subject_key, text[start - before : end - before])
 
     def subject(self, finding: Finding) -> str:
         """The keyed hash of the value of a finding; empty for a finding about no value."""
@@ -317,11 +317,15 @@ def _placed(
     lists: Sequence[Sequence[Finding]],
 ) -> list[Finding]:
     """The findings of each segment at its path, and of each joined text at the paths that they lie over."""
-    findings = [
-        Finding(*f[:5], segment.path)
-        for segment, found in zip(segments, lists[: len(segments)], strict=True)
-        for f in found
-    ]
+    findings: list[Finding] = []
+    for segment, found in zip(segments, lists[: len(segments)], strict=True):
+        path, text = segment.path, segment.text
+        for kind, start, end, score, source, _ in found:
+            finding = tuple.__new__(Finding, (kind, start, end, score, source, path))
+            exchange.note_subject(text, finding)
+            findings.append(finding)
+    if not groups:
+        return findings
     pieces = [
         piece
         for (_, parts), found in zip(groups, lists[len(segments) :], strict=True)
@@ -329,8 +333,8 @@ def _placed(
         for piece in spread(f, parts)
     ]
     texts = {s.path: s.text for s in segments}
-    for finding in (*findings, *pieces):
-        exchange.note_subject(texts[finding.path], finding)
+    for piece in pieces:
+        exchange.note_subject(texts[piece.path], piece)
     return _once(findings + pieces) if pieces else findings
 
 
@@ -369,7 +373,7 @@ def fix(policy: Policy, verdict: Verdict, segments: Sequence[Segment]) -> Verdic
     if not verdict.decisions:
         return verdict
     fixed = {s.path for s in segments if s.change is Change.FIXED}
-    if not fixed or all(d.finding.path not in fixed for d in verdict.decisions):
+    if fixed.isdisjoint([d.finding.path for d in verdict.decisions]):
         return verdict
     return merge(
         verdict.stage, policy, [_hardened(d) if d.finding.path in fixed else d for d in verdict.decisions]

@@ -102,7 +102,9 @@ class Mapping:
             self._placeholder_of.setdefault(value, made)
         if redaction.restore and redaction.form in REVERSIBLE:
             self._restorable[made] = value
-            self._longest = max(self._longest, self._reach(form, made))
+            reach = self._reach(form, made)
+            if reach > self._longest:
+                self._longest = reach
         return made
 
     def restore(self, text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from guard.pii.mapping import Mapping, Span
@@ -13,6 +14,7 @@ from guard.types import Action, Decision
 Edit = tuple[int, int, Decision]
 
 _REDACT = Action.REDACT
+_PLACE = itemgetter(0, 1)
 
 
 def redact(text: str, decisions: Sequence[Decision], mapping: Mapping) -> str:
@@ -68,12 +70,13 @@ def answer(
         if targets is not None:
             targets.feed(text)
         return Answer(text, text)
-    held = mapping.spans(text)
+    absent = mapping.absent(text)
+    held = [] if absent else mapping.spans(text)
     if not decisions and not held:
         if targets is not None:
             targets.feed(text)
         judged_text = mapping.redact_originals(text) if judging else ""
-        return Answer(text, judged_text, mangled=mapping.mangled(text, held))
+        return Answer(text, judged_text, mangled=0 if absent else mapping.mangled(text, held))
     edits = _edits(text, decisions, held)
     follow = Targets() if targets is None else targets
     released, judged, restored, withheld, end = [], [], 0, 0, 0
@@ -131,19 +134,23 @@ def _in_order(edits: list[Edit], held: list[Span]) -> list[tuple[int, int, Decis
 
 
 def _edits(text: str, decisions: Sequence[Decision], held: list[Span]) -> list[Edit]:
-    spans = sorted(
-        [(d.finding.start, d.finding.end, n) for n, d in enumerate(decisions) if d.enforced is _REDACT]
-    )
+    spans: list[Edit] = []
+    for decision in decisions:
+        if decision.enforced is _REDACT:
+            finding = decision.finding
+            spans.append((finding.start, finding.end, decision))
+    spans.sort(key=_PLACE)
     edits: list[Edit] = []
     end, length = 0, len(text)
-    for start, stop, number in spans:
+    for edit in spans:
+        start, stop, decision = edit
         if not held and end <= start < stop <= length:  # as nearly all are
-            edits.append((start, stop, decisions[number]))
+            edits.append(edit)
             end = stop
             continue
         for left, right in _outside(max(start, end), min(stop, length), held):
             if _says_something(text[left:right], left == start and right == stop):
-                edits.append((left, right, decisions[number]))
+                edits.append((left, right, decision))
         end = max(end, stop)
     return edits
 

@@ -12,6 +12,7 @@ from guard.policy.rules import TOKEN, Rule, Step, observed
 from guard.policy.ruleset import BUILT_IN, built_in, extend, own_table, resolved
 from guard.types import Action, Decision, Finding, Redaction, Stage, Verdict
 
+_new = tuple.__new__
 _REMEMBERED = 4096
 _ALLOW = Rule((), "*", BUILT_IN)
 
@@ -72,12 +73,13 @@ def decide(policy: Policy, stage: Stage, findings: Iterable[Finding]) -> Verdict
     for finding in findings:
         rule = kinds.get(finding.kind) or rule_for(policy, stage, finding.kind)
         step = rule.step(finding.score)
-        decision = Decision(finding, step.action, step.enforced, step.rule, step.origin, step.redaction)
-        decisions.append(decision)
-        if step.action > action:
-            action = step.action
-        if step.enforced > enforced:
-            enforced = step.enforced
+        acted, done = step.action, step.enforced
+        # A tuple's own constructor, since a text full of findings makes thousands.
+        decisions.append(_new(Decision, (finding, acted, done, step.rule, step.origin, step.redaction)))
+        if acted > action:
+            action = acted
+        if done > enforced:
+            enforced = done
     return Verdict(stage, action, enforced, tuple(decisions), policy.sha256)
 
 

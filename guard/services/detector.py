@@ -189,8 +189,9 @@ class Detector:
     def _plan(self, texts: Sequence[str], tenant: str = "default") -> _Plan:
         if sum(map(len, texts)) <= _ONE_LOOK:
             lines = "\n\n".join(texts)
-            # Where an `@` stands there is an address as a rule: the look would only come on top of the scan.
-            if "@" not in lines and self._silent(lines):
+            # Where an `@` stands there is an address as a rule, and what was found in an earlier turn is there again:
+            # the look would only come on top of the scan.
+            if "@" not in lines and not self._memo.noted(texts, tenant) and self._silent(lines):
                 return _Plan([[] for _ in texts], [], {})
         names = [self._memo.name(text, tenant) for text in texts]
         known = [self._memo.recall(name) for name in names]
@@ -217,10 +218,16 @@ class Detector:
             _read(plan, texts, answers)
         for number, name in plan.new.items():
             self._memo.keep(name, plan.found[number])
+            if plan.found[number] and "@" not in texts[number]:
+                self._memo.note(texts[number], tenant)
         lists = self._lists.of(tenant)
-        if not lists.denies and not any(plan.found):
+        denies = lists.denies
+        if not denies and not any(plan.found):
             return [[] for _ in plan.found]
-        return [_ruled(lists, text, found) for text, found in zip(texts, plan.found, strict=True)]
+        return [
+            _ruled(lists, text, found) if found or denies else []
+            for text, found in zip(texts, plan.found, strict=True)
+        ]
 
     def _silent(self, lines: str) -> bool:
         """Whether one look at all texts shows that there is nothing in any: most bodies hold nothing."""
@@ -346,7 +353,7 @@ def _read(plan: _Plan, texts: Sequence[str], answers: Sequence[list[Any] | Unava
 
 def _ruled(lists: TenantLists, text: str, findings: list[Finding]) -> list[Finding]:
     """One finding a stretch, with what is denied and without what is allowed."""
-    every = findings + _denied(lists, text) if lists.denying else findings
+    every = findings + _denied(lists, text) if lists.denies else findings
     return lists.spared(text, resolve(every)) if every else []
 
 

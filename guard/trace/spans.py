@@ -422,8 +422,9 @@ class Span:
         opening = b'{"timeUnixNano":"%d","name":' % self._now()
         for name, attributes in events:
             if type(attributes) is _Found:
-                json = attributes.json
-            elif name == FINDING:
+                self._events.append(opening + attributes.json)
+                continue
+            if name == FINDING:
                 json = FINDING_COLUMNS.spread(encode(attributes))
             else:
                 json = dumps(key_values(attributes))[1:-1]
@@ -507,17 +508,20 @@ def finding_events(
     """
     groups: dict[tuple[str, str, str], list[Decision]] = {}
     for decision in verdict.decisions:
-        (kind, _, _, _, _, path), _, _, rule, _, _ = decision
-        group = groups.get((kind, rule, path))
-        if group is None:
-            path = path if len(groups) < EVENT_LIMIT else MANY_PATHS
-            group = groups.setdefault((kind, rule, path), [])
-        group.append(decision)
+        finding = decision.finding
+        same = finding.kind, decision.rule, finding.path
+        group = groups.get(same)
+        if group is not None:
+            group.append(decision)
+        elif len(groups) < EVENT_LIMIT:
+            groups[same] = [decision]
+        else:
+            groups.setdefault((finding.kind, decision.rule, MANY_PATHS), []).append(decision)
     return [(FINDING, _finding(path, group, subjects)) for (_, _, path), group in groups.items()]
 
 
 class _Found(Mapping[str, Any]):
-    """The attributes of an event of one finding, and their JSON in columns: written often, hardly ever looked into."""
+    """The attributes of an event of one finding, and its JSON from its name on: written often, hardly looked into."""
 
     __slots__ = ("_decision", "json", "subject")
 
@@ -572,7 +576,7 @@ def _found(decision: Decision, subject: str) -> _Found:
 _ONE = (
     b'%b\t{"key":"starts","value":{"arrayValue":{"values":[{"intValue":"%d"}]}}}'
     b',\t{"key":"ends","value":{"arrayValue":{"values":[{"intValue":"%d"}]}}}'
-    b',\t{"key":"subjects","value":{"arrayValue":{"values":[{"stringValue":%b}]}}} \t\t'
+    b',\t{"key":"subjects","value":{"arrayValue":{"values":[{"stringValue":%b}]}}} \t\t]}'
 )
 """An event of one finding in its columns, from where findings differ that were found alike."""
 
@@ -600,7 +604,8 @@ def _alike(
         SCORES: [score],
         STARTS: [0],
     }
-    return FINDING_COLUMNS.spread(encode(told)).partition(b'\t{"key":"starts"')[0]
+    columns = FINDING_COLUMNS.spread(encode(told)).partition(b'\t{"key":"starts"')[0]
+    return b'%b,"attributes":[%b' % (_event_name(FINDING), columns)
 
 
 def remote_parent(headers: Mapping[str, str] | Iterable[tuple[bytes, bytes]]) -> SpanContext | None:

@@ -23,6 +23,7 @@ _LONG_NUMBER = 10**6
 
 Step = tuple[str, str | int]
 _Trie = dict[Step, Any]
+"""What is to be done at each step: another trie below it, or what takes the place of what is there, never an object."""
 
 
 @lru_cache(maxsize=4096)
@@ -83,19 +84,12 @@ def drop(value: Any, paths: Iterable[str]) -> Any:
 def _trie(pairs: Iterable[tuple[str, Any]]) -> _Trie:
     root: _Trie = {}
     for path, new in pairs:
-        *front, last = steps(path)
+        found = steps(path)
         node = root
-        for step in front:
+        for step in found[:-1]:
             node = node.setdefault(step, {})
-        node[last] = _Leaf(new)
+        node[found[-1]] = new
     return root
-
-
-class _Leaf:
-    __slots__ = ("new",)
-
-    def __init__(self, new: Any) -> None:
-        self.new = new
 
 
 def _edit(value: Any, edits: _Trie) -> Any:
@@ -113,7 +107,7 @@ def _edit(value: Any, edits: _Trie) -> Any:
 
 
 def _apply(value: Any, edit: Any) -> Any:
-    return edit.new if isinstance(edit, _Leaf) else _edit(value, edit)
+    return _edit(value, edit) if isinstance(edit, dict) else edit
 
 
 def _edit_object(value: dict[str, Any], edits: _Trie) -> dict[str, Any]:
@@ -123,7 +117,7 @@ def _edit_object(value: dict[str, Any], edits: _Trie) -> dict[str, Any]:
     for (kind, name), edit in edits.items():
         key = str(name) if kind == "name" else keys[int(name)]
         if kind == "key":
-            renamed[key] = edit.new
+            renamed[key] = edit
         else:
             copy[key] = _apply(copy[key], edit)
     return _rename(copy, renamed) if renamed else copy

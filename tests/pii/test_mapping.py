@@ -133,6 +133,16 @@ def test_no_original_survives_the_way_back(values: list[str], text: str) -> None
     assert not any(value in shown for value in values if "\0" not in value)
 
 
+@pytest.mark.parametrize("text", ["<e 1>", "＜e 1＞", "&lt;e 1&gt;", "e_1", "E%5F1"])
+def test_a_glance_overlooks_no_spelling(text: str) -> None:
+    """Where `absent` says so, an answer is searched neither for placeholders nor for mangled ones."""
+    mapping = Mapping(KEYS)
+    mapping.placeholder("pii.e", "x", TOKEN)
+    assert mapping.spans(text) or mapping.mangled(text, [])
+    assert not mapping.absent(text)
+    assert mapping.absent("what else is said")
+
+
 @pytest.mark.parametrize("form", ["token", "encrypt"])
 @given(text=st.text(max_size=20))
 def test_a_placeholder_that_is_cut_off_is_held(form: str, text: str) -> None:

@@ -158,7 +158,12 @@ def _settled(text: str, first: int) -> bool:
 def test_what_has_no_match_is_not_searched_again() -> None:
     """Where the row that settles a shape has none in a region, it is not among what is asked for there."""
     ready = roads(Scanner().rows)
-    view = View("28% of 70455 quiets", project("28% of 70455 quiets"), 0, b"28% of 70455 quiets")
+    view = View(
+        "28% of 70455 quiets. Large method",
+        project("28% of 70455 quiets. Large method"),
+        0,
+        b"28% of 70455 quiets. Large method",
+    )
     for _ in range(2):
         asked = Hunt(view, frozenset())._asked(ready, ready.look(view.text)[1], settle=True)
     assert [row.kind for _, _, wanted, _ in asked for kind in wanted.kinds for row in kind[0]] == []

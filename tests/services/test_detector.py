@@ -245,6 +245,29 @@ async def test_a_look_that_fails_hides_nothing(monkeypatch: pytest.MonkeyPatch) 
     made.close()
 
 
+async def test_an_earlier_turn_that_held_something_is_not_looked_at_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The look at all texts would see what is known, and come on top; it says nothing to another tenant."""
+    made = Detector(scanner_args=ARGS)
+    silent, looks = made._scanner.silent, list[str]()
+
+    def counted(text: str) -> bool:
+        looks.append(text)
+        return silent(text)
+
+    monkeypatch.setattr(made._scanner, "silent", counted)
+    first = await made.detect([CARD, "Hello"])
+    assert [[f.kind for f in found] for found in first] == [["pii.card"], []]
+    assert len(looks) == 1
+    assert await made.detect([CARD, "Hello", "Bye."]) == [*first, []]
+    assert len(looks) == 1
+    assert await made.detect([CARD], "another") == first[:1]
+    assert await made.detect(["Hello"]) == [[]]
+    assert len(looks) == 3
+    made.close()
+
+
 async def test_many_short_texts_are_one_piece_of_work(detector: Detector) -> None:
     """B38: ten thousand messages cost no dispatch each."""
     texts = [f"message {n} from ACME-{1000 + n % 9000}" for n in range(10_000)]

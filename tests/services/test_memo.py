@@ -66,6 +66,18 @@ def test_what_is_asked_for_again_stays() -> None:
         assert memo.recall(memo.name(MAIL)) == FOUND
 
 
+def test_what_held_something_is_noted_in_bounds() -> None:
+    """One hash a text, of a tenant's own; what was noted may be forgotten, what was not is no matter."""
+    memo = Memo(size=8)
+    assert not memo.noted([MAIL])
+    for number in range(50):
+        memo.note(f"{MAIL} {number}", "acme")
+        assert memo.noted(["plain", f"{MAIL} {number}"], "acme")
+        assert not memo.noted(["plain", f"{MAIL} {number}"], "beta")
+        assert all(type(told) is int for told in memo._told)
+        assert len(memo._told) <= 8
+
+
 def test_tenants_share_nothing() -> None:
     """How long a text takes tells nobody that another tenant sent it."""
     memo = Memo()

@@ -139,12 +139,12 @@ class Numbers:
         """Take a region by a row that settles it, if a match takes it whole: then it is no part of another token.
 
         Where a match may begin before its region, this one must, then it is longer than any within. Returns None
-        where there is no match.
+        where none begins behind the region before (at `floor`).
         """
         before = row.before
         match = row.search(self.text, max(low - before, floor), high + _REACH)
         if match is None:
-            return None if low - before >= floor else False
+            return None
         if match.end() != high or low < self._first:
             return False
         start = match.start()

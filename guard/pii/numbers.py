@@ -136,7 +136,7 @@ class Numbers:
         return low, high, asked, said
 
     def _settled(self, row: Ready, low: int, high: int, floor: int) -> bool | None:
-        """Take a region by a row that settles it, if a match takes it whole: then it is no part of another token.
+        """Take a region by a row that settles it, if a match takes it whole and is no part of another token.
 
         Where a match may begin before its region, this one must, then it is longer than any within. Returns None
         where none begins behind the region before (at `floor`).
@@ -151,6 +151,10 @@ class Numbers:
         if start >= low if before else start != low:
             return False
         if row.check is not None and row.check(match[0]) != high - start:
+            return False
+        text = self.text
+        plain = (not start or PLAIN[text[start - 1]]) and (high == len(text) or PLAIN[text[high]])
+        if not plain and part_of_other(self.view, row, start, high):
             return False
         if row.nobody is not None and self._skip and row.nobody(match[0]) in self._skip:
             return False

@@ -155,6 +155,22 @@ def _settled(text: str, first: int) -> bool:
     return said == SETTLED
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111111111111111-abcd-abcd-abcd-abcdefabcdef",
+        "abcdefab-abcd-abcd-abcd-4111686595434238",
+        "tel +44 20 79460958-abcd-abcd-abcd-abcdefabcdef",
+        "MT61435262588518769364033010273-abcd-abcd-abcd-abcdefabcdef",
+        "110101199003071233-abcd-abcd-abcd-abcdefabcdef",
+    ],
+)
+def test_a_part_of_a_uuid_settles_nothing(text: str) -> None:
+    """Its groups of letters are in no region of digits; what is found does not depend on what was seen before."""
+    for _ in range(3):
+        assert Scanner(skip=()).scan(text) == []
+
+
 def test_what_has_no_match_is_not_searched_again() -> None:
     """Where the row that settles a shape has none in a region, it is not among what is asked for there."""
     ready = roads(Scanner().rows)

@@ -240,6 +240,8 @@ class Asked(NamedTuple):
 
 
 _MOST_ASKED = 4096
+_GLANCES = 4
+"""So often a shape is seen before it is studied, which takes as long as twenty regions are then searched sooner."""
 
 
 class Roads:
@@ -272,7 +274,7 @@ class Roads:
         self.spoken = Spoken(heard)
         self.vocabulary = Vocabulary(foreign_words(heard), {head for row in ready for head in row.own})
         self.asked: dict[bytes, Asked] = {}
-        self._once: dict[bytes, tuple[int, ...]] = {}
+        self._glanced: dict[bytes, tuple[tuple[int, ...], int]] = {}
         self._by_hits: dict[tuple[tuple[int, ...], ...], Asked] = {}
 
     def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
@@ -283,15 +285,17 @@ class Roads:
         return self.gate.words(text), []
 
     def ask(self, shape: bytes) -> Asked:
-        """What the shape of a region, with what stands around it, asks for; remembered from the second time on.
+        """What the shape of a region, with what stands around it, asks for; remembered once it was seen often.
 
-        Most shapes of a new text are never seen again: then it is not worth while to tell who may leave the region.
+        Most shapes of a new text are hardly seen again: then it is not worth while to tell who may leave the region.
         """
-        hits = self._once.pop(shape, None)
+        hits, times = self._glanced.pop(shape, (None, 0))
         if hits is None:
-            if len(self._once) >= _MOST_ASKED:
-                self._once.clear()
-            hits = self._once[shape] = self._hits(shape)
+            if len(self._glanced) >= _MOST_ASKED:
+                self._glanced.clear()
+            hits = self._hits(shape)
+        if times < _GLANCES:
+            self._glanced[shape] = hits, times + 1
             return self._asked_by(hits)
         if len(self.asked) >= _MOST_ASKED:
             self.asked.clear()

@@ -139,7 +139,7 @@ class Scanner:
 
     def warm(self) -> None:
         """Make what the first texts would wait for, most of all what is compiled for the first number of a kind."""
-        for text in (*SAMPLES, *SAMPLES):  # of what is seen once less is told (`Roads.ask`)
+        for text in SAMPLES:
             self.scan(text)
         if self.names is not None:
             self.names.warm()

@@ -26,7 +26,7 @@ from guard.pii.gates import (
 from guard.pii.mentions import Vocabulary
 from guard.pii.packing import LETTERS
 from guard.pii.patterns import least_run, shape_of, shape_pattern
-from guard.pii.roads import _RUN, foreign_words, roads
+from guard.pii.roads import _GLANCES, _RUN, foreign_words, roads
 from guard.pii.rows import Edge, Road, Row
 from guard.pii.scan import Scanner
 from guard.pii.view import View
@@ -69,7 +69,7 @@ def test_what_is_remembered_of_a_text_is_shapes_alone() -> None:
     scanner = Scanner(skip=())
     ready = roads(scanner.rows)
     ready.asked.clear()
-    for sample in SAMPLES[::8] * 2:
+    for sample in SAMPLES[::8] * (_GLANCES + 1):
         scanner.scan(f"call {sample.decode()} or {sample.decode()}")
     assert len(ready.asked) > 50
     kept = b"".join(ready.asked)
@@ -77,6 +77,14 @@ def test_what_is_remembered_of_a_text_is_shapes_alone() -> None:
     size = len(ready.asked)
     scanner.scan("7" * 5000 + " " + "1-" * 300)
     assert len(ready.asked) == size
+
+
+def test_a_shape_is_studied_when_it_is_seen_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Till then it is only glanced at, and not remembered: most shapes are never seen again."""
+    monkeypatch.setattr("guard.pii.roads._GLANCES", 4)
+    ready = roads(Scanner().rows)
+    shape = bytes(9) + b"999 9999 9999 aaa zzz"
+    assert [(ready.ask(shape), shape in ready.asked)[1] for _ in range(6)] == [False] * 4 + [True] * 2
 
 
 @settings(max_examples=500, deadline=None)

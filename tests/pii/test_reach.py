@@ -16,7 +16,7 @@ from guard.pii.hunt import Hunt
 from guard.pii.numbers import SETTLED
 from guard.pii.patterns import shape_of, told
 from guard.pii.reach import LEAD, TRAIL, reach_of
-from guard.pii.roads import _CLASSES, Ready, _settling, regions, roads
+from guard.pii.roads import _CLASSES, _GLANCES, Ready, _settling, regions, roads
 from guard.pii.rows import Road
 from guard.pii.scan import Scanner
 from guard.pii.view import View
@@ -148,7 +148,7 @@ def _settled(text: str, first: int) -> bool:
     ready = roads(Scanner().rows)
     view = View(text, project(text), 0, project(text).text)
     regions = ready.look(view.text)[1]
-    for _ in range(2):  # the first time a shape is only glanced at
+    for _ in range(_GLANCES + 1):
         hunt = Hunt(view, frozenset({"reserved"}), first)
         ((*_, said),) = hunt._asked(ready, regions, settle=True)
     assert len(hunt.found) == (said == SETTLED)
@@ -167,7 +167,7 @@ def _settled(text: str, first: int) -> bool:
 )
 def test_a_part_of_a_uuid_settles_nothing(text: str) -> None:
     """Its groups of letters are in no region of digits; what is found does not depend on what was seen before."""
-    for _ in range(3):
+    for _ in range(_GLANCES + 2):
         assert Scanner(skip=()).scan(text) == []
 
 
@@ -180,7 +180,7 @@ def test_what_has_no_match_is_not_searched_again() -> None:
         0,
         b"28% of 70455 quiets. Large method",
     )
-    for _ in range(2):
+    for _ in range(_GLANCES + 1):
         asked = Hunt(view, frozenset())._asked(ready, ready.look(view.text)[1], settle=True)
     assert "pii.iban" not in [
         row.kind for _, _, wanted, _ in asked for kind in wanted.kinds for row in kind[0]

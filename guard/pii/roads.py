@@ -274,7 +274,7 @@ class Roads:
         self.spoken = Spoken(heard)
         self.vocabulary = Vocabulary(foreign_words(heard), {head for row in ready for head in row.own})
         self.asked: dict[bytes, Asked] = {}
-        self._glanced: dict[bytes, tuple[tuple[int, ...], int]] = {}
+        self._seen: dict[bytes, tuple[tuple[int, ...], int]] = {}
         self._by_hits: dict[tuple[tuple[int, ...], ...], Asked] = {}
 
     def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
@@ -289,13 +289,13 @@ class Roads:
 
         Most shapes of a new text are hardly seen again: then it is not worth while to tell who may leave the region.
         """
-        hits, times = self._glanced.pop(shape, (None, 0))
+        hits, times = self._seen.pop(shape, (None, 0))
         if hits is None:
-            if len(self._glanced) >= _MOST_ASKED:
-                self._glanced.clear()
+            if len(self._seen) >= _MOST_ASKED:
+                self._seen.clear()
             hits = self._hits(shape)
         if times < _GLANCES:
-            self._glanced[shape] = hits, times + 1
+            self._seen[shape] = hits, times + 1
             return self._asked_by(hits)
         if len(self.asked) >= _MOST_ASKED:
             self.asked.clear()

@@ -151,8 +151,8 @@ _NEEDED: dict[str, tuple[tuple[int, ...], Callable[[bytes], bool]]] = {
     "my.nric": ((12,), _nric),
     "no.fodselsnummer": ((11,), _fodselsnummer),
     "nz.bankaccount": ((15, 16), _nz_account),
-    "si.emso": ((13,), _closing(7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)),
     "pt.cc": ((12,), luhn),
+    "si.emso": ((13,), _closing(7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)),
     "sv.nit": ((14,), _nit),
 }
 """What so many digits must keep before python-stdnum is asked, which takes ten times as long."""

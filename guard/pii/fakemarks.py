@@ -18,6 +18,7 @@ Mark = tuple[str, re.Pattern[str], Callable[[str], bool]]
 _RUN = re.compile(r"\+?\d(?:[ .()/_-]{0,3}\d)+")
 _GROUP = re.compile(r"\+?\d+")
 _GROUPS, _LEAST = 24, 7
+"""The groups of six cards, which a cue before them may join; and the digits of the shortest number."""
 _TOO_SHORT = 4  # letters and digits beside a fake that a recognizer took along
 _SIGNS = re.compile(r"000|55501|1611|86260|02600|999")  # one of these is in every fake of a number
 _NUMBERS: tuple[Callable[[str], bool], ...] = (

@@ -15,6 +15,7 @@ from guard.pii.draw import Draw
 
 _SUFFIX = re.compile(r"#\d+\Z")
 _NEAR = 96
+"""Characters around a finding in which the fake may stand that it is a part of: five cards in a row, joined."""
 
 
 @dataclass(frozen=True, slots=True)

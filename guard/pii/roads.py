@@ -223,9 +223,9 @@ class Asked(NamedTuple):
 
     The number rows kind by kind, the surer first; whether a cue word matters to any row; of the rows of nations the
     bits of their cues in `spoken`; and those of all cues, if each row waits for its own. What `settles` the region,
-    where it takes it whole, needs no cue word, and leaves none of the others worth a search; where it has no match
-    there, the `rest` is asked for. In a long region the number rows go first of which the check tells by the digits
-    where a number may begin.
+    where it takes it whole, needs no cue word, and leaves none of the other number rows worth a search; nor any of
+    nations where there is a `rest`, which is asked for where it has no match. In a long region the number rows go
+    first of which the check tells by the digits where a number may begin.
     """
 
     kinds: tuple[Kind, ...]
@@ -314,10 +314,8 @@ class Roads:
         opened = tuple(hit for hit, row in rows if row.opens is not None and row.opens(sign))
         asked = self._asked_by(hits, leaving, opened)
         settles, nations = asked.settles, (hit - len(self.numbers) for hit in hits[len(rows) :])
-        if settles is None:
+        if settles is None or not all(self.nations.yields(index, settles, *around) for index in nations):
             return asked
-        if not all(self.nations.yields(index, settles, *around) for index in nations):
-            return asked._replace(settles=None)
         first = self.numbers.index(settles)
         told = (tuple(hit for hit in some if hit != first) for some in (hits, leaving, opened))
         return asked._replace(rest=self._asked_by(*told))

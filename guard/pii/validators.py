@@ -14,7 +14,7 @@ from functools import cache
 from itertools import pairwise
 from operator import mul
 
-from guard.pii.sums import compact, digits_of, luhn
+from guard.pii.sums import compact, digits_of, luhn, weighted
 
 _GROUP = re.compile(rb"[0-9A-Za-z]+")
 _BETWEEN = re.compile(rb"(?<=[0-9A-Za-z])[^0-9A-Za-z]+(?=[0-9A-Za-z])")
@@ -25,19 +25,14 @@ _BETWEEN = re.compile(rb"(?<=[0-9A-Za-z])[^0-9A-Za-z]+(?=[0-9A-Za-z])")
 
 def card_length_fits(number: bytes) -> bool:
     """Whether issuer and length go together (ISO/IEC 7812; issuers' published ranges, 2026)."""
-    size, first = len(number), number[0]
-    if first == 4:
-        return size in (13, 16, 18, 19)
-    two = first * 10 + number[1]
-    if 51 <= two <= 55:
-        return size == 16
-    return size in _lengths(two * 100 + number[2] * 10 + number[3])
+    return len(number) in _lengths(number[:4])
 
 
 @cache
-def _lengths(four: int) -> frozenset[int]:
+def _lengths(four: bytes) -> frozenset[int]:
     """The lengths that go with the first four digits."""
-    return frozenset(size for low, high, sizes in _ISSUERS if low <= four <= high for size in sizes)
+    first = weighted(four, (1000, 100, 10, 1))
+    return frozenset(size for low, high, sizes in _ISSUERS if low <= first <= high for size in sizes)
 
 
 _LONG = range(16, 20)
@@ -103,10 +98,7 @@ def _article(digits: bytes) -> bool:
 
 def _issued(digits: bytes) -> bool:
     """Whether there are enough digits, and some length goes with the first of them."""
-    if len(digits) < 13:
-        return False
-    two = digits[0] * 10 + digits[1]
-    return digits[0] == 4 or 51 <= two <= 55 or bool(_lengths(two * 100 + digits[2] * 10 + digits[3]))
+    return len(digits) > 12 and bool(_lengths(digits[:4]))
 
 
 def card_said(view: bytes) -> int:

@@ -567,7 +567,7 @@ def _told(path: str, group: list[Decision], subjects: list[str]) -> dict[str, An
 
 
 def _found(decision: Decision, subject: str) -> _Found:
-    # Taken apart at once: by its name each part of a tuple costs as much as all of them.
+    # Taken apart at once: name by name takes half as long again.
     (kind, start, end, score, source, path), acted, done, rule, origin, _ = decision
     alike = _alike(kind, source, rule, origin, acted.word, done.word, path, float(score))
     return _Found(decision, subject, _ONE % (alike, start, end, dumps(subject)))

@@ -198,5 +198,5 @@ def test_nothing_settles_what_a_later_kind_may_win() -> None:
 
 
 def test_rows_tell_their_reach_once() -> None:
-    """It is read from the pattern, which takes a thousand times as long as to look it up."""
+    """Two choices of rows share what was read from a pattern."""
     assert reach_of(NUMBERS[0].row) is reach_of(NUMBERS[0].row)

@@ -9,11 +9,10 @@ from operator import sub
 
 from guard.pii import plans
 from guard.pii.plan_shapes import SHAPES
-from guard.pii.sums import DELETE_ALL_BUT_DIGITS, digits_of, group_sizes
+from guard.pii.sums import digits_of, group_sizes, plain_digits
 
 _EXTENSION = re.compile(rb"[ ,;]{0,2}(?:x|ext(?:n|ension)?|#)[.:]? ?[0-9]{1,7}$", re.IGNORECASE)
 _EXTENSION_SIGN = re.compile(rb"[xXeE#]")
-_BLANKS = bytes(code if 48 <= code <= 57 else 32 for code in range(256))
 _MAIN_GROUP = re.compile(rb"[0-9]+\)?")
 
 
@@ -24,7 +23,7 @@ def _split(view: bytes) -> bytes:
 
 def _international(number: bytes) -> bytes:
     """The digits of a number after its + or 00."""
-    digits = number.translate(None, DELETE_ALL_BUT_DIGITS)
+    digits = plain_digits(number)
     return digits if number.startswith((b"+", b"(")) else digits[2:]
 
 
@@ -40,8 +39,8 @@ def _accepted(view: bytes, accepts: Callable[[bytes], bool]) -> int:
     digits = _international(number)
     if accepts(digits):
         return len(view)
-    sizes, groups = plans.sizes(digits), number.translate(_BLANKS).split()
-    left = accumulate(map(len, groups[:-3:-1]), sub, initial=len(digits))
+    sizes = plans.sizes(digits)
+    left = accumulate(group_sizes(number)[:-3:-1], sub, initial=len(digits))
     if sizes.isdisjoint(left):  # as most that are no number
         return 0
     for short in _shortened(number):
@@ -68,7 +67,7 @@ def phone_us_bare(view: bytes) -> int:
 
 def phone_cn_mobile(view: bytes) -> int:
     """Accept a mainland mobile number, in groups or digit by digit, not in pairs (MIIT numbering plan: 13 to 19)."""
-    digits = view if view.isdigit() else view.translate(None, DELETE_ALL_BUT_DIGITS)
+    digits = plain_digits(view)
     if not b"13" <= digits[-11:-9] <= b"19":
         return 0
     return len(view) if digits is view or max(group_sizes(view)) != 2 else 0
@@ -104,7 +103,7 @@ def phone_national(view: bytes, regions: frozenset[str] = frozenset()) -> int:
     alike = shared & regions if regions else shared
     if not alike or _DATE.fullmatch(view.strip(b"()")) or _THOUSANDS.search(view):
         return 0
-    number = view.translate(None, DELETE_ALL_BUT_DIGITS)
+    number = plain_digits(view)
     return len(view) if plans.written_in(number, frozenset(alike)) else 0
 
 
@@ -126,6 +125,6 @@ def phone_trunk(view: bytes, regions: frozenset[str] = frozenset()) -> int:
     sizes = group_sizes(view)
     if sizes == [3, 2, 4] or _dumped(view, sizes):
         return 0
-    number = _split(view).translate(None, DELETE_ALL_BUT_DIGITS)
+    number = plain_digits(_split(view))
     asked = tuple(region for region in _TRUNK_REGIONS if region in regions) if regions else _TRUNK_REGIONS
     return len(view) if plans.valid_in(number, *asked) and not _DATE.fullmatch(view) else 0

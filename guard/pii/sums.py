@@ -10,7 +10,7 @@ from operator import mul
 Check = Callable[[bytes], int]
 """Takes the matched bytes of the projection; returns how many of them, from the start, are the value (0: none)."""
 
-DELETE_ALL_BUT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
+_ALL_BUT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 _TO_INT = bytes(code - 48 if 48 <= code <= 57 else 0 for code in range(256))
 _DOUBLED = bytes((n * 2 if n < 5 else n * 2 - 9) if n < 10 else 0 for n in range(256))
 _UPPER = bytes(code - 32 if 97 <= code <= 122 else code for code in range(256))
@@ -34,12 +34,12 @@ def digits_of(view: bytes) -> bytes:
     """The digits of a view as small integers, everything else left out."""
     if view.isdigit():  # what leaves out takes four times as long
         return view.translate(_TO_INT)
-    return view.translate(_TO_INT, DELETE_ALL_BUT_DIGITS)
+    return view.translate(_TO_INT, _ALL_BUT_DIGITS)
 
 
 def plain_digits(view: bytes) -> bytes:
     """The digits of a view as they are written, everything else left out."""
-    return view if view.isdigit() else view.translate(None, DELETE_ALL_BUT_DIGITS)
+    return view if view.isdigit() else view.translate(None, _ALL_BUT_DIGITS)
 
 
 def compact(view: bytes) -> bytes:

@@ -16,6 +16,8 @@ _NEVER = r"[^\x00-\xff]"
 _TOKEN = re.compile(r"\(\?(?:P<\w+>|[a-z]*:)|\{[0-9,]+\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?(?:\\.|[^\]\\])+\]|.")
 _SYNTAX = re.compile(rf"\(\?P=\w+\)|{_TOKEN.pattern}")
 _REPEAT = re.compile(r"\{(\d+)[\d,]*\}|[?*]")
+_EDGES = frozenset({r"\b", r"\A", r"\z", "^", "$"})
+_DIGIT = re.compile(r"[0-9]|\\d|\[(?:[0-9]|[0-9]-[0-9]|\\d)+\]")
 _VERBATIM = re.compile(r"\(.*|\{.+\}|\\[bB]|[)|?*+^$]")
 _SHAPE = bytes(
     ord("9" if chr(code).isdigit() else "a" if chr(code).isalpha() else chr(code)) if code < 128 else code
@@ -91,6 +93,65 @@ def least_run(pattern: str, alphabet: Container[int]) -> int:
             counts = bool(members) and all(member in alphabet for member in members)
             run = run + 1 if counts else 0
     return max(least, run)
+
+
+class _Digits(NamedTuple):
+    """The digits that every match of a part of a pattern begins with, ends with and has in a row, at least.
+
+    Where a match is `only` digits, they are as many as it begins with.
+    """
+
+    begin: int
+    end: int
+    run: int
+    only: bool
+
+
+_NO_DIGITS, _NO_TEXT = _Digits(0, 0, 0, False), _Digits(0, 0, 0, True)
+
+
+def digits_in_row(pattern: str) -> int:
+    """How many digits stand in a row in every match of a pattern, at least; of what is unknown none are counted."""
+    return _any_of(_SYNTAX.findall(pattern)[::-1]).run
+
+
+def _any_of(tokens: list[str]) -> _Digits:
+    """The same of a part up to the bracket that closes it: the tokens are taken from the end of the list."""
+    options = [_NO_TEXT]
+    while tokens and (token := tokens.pop()) != ")":
+        if token == "|":
+            options.append(_NO_TEXT)
+            continue
+        part = _any_of(tokens) if token[0] == "(" and token[-1] != ")" else _digits_of_one(token)
+        while tokens and (tokens[-1] == "+" or _REPEAT.fullmatch(tokens[-1])):
+            part = _times(part, tokens.pop())
+        options[-1] = _then(options[-1], part)
+    begin, end, run, only = zip(*options, strict=True)
+    return _Digits(min(begin), min(end), min(run), all(only))
+
+
+def _digits_of_one(token: str) -> _Digits:
+    if token in _EDGES:
+        return _NO_TEXT
+    return _Digits(1, 1, 1, True) if _DIGIT.fullmatch(token) else _NO_DIGITS
+
+
+def _then(one: _Digits, other: _Digits) -> _Digits:
+    """What a match of one part and then one of another have."""
+    return _Digits(
+        one.begin + other.begin if one.only else one.begin,
+        other.end + one.end if other.only else other.end,
+        max(one.run, other.run, one.end + other.begin),
+        one.only and other.only,
+    )
+
+
+def _times(part: _Digits, times: str) -> _Digits:
+    """What a part has that is repeated so many times."""
+    least = int(times.strip("{}").split(",")[0]) if times[0] == "{" else int(times == "+")
+    if part.only or not least:
+        return _Digits(*(part.begin * least,) * 3, part.only)
+    return _then(part, part) if least > 1 else part
 
 
 class Told(NamedTuple):

@@ -93,7 +93,7 @@ class Scanner:
         if not self._is_one_piece(text, projection):
             return self._in_pieces(text, projection, 0) + self.beside(text)
         found, hits = self._in_one_piece(text, projection)
-        if not _flat(text):
+        if not is_flat(text):
             found += self.under_headings(text)
             if self._roads.packed in hits:  # a line of base64 is a run of letters
                 found += self.over_lines(text)
@@ -133,7 +133,7 @@ class Scanner:
 
     def beside(self, text: str) -> list[Finding]:
         """What is found under headings and over lines: of one line without a list there is neither."""
-        if _flat(text):
+        if is_flat(text):
             return []
         return self.under_headings(text) + self.over_lines(text)
 
@@ -168,8 +168,11 @@ class Scanner:
             for finding in self.candidates(block.text)
         ]
 
-    def silent(self, text: str) -> bool:
-        """Whether one look at an ASCII text shows that no row matches in it, nor in any of its lines taken alone."""
+    def silent(self, text: str, flat: bool = False) -> bool:
+        """Whether one look at an ASCII text shows that no row matches in it, nor in any of its lines taken alone.
+
+        `flat` says that it is made of texts of one line, without lists (`is_flat`), that are told of one by one.
+        """
         if self.names is not None and not self.names.silent(text):
             return False
         ready, data = self._roads, text.encode("ascii")
@@ -180,7 +183,7 @@ class Scanner:
             return False
         if digits and Hunt(View(text, Projection(data), 0, data), self._skip).called_for(ready, digits):
             return False
-        return _flat(text) or (columns(text) is None and not any(wrapped(text)))
+        return flat or is_flat(text) or (columns(text) is None and not any(wrapped(text)))
 
     def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
         """Where the text after the cut `start` may be cut: no match spans these offsets, whatever follows.
@@ -416,6 +419,6 @@ def _undisguised(text: bytes, cut: int) -> bool:
     return near.find(0) < 0 and near.find(b"dot") < 0
 
 
-def _flat(text: str) -> bool:
+def is_flat(text: str) -> bool:
     """Whether a text is one line without a list: no table, heading or wrapped line can be in it."""
     return "\n" not in text and "[" not in text

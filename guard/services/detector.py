@@ -22,7 +22,7 @@ from guard.outside.workers import WorkerPool
 from guard.pii.evasion import Projection, project, readable, undisguised
 from guard.pii.nobody import NOBODY
 from guard.pii.resolve import STRONG, resolve
-from guard.pii.scan import Scanner
+from guard.pii.scan import Scanner, is_flat
 from guard.services.detection import Own, Wanted
 from guard.services.gate import Gate
 from guard.services.lists import ListOfTerms, Lists, TenantLists
@@ -191,7 +191,8 @@ class Detector:
             lines = "\n\n".join(texts)
             # Where an `@` stands there is an address as a rule, and what was found in an earlier turn is there again:
             # the look would only come on top of the scan.
-            if "@" not in lines and not self._memo.noted(texts, tenant) and self._silent(lines):
+            flat = all(map(is_flat, texts))
+            if "@" not in lines and not self._memo.noted(texts, tenant) and self._silent(lines, flat):
                 return _Plan([[] for _ in texts], [], {})
         names = [self._memo.name(text, tenant) for text in texts]
         known = [self._memo.recall(name) for name in names]
@@ -229,12 +230,12 @@ class Detector:
             for text, found in zip(texts, plan.found, strict=True)
         ]
 
-    def _silent(self, lines: str) -> bool:
+    def _silent(self, lines: str, flat: bool = False) -> bool:
         """Whether one look at all texts shows that there is nothing in any: most bodies hold nothing."""
         if not lines.isascii():
             return False
         try:
-            return self._scanner.silent(lines) and not (
+            return self._scanner.silent(lines, flat) and not (
                 (self._names and _opens(self._gate, lines)) or (self._own and _opens(self._own_gate, lines))
             )
         except Exception:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guard.pii.catalog import ROWS
@@ -25,7 +25,7 @@ from guard.pii.gates import (
 )
 from guard.pii.mentions import Vocabulary
 from guard.pii.packing import LETTERS
-from guard.pii.patterns import least_run, shape_of, shape_pattern
+from guard.pii.patterns import digits_in_row, least_run, shape_of, shape_pattern
 from guard.pii.roads import _GLANCES, _RUN, foreign_words, roads
 from guard.pii.rows import Edge, Road, Row
 from guard.pii.scan import Scanner
@@ -192,6 +192,59 @@ def _look(pattern: str) -> Callable[[bytes], object]:
 )
 def test_the_least_run_of_a_pattern_stands_in_every_match(pattern: str, least: int) -> None:
     assert least_run(pattern, LETTERS) == least
+
+
+@pytest.mark.parametrize(
+    ("pattern", "least"),
+    [
+        (r"\b[0-9]{8,17}\b", 8),
+        (r"(?ims:[a-z]{1}[A-Z]{1}\d{7}|[a-z]{1}9\d{6})", 7),
+        (r"\d{3}-\d{4}", 4),
+        (r"(\d{2}-\d{3}){2}", 5),
+        (r"(?:\d{2}){3}[1-9]", 7),
+        (r"(12|345)6", 3),
+        (r"1(\d-)?2", 1),
+        (r"(?:1|2-)3", 1),
+        (r"\d{3}\d*\d+?", 3),
+        (r"\d{2}?3", 1),
+        (r"12^\A3", 3),
+        (r"\d{2}\D\d{2}", 2),
+        (r"[0-9a]{5}1", 1),
+        (r"[^a]{5}", 0),
+        (r"\d{9}|[a-z]", 0),
+        (r"(?:)", 0),
+        ("", 0),
+        (r"[[:digit:]]{4}", 0),
+        (r"\x31{4}", 0),
+        ("[０-９]{4}", 0),
+    ],
+)
+def test_the_digits_of_a_pattern_stand_in_every_match(pattern: str, least: int) -> None:
+    assert digits_in_row(pattern) == least
+
+
+_PARTS = st.sampled_from([r"\d", "[0-9]", "[3-5]", "7", "x", "[0-9x]", "-", r"\b"])
+_TIMES = st.sampled_from(["", "", "", "+", "*", "?", "{2}", "{2,3}", "{0,2}", "{2,}?"])
+_FEW = st.sampled_from(
+    ["", "", "?", "{2}", "{0,2}"]
+)  # `re` never ends with what is repeated without end twice
+
+
+def _joined(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Some parts one after the other, and these as options in brackets."""
+    row = st.lists(parts, min_size=1, max_size=4).map("".join)
+    options = st.lists(row, min_size=1, max_size=3).map("|".join)
+    return st.builds("(?:{}){}".format, options, _FEW)
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_no_match_has_fewer_digits_in_a_row(data: st.DataObject) -> None:
+    """Whatever stands in brackets, is repeated, or may be left out."""
+    part = st.builds(lambda one, times: one + (times if one != r"\b" else ""), _PARTS, _TIMES)
+    pattern = data.draw(_joined(st.one_of(part, part, _joined(part))))
+    text = data.draw(st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True))
+    assert max(map(len, re.findall("[0-9]+", text)), default=0) >= digits_in_row(pattern)
 
 
 @pytest.mark.parametrize("text", [b"sk_0123456789ab", b"sk_abcdefabcdef"])

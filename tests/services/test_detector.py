@@ -236,12 +236,22 @@ def test_one_look_at_all_texts_hides_nothing_at_their_ends(
 async def test_a_look_that_fails_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A20: the look at all texts is a saving, and no check: where it breaks, each text is looked at."""
 
-    def broken(_: str) -> bool:
+    def broken(*_: object) -> bool:
         raise ValueError(CARD)
 
     made = Detector(scanner_args=ARGS)
     monkeypatch.setattr(made._scanner, "silent", broken)
     assert [[f.kind for f in found] for found in await made.detect(["Hello", CARD])] == [[], ["pii.card"]]
+    made.close()
+
+
+async def test_a_table_among_texts_of_one_line_is_seen() -> None:
+    """Texts of one line are not looked through for tables; where one of several holds one, all are."""
+    made = Detector(scanner_args=ARGS)
+    table = "user,password\nbob,Tr0ub4dor&3\nmara,hunter-x!x\n"
+    for texts in ([table], ["Hello", table], [table, "You are a careful assistant."]):
+        found = await made.detect(texts)
+        assert [len(one) for one in found] == [2 * (text == table) for text in texts]
     made.close()
 
 
@@ -252,9 +262,9 @@ async def test_an_earlier_turn_that_held_something_is_not_looked_at_once_more(
     made = Detector(scanner_args=ARGS)
     silent, looks = made._scanner.silent, list[str]()
 
-    def counted(text: str) -> bool:
+    def counted(text: str, flat: bool) -> bool:
         looks.append(text)
-        return silent(text)
+        return silent(text, flat)
 
     monkeypatch.setattr(made._scanner, "silent", counted)
     first = await made.detect([CARD, "Hello"])

@@ -71,6 +71,22 @@ def test_most_recognizers_have_a_gate() -> None:
     assert gate_patterns("InPanRecognizer") is None  # RE2 has no look-ahead
 
 
+def test_a_text_without_the_digits_that_all_need_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RE2 is asked only where as many digits stand in a row as every pattern needs, in a text of any length."""
+    made = Gate([[r"\b[0-9]{8,17}\b"], None, [r"[a-z]\d{7}"]])
+    assert made.open("x1234567") == (1, 2)
+    assert made.open(b"12345678") == (0, 1)
+    monkeypatch.setattr(made, "_set", None)
+    for text in ("", "123456", "1234 5678", "12345.67\x0b", "\uff11" * 9, "１２３４５６７ 号" * 999):
+        assert made.open(text) == (1,)
+
+
+def test_what_re2_reads_in_its_own_way_is_not_counted() -> None:
+    """`\\Q5+5\\E` is `5+5`, `5{,7}` is itself."""
+    for pattern, text in ((r"\Q5+5\E", "5+5"), ("1{,7}1", "1{,7}1"), (r"[[:digit:]]{2}|\d{9}", "12")):
+        assert Gate([[pattern]]).open(text) == (0,)
+
+
 def test_a_recognizer_without_patterns_always_runs() -> None:
     assert Gate([["b"], None, ["c"]]).open("aaa") == (1,)
     assert Gate([["b"], None, ["c"]]).open("abc") == (0, 1, 2)

@@ -205,6 +205,7 @@ def test_the_least_run_of_a_pattern_stands_in_every_match(pattern: str, least: i
         (r"(12|345)6", 3),
         (r"1(\d-)?2", 1),
         (r"(?:1|2-)3", 1),
+        (r"1(?:2|x)3", 1),
         (r"\d{3}\d*\d+?", 3),
         (r"\d{2}?3", 1),
         (r"12^\A3", 3),

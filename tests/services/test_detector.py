@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import guard.pii.scan
 import guard.services.detector
 from guard.errors import SetupError
 from guard.pii.scan import Scanner
+from guard.pii.tables import columns
 from guard.services.detector import Detector, shipped_patterns
 from guard.services.memo import Memo
 from guard.types import Finding
@@ -245,14 +247,18 @@ async def test_a_look_that_fails_hides_nothing(monkeypatch: pytest.MonkeyPatch) 
     made.close()
 
 
-async def test_a_table_among_texts_of_one_line_is_seen() -> None:
+async def test_a_table_among_texts_of_one_line_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts of one line are not looked through for tables; where one of several holds one, all are."""
-    made = Detector(scanner_args=ARGS)
+    looks = list[str]()
+    monkeypatch.setattr(guard.pii.scan, "columns", lambda text: looks.append(text) or columns(text))
     table = "user,password\nbob,Tr0ub4dor&3\nmara,hunter-x!x\n"
-    for texts in ([table], ["Hello", table], [table, "You are a careful assistant."]):
+    for texts in (["Hello", table], [table, "You are a careful assistant."], ["Hello", "Bye."]):
+        made = Detector(scanner_args=ARGS)
         found = await made.detect(texts)
         assert [len(one) for one in found] == [2 * (text == table) for text in texts]
-    made.close()
+        made.close()
+    assert looks
+    assert not any("Bye." in text for text in looks)
 
 
 async def test_an_earlier_turn_that_held_something_is_not_looked_at_once_more(

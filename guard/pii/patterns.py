@@ -111,7 +111,10 @@ _NO_DIGITS, _NO_TEXT = _Digits(0, 0, 0, False), _Digits(0, 0, 0, True)
 
 
 def digits_in_row(pattern: str) -> int:
-    """How many digits stand in a row in every match of a pattern, at least; of what is unknown none are counted."""
+    """How many digits stand in a row in every match of a pattern that RE2 and `re` read alike, at least.
+
+    Of what is unknown none are counted.
+    """
     return _any_of(_SYNTAX.findall(pattern)[::-1]).run
 
 
@@ -148,10 +151,14 @@ def _then(one: _Digits, other: _Digits) -> _Digits:
 
 def _times(part: _Digits, times: str) -> _Digits:
     """What a part has that is repeated so many times."""
-    least = int(times.strip("{}").split(",")[0]) if times[0] == "{" else int(times == "+")
+    least = _least(times)
     if part.only or not least:
         return _Digits(*(part.begin * least,) * 3, part.only)
     return _then(part, part) if least > 1 else part
+
+
+def _least(times: str) -> int:
+    return int(times.strip("{}").partition(",")[0]) if times[0] == "{" else int(times == "+")
 
 
 class Told(NamedTuple):
@@ -222,10 +229,6 @@ def _followed(one: Told, other: Told) -> Told:
 
 
 def _repeated(part: Told, times: str) -> Told:
-    least, _, most = times.strip("{}").partition(",")
-    if times[0] != "{":
-        least, most = ("1" if times == "+" else "0"), ("1" if times == "?" else "")
-    elif "," not in times:
-        most = least
+    most = times.strip("{}").rpartition(",")[2] if times[0] == "{" else "1" * (times == "?")
     letters = part.letters * (int(most) if most else math.inf) if part.letters else 0
-    return part._replace(empty=part.empty or least == "0", letters=letters)
+    return part._replace(empty=part.empty or not _least(times), letters=letters)

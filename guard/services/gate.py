@@ -23,6 +23,7 @@ _BLANKS = b"\x0b\x1c\x1d\x1e\x1f"
 _ANCHOR = re.compile(r"(?<!\[)\^|\$|\\[AzZ]")
 
 _DIGITS = bytes(ord("9") if chr(code) in "0123456789" else 0 for code in range(256))
+"""Nines for digits, zeros for all else."""
 
 
 class Gate:

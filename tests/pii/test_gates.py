@@ -226,9 +226,8 @@ def test_the_digits_of_a_pattern_stand_in_every_match(pattern: str, least: int) 
 
 _PARTS = st.sampled_from([r"\d", "[0-9]", "[3-5]", "7", "x", "[0-9x]", "-", r"\b"])
 _TIMES = st.sampled_from(["", "", "", "+", "*", "?", "{2}", "{2,3}", "{0,2}", "{2,}?"])
-_FEW = st.sampled_from(
-    ["", "", "?", "{2}", "{0,2}"]
-)  # `re` never ends with what is repeated without end twice
+_FEW = st.sampled_from(["", "", "?", "{2}", "{0,2}"])
+"""What is repeated without end within what is, `re` takes all time for."""
 
 
 def _joined(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from guard.pii.spelling import DIGITS, FIRST_NUMERAL, NUMERALS, count_together, numerals_in, units_in
-from guard.pii.splice import Unit
+from guard.pii.splice import Unit, spliced
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ class Projection:
     of them stand together, as digits do.
     """
 
-    __slots__ = ("counts", "kept", "known", "raw", "text")
+    __slots__ = ("_copy", "counts", "kept", "known", "raw", "text")
 
     def __init__(
         self,
@@ -89,12 +89,19 @@ class Projection:
         self.raw = raw
         self.counts = counts
         self.known: list[Unit] | None = None
+        self._copy: str | None = None
 
     def units(self) -> list[Unit]:
         """What is spelled out in the whole text, `known` once it was asked for."""
         if self.known is None:
             self.known = units_in(self.text, self.raw)
         return self.known
+
+    def copy(self) -> str:
+        """The whole text as it reads with its units read, made once."""
+        if self._copy is None:
+            self._copy = spliced(self.text.decode("ascii"), self.units())
+        return self._copy
 
     def read(self, low: int, high: int) -> list[Unit]:
         """What is spelled out in a stretch that is all there is, by its places in it."""

@@ -49,10 +49,13 @@ class Held:
     def __init__(self, projection: Projection, split: Split, row_end: RowEnd) -> None:
         text = self._text = projection.text
         units = projection.units()
-        if not all(map(str.isascii, {unit[2] for unit in units})):
+        if all(map(str.isascii, {unit[2] for unit in units})):
+            copy = projection.copy() if units else ""
+        else:
             units = [(start, end, _folded(read), width) for start, end, read, width in units]
+            copy = spliced(text.decode("ascii"), units)
         self._splice = Splice(units)
-        self._copy = spliced(text.decode("latin-1"), units).encode("latin-1") if units else b""
+        self._copy = copy.encode("ascii")
         self._split, self._row_end = split, row_end
         self._begun = self._splice.forward(_begun(projection))
         self._chain = chained(text)

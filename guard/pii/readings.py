@@ -26,8 +26,8 @@ _NEAR = 8
 class Spelled:
     """A piece with its units read; offsets of the piece are those of the original."""
 
-    def __init__(self, piece: str, units: Sequence[Unit]) -> None:
-        self.text = spliced(piece, units)
+    def __init__(self, text: str, units: Sequence[Unit]) -> None:
+        self.text = text
         self._units = units
 
     @cached_property
@@ -101,7 +101,9 @@ class Readings:
         self.spelled = bool(units)
         self.copies: list[Reading] = []
         if units:
-            self.copies.append(Spelled(piece, _placed(units, projection, low, self.first)))
+            placed = _placed(units, projection, low, self.first)
+            whole = projection.known is not None and len(text) == len(projection.text) and source.isascii()
+            self.copies.append(Spelled(projection.copy() if whole else spliced(piece, placed), placed))
         if runs:
             self.copies.append(Packed(piece, _placed(runs, projection, low, self.first)))
 

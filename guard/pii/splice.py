@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
-from operator import add, sub
 
 Unit = tuple[int, int, str, int]
 """Start and end of a stretch, what is read in its place, and how many characters each character of that stands for:
@@ -19,17 +17,16 @@ class Splice:
     as everywhere else, or the width of the codes of a run.
     """
 
-    __slots__ = ("_copy_ends", "_copy_starts", "_ends", "_starts", "_widths")
+    __slots__ = ("_copy_ends", "_starts", "_units")
 
     def __init__(self, units: Sequence[Unit]) -> None:
-        grown = [unit for unit in units if len(unit[2]) != unit[1] - unit[0]]
-        self._starts = [unit[0] for unit in grown]
-        self._ends = [unit[1] for unit in grown]
-        self._widths = [unit[3] for unit in grown]
-        sizes = [len(unit[2]) for unit in grown]
-        shifts = accumulate(map(add, sizes, map(sub, self._starts, self._ends)))
-        self._copy_ends: list[int] = list(map(add, self._ends, shifts))
-        self._copy_starts: list[int] = list(map(sub, self._copy_ends, sizes))
+        self._units = units
+        self._starts = [unit[0] for unit in units]
+        self._copy_ends: list[int] = []
+        append, shift = self._copy_ends.append, 0
+        for start, end, read, _ in units:
+            shift += len(read) - end + start
+            append(end + shift)
 
     def back(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the text that a non-empty stretch of the copy stands for, whole units only."""
@@ -37,16 +34,13 @@ class Splice:
 
     def _origin(self, at: int) -> tuple[int, int]:
         """Where one character of the copy comes from."""
-        unit = bisect_right(self._copy_starts, at) - 1
-        if unit < 0:
-            return at, at + 1
-        if at < self._copy_ends[unit]:
-            width = self._widths[unit]
-            if not width:
-                return self._starts[unit], self._ends[unit]
-            place = self._starts[unit] + (at - self._copy_starts[unit]) * width
-            return place, place + width
-        place = at - self._copy_ends[unit] + self._ends[unit]
+        unit = bisect_right(self._copy_ends, at)
+        if unit < len(self._units):
+            start, end, read, width = self._units[unit]
+            into = at - self._copy_ends[unit] + len(read)
+            if into >= 0:
+                return (start + into * width, start + (into + 1) * width) if width else (start, end)
+        place = at - self._copy_ends[unit - 1] + self._units[unit - 1][1] if unit else at
         return place, place + 1
 
     def forward(self, at: int) -> int:
@@ -54,26 +48,28 @@ class Splice:
         unit = bisect_left(self._starts, at) - 1
         if unit < 0:
             return at
-        left = self._ends[unit] - at
+        _, end, _, width = self._units[unit]
+        left = end - at
         if left <= 0:
             return self._copy_ends[unit] - left
-        width = self._widths[unit]
         return self._copy_ends[unit] - (left // width if width else 0)
 
     def inside(self, at: int) -> bool:
         """Whether a position of the text lies within a unit or a code of a run, not at its edge."""
         unit = bisect_left(self._starts, at) - 1
-        if unit < 0 or at >= self._ends[unit]:
+        if unit < 0:
             return False
-        width = self._widths[unit]
-        return not width or (at - self._starts[unit]) % width > 0
+        start, end, _, width = self._units[unit]
+        return at < end and (not width or (at - start) % width > 0)
 
 
 def spliced(text: str, units: Sequence[Unit]) -> str:
     """The copy: the text with each unit replaced; units are in order and do not overlap."""
     parts: list[str] = []
-    at = 0
+    append, at = parts.append, 0
     for start, end, read, _ in units:
-        parts += (text[at:start], read)
+        append(text[at:start])
+        append(read)
         at = end
-    return "".join([*parts, text[at:]])
+    append(text[at:])
+    return "".join(parts)

@@ -99,8 +99,9 @@ class Gate:
         """The places of the patterns that match somewhere in a text."""
         text = framed(text)
         found: list[int] = []
-        for part in self._parts:
-            found += _hits(part, text)
+        for match, places in self._parts:
+            for hit in match(text) or ():
+                found += places[hit]
         return _followed(found, self._hinted, text) if found and min(found) < 0 else found
 
     def words(self, text: bytes) -> list[int]:

@@ -92,7 +92,7 @@ class Numbers:
             self._whole.clear()
             asked = self._asked(ready, regions)
             self._row_by_row(ready, asked)
-        return [region for region in asked if region[2].nations]
+        return [region for region in asked if region[2].nations and region[3] != SETTLED]
 
     def _asked(self, ready: Roads, regions: Sequence[Span], settle: bool = False) -> list[Region]:
         """The regions in which a row may match; those that need no word are settled, if so wanted."""
@@ -108,7 +108,7 @@ class Numbers:
                 asked, long = ready.glanced(around), True
             else:
                 asked = known.get(around) or ready.ask(around)
-            if settle and asked.rest is not None and asked.settles is not None:
+            if asked.rest is not None and settle and asked.settles is not None:
                 settled = self._settled(asked.settles, low, high, floor)
                 if settled:
                     found.append((low, high, asked, SETTLED))
@@ -141,18 +141,18 @@ class Numbers:
         Where a match may begin before its region, this one must, then it is longer than any within. Returns None
         where none begins behind the region before (at `floor`).
         """
-        before = row.before
-        match = row.search(self.text, max(low - before, floor), high + _REACH)
+        text, before = self.text, row.before
+        begin = low - before
+        match = row.search(text, begin if begin > floor else floor, high + _REACH)
         if match is None:
             return None
-        if match.end() != high or low < self._first:
+        start, end = match.span()
+        if end != high or low < self._first:
             return False
-        start = match.start()
         if start >= low if before else start != low:
             return False
         if row.check is not None and row.check(match[0]) != high - start:
             return False
-        text = self.text
         plain = (not start or PLAIN[text[start - 1]]) and (high == len(text) or PLAIN[text[high]])
         if not plain and part_of_other(self.view, row, start, high):
             return False
@@ -160,8 +160,6 @@ class Numbers:
             return False
         self.found.append((row.kind, start, high, row.score))
         self._whole[low] = row.score
-        if row.shared:
-            self._claim(row)[start:high] = b"\1" * (high - start)
         return True
 
     def _fits(self, row: Row, low: int, high: int) -> bool:
@@ -331,8 +329,6 @@ class Numbers:
         called: dict[int, list[Span]] = defaultdict(list)
         size = 0
         for low, high, asked, said in national:
-            if said == SETTLED:
-                continue
             size += high - low
             bits, settled = asked.nations & said | asked.sure, self._whole.get(low)
             if asked.alone & ~bits and settled is None and self._surely().find(0, low, high) >= 0:

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from guard.types import Finding
 
-_START, _END = map(itemgetter, map(Finding._fields.index, ("start", "end")))
+_START = itemgetter(Finding._fields.index("start"))
 
 STRONG = 0.5
 """A finding with less is a guess: it yields to any surer one it overlaps, however short."""
@@ -89,8 +89,7 @@ def resolve(findings: Iterable[Finding]) -> list[Finding]:
     result: list[Finding] = []
     cluster: list[Finding] = []
     reach = 0
-    # Sorted by the end, then by the start: integers are compared in a third of the time of pairs.
-    for finding in sorted(sorted(findings, key=_END), key=_START):
+    for finding in sorted(findings, key=_START):
         _, start, end, _, _, _ = finding
         if end <= start:
             fields.append(finding)

@@ -24,7 +24,7 @@ def _split(view: bytes) -> bytes:
 def _international(number: bytes) -> bytes:
     """The digits of a number after its + or 00."""
     digits = plain_digits(number)
-    return digits if number.startswith((b"+", b"(")) else digits[2:]
+    return digits if number[0] in b"+(" else digits[2:]
 
 
 def _shortened(number: bytes) -> list[bytes]:

@@ -69,22 +69,32 @@ def country_code(number: bytes) -> int:
 
 
 @cache
-def _in_use(code: bytes) -> Callable[[bytes], object] | None:
-    """What tells the numbers of a calling code that some operator has, in whichever of its regions, if it is one."""
-    known = _codes().get(code)
-    return None if known is None else _fits(*((region, known) for region in _regions()[known]))
+def _plan(start: bytes) -> tuple[int, Callable[[bytes], object], bytes] | None:
+    """The size of the calling code that three digits begin with, what tells its numbers, what may stand before them.
+
+    A number is one that some operator has, in whichever of the regions of the code.
+    """
+    size = country_code(start)
+    if not size:
+        return None
+    code = _codes()[start[:size]]
+    # Mexico's mobiles had a 1 before them until 2019, and address books have it still.
+    return size, _in_use(code), b"1" if code == 52 else b"0"
+
+
+@cache
+def _in_use(code: int) -> Callable[[bytes], object]:
+    return _fits(*((region, code) for region in _regions()[code]))
 
 
 def valid(number: bytes) -> bool:
     """Whether an international number (digits only) is in a range that some operator has."""
-    for size in (1, 2, 3):
-        fits = _in_use(number[:size])
-        if fits is not None:
-            rest = number[size:]
-            # Mexico's mobiles had a 1 before them until 2019, and address books have it still.
-            spare = b"1" if number[:size] == b"52" else b"0"
-            return bool(fits(rest) or (rest[:1] == spare and fits(rest[1:])))
-    return False
+    plan = _plan(number[:3])
+    if plan is None:
+        return False
+    size, fits, spare = plan
+    rest = number[size:]
+    return bool(fits(rest) or (rest.startswith(spare) and fits(rest[1:])))
 
 
 def possible(number: bytes) -> bool:

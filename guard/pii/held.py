@@ -49,7 +49,7 @@ class Held:
     def __init__(self, projection: Projection, split: Split, row_end: RowEnd) -> None:
         text = self._text = projection.text
         units = projection.units()
-        if all(map(str.isascii, {unit[2] for unit in units})):
+        if all(map(str.isascii, projection.reads())):
             copy = projection.copy() if units else ""
         else:
             units = [(start, end, _folded(read), width) for start, end, read, width in units]

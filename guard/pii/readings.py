@@ -97,13 +97,14 @@ class Readings:
         units = _units(projection, low, high) if spelled or projection.counts else []
         runs = list(packing.packed_in(text)) if packed else []
         self._low = low
-        self._doubts = list(_doubts(text, units))
+        known = projection.known is not None and len(text) == len(projection.text)
+        self._doubts = [] if known and projection.reads() <= _WORDS else list(_doubts(text, units))
         self.spelled = bool(units)
         self.copies: list[Reading] = []
         if units:
             placed = _placed(units, projection, low, self.first)
-            whole = projection.known is not None and len(text) == len(projection.text) and source.isascii()
-            self.copies.append(Spelled(projection.copy() if whole else spliced(piece, placed), placed))
+            copy = projection.copy() if known and source.isascii() else spliced(piece, placed)
+            self.copies.append(Spelled(copy, placed))
         if runs:
             self.copies.append(Packed(piece, _placed(runs, projection, low, self.first)))
 

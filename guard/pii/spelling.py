@@ -66,9 +66,9 @@ _BEHIND = r"(?<=[A-Za-z0-9_+-]"
 _OPEN, _CLOSE = r"[\[({<]", r" ?[\])}>] {0,2}"
 _WORDS = re.compile(  # so written, `re` skips to the first blank or bracket
     (
-        rf"(?: {_BEHIND} ) ?(?:[Aa][Tt](?:(?= {{1,2}}{_SPELLED_HOST})())?+|[Dd][Oo][Tt]()) {{1,2}}"
-        rf"| {_BEHIND} ) ?{_OPEN} ?(?:({_AT})|({_STOP})){_CLOSE}"
-        rf"|{_OPEN}{_BEHIND}{_OPEN}) ?(?:({_AT})|({_STOP})){_CLOSE})(?=[A-Za-z0-9])"
+        rf"(?: {_BEHIND} ) ?+(?:(?:[Aa][Tt](?:(?= {{1,2}}{_SPELLED_HOST})())?+|[Dd][Oo][Tt]()) {{1,2}}+(?=[A-Za-z0-9])"
+        rf"|{_OPEN} ?(?:({_AT})|({_STOP})){_CLOSE}(?=[A-Za-z0-9]))"
+        rf"|{_OPEN}{_BEHIND}{_OPEN}) ?(?:({_AT})|({_STOP})){_CLOSE}(?=[A-Za-z0-9]))"
     ).encode("ascii")
 )
 _SAYS = ("", "@", ".", "@", ".", "@", ".")

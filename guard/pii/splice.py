@@ -23,21 +23,28 @@ class Splice:
         self._units = units
         self._starts = [unit[0] for unit in units]
         self._copy_ends: list[int] = []
-        append, shift = self._copy_ends.append, 0
+        append, at, copied = self._copy_ends.append, 0, 0
         for start, end, read, _ in units:
-            shift += len(read) - end + start
-            append(end + shift)
+            copied += start - at + len(read)
+            append(copied)
+            at = end
 
     def back(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the text that a non-empty stretch of the copy stands for, whole units only."""
         return self._origin(start)[0], self._origin(end - 1)[1]
 
+    def _unit(self, at: int) -> tuple[int, int, int, int]:
+        """Where a unit begins and ends, how much is read in its place, and the width of each character of that."""
+        start, end, read, width = self._units[at]
+        size = len(read)
+        return start, end, size, width or int(size == end - start)
+
     def _origin(self, at: int) -> tuple[int, int]:
         """Where one character of the copy comes from."""
         unit = bisect_right(self._copy_ends, at)
         if unit < len(self._units):
-            start, end, read, width = self._units[unit]
-            into = at - self._copy_ends[unit] + len(read)
+            start, end, size, width = self._unit(unit)
+            into = at - self._copy_ends[unit] + size
             if into >= 0:
                 return (start + into * width, start + (into + 1) * width) if width else (start, end)
         place = at - self._copy_ends[unit - 1] + self._units[unit - 1][1] if unit else at
@@ -48,7 +55,7 @@ class Splice:
         unit = bisect_left(self._starts, at) - 1
         if unit < 0:
             return at
-        _, end, _, width = self._units[unit]
+        _, end, _, width = self._unit(unit)
         left = end - at
         if left <= 0:
             return self._copy_ends[unit] - left
@@ -59,7 +66,7 @@ class Splice:
         unit = bisect_left(self._starts, at) - 1
         if unit < 0:
             return False
-        start, end, _, width = self._units[unit]
+        start, end, _, width = self._unit(unit)
         return at < end and (not width or (at - start) % width > 0)
 
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guard.pii import cuts, scan
+from guard.pii.addresses import hold_addresses
 from guard.pii.evasion import project
 from guard.pii.names import Names
 from guard.pii.scan import Scanner
@@ -267,6 +268,19 @@ def test_no_text_is_held_without_end_nor_read_slowly(unit: str) -> None:
     names = Names({"pii.person", "pii.address"})
     once, twice = (min(timed(names, unit * (size // len(unit))) for _ in range(2)) for size in (1_000, 4_000))
     assert twice < 14 * once + 0.02
+
+
+@pytest.mark.parametrize("unit", ["1-", "A-", "1/-", "A'-", ",S-", "一-1", "-#一", "Rd, 1-"])
+def test_the_end_of_a_text_is_not_read_in_all_ways(unit: str) -> None:
+    """E04: of what may be an open address the signs belong to one token, and not, each time, to what is between two."""
+    few, many = (min(opened(unit * times + "!") for _ in range(5)) for times in (6, 22))
+    assert many < 100 * few + 0.002
+
+
+def opened(text: str) -> float:
+    begin = time.process_time()
+    hold_addresses(text, False)
+    return time.process_time() - begin
 
 
 def timed(names: Names, text: str) -> float:

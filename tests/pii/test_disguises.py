@@ -294,6 +294,13 @@ class TestOrdinary:
         assert found(text) == []
 
 
+@pytest.mark.parametrize("value", ["密码：⟦hunter%32abc⟧", "QQ号：⟦12345%3678⟧", "邮编：⟦1000&#56;&#56;⟧"])
+def test_a_word_in_hanzi_calls_what_is_spelled_out_in_a_long_text(value: str) -> None:
+    """B29: what is read of a whole text for its cuts has no Hanzi; what is searched has."""
+    text = "a at b dot " * 400 + "，" + value.replace("⟦", "").replace("⟧", "") + "。"
+    assert value.partition("⟦")[2][:-1] in [text[f.start : f.end] for f in Scanner().scan(text)]
+
+
 READ = st.text(max_size=3)
 UNITS = st.lists(
     st.tuples(

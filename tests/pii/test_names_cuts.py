@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import random
 import time
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -275,6 +278,26 @@ def test_the_end_of_a_text_is_not_read_in_all_ways(unit: str) -> None:
     """E04: of what may be an open address the signs belong to one token, and not, each time, to what is between two."""
     few, many = (min(opened(unit * times + "!") for _ in range(3)) for times in (6, 18))
     assert many < 100 * few + 0.002
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_unit_makes_a_short_text_endless(seed: int) -> None:
+    """E04: twice the text takes no many times the time, whatever it says again and again before it stops."""
+    draw = random.Random(seed)
+    for _ in range(400):
+        unit = "".join(draw.choices("aA1-.', /#:@=\"(\n+_é一７%&[Ss路号x", k=draw.randint(1, 4)))
+        few, many = ((unit * size)[:size] + draw.choice("! -\x01") for size in (20, 44))
+        for run in (SCANNER.everything, partial(SCANNER.cuts, start=0)):
+            assert quickest(run, many) < 40 * quickest(run, few) + 0.003, unit
+
+
+def quickest(run: Callable[[str], object], text: str) -> float:
+    times = []
+    for _ in range(3):
+        begin = time.process_time()
+        run(text)
+        times.append(time.process_time() - begin)
+    return min(times)
 
 
 def opened(text: str) -> float:

@@ -143,6 +143,18 @@ def test_what_begins_before_a_piece_settles_nothing() -> None:
     assert _settled("身份证号440106198809171376，", 3) is False
 
 
+def test_what_is_settled_is_not_searched_for_nations() -> None:
+    """All that a national row may find in it would yield."""
+    ready = roads(Scanner().rows)
+    text = "tel +44 20 7728 5282 then"
+    regions = ready.look(text.encode())[1]
+    for _ in range(_GLANCES + 1):
+        hunt = Hunt(View(text, project(text), 0, text.encode()), frozenset())
+        national = hunt.numbers(ready, regions)
+    assert len(hunt.found) == 1
+    assert national == []
+
+
 def _settled(text: str, first: int) -> bool:
     """Whether the one region of a text is settled before a word is looked for."""
     ready = roads(Scanner().rows)

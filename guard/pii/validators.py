@@ -87,7 +87,7 @@ def card(view: bytes) -> int:
 
 def _is_card(view: bytes) -> bool:
     digits = digits_of(view)
-    fits = len(digits) in _lengths(digits[:4]) and luhn(digits)
+    fits = card_length_fits(digits) and luhn(digits)
     return fits and not (len(view) == 13 and _article(digits))
 
 

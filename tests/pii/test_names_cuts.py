@@ -269,14 +269,14 @@ def test_no_text_is_held_without_end_nor_read_slowly(unit: str) -> None:
     held = SCANNER.cuts(text, 0)
     assert len(text) - (held[-1] if held else 0) <= cuts.BOUND + 400
     names = Names({"pii.person", "pii.address"})
-    once, twice = (min(timed(names, unit * (size // len(unit))) for _ in range(2)) for size in (1_000, 4_000))
+    once, twice = (quickest(names.find, unit * (size // len(unit))) for size in (1_000, 4_000))
     assert twice < 14 * once + 0.02
 
 
 @pytest.mark.parametrize("unit", ["1-", "A-", "1/-", "A'-", ",S-", "一-1", "-#一", "Rd, 1-"])
 def test_the_end_of_a_text_is_not_read_in_all_ways(unit: str) -> None:
     """E04: of what may be an open address the signs belong to one token, and not, each time, to what is between two."""
-    few, many = (min(opened(unit * times + "!") for _ in range(3)) for times in (6, 18))
+    few, many = (quickest(partial(hold_addresses, final=False), unit * times + "!") for times in (6, 18))
     assert many < 100 * few + 0.002
 
 
@@ -298,15 +298,3 @@ def quickest(run: Callable[[str], object], text: str) -> float:
         run(text)
         times.append(time.process_time() - begin)
     return min(times)
-
-
-def opened(text: str) -> float:
-    begin = time.process_time()
-    hold_addresses(text, False)
-    return time.process_time() - begin
-
-
-def timed(names: Names, text: str) -> float:
-    begin = time.process_time()
-    names.find(text)
-    return time.process_time() - begin

@@ -310,6 +310,8 @@ def past_key(text: bytes, start: int, end: int) -> int:
     An equals sign stays that no key stands before (`SRS0=h=t=x.org=jo@y.org`), and so does the one of a return path
     which names another mailbox (`bounce-7-jo=x.org@y.org`, VERP).
     """
+    if text.find(b"=", start, end) < 0:
+        return start
     local = text[start : text.rfind(b"@", start, end)]
     if local.find(b"=") < 0 or local.startswith(b'"'):
         return start

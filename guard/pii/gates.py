@@ -118,11 +118,11 @@ def hint_place(index: int) -> int:
 
 def _followed(found: list[int], hinted: Sequence[Part], text: bytes) -> list[int]:
     """What was found, with what is found behind hints for the hints."""
-    followed = [place for place in found if place >= 0]
-    for place in found:
-        if place < 0:
-            followed += _hits(hinted[~place], text)
-    return followed
+    hints = [place for place in found if place < 0]
+    for place in hints:
+        found.remove(place)
+        found += _hits(hinted[~place], text)
+    return found
 
 
 def _part(patterns: Patterns) -> Part:

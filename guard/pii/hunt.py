@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable
 
 from guard.pii.catalog_everyone import HOST
 from guard.pii.credentials import past_key
 from guard.pii.cues import Cue
 from guard.pii.cuts import block_end
 from guard.pii.judging import admitted, score_of
-from guard.pii.numbers import Numbers, Span
-from guard.pii.roads import Ready, Roads
+from guard.pii.numbers import Numbers
+from guard.pii.roads import Ready, Roads, Seen, Span
 from guard.pii.rows import Road
 from guard.pii.view import CONTEXT
 
@@ -30,13 +29,14 @@ class Hunt(Numbers):
 
     __slots__ = ()
 
-    def run(self, ready: Roads, hits: Iterable[int], regions: list[Span], mail: bool) -> None:
+    def run(self, ready: Roads, seen: Seen, mail: bool) -> None:
         """Search the rows that the gate let through, the regions of digits, and addresses."""
+        hits, regions, shape = seen
         for index in hits:
             row = ready.gated[index]
             if not row.own or not row.own.isdisjoint(self.view.heads(ready.vocabulary)):
                 self.whole(ready, row)
-        national = self.numbers(ready, regions) if regions else ()
+        national = self.numbers(ready, regions, shape) if regions else ()
         if mail:
             self.mail(ready.mail[0])
         if national:

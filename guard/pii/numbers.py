@@ -13,18 +13,14 @@ from guard.pii.cues import HUMP, words_of
 from guard.pii.gates import alone
 from guard.pii.judging import PLAIN, part_of_other, score_of
 from guard.pii.layouts import is_vain
-from guard.pii.patterns import shape_of
 from guard.pii.reach import AFTER, BEFORE, LEAD, TRAIL
 from guard.pii.resolve import STRONG
-from guard.pii.roads import ANY, Asked, Ready, Roads
+from guard.pii.roads import ANY, Asked, Ready, Roads, Span
 from guard.pii.rows import CUE_REACH, Row
 from guard.pii.view import View
 
 Candidate = tuple[str, int, int, float]
 """Kind, start and end in the view, score."""
-
-Span = tuple[int, int]
-"""Where a stretch of the view begins and ends."""
 
 Region = tuple[int, int, Asked, int]
 """Where a region of digits begins and ends, what its shape asks for, and which cues may be said in it."""
@@ -75,14 +71,14 @@ class Numbers:
             nobodys[start:end] = b"\1" * (end - start)
         return [hit for hit in self.found if nobodys.find(0, hit[1], hit[2]) >= 0]
 
-    def numbers(self, ready: Roads, regions: Sequence[Span]) -> list[Region]:
+    def numbers(self, ready: Roads, regions: Sequence[Span], shape: bytes) -> list[Region]:
         """Search the number rows; returns the regions in which national rows may match.
 
         Region by region: what a surer row of a kind took whole is not searched again. Only where a match runs into
         another region does the order tell: then each row is searched in all regions before the next.
         """
         found, nobodys = len(self.found), len(self._nobodys)
-        asked = self._asked(ready, regions, settle=True)
+        asked = self._asked(ready, regions, shape, settle=True)
         if not asked:
             return asked
         self._region_by_region(asked)
@@ -90,19 +86,21 @@ class Numbers:
             del self.found[found:], self._nobodys[nobodys:]
             self._claims.clear()
             self._whole.clear()
-            asked = self._asked(ready, regions)
+            asked = self._asked(ready, regions, shape)
             self._row_by_row(ready, asked)
         return [region for region in asked if region[2].nations and region[3] != SETTLED]
 
-    def _asked(self, ready: Roads, regions: Sequence[Span], settle: bool = False) -> list[Region]:
+    def _asked(
+        self, ready: Roads, regions: Sequence[Span], shape: bytes, settle: bool = False
+    ) -> list[Region]:
         """The regions in which a row may match; those that need no word are settled, if so wanted."""
         text, view, known, said = self.text, self.view, ready.asked, ready.spoken.said
         dense, foreign = len(regions) * _SPARSE > len(text), not view.ascii
         letters, cases = (view.letters(), view.cases()) if dense else (b"", b"")
-        shapes = _NOTHING_BEFORE + shape_of(text) if dense else b""
+        shape = _NOTHING_BEFORE + shape
         found, hear, long, ended = [], None, False, 0
         for low, high in regions:
-            around = shapes[low : high + _AROUND] if dense else _shape_around(text, low, high)
+            around = shape[low : high + _AROUND]
             if (asked := known.get(around)) is None:
                 if high - low > _LONG:
                     asked, long = ready.glanced(around), True
@@ -161,7 +159,6 @@ class Numbers:
         if row.nobody is not None and self._skip and row.nobody(match[0]) in self._skip:
             return False
         self.found.append((row.kind, start, high, row.score))
-        self._whole[low] = row.score
         return True
 
     def _fits(self, row: Row, low: int, high: int) -> bool:
@@ -175,13 +172,12 @@ class Numbers:
         Where a sure match takes a whole region, what could only be found within it, and less surely, is not looked for:
         it would yield (`resolve`).
         """
-        text, claims = self.text, self._claims
-        ends = [region[0] - BEFORE for region in asked[1:]]
-        ends.append(len(text))
-        for (low, high, wanted, said), end in zip(asked, ends, strict=True):
+        text, claims, last = self.text, self._claims, len(asked) - 1
+        for place, (low, high, wanted, said) in enumerate(asked):
             if said == SETTLED:
                 self._floor = high
                 continue
+            end = asked[place + 1][0] - BEFORE if place < last else len(text)
             self._ceiling = end if end > high else high
             until = high + _REACH
             opening, opened, settled = None, None, 0.0
@@ -399,11 +395,11 @@ class Numbers:
                 if start >= reached and (match := row.match(self.text, start, high + _REACH)):
                     reached = self._take_in(row, match, start, -1, start + 1, said)
 
-    def called_for(self, ready: Roads, regions: Sequence[Span]) -> bool:
+    def called_for(self, ready: Roads, regions: Sequence[Span], shape: bytes) -> bool:
         """Whether a region of digits is worth a search."""
         return any(
             self._fits(row, low, high)
-            for low, high, asked, said in self._asked(ready, regions)
+            for low, high, asked, said in self._asked(ready, regions, shape)
             for row in self._worth(ready, low, high, asked, said)
         )
 
@@ -412,10 +408,3 @@ class Numbers:
         for rows in (asked.sifted, *(kind[0] for kind in asked.kinds)):
             yield from (row.row for row in rows if not row.asks or self._may(row, low, high, said))
         yield from (ready.nations.rows[at] for at in ready.called(asked.nations & said | asked.alone))
-
-
-def _shape_around(text: bytes, low: int, high: int) -> bytes:
-    """The shape of a region with what stands around it."""
-    if low < LEAD:
-        return _NOTHING_BEFORE[low:] + shape_of(text[: high + TRAIL])
-    return shape_of(text[low - LEAD : high + TRAIL])

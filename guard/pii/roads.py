@@ -24,7 +24,7 @@ from guard.pii.gates import (
 )
 from guard.pii.mentions import Vocabulary, words_in
 from guard.pii.nobody import NOBODY
-from guard.pii.patterns import least_run, shape_pattern
+from guard.pii.patterns import least_run, shape_of, shape_pattern
 from guard.pii.reach import LEAD, NOWHERE, SIGNS, Reach, reach_of
 from guard.pii.resolve import STRONG
 from guard.pii.rows import Edge, Road, Row
@@ -49,6 +49,12 @@ _RIGHT = {
 }
 ANY = -1
 """Every cue, by its bit."""
+
+Span = tuple[int, int]
+"""Where a stretch of a text begins and ends."""
+
+Seen = tuple[list[int], list[Span], bytes]
+"""What one look at a text shows: the gated rows that may match, the stretches that hold digits, its shape if any do."""
 
 _SIGNED = r"\x1a[A-Za-z]"
 
@@ -279,12 +285,13 @@ class Roads:
         self._seen: dict[bytes, tuple[tuple[int, ...], int]] = {}
         self._by_hits: dict[tuple[tuple[int, ...], ...], Asked] = {}
 
-    def look(self, text: bytes) -> tuple[list[int], list[tuple[int, int]]]:
-        """The gated rows that may match in a text, and its stretches that hold digits (`regions`)."""
+    def look(self, text: bytes) -> Seen:
+        """Look at a text once."""
         for digit in _DIGITS:
             if digit in text:
-                return self.gate.hits(text), regions(text.translate(_CLASSES))
-        return self.gate.words(text), []
+                shape = shape_of(text)
+                return self.gate.hits(text), regions(shape), shape
+        return self.gate.words(text), [], b""
 
     def ask(self, shape: bytes) -> Asked:
         """What the shape of a region, with what stands around it, asks for; remembered once it was seen often.
@@ -306,7 +313,7 @@ class Roads:
 
     def _told(self, hits: tuple[int, ...], shape: bytes) -> Asked:
         """What some hits of the number gate ask for, with what the shape of the region tells of them."""
-        region = _REGION.match(shape.translate(_CLASSES), LEAD)
+        region = _REGION.match(shape, LEAD)
         around, sign = (
             (shape[:LEAD], shape[region.end() if region else LEAD :]),
             shape[LEAD - SIGNS : LEAD + 1],
@@ -438,25 +445,16 @@ def roads(rows: tuple[Row, ...]) -> Roads:
     return Roads(rows)
 
 
-_CLASS = bytearray(b"!" * 256)
-for _code in range(256):
-    _char = chr(_code)
-    if _char in "0123456789":
-        _CLASS[_code] = ord("9")
-    elif _char.isascii() and _char.isalpha():
-        _CLASS[_code] = ord("a")
-    elif _char in " \t\r\n./_()+,:;#~-":
-        _CLASS[_code] = ord("-")
-_CLASSES = bytes(_CLASS)
 _DIGITS = tuple(b"0123456789")
 SHORTEST = 5
 """The characters of the shortest region that can hold a match."""
+_GAP = r" \t\r\n./_()+,:;#~-"
 # The glance ahead passes over most that are too short, without a match for each.
 _REGION = re.compile(
-    rf"9(?=[9a-]{{{SHORTEST - 1}}})[9a]*+(?:-{{1,5}}+(?:a{{1,4}}+-{{0,3}}+)?+9[9a]*+)*+".encode("ascii")
+    rf"9(?=[9a{_GAP}]{{{SHORTEST - 1}}})[9a]*+(?:[{_GAP}]{{1,5}}+(?:a{{1,4}}+[{_GAP}]{{0,3}}+)?+9[9a]*+)*+".encode()
 )
 
 
-def regions(classes: bytes) -> list[tuple[int, int]]:
+def regions(shape: bytes) -> list[Span]:
     """The stretches that hold digits, with the letters and separators between them, if long enough for a match."""
-    return [span for match in _REGION.finditer(classes) if (span := match.span())[1] - span[0] >= SHORTEST]
+    return [span for match in _REGION.finditer(shape) if (span := match.span())[1] - span[0] >= SHORTEST]

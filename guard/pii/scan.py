@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
-from itertools import islice, repeat
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from guard.kinds import NAMES, ON_REQUEST
@@ -16,11 +16,11 @@ from guard.pii.checks import PLANNED
 from guard.pii.cuts import BEFORE, BOUND, Ground, cut_positions, far_cut, splits
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Hunt
-from guard.pii.numbers import Candidate, Span
+from guard.pii.numbers import Candidate
 from guard.pii.plaincuts import PlainCuts
 from guard.pii.readings import Readings
 from guard.pii.resolve import resolve
-from guard.pii.roads import roads
+from guard.pii.roads import Seen, Span, roads
 from guard.pii.rows import Row
 from guard.pii.samples import SAMPLES
 from guard.pii.tables import columns
@@ -101,11 +101,11 @@ class Scanner:
 
     def _in_one_piece(self, text: str, projection: Projection) -> tuple[list[Finding], list[int]]:
         """Everything that a row matches in a text of one piece, and what the gate let through."""
-        hits, digits = self._roads.look(projection.text)
-        found = self._searched(text, projection, (0, len(text)), projection.text, hits, digits)
+        seen = self._roads.look(projection.text)
+        found = self._searched(text, projection, (0, len(text)), projection.text, seen)
         if self._beat is not None:
             self._beat()
-        return _findings(projection, found, "pattern"), hits
+        return _findings(projection, found, "pattern"), seen[0]
 
     def _is_one_piece(self, text: str, projection: Projection) -> bool:
         """Whether a text is scanned in one piece, as most are: its characters are those of its projection."""
@@ -176,13 +176,15 @@ class Scanner:
         if self.names is not None and not self.names.silent(text):
             return False
         ready, data = self._roads, text.encode("ascii")
-        hits, digits = ready.look(data)
+        hits, digits, shape = ready.look(data)
         if (ready.mail and _AT in data) or (hits and hits != [ready.packed]):
             return False
         if hits and any(packing.packed_in(data)):
             return False
-        if digits and Hunt(View(text, Projection(data), 0, data), self._skip).called_for(ready, digits):
-            return False
+        if digits:
+            hunt = Hunt(View(text, Projection(data), 0, data), self._skip)
+            if hunt.called_for(ready, digits, shape):
+                return False
         return flat or is_flat(text) or (columns(text) is None and not any(wrapped(text)))
 
     def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
@@ -218,8 +220,7 @@ class Scanner:
     def _piece(self, source: str, projection: Projection, low: int, high: int) -> list[Candidate]:
         base = max(0, low - CONTEXT)
         text = projection.text if base == 0 and high == len(projection.text) else projection.text[base:high]
-        hits, digits = self._roads.look(text)
-        return self._searched(source, projection, (low, high), text, hits, digits)
+        return self._searched(source, projection, (low, high), text, self._roads.look(text))
 
     def _searched(
         self,
@@ -227,11 +228,10 @@ class Scanner:
         projection: Projection,
         piece: Span,
         text: bytes,
-        hits: list[int],
-        digits: list[Span],
+        seen: Seen,
     ) -> list[Candidate]:
-        """What is found in a piece; `text` is its projection with what stands before it, which the gate has seen."""
-        (low, high), ready = piece, self._roads
+        """What is found in a piece; `text` is its projection with what stands before it, of which all was seen."""
+        (low, high), (hits, digits, shape), ready = piece, seen, self._roads
         base = max(0, low - CONTEXT)
         mail = bool(ready.mail) and _AT in text
         counts = projection.counts and (len(text) == len(projection.text) or projection.count(base, high))
@@ -248,7 +248,7 @@ class Scanner:
                 if beside.suffices:
                     return found
         hunt = Hunt(View(source, projection, base, text), self._skip, low - base)
-        hunt.run(ready, hits, digits, mail)
+        hunt.run(ready, (hits, digits, shape), mail)
         plain = hunt.belonging()
         if low:
             plain = [(kind, s + base, e + base, score) for kind, s, e, score in plain if s + base >= low]
@@ -263,7 +263,7 @@ class Scanner:
         read, runs = bytearray(projection.text[low:high]), projection.numerals(low, high)
         for start, end, digits, _ in runs:
             read[start:end] = digits.encode("ascii")
-        hits, regions = self._roads.look(bytes(read))
+        hits, regions, _ = self._roads.look(bytes(read))
         if regions or not hits or max(hits) >= self._roads.spelled:
             return bool(regions or hits)
         rows = [self._roads.gated[hit] for hit in hits]
@@ -284,9 +284,9 @@ class Scanner:
             copy = project(reading.text)
             # A match that begins before the piece falls away: none makes others needless here.
             hunt = Hunt(View(reading.text, copy, 0, copy.text, reading.floor), self._skip, len(copy.text))
-            hits, digits = ready.look(copy.text)
+            hits, digits, shape = ready.look(copy.text)
             mail = bool(ready.mail) and _AT in copy.text
-            hunt.run(ready, [hit for hit in hits if hit < ready.spelled], digits, mail)
+            hunt.run(ready, ([hit for hit in hits if hit < ready.spelled], digits, shape), mail)
             for kind, start, end, score in hunt.belonging():
                 if span := reading.back(*copy.to_original(start, end)):
                     low, high = (projection.position(beside.first + place) for place in span)
@@ -319,11 +319,11 @@ def _findings(projection: Projection, found: list[Candidate], source: str) -> li
     """What was found in a projection as findings in the original."""
     if not found:
         return []
-    kinds, starts, ends, scores = zip(*found, strict=True)
-    if projection.kept is not None:
-        starts, ends = zip(*map(projection.to_original, starts, ends), strict=True)
-    fields = zip(kinds, starts, ends, scores, repeat(source), repeat(""))
-    return list(map(tuple.__new__, repeat(Finding), fields))  # a text full of findings makes thousands
+    rest, new = (source, ""), tuple.__new__  # a text full of findings makes thousands
+    if projection.kept is None:
+        return [new(Finding, one + rest) for one in found]
+    original = projection.to_original
+    return [new(Finding, (kind, *original(start, end), score, *rest)) for kind, start, end, score in found]
 
 
 def _pieces(projection: Projection, start: int, reading: Reading | None) -> Iterable[tuple[int, int]]:

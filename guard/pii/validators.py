@@ -140,11 +140,13 @@ _IBAN_NUMBER = {ord(char): b"%d" % value for value, char in enumerate("012345678
 
 def iban(view: bytes) -> int:
     """Accept an IBAN of its country's length whose remainder is 1 (ISO 13616, ISO 7064 MOD 97-10)."""
-    size = IBAN_LENGTHS.get(view[:2].upper(), 0)
-    end = _end_after(view, size)
-    if not end:
-        return 0
-    plain = view[:end].upper() if end == size else compact(view[:end])
+    plain = view.upper()
+    size = end = IBAN_LENGTHS.get(plain[:2], 0)
+    if len(view) != size or not view.isalnum():  # most are written in one
+        end = _end_after(view, size)
+        if not end:
+            return 0
+        plain = compact(view[:end])
     number = plain[4:] + _IBAN_COUNTRY[plain[:2]] + plain[2:4]
     if not number.isdigit():
         number = b"".join(map(_IBAN_NUMBER.__getitem__, number))

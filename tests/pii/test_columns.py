@@ -153,7 +153,7 @@ def asked(text: str) -> list[numbers.Region]:
     """The regions of a text and what is asked for in them."""
     ready, projection = Scanner()._roads, project(text)
     return Hunt(View(text, projection, 0, projection.text), frozenset())._asked(
-        ready, ready.look(projection.text)[1]
+        ready, *ready.look(projection.text)[1:]
     )
 
 

@@ -16,7 +16,7 @@ from guard.pii.hunt import Hunt
 from guard.pii.numbers import SETTLED
 from guard.pii.patterns import shape_of, told
 from guard.pii.reach import LEAD, TRAIL, reach_of
-from guard.pii.roads import _CLASSES, _GLANCES, Ready, _settling, regions, roads
+from guard.pii.roads import _GLANCES, Ready, _settling, regions, roads
 from guard.pii.rows import Road
 from guard.pii.scan import Scanner
 from guard.pii.view import View
@@ -76,7 +76,7 @@ def test_what_cannot_leave_its_region_does_not(parts: list[tuple[str, str]]) -> 
     """Where the shapes around a region say so, all that is found of a row in it lies within."""
     text = "".join(map("".join, parts)).encode("ascii", "replace")
     shapes = bytes(LEAD) + shape_of(text)
-    for low, high in regions(text.translate(_CLASSES)):
+    for low, high in regions(shape_of(text)):
         before, behind = shapes[low : low + LEAD], shapes[high + LEAD : high + LEAD + TRAIL]
         for row in NUMBERS:
             if row.reach.leaves(before, behind):
@@ -147,10 +147,10 @@ def test_what_is_settled_is_not_searched_for_nations() -> None:
     """All that a national row may find in it would yield."""
     ready = roads(Scanner().rows)
     text = "tel +44 20 7728 5282 then"
-    regions = ready.look(text.encode())[1]
+    _, *seen = ready.look(text.encode())
     for _ in range(_GLANCES + 1):
         hunt = Hunt(View(text, project(text), 0, text.encode()), frozenset())
-        national = hunt.numbers(ready, regions)
+        national = hunt.numbers(ready, *seen)
     assert len(hunt.found) == 1
     assert national == []
 
@@ -159,10 +159,10 @@ def _settled(text: str, first: int) -> bool:
     """Whether the one region of a text is settled before a word is looked for."""
     ready = roads(Scanner().rows)
     view = View(text, project(text), 0, project(text).text)
-    regions = ready.look(view.text)[1]
+    _, *seen = ready.look(view.text)
     for _ in range(_GLANCES + 1):
         hunt = Hunt(view, frozenset({"reserved"}), first)
-        ((*_, said),) = hunt._asked(ready, regions, settle=True)
+        ((*_, said),) = hunt._asked(ready, *seen, settle=True)
     assert len(hunt.found) == (said == SETTLED)
     return said == SETTLED
 
@@ -193,7 +193,7 @@ def test_what_has_no_match_is_not_searched_again() -> None:
         b"28% of 70455 quiets. Large method",
     )
     for _ in range(_GLANCES + 1):
-        asked = Hunt(view, frozenset())._asked(ready, ready.look(view.text)[1], settle=True)
+        asked = Hunt(view, frozenset())._asked(ready, *ready.look(view.text)[1:], settle=True)
     assert "pii.iban" not in [
         row.kind for _, _, wanted, _ in asked for kind in wanted.kinds for row in kind[0]
     ]

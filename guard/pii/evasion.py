@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from guard.pii.spelling import DIGITS, FIRST_NUMERAL, NUMERALS, count_together, numerals_in, units_in
-from guard.pii.splice import Unit, spliced
+from guard.pii.splice import Splice, Unit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ class Projection:
     of them stand together, as digits do.
     """
 
-    __slots__ = ("_copy", "_reads", "counts", "kept", "known", "raw", "text")
+    __slots__ = ("_read_out", "_reads", "counts", "kept", "known", "raw", "text")
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Projection:
         self.raw = raw
         self.counts = counts
         self.known: list[Unit] | None = None
-        self._copy: str | None = None
+        self._read_out: Splice | None = None
         self._reads: frozenset[str] | None = None
 
     def units(self) -> list[Unit]:
@@ -104,11 +104,11 @@ class Projection:
             self._reads = frozenset([unit[2] for unit in self.units()])
         return self._reads
 
-    def copy(self) -> str:
+    def read_out(self) -> Splice:
         """The whole text with its units read, made once."""
-        if self._copy is None:
-            self._copy = spliced(self.text.decode("ascii"), self.units())
-        return self._copy
+        if self._read_out is None:
+            self._read_out = Splice(self.text.decode("latin-1"), self.units())
+        return self._read_out
 
     def read(self, low: int, high: int) -> list[Unit]:
         """What is spelled out in a stretch that is all there is, by its places in it."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from guard.pii.evasion import Projection, project
-from guard.pii.splice import Splice, spliced
+from guard.pii.splice import Splice
 
 Split = Callable[[bytes, int, bool], bool | None]
 """The grammar of cuts: a text, a position beside a blank or a foreign character, whether no more text comes."""
@@ -50,12 +50,11 @@ class Held:
         text = self._text = projection.text
         units = projection.units()
         if all(map(str.isascii, projection.reads())):
-            copy = projection.copy() if units else ""
+            self._splice = projection.read_out()
         else:
-            units = [(start, end, _folded(read), width) for start, end, read, width in units]
-            copy = spliced(text.decode("ascii"), units)
-        self._splice = Splice(units)
-        self._copy = copy.encode("ascii")
+            folded = [(start, end, _folded(read), width) for start, end, read, width in units]
+            self._splice = Splice(text.decode("latin-1"), folded)
+        self._copy = self._splice.copy.encode("ascii") if units else b""
         self._split, self._row_end = split, row_end
         self._begun = self._splice.forward(_begun(projection))
         self._chain = chained(text)

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 
 from guard.pii import packing, spelling
 from guard.pii.evasion import Projection
 from guard.pii.rows import CUE_REACH
-from guard.pii.splice import Splice, Unit, spliced
+from guard.pii.splice import Splice, Unit
 from guard.pii.view import WITHIN
 
 _WORDS = frozenset("@.")
@@ -26,13 +25,10 @@ _NEAR = 8
 class Spelled:
     """A piece with its units read; offsets of the piece are those of the original."""
 
-    def __init__(self, text: str, units: Sequence[Unit]) -> None:
-        self.text = text
-        self._units = units
+    __slots__ = ("_splice", "text")
 
-    @cached_property
-    def _splice(self) -> Splice:
-        return Splice(self._units)  # where nothing is found, nobody asks
+    def __init__(self, splice: Splice) -> None:
+        self._splice, self.text = splice, splice.copy
 
     def floor(self, at: int) -> int:
         """The first character of the copy that a cue word for the value at a place may begin with."""
@@ -102,9 +98,9 @@ class Readings:
         self.spelled = bool(units)
         self.copies: list[Reading] = []
         if units:
-            placed = _placed(units, projection, low, self.first)
-            copy = projection.copy() if known and source.isascii() else spliced(piece, placed)
-            self.copies.append(Spelled(copy, placed))
+            whole = known and source.isascii()
+            placed = () if whole else _placed(units, projection, low, self.first)
+            self.copies.append(Spelled(projection.read_out() if whole else Splice(piece, placed)))
         if runs:
             self.copies.append(Packed(piece, _placed(runs, projection, low, self.first)))
 

@@ -42,6 +42,11 @@ _SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign 
     rb"|[ \t\r\n](?<=[ \t\r\n]{2})[ \t\r\n]{3}|[,.;!?](?<=\x1a.)(?=\x1a\x1a)|\x1a(?<=\x1a\x1a)(?=\x1a))"
 )
 _LETTERS, _NEAR, _SENTENCES = 5, 16, 2
+_WORDS = bytes(
+    97 if chr(code).isalpha() and code < 128 else 32 if code in b" \t\r\n" else code for code in range(256)
+)
+_CUT_SIGNS = (b"a" * _LETTERS + b" ", b" " * 5, b"\x1a")
+"""A long word, blanks, a foreign character: what `_SURE_CUT` matches beside, in letters and blanks alone."""
 _SIGNS = bytes(0 if code in b"%&\\=[({<" else code | 32 for code in range(256))
 """What a disguise of a value begins with (`spelling.HINT`) as zeros, and small letters for capitals."""
 _LEFT, _RIGHT, _LABEL = 80, 16, 3
@@ -381,7 +386,8 @@ def _sure_cut(projection: Projection, at: int, ground: Ground, reading: Reading 
             if _SENTENCE_ENDS(text, end - _LETTERS) and _free(projection, text, at, end + 2, reading):
                 return end + 2
     behind = 0
-    for match in islice(_SURE_CUT.finditer(text, low, at + BOUND + _AHEAD), _GLANCES):
+    high = at + BOUND + _AHEAD
+    for match in islice(_SURE_CUT.finditer(text, _sign(text, low, high), high), _GLANCES):
         found = match.group()
         cut = match.start() + 1 if found == b"\x1a\x1a" else match.end()
         if cut < behind or (found[0] == _OTHER and not _undisguised(text, cut)):
@@ -390,6 +396,14 @@ def _sure_cut(projection: Projection, at: int, ground: Ground, reading: Reading 
         if not behind and _free(projection, text, at, cut, reading):
             return cut
     return 0
+
+
+def _sign(text: bytes, low: int, high: int) -> int:
+    """The first place from which `_SURE_CUT` may match, told by what each of its matches holds."""
+    begin = max(0, low - _LETTERS)
+    classes = text[begin:high].translate(_WORDS)
+    found = [place for sign in _CUT_SIGNS if (place := classes.find(sign)) >= 0]
+    return max(low, begin + min(found, default=len(classes)))
 
 
 def _free(projection: Projection, text: bytes, at: int, cut: int, reading: Reading | None) -> bool:

@@ -11,23 +11,28 @@ Unit = tuple[int, int, str, int]
 
 
 class Splice:
-    """The map between a text and a copy in which units are replaced: one lookup costs the log of their number.
+    """A text's copy in which units are replaced, and the map between both: one lookup costs the log of their number.
 
-    What stands in a unit's place belongs to the whole unit, unless each of its characters stands for as many: one,
-    as everywhere else, or the width of the codes of a run.
+    Units are in order and do not overlap. What stands in a unit's place belongs to the whole unit, unless each of its
+    characters stands for as many: one, as everywhere else, or the width of the codes of a run.
     """
 
-    __slots__ = ("_copy_ends", "_starts", "_units")
+    __slots__ = ("_copy_ends", "_starts", "_units", "copy")
 
-    def __init__(self, units: Sequence[Unit]) -> None:
+    def __init__(self, text: str, units: Sequence[Unit]) -> None:
         self._units = units
         self._starts = [unit[0] for unit in units]
         self._copy_ends: list[int] = []
-        append, at, copied = self._copy_ends.append, 0, 0
+        parts: list[str] = []
+        add, ends, at, copied = parts.append, self._copy_ends.append, 0, 0
         for start, end, read, _ in units:
+            add(text[at:start])
+            add(read)
             copied += start - at + len(read)
-            append(copied)
+            ends(copied)
             at = end
+        add(text[at:])
+        self.copy = "".join(parts)
 
     def back(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the text that a non-empty stretch of the copy stands for, whole units only."""
@@ -68,15 +73,3 @@ class Splice:
             return False
         start, end, _, width = self._unit(unit)
         return at < end and (not width or (at - start) % width > 0)
-
-
-def spliced(text: str, units: Sequence[Unit]) -> str:
-    """The copy: the text with each unit replaced; units are in order and do not overlap."""
-    parts: list[str] = []
-    append, at = parts.append, 0
-    for start, end, read, _ in units:
-        append(text[at:start])
-        append(read)
-        at = end
-    append(text[at:])
-    return "".join(parts)

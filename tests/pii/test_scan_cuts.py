@@ -466,6 +466,21 @@ def test_what_is_told_in_words_is_held(everything: Scanner, value: str) -> None:
         assert not [cut for cut in everything.cuts(text[:size], 0) if 12 < cut < 12 + len(value)], text[:size]
 
 
+@settings(max_examples=1000)
+@given(
+    st.lists(
+        st.sampled_from([b"word", b"words", b"a", b" ", b"  ", b"\n", b"\t", b"\x1a", b",", b"7", b"at "]),
+        max_size=30,
+    ),
+    st.integers(0, 40),
+)
+def test_where_a_sure_cut_may_be_is_no_further_than_the_first(parts: list[bytes], low: int) -> None:
+    """What none of its matches is without is looked for first: a search in vain costs as much as ten such looks."""
+    text = b"".join(parts)
+    first = scan._SURE_CUT.search(text, low)
+    assert low <= scan._sign(text, low, len(text)) <= (first.start() if first else max(low, len(text)))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "row", [row for row in ROWS if row.road not in (Road.BLOCK, Road.AFTER)], ids=lambda row: row.kind

@@ -81,14 +81,15 @@ class Numbers:
         asked = self._asked(ready, regions, shape, settle=True)
         if not asked:
             return asked
-        self._region_by_region(asked)
+        national = self._region_by_region(asked)
         if self._tangled:
             del self.found[found:], self._nobodys[nobodys:]
             self._claims.clear()
             self._whole.clear()
             asked = self._asked(ready, regions, shape)
             self._row_by_row(ready, asked)
-        return [region for region in asked if region[2].nations and region[3] != SETTLED]
+            national = [region for region in asked if region[2].nations]
+        return national
 
     def _asked(
         self, ready: Roads, regions: Sequence[Span], shape: bytes, settle: bool = False
@@ -141,7 +142,7 @@ class Numbers:
         Where a match may begin before its region, this one must, then it is longer than any within. Returns None
         where none begins behind the region before (at `floor`).
         """
-        text, before = self.text, row.before
+        text, before, check = self.text, row.before, row.check
         begin = low - before
         match = row.search(text, begin if begin > floor else floor, high + _REACH)
         if match is None:
@@ -151,7 +152,7 @@ class Numbers:
             return False
         if start >= low if before else start != low:
             return False
-        if row.check is not None and row.check(match[0]) != high - start:
+        if check is not None and check(match[0]) != high - start:
             return False
         plain = (not start or PLAIN[text[start - 1]]) and (high == len(text) or PLAIN[text[high]])
         if not plain and part_of_other(self.view, row, start, high):
@@ -166,14 +167,16 @@ class Numbers:
         stretch = self.text[max(0, low - LEAD) : high + TRAIL]
         return alone(row)(stretch) is not None and not is_vain(row.core, self.text[low:high])
 
-    def _region_by_region(self, asked: list[Region]) -> None:
+    def _region_by_region(self, asked: list[Region]) -> list[Region]:
         """Search each region for all its rows, and note whether any match runs into another region.
 
-        Where a sure match takes a whole region, what could only be found within it, and less surely, is not looked for:
-        it would yield (`resolve`).
+        Returns those that are left for national rows. Where a sure match takes a whole region, what could only be found
+        within it, and less surely, is not looked for: it would yield (`resolve`).
         """
-        text, claims, last = self.text, self._claims, len(asked) - 1
-        for place, (low, high, wanted, said) in enumerate(asked):
+        text, claims, whole, last = self.text, self._claims, self._whole, len(asked) - 1
+        national: list[Region] = []
+        for place, region in enumerate(asked):
+            low, high, wanted, said = region
             if said == SETTLED:
                 self._floor = high
                 continue
@@ -203,12 +206,15 @@ class Numbers:
                     if first is None:
                         continue
                     if self._take_in(row, first, 0, low, high, said) < 0:
-                        settled = self._whole.get(low, 0.0) if low >= self._first else 0.0
+                        settled = whole.get(low, 0.0) if low >= self._first else 0.0
                         break
                     if claims and row.shared and self._claim(row).find(0, low, high) < 0:
                         break
             if high > self._floor:
                 self._floor = high
+            if wanted.nations & said or wanted.sure or (wanted.alone and low not in whole):
+                national.append(region)
+        return national
 
     def _outside(
         self, row: Ready, match: re.Match[bytes] | None, low: int, high: int

@@ -80,16 +80,29 @@ def _settle(cluster: list[Finding]) -> list[Finding]:
     return [finding for _, _, finding in kept]
 
 
+def _apart(ordered: list[Finding]) -> bool:
+    """Whether none of some findings in order overlaps another, as most do not, and none is about a whole field."""
+    reach = 0
+    for finding in ordered:
+        if finding[1] < reach or finding[2] <= finding[1]:
+            return False
+        reach = finding[2]
+    return True
+
+
 def resolve(findings: Iterable[Finding]) -> list[Finding]:
     """Settle overlaps: no two results overlap, in order of the text; a partial overlap of sure ones becomes one.
 
     Findings about a whole field (0, 0) stay as they are.
     """
+    ordered = sorted(findings, key=_START)
+    if _apart(ordered):
+        return ordered
     fields: list[Finding] = []
     result: list[Finding] = []
     cluster: list[Finding] = []
     reach = 0
-    for finding in sorted(findings, key=_START):
+    for finding in ordered:
         _, start, end, _, _, _ = finding
         if end <= start:
             fields.append(finding)

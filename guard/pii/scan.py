@@ -376,7 +376,8 @@ def _far_cut(projection: Projection, at: int, ground: Ground) -> tuple[int, bool
 def _sure_cut(projection: Projection, at: int, ground: Ground, reading: Reading | None) -> int:
     """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0."""
     text = projection.raw or projection.text
-    low = at + BOUND // 2
+    low, high = at + BOUND // 2, at + BOUND + _AHEAD
+    first = low
     if text.find(b"\x1a", low, low + _NEAR) < 0:  # amid foreign characters there are cuts everywhere
         end = at + BOUND
         for _ in range(_SENTENCES):
@@ -385,9 +386,9 @@ def _sure_cut(projection: Projection, at: int, ground: Ground, reading: Reading 
                 break
             if _SENTENCE_ENDS(text, end - _LETTERS) and _free(projection, text, at, end + 2, reading):
                 return end + 2
+        first = _sign(text, low, high)
     behind = 0
-    high = at + BOUND + _AHEAD
-    for match in islice(_SURE_CUT.finditer(text, _sign(text, low, high), high), _GLANCES):
+    for match in islice(_SURE_CUT.finditer(text, first, high), _GLANCES):
         found = match.group()
         cut = match.start() + 1 if found == b"\x1a\x1a" else match.end()
         if cut < behind or (found[0] == _OTHER and not _undisguised(text, cut)):

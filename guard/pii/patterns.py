@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -15,9 +15,8 @@ _ALL = bytes(range(256))
 _NEVER = r"[^\x00-\xff]"
 _TOKEN = re.compile(r"\(\?(?:P<\w+>|[a-z]*:)|\{[0-9,]+\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?(?:\\.|[^\]\\])+\]|.")
 _SYNTAX = re.compile(rf"\(\?P=\w+\)|{_TOKEN.pattern}")
-_REPEAT = re.compile(r"\{(\d+)[\d,]*\}|[?*]")
+_REPEAT = re.compile(r"\{[\d,]+\}|[?*]")
 _EDGES = frozenset({r"\b", r"\A", r"\z", "^", "$"})
-_DIGIT = re.compile(r"[0-9]|\\d|\[(?:[0-9]|[0-9]-[0-9]|\\d)+\]")
 _VERBATIM = re.compile(r"\(.*|\{.+\}|\\[bB]|[)|?*+^$]")
 _SHAPE = bytes(
     ord("9" if chr(code).isdigit() else "a" if chr(code).isalpha() else chr(code)) if code < 128 else code
@@ -70,35 +69,10 @@ def _class_of(members: Iterable[int]) -> str:
     return "[" + "".join(rf"\x{code:02x}" for code in sorted(members)) + "]" if members else _NEVER
 
 
-def least_run(pattern: str, alphabet: Container[int]) -> int:
-    """The characters of an alphabet that stand in a row in every match of a pattern, at least.
+class _Run(NamedTuple):
+    """How many characters of an alphabet every match of a part begins with, ends with and has in a row, at least.
 
-    What stands in brackets counts for none: it may be left out, or be one of several.
-    """
-    least = run = depth = 0
-    counts = False
-    for token in _TOKEN.findall(pattern):
-        repeat = _REPEAT.fullmatch(token)
-        if repeat:
-            run += counts * (int(repeat[1] or 0) - 1)
-            continue
-        least = max(least, run)
-        if token[0] == "(" or token == ")":
-            depth += 1 if token[0] == "(" else -1
-            counts, run = False, 0
-        elif depth == 0 and token == "|":
-            return 0
-        elif depth == 0 and token != "+":
-            members = _members(token)
-            counts = bool(members) and all(member in alphabet for member in members)
-            run = run + 1 if counts else 0
-    return max(least, run)
-
-
-class _Digits(NamedTuple):
-    """The digits that every match of a part of a pattern begins with, ends with and has in a row, at least.
-
-    Where a match is `only` digits, they are as many as it begins with.
+    Where a match is `only` such characters, they are as many as it begins with.
     """
 
     begin: int
@@ -107,41 +81,46 @@ class _Digits(NamedTuple):
     only: bool
 
 
-_NO_DIGITS, _NO_TEXT = _Digits(0, 0, 0, False), _Digits(0, 0, 0, True)
+_NONE, _NO_TEXT = _Run(0, 0, 0, False), _Run(0, 0, 0, True)
 
 
-def digits_in_row(pattern: str) -> int:
-    """How many digits stand in a row in every match of a pattern that RE2 and `re` read alike, at least.
+def least_run(pattern: str, alphabet: frozenset[int]) -> int:
+    """The characters of an alphabet that stand in a row in every match of a pattern of `re` or RE2, at least.
 
     Of what is unknown none are counted.
     """
-    return _any_of(_SYNTAX.findall(pattern)[::-1]).run
+    return _any_of(_SYNTAX.findall(_LOOK.sub(_UNSEEN, pattern))[::-1], alphabet).run
 
 
-def _any_of(tokens: list[str]) -> _Digits:
+def _any_of(tokens: list[str], alphabet: frozenset[int]) -> _Run:
     """The same of a part up to the bracket that closes it: the tokens are taken from the end of the list."""
     options = [_NO_TEXT]
     while tokens and (token := tokens.pop()) != ")":
         if token == "|":
             options.append(_NO_TEXT)
             continue
-        part = _any_of(tokens) if token[0] == "(" and token[-1] != ")" else _digits_of_one(token)
+        part = _any_of(tokens, alphabet) if token[0] == "(" and token[-1] != ")" else _run(token, alphabet)
         while tokens and (tokens[-1] == "+" or _REPEAT.fullmatch(tokens[-1])):
             part = _times(part, tokens.pop())
-        options[-1] = _then(options[-1], part)
+        options[-1] = options[-1] if token == _UNSEEN else _then(options[-1], part)
     begin, end, run, only = zip(*options, strict=True)
-    return _Digits(min(begin), min(end), min(run), all(only))
+    return _Run(min(begin), min(end), min(run), all(only))
 
 
-def _digits_of_one(token: str) -> _Digits:
+def _run(token: str, alphabet: frozenset[int]) -> _Run:
+    """The same of one character or class."""
     if token in _EDGES:
         return _NO_TEXT
-    return _Digits(1, 1, 1, True) if _DIGIT.fullmatch(token) else _NO_DIGITS
+    try:
+        members = _members(token)
+    except (re.error, UnicodeEncodeError):  # what RE2 alone reads, or is not in ASCII
+        return _NONE
+    return _Run(1, 1, 1, True) if members and alphabet.issuperset(members) else _NONE
 
 
-def _then(one: _Digits, other: _Digits) -> _Digits:
+def _then(one: _Run, other: _Run) -> _Run:
     """What a match of one part and then one of another have."""
-    return _Digits(
+    return _Run(
         one.begin + other.begin if one.only else one.begin,
         other.end + one.end if other.only else other.end,
         max(one.run, other.run, one.end + other.begin),
@@ -149,16 +128,16 @@ def _then(one: _Digits, other: _Digits) -> _Digits:
     )
 
 
-def _times(part: _Digits, times: str) -> _Digits:
+def _times(part: _Run, times: str) -> _Run:
     """What a part has that is repeated so many times."""
     least = _least(times)
     if part.only or not least:
-        return _Digits(*(part.begin * least,) * 3, part.only)
+        return _Run(*(part.begin * least,) * 3, part.only)
     return _then(part, part) if least > 1 else part
 
 
 def _least(times: str) -> int:
-    return int(times.strip("{}").partition(",")[0]) if times[0] == "{" else int(times == "+")
+    return int(times.strip("{}").partition(",")[0] or 0) if times[0] == "{" else int(times == "+")
 
 
 class Told(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 import re2
 
-from guard.pii.patterns import digits_in_row
+from guard.pii.patterns import least_run
 
 _MAX_MEM = 64 << 20
 
@@ -22,6 +22,7 @@ _BLANKS = b"\x0b\x1c\x1d\x1e\x1f"
 # What may match at the ends of a text and not at those of a line inside it.
 _ANCHOR = re.compile(r"(?<!\[)\^|\$|\\[AzZ]")
 
+_DECIMAL = frozenset(b"0123456789")
 _DIGITS = bytes(ord("9") if chr(code) in "0123456789" else 0 for code in range(256))
 """Nines for digits, zeros for all else."""
 
@@ -86,7 +87,7 @@ class Gate:
 
 
 def _digits(pattern: str) -> int:
-    return 0 if _UNLIKE.search(pattern) else digits_in_row(pattern)
+    return 0 if _UNLIKE.search(pattern) else least_run(pattern, _DECIMAL)
 
 
 _FLAGS = (("i", re.IGNORECASE), ("m", re.MULTILINE), ("s", re.DOTALL))

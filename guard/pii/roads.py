@@ -420,12 +420,12 @@ def _gate(rows: list[Row]) -> Gate:
     """
     spelled, packed = len(rows), len(rows) + 1
     asked = [(spelled, spelling.HINT), (packed, _RUN)]
-    hinted: dict[tuple[str, bool], list[tuple[int, str]]] = {}
+    hinted: dict[str, list[tuple[int, str]]] = {}
     for place, row in enumerate(rows):
-        pattern, hint = gate_pattern(row), _RUN if _is_token(row) else row.hint
-        behind = hinted.setdefault((hint, pattern.startswith(BEGINNINGS)), []) if hint else asked
-        behind.append((place, pattern))
-    asked += [(hint_place(index), hint) for index, (hint, _) in enumerate(hinted)]
+        pattern = gate_pattern(row)
+        hint = _RUN if pattern.startswith(BEGINNINGS) and _is_token(row) else row.hint
+        (hinted.setdefault(hint, []) if hint else asked).append((place, pattern))
+    asked += [(hint_place(index), hint) for index, hint in enumerate(hinted)]
     edged = [one for one in asked if one[1].startswith(BEGINNINGS)]
     return Gate([edged, [one for one in asked if one not in edged]], [*hinted.values()])
 

@@ -12,7 +12,15 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from guard.pii.spelling import DIGITS, FIRST_NUMERAL, NUMERALS, count_together, numerals_in, units_in
+from guard.pii.spelling import (
+    DIGITS,
+    FIRST_NUMERAL,
+    NUMERALS,
+    count_together,
+    numerals_in,
+    together,
+    units_in,
+)
 from guard.pii.splice import Splice, Unit
 
 if TYPE_CHECKING:
@@ -75,7 +83,7 @@ class Projection:
     of them stand together, as digits do.
     """
 
-    __slots__ = ("_read_out", "_reads", "counts", "kept", "known", "raw", "text")
+    __slots__ = ("_read_out", "_reads", "_together", "counts", "kept", "known", "raw", "text")
 
     def __init__(
         self,
@@ -90,6 +98,7 @@ class Projection:
         self.counts = counts
         self.known: list[Unit] | None = None
         self._read_out: Splice | None = None
+        self._together: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None
         self._reads: frozenset[str] | None = None
 
     def units(self) -> list[Unit]:
@@ -116,7 +125,13 @@ class Projection:
 
     def count(self, low: int, high: int) -> bool:
         """Whether numerals stand together in a stretch."""
-        return self.raw is not None and count_together(self.raw[low:high])
+        if self.raw is None:
+            return False
+        if self._together is None:
+            self._together = together(self.raw)
+        first, second = self._together
+        at = int(first.searchsorted(low))
+        return at < len(first) and bool(second[at] < high)
 
     def numerals(self, low: int, high: int) -> list[Unit]:
         """The numerals that stand together in a stretch, with the digits they say."""

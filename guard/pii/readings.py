@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-from guard.pii import packing, spelling
+from guard.pii import spelling
 from guard.pii.evasion import Projection
 from guard.pii.rows import CUE_REACH
 from guard.pii.splice import Splice, Unit
@@ -85,13 +85,19 @@ class Readings:
     __slots__ = ("_doubts", "_low", "copies", "first", "spelled")
 
     def __init__(
-        self, source: str, projection: Projection, low: int, high: int, *, spelled: bool, packed: bool
+        self,
+        source: str,
+        projection: Projection,
+        low: int,
+        high: int,
+        *,
+        spelled: bool,
+        packed: Sequence[Unit],
     ) -> None:
         text = projection.text[low:high]
         self.first, last = projection.to_original(low, high)
         piece = source[self.first : last]
         units = _units(projection, low, high) if spelled or projection.counts else []
-        runs = list(packing.packed_in(text)) if packed else []
         self._low = low
         known = projection.known is not None and len(text) == len(projection.text)
         self._doubts = [] if known and projection.reads() <= _WORDS else list(_doubts(text, units))
@@ -101,8 +107,8 @@ class Readings:
             whole = known and source.isascii()
             placed = () if whole else _placed(units, projection, low, self.first)
             self.copies.append(Spelled(projection.read_out() if whole else Splice(piece, placed)))
-        if runs:
-            self.copies.append(Packed(piece, _placed(runs, projection, low, self.first)))
+        if packed:
+            self.copies.append(Packed(piece, _placed(packed, projection, low, self.first)))
 
     @property
     def suffices(self) -> bool:

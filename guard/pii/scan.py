@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _AT = ord("@")
 _OTHER = 0x1A
-_PIECE = 16384
+_PIECE = 8192
 _LOOKBACK = 1024
 _GLANCES = 100
 _AHEAD = 5
@@ -41,7 +41,7 @@ _SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign 
     rb"[ \t\r\n\x1a](?:(?<=[A-Za-z]{5}[ \n])(?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]|[Dd][Ee]) )"
     rb"|[ \t\r\n](?<=[ \t\r\n]{2})[ \t\r\n]{3}|[,.;!?](?<=\x1a.)(?=\x1a\x1a)|\x1a(?<=\x1a\x1a)(?=\x1a))"
 )
-_LETTERS, _NEAR, _SENTENCES = 5, 16, 2
+_LETTERS, _NEAR, _SENTENCES, _LATE = 5, 16, 2, 512
 _WORDS = bytes(
     97 if chr(code).isalpha() and code < 128 else 32 if code in b" \t\r\n" else code for code in range(256)
 )
@@ -245,7 +245,10 @@ class Scanner:
         found: list[Candidate] = []
         beside: Readings | None = None
         if counts or (hits and max(hits) >= ready.spelled):
-            spelled, packed = ready.spelled in hits, ready.packed in hits and any(packing.packed_in(text))
+            spelled, packed = (
+                ready.spelled in hits,
+                list(packing.packed_in(text)) if ready.packed in hits else [],
+            )
             hits = [hit for hit in hits if hit < ready.spelled]
             if spelled or packed or counts:
                 beside = Readings(source, projection, base, high, spelled=spelled, packed=packed)
@@ -257,11 +260,9 @@ class Scanner:
         plain = hunt.belonging()
         if low:
             plain = [(kind, s + base, e + base, score) for kind, s, e, score in plain if s + base >= low]
-        return (
-            found + plain
-            if beside is None
-            else found + [hit for hit in plain if beside.counts(hit[1], hit[2])]
-        )
+        if beside is None or not beside.spelled:
+            return found + plain
+        return found + [hit for hit in plain if beside.counts(hit[1], hit[2])]
 
     def _numerals_wake(self, source: str, projection: Projection, low: int, high: int) -> bool:
         """Whether numerals that stand together in a stretch without anything else wake a row: in prose they do not."""
@@ -374,19 +375,33 @@ def _far_cut(projection: Projection, at: int, ground: Ground) -> tuple[int, bool
 
 
 def _sure_cut(projection: Projection, at: int, ground: Ground, reading: Reading | None) -> int:
-    """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0."""
-    text = projection.raw or projection.text
-    low, high = at + BOUND // 2, at + BOUND + _AHEAD
-    first = low
-    if text.find(b"\x1a", low, low + _NEAR) < 0:  # amid foreign characters there are cuts everywhere
+    """A cut within the bound that a glance shows (after a long word, or amid foreign characters), else 0.
+
+    Late if there is one: each costs a look around it.
+    """
+    text, half, free = (
+        projection.raw or projection.text,
+        at + BOUND // 2,
+        partial(_free, projection, reading, at),
+    )
+    late = max(half, at + BOUND - _LATE)
+    if text.find(b"\x1a", late, late + _NEAR) < 0:  # amid foreign characters there are cuts everywhere
         end = at + BOUND
         for _ in range(_SENTENCES):
-            end = text.rfind(b". ", low, end)
+            end = text.rfind(b". ", half, end)
             if end < 0:
                 break
-            if _SENTENCE_ENDS(text, end - _LETTERS) and _free(projection, text, at, end + 2, reading):
+            if _SENTENCE_ENDS(text, end - _LETTERS) and free(text, end + 2):
                 return end + 2
-        first = _sign(text, low, high)
+    return _sure_from(text, late, at, ground, free) or (
+        late > half and _sure_from(text, half, at, ground, free)
+    )
+
+
+def _sure_from(text: bytes, low: int, at: int, ground: Ground, free: Callable[[bytes, int], bool]) -> int:
+    """The first sure cut from a place on, looked for at some places."""
+    high = at + BOUND + _AHEAD
+    first = _sign(text, low, high) if text.find(b"\x1a", low, low + _NEAR) < 0 else low
     behind = 0
     for match in islice(_SURE_CUT.finditer(text, first, high), _GLANCES):
         found = match.group()
@@ -394,7 +409,7 @@ def _sure_cut(projection: Projection, at: int, ground: Ground, reading: Reading 
         if cut < behind or (found[0] == _OTHER and not _undisguised(text, cut)):
             continue
         behind = ground.phrases.over(cut)
-        if not behind and _free(projection, text, at, cut, reading):
+        if not behind and free(text, cut):
             return cut
     return 0
 
@@ -407,7 +422,7 @@ def _sign(text: bytes, low: int, high: int) -> int:
     return max(low, begin + min(found, default=len(classes)))
 
 
-def _free(projection: Projection, text: bytes, at: int, cut: int, reading: Reading | None) -> bool:
+def _free(projection: Projection, reading: Reading | None, at: int, text: bytes, cut: int) -> bool:
     """Whether a cut is within the bound and neither in the host of an address, behind a number, nor in a name."""
     if text.find(b"@", cut - 66, cut) >= 0 or projection.place(cut) - projection.place(at) > BOUND:
         return False

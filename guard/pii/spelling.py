@@ -13,9 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from html.entities import html5
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from guard.pii.splice import Unit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LONGEST = 24
 """The longest unit in characters of the projection: a code point of four bytes, percent-encoded twice."""
@@ -81,6 +85,8 @@ _BRACKETS = (b"[", b"(", b"{", b"<")
 _MARKED = bytes(
     ord("9" if code >= FIRST_NUMERAL else "-" if chr(code) in " .-" else "a") for code in range(256)
 )
+_MANY = 8192
+"""In so many characters numerals are looked for all at once, which takes some steps however few there are."""
 _RUN_OF_NUMERALS = re.compile(rb"9(?=-?9)9*+(?:-9++)*+")  # the glance ahead passes over lone ones in one step
 
 
@@ -154,7 +160,22 @@ def _words(text: bytes) -> list[Unit]:
 
 def count_together(raw: bytes) -> bool:
     """Whether numerals (0x80 to 0x89) stand together, as digits do."""
-    return _RUN_OF_NUMERALS.search(raw.translate(_MARKED)) is not None
+    if len(raw) < _MANY:
+        return _RUN_OF_NUMERALS.search(raw.translate(_MARKED)) is not None
+    return len(together(raw)[0]) > 0
+
+
+def together(raw: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where each two numerals stand that stand together: the places of the first ones, and of the second ones."""
+    import numpy as np
+
+    codes = np.frombuffer(raw, dtype=np.uint8)
+    places = (codes >= FIRST_NUMERAL).nonzero()[0]
+    one, other = places[:-1], places[1:]
+    near = other - one < 3
+    one, other = one[near], other[near]
+    beside = (other - one == 1) | (np.frombuffer(_MARKED, dtype=np.uint8)[codes[one + 1]] == ord("-"))
+    return one[beside], other[beside]
 
 
 def numerals_in(raw: bytes) -> Iterator[Unit]:

@@ -18,6 +18,7 @@ from guard.pii.catalog import ROWS
 from guard.pii.evasion import project
 from guard.pii.hunt import Hunt
 from guard.pii.numbers import Candidate
+from guard.pii.packing import packed_in
 from guard.pii.readings import Readings
 from guard.pii.roads import Roads, roads
 from guard.pii.scan import Scanner
@@ -119,7 +120,8 @@ def plain() -> Callable[[str], Found]:
         projection = project(text)
         if not projection.text:
             return []
-        beside = Readings(text, projection, 0, len(projection.text), spelled=True, packed=True)
+        packed = list(packed_in(projection.text))
+        beside = Readings(text, projection, 0, len(projection.text), spelled=True, packed=packed)
         plain = _each(ready, View(text, projection, 0, projection.text))
         found = {(k, *projection.to_original(s, e), score) for k, s, e, score in plain if beside.counts(s, e)}
         for reading in beside.copies:

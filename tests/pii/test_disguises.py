@@ -523,3 +523,14 @@ def test_what_words_spell_is_never_in_doubt(read: str) -> None:
     """So a text of `at` and `dot` is not gone through once more for what else they may be."""
     assert not any(spelling.doubtful(sign, read) for sign in range(128))
     assert {*spelling._SAYS} - {""} == readings._WORDS
+
+
+@settings(max_examples=500)
+@given(st.text(st.sampled_from("一二7a ,.-天"), max_size=40), st.integers(0, 40), st.integers(0, 40))
+def test_numerals_that_stand_together_are_found_in_long_texts_too(text: str, low: int, size: int) -> None:
+    """All at once, or one by one: in the whole and in any stretch of it."""
+    projection = project(text + "三")
+    assert projection.raw is not None
+    assert projection.count(low, low + size) == spelling.count_together(projection.raw[low : low + size])
+    with mock.patch.object(spelling, "_MANY", 0):
+        assert spelling.count_together(projection.raw) == projection.counts

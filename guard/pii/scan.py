@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 _AT = ord("@")
 _OTHER = 0x1A
-_PIECE = 8192
+_PIECE, _PIECE_NAMED = 8192, 16384
+"""After so many characters a long text is cut to be searched, and where names are read anew at each seam."""
 _LOOKBACK = 1024
 _GLANCES = 100
 _AHEAD = 5
@@ -353,12 +354,12 @@ def _long_pieces(
 
 def _piece_end(projection: Projection, low: int, ground: Ground, reading: Reading | None) -> int:
     """Where the piece that begins at a cut ends: at a forced cut, at another after a while, or at the end."""
-    end = len(projection.text)
+    end, most = len(projection.text), _PIECE if reading is None else _PIECE_NAMED
     at = low
     while end > at and projection.place(end) - projection.place(at) > BOUND:
         sure = 0 if ground.blocks else _sure_cut(projection, at, ground, reading)
         at, forced = (sure, False) if sure else _far_cut(projection, at, ground)
-        if forced or at - low >= _PIECE:
+        if forced or at - low >= most:
             return at
     return end
 

@@ -76,10 +76,10 @@ class View:
         """Make what tells the cues with a word of a vocabulary in a stretch; if asked often, all are found at once."""
         if not dense:
             return lambda start, end: vocabulary.said(self.original(start, end))
-        within = self._mentioned(vocabulary).within
-        if self.projection.kept is None and not self.base:
-            return within
-        return lambda start, end: within(*self.stretch(start, end))
+        within, base = self._mentioned(vocabulary).within, self.base
+        if self.projection.kept is not None:
+            return lambda start, end: within(*self.stretch(start, end))
+        return (lambda start, end: within(base + start, base + end)) if base else within
 
     def _mentioned(self, vocabulary: Vocabulary) -> Mentions:
         if self._mentions is None:

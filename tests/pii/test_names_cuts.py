@@ -134,7 +134,7 @@ def tight(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small bound, so that forced cuts are met in short texts."""
     monkeypatch.setattr(cuts, "BOUND", 200)
     monkeypatch.setattr(scan, "BOUND", 200)
-    monkeypatch.setattr(scan, "_PIECE", 300)
+    monkeypatch.setattr(scan, "_PIECE_NAMED", 300)
 
 
 @LOOSE

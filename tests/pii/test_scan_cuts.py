@@ -48,6 +48,7 @@ def tight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuts, "BOUND", 100)
     monkeypatch.setattr(scan, "BOUND", 100)
     monkeypatch.setattr(scan, "_PIECE", 150)
+    monkeypatch.setattr(scan, "_PIECE_NAMED", 150)
 
 
 class TestPieces:

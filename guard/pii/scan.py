@@ -36,7 +36,7 @@ _OTHER = 0x1A
 _PIECE, _PIECE_NAMED = 8192, 16384
 """After so many characters a long text is cut to be searched, and where names are read anew at each seam."""
 _LOOKBACK = 1024
-_GLANCES = 100
+_GLANCES, _FEW = 100, 8
 _AHEAD = 5
 _SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign character
     rb"[ \t\r\n\x1a](?:(?<=[A-Za-z]{5}[ \n])(?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]|[Dd][Ee]) )"
@@ -394,17 +394,18 @@ def _sure_cut(projection: Projection, at: int, ground: Ground, reading: Reading 
                 break
             if _SENTENCE_ENDS(text, end - _LETTERS) and free(text, end + 2):
                 return end + 2
-    return _sure_from(text, late, at, ground, free) or (
-        late > half and _sure_from(text, half, at, ground, free)
-    )
+    ends = at + BOUND + _AHEAD
+    cut = _sure_from(text, late, ends, _FEW, ground, free) if late > half else 0
+    return cut or _sure_from(text, half, ends, _GLANCES, ground, free)
 
 
-def _sure_from(text: bytes, low: int, at: int, ground: Ground, free: Callable[[bytes, int], bool]) -> int:
-    """The first sure cut from a place on, looked for at some places."""
-    high = at + BOUND + _AHEAD
+def _sure_from(
+    text: bytes, low: int, high: int, most: int, ground: Ground, free: Callable[[bytes, int], bool]
+) -> int:
+    """The first sure cut from a place on, looked for at so many places at most; else 0."""
     first = _sign(text, low, high) if text.find(b"\x1a", low, low + _NEAR) < 0 else low
     behind = 0
-    for match in islice(_SURE_CUT.finditer(text, first, high), _GLANCES):
+    for match in islice(_SURE_CUT.finditer(text, first, high), most):
         found = match.group()
         cut = match.start() + 1 if found == b"\x1a\x1a" else match.end()
         if cut < behind or (found[0] == _OTHER and not _undisguised(text, cut)):

@@ -211,3 +211,33 @@ def _repeated(part: Told, times: str) -> Told:
     most = times.strip("{}").rpartition(",")[2] if times[0] == "{" else "1" * (times == "?")
     letters = part.letters * (int(most) if most else math.inf) if part.letters else 0
     return part._replace(empty=part.empty or not _least(times), letters=letters)
+
+
+def loosened(pattern: str) -> str | None:
+    """A pattern of RE2 that matches wherever one of `re` does, from the same place on; None where there is none.
+
+    What it looks at around a match is left out, and that it gives nothing back. A match is as short as can be.
+    """
+    if "(?P=" in pattern or "(?>" in pattern:
+        return None
+    parts: list[str] = []
+    tokens = _SYNTAX.findall(_LOOK.sub(_UNSEEN, pattern))[::-1]
+    while tokens:
+        token = tokens.pop()
+        if token == _UNSEEN:
+            _any_of(tokens, frozenset())  # up to the bracket that closes it
+        elif token == "+" or _REPEAT.fullmatch(token):
+            parts.append(_ENDLESS.sub(r"{\1,}", token) + "?")
+            if tokens and tokens[-1] in ("?", "+"):
+                tokens.pop()
+        else:
+            parts.append(_loose(token))
+    return "".join(parts)
+
+
+def _loose(token: str) -> str:
+    members = _members(token)
+    return "(?:" if token.startswith("(?P<") else _class_of(sorted(set(members))) if members else token
+
+
+_ENDLESS = re.compile(r"\{(\d+),\d{3,}\}")

@@ -16,11 +16,13 @@ from guard.pii.cues import CUES, Cue
 from guard.pii.gates import (
     BEGINNINGS,
     Gate,
+    Search,
     Spoken,
     framed,
     gate_of,
     gate_pattern,
     hint_place,
+    leaping,
 )
 from guard.pii.mentions import Vocabulary, words_in
 from guard.pii.nobody import NOBODY
@@ -103,7 +105,13 @@ class Ready:
             row.lead,
         )
         self.signed = row.core.startswith(_SIGNED)
-        self.search = pattern.match if row.road is Road.AFTER or self.signed else pattern.search
+        self.search: Search = (
+            pattern.match
+            if row.road is Road.AFTER or self.signed
+            else leaping(pattern, row.core)
+            if row.road is Road.WHOLE
+            else pattern.search
+        )
         self.match = pattern.match
         self.before = self.reach.before
         self.top = _top(row)

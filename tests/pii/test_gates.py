@@ -25,8 +25,8 @@ from guard.pii.gates import (
 )
 from guard.pii.mentions import Vocabulary
 from guard.pii.packing import LETTERS
-from guard.pii.patterns import least_run, shape_of, shape_pattern
-from guard.pii.roads import _GLANCES, _RUN, _is_token, foreign_words, roads
+from guard.pii.patterns import least_run, loosened, shape_of, shape_pattern
+from guard.pii.roads import _GLANCES, _RUN, Ready, _is_token, foreign_words, roads
 from guard.pii.rows import Edge, Road, Row
 from guard.pii.scan import Scanner
 from guard.pii.view import View
@@ -276,3 +276,38 @@ def test_what_begins_at_an_edge_is_told_from_the_rest() -> None:
     assert len(edged) > 200
     assert all(gate_pattern(row).startswith(BEGINNINGS) for row in edged)
     assert _RUN.startswith(BEGINNINGS)
+
+
+WHOLE = [row for row in roads(tuple(ROWS)).gated if row.row.road is Road.WHOLE and not row.signed]
+
+
+@pytest.mark.parametrize("row", WHOLE, ids=lambda row: row.kind)
+@settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_an_automaton_leaps_to_where_a_match_begins(row: Ready, data: st.DataObject) -> None:
+    """What is found from each place on is what `re` finds, be it after many places where nothing is."""
+    value = st.from_regex(row.row.core.encode("ascii"), fullmatch=True)
+    part = st.one_of(
+        value, st.sampled_from([b" ", b"a", b"\n", b"1", b"pass", b"key", b"=", b"\x1a", b"\x0b"])
+    )
+    text = b"".join(data.draw(st.lists(part, min_size=1, max_size=5))) * data.draw(
+        st.sampled_from([1, 1, 20])
+    )
+    plain, at = re.compile(row.match.__self__.pattern), 0  # type: ignore[attr-defined]
+    while at <= len(text):
+        found, expected = row.search(text, at), plain.search(text, at)
+        assert (found and found.span()) == (expected and expected.span())
+        at = expected.start() + 1 if expected else len(text) + 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "loose"),
+    [
+        (r"(?<!a)b(?=c)", r"[\x62]"),
+        (r"(?P<value>[ab]{3,200})d?+", r"(?:[\x61\x62]{3,}?)[\x64]??"),
+        (r"a++(?i:b)*?", r"[\x61]+?(?i:[\x62])*?"),
+        (r"(?P<one>a)(?P=one)", None),
+    ],
+)
+def test_a_pattern_is_loosened_for_an_automaton(pattern: str, loose: str | None) -> None:
+    assert loosened(pattern) == loose

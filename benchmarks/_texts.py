@@ -139,6 +139,7 @@ HOSTILE = {
     "a.": "a.", "(": "(", "7": "7", "1-": "1-", "1 ": "1 ", "ab:": "ab:", "0x": "0x", "sk-": "sk-", "@a": "@a", "//": "//", "+1": "+1",
     "&#": "&#", "&#49;": "&#49;", "%31": "%31", "\\u0031": "\\u0031", "MTIz": "MTIz", "一三八": "一三八", "a at b dot ": "a at b dot ",
     "key=": "key=", "\u200b1": "\u200b1", "-----BEGIN ": "-----BEGIN ",
+    "password ": "password ", "pwd=": "pwd=",
 }  # fmt: skip
 """Pieces whose repetition makes patterns with nested or unbounded repeats slow."""
 

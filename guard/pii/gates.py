@@ -188,11 +188,11 @@ def _begins(pattern: str) -> Callable[[bytes, int], int]:
     import re2
 
     compiled = re2.compile(pattern.encode("ascii"), _options())
-    inner = getattr(compiled, "_regexp", None)
-    if inner is None:
+    inner, anchors = getattr(compiled, "_regexp", None), getattr(re2, "_Anchor", None)
+    if inner is None or anchors is None:
         return lambda text, at: found.start() if (found := compiled.search(text, at)) else -1
-    # Where its wrapper has it: the wrapper takes five times as long to say where one word is.
-    match, anywhere = inner.Match, re2._Anchor.UNANCHORED
+    # The automaton itself, where its wrapper has it: the wrapper takes five times as long to say where one word is.
+    match, anywhere = inner.Match, anchors.UNANCHORED
     return lambda text, at: match(anywhere, text, at, len(text))[0][0]
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from guard.pii import gates
 from guard.pii.catalog import ROWS
 from guard.pii.cues import CUES, words_of
 from guard.pii.evasion import project
@@ -311,3 +313,16 @@ def test_an_automaton_leaps_to_where_a_match_begins(row: Ready, data: st.DataObj
 )
 def test_a_pattern_is_loosened_for_an_automaton(pattern: str, loose: str | None) -> None:
     assert loosened(pattern) == loose
+
+
+def test_where_a_match_begins_is_told_by_the_wrapper_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands inside the wrapper is no promise of its maker's."""
+    import re2
+
+    inside = gates._begins.__wrapped__("b+c")
+    search = re2.compile(b"b+c").search
+    monkeypatch.setattr(re2, "compile", lambda *_: SimpleNamespace(search=search))
+    outside = gates._begins.__wrapped__("b+c")
+    text = b"abbc bc b"
+    assert [inside(text, at) for at in range(10)] == [outside(text, at) for at in range(10)]
+    assert [inside(text, at) for at in (0, 2, 3, 6)] == [1, 2, 5, -1]

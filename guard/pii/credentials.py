@@ -313,7 +313,7 @@ def past_key(text: bytes, start: int, end: int) -> int:
     if text.find(b"=", start, end) < 0:
         return start
     local = text[start : text.rfind(b"@", start, end)]
-    if local.find(b"=") < 0 or local.startswith(b'"'):
+    if local.startswith(b'"'):
         return start
     keys = list(_KEY.finditer(local))
     if not keys or (keys[-1].start() and local[keys[-1].start() - 1] in _PARTS_LOCALS) or _VERP.match(local):

@@ -16,6 +16,7 @@ from guard.pii.spelling import (
     DIGITS,
     FIRST_NUMERAL,
     NUMERALS,
+    Pairs,
     count_together,
     numerals_in,
     together,
@@ -49,6 +50,8 @@ def _table() -> NDArray[np.uint8]:
     return table
 
 
+_MANY = 8192
+"""In so many characters numerals are looked for all at once, which takes some steps however few there are."""
 _PLAIN = bytes(_OTHER if code >= FIRST_NUMERAL else code for code in range(256))
 
 
@@ -56,7 +59,11 @@ def _folded(raw: bytes, kept: NDArray[np.intp] | None = None) -> Projection:
     """The projection of folded bytes, numerals kept apart."""
     if raw.isascii():
         return Projection(raw, kept)
-    return Projection(raw.translate(_PLAIN), kept, raw, count_together(raw))
+    text = raw.translate(_PLAIN)
+    if len(raw) < _MANY:
+        return Projection(text, kept, raw, count_together(raw))
+    pairs = together(raw)
+    return Projection(text, kept, raw, len(pairs[0]) > 0, pairs)
 
 
 def _code_points(text: str) -> NDArray[Any]:
@@ -80,10 +87,10 @@ class Projection:
 
     `kept` holds the original offset of every byte where code points vanished, else None. `raw` is the same
     bytes with Chinese numerals as 0x80 (zero) to 0x89, where there are any, else None; `counts` says that some
-    of them stand together, as digits do.
+    of them stand together, as digits do, and `pairs`, if that is known, which.
     """
 
-    __slots__ = ("_read_out", "_reads", "_together", "counts", "kept", "known", "raw", "text")
+    __slots__ = ("_pairs", "_read_out", "_reads", "counts", "kept", "known", "raw", "text")
 
     def __init__(
         self,
@@ -91,6 +98,7 @@ class Projection:
         kept: NDArray[np.intp] | None = None,
         raw: bytes | None = None,
         counts: bool = False,
+        pairs: Pairs | None = None,
     ) -> None:
         self.text = text
         self.kept = kept
@@ -98,7 +106,7 @@ class Projection:
         self.counts = counts
         self.known: list[Unit] | None = None
         self._read_out: Splice | None = None
-        self._together: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None
+        self._pairs = pairs
         self._reads: frozenset[str] | None = None
 
     def units(self) -> list[Unit]:
@@ -127,9 +135,9 @@ class Projection:
         """Whether numerals stand together in a stretch."""
         if self.raw is None:
             return False
-        if self._together is None:
-            self._together = together(self.raw)
-        first, second = self._together
+        if self._pairs is None:
+            self._pairs = together(self.raw)
+        first, second = self._pairs
         at = int(first.searchsorted(low))
         return at < len(first) and bool(second[at] < high)
 

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from guard.pii.cues import Cue
-from guard.pii.patterns import loosened, without_digits
+from guard.pii.patterns import endless, loosened, without_digits
 from guard.pii.rows import Edge, Road, Row
 
 _EDGE = dict.fromkeys(Edge, ("[^A-Za-z0-9]",) * 2) | {
@@ -23,8 +23,6 @@ _EDGE = dict.fromkeys(Edge, ("[^A-Za-z0-9]",) * 2) | {
 _FOREIGN = r"\x1a"
 BEGINNINGS = ("[^A-Za-z0-9", "(?:[^A-Za-z0-9", "[^0-9]", _FOREIGN)
 """What patterns begin with that match only from an edge on: no letter, no digit; or nothing of ASCII."""
-
-_LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
 
 
 def _options() -> Any:
@@ -61,7 +59,7 @@ def gate_of(patterns: Iterable[str]) -> Any:
 
 
 def _core(row: Row) -> str:
-    return row.gate or _LONG_REPEAT.sub(r"{\1,}", row.core)
+    return row.gate or endless(row.core)
 
 
 def gate_pattern(row: Row) -> str:
@@ -180,6 +178,7 @@ def _leap(pattern: re.Pattern[bytes], loose: str, text: bytes, at: int = 0) -> r
 
 
 _LEAPS = 16
+"""At so many places a match may not be, before all are asked for it."""
 
 
 @cache

@@ -16,6 +16,7 @@ _NEVER = r"[^\x00-\xff]"
 _TOKEN = re.compile(r"\(\?(?:P<\w+>|[a-z]*:)|\{[0-9,]+\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?(?:\\.|[^\]\\])+\]|.")
 _SYNTAX = re.compile(rf"\(\?P=\w+\)|{_TOKEN.pattern}")
 _REPEAT = re.compile(r"\{[\d,]+\}|[?*]")
+_LONG_REPEAT = re.compile(r"\{(\d+),\d{3,}\}")
 _EDGES = frozenset({r"\b", r"\A", r"\z", "^", "$"})
 _VERBATIM = re.compile(r"\(.*|\{.+\}|\\[bB]|[)|?*+^$]")
 _SHAPE = bytes(
@@ -43,6 +44,11 @@ def _shape_token(token: str) -> str:
     members = _members(token)
     shapes = set(members.translate(_SHAPE))
     return _class_of(shapes) if members and not shapes.issubset(members) else token
+
+
+def endless(pattern: str) -> str:
+    """A pattern whose long repeats have no end: an automaton counts up to no end that is a hundred or more away."""
+    return _LONG_REPEAT.sub(r"{\1,}", pattern)
 
 
 def without_digits(pattern: str) -> str:
@@ -227,7 +233,7 @@ def loosened(pattern: str) -> str | None:
         if token == _UNSEEN:
             _any_of(tokens, frozenset())  # up to the bracket that closes it
         elif token == "+" or _REPEAT.fullmatch(token):
-            parts.append(_ENDLESS.sub(r"{\1,}", token) + "?")
+            parts.append(endless(token) + "?")
             if tokens and tokens[-1] in ("?", "+"):
                 tokens.pop()
         else:
@@ -237,7 +243,4 @@ def loosened(pattern: str) -> str | None:
 
 def _loose(token: str) -> str:
     members = _members(token)
-    return "(?:" if token.startswith("(?P<") else _class_of(sorted(set(members))) if members else token
-
-
-_ENDLESS = re.compile(r"\{(\d+),\d{3,}\}")
+    return "(?:" if token.startswith("(?P<") else _class_of(members) if members else token

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from guard.pii import spelling
 from guard.pii.evasion import Projection
+from guard.pii.numbers import Candidate
 from guard.pii.rows import CUE_REACH
 from guard.pii.splice import Splice, Unit
 from guard.pii.view import WITHIN
@@ -115,10 +116,12 @@ class Readings:
         """Whether the spelled copy says all that the piece as it stands says."""
         return self.spelled and not self._doubts
 
-    def counts(self, start: int, end: int) -> bool:
-        """Whether a finding in the piece as it stands counts: all do, unless a spelled copy is beside it."""
-        if not self.spelled:
-            return True
+    def counting(self, found: list[Candidate]) -> list[Candidate]:
+        """What counts of what was found in the piece as it stands: all, unless a spelled copy is beside it."""
+        return [hit for hit in found if self._counts(hit[1], hit[2])] if self.spelled else found
+
+    def _counts(self, start: int, end: int) -> bool:
+        """Whether something doubtful stands near a finding."""
         near = bisect_left(self._doubts, (end - self._low + _NEAR,)) - 1
         return near >= 0 and self._doubts[near][1] > start - self._low - _NEAR
 

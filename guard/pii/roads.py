@@ -105,13 +105,11 @@ class Ready:
             row.lead,
         )
         self.signed = row.core.startswith(_SIGNED)
-        self.search: Search = (
-            pattern.match
-            if row.road is Road.AFTER or self.signed
-            else leaping(pattern, row.core)
-            if row.road is Road.WHOLE
-            else pattern.search
-        )
+        self.search: Search = pattern.search
+        if row.road is Road.AFTER or self.signed:
+            self.search = pattern.match
+        elif row.road is Road.WHOLE:
+            self.search = leaping(pattern, row.core)
         self.match = pattern.match
         self.before = self.reach.before
         self.top = _top(row)

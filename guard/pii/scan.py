@@ -43,7 +43,7 @@ _SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign 
     rb"|[ \t\r\n](?<=[ \t\r\n]{2})[ \t\r\n]{3}|[,.;!?](?<=\x1a.)(?=\x1a\x1a)|\x1a(?<=\x1a\x1a)(?=\x1a))"
 )
 _LETTERS, _NEAR, _SENTENCES, _LATE = 5, 16, 2, 512
-_WORDS = bytes(
+_CLASSES = bytes(
     97 if chr(code).isalpha() and code < 128 else 32 if code in b" \t\r\n" else code for code in range(256)
 )
 _CUT_SIGNS = (b"a" * _LETTERS + b" ", b" " * 5, b"\x1a")
@@ -246,10 +246,8 @@ class Scanner:
         found: list[Candidate] = []
         beside: Readings | None = None
         if counts or (hits and max(hits) >= ready.spelled):
-            spelled, packed = (
-                ready.spelled in hits,
-                list(packing.packed_in(text)) if ready.packed in hits else [],
-            )
+            spelled = ready.spelled in hits
+            packed = list(packing.packed_in(text)) if ready.packed in hits else []
             hits = [hit for hit in hits if hit < ready.spelled]
             if spelled or packed or counts:
                 beside = Readings(source, projection, base, high, spelled=spelled, packed=packed)
@@ -261,9 +259,7 @@ class Scanner:
         plain = hunt.belonging()
         if low:
             plain = [(kind, s + base, e + base, score) for kind, s, e, score in plain if s + base >= low]
-        if beside is None or not beside.spelled:
-            return found + plain
-        return found + [hit for hit in plain if beside.counts(hit[1], hit[2])]
+        return found + (plain if beside is None else beside.counting(plain))
 
     def _numerals_wake(self, source: str, projection: Projection, low: int, high: int) -> bool:
         """Whether numerals that stand together in a stretch without anything else wake a row: in prose they do not."""
@@ -380,11 +376,8 @@ def _sure_cut(projection: Projection, at: int, ground: Ground, reading: Reading 
 
     Late if there is one: each costs a look around it.
     """
-    text, half, free = (
-        projection.raw or projection.text,
-        at + BOUND // 2,
-        partial(_free, projection, reading, at),
-    )
+    text, free = projection.raw or projection.text, partial(_free, projection, reading, at)
+    half = at + BOUND // 2
     late = max(half, at + BOUND - _LATE)
     if text.find(b"\x1a", late, late + _NEAR) < 0:  # amid foreign characters there are cuts everywhere
         end = at + BOUND
@@ -419,7 +412,7 @@ def _sure_from(
 def _sign(text: bytes, low: int, high: int) -> int:
     """The first place from which `_SURE_CUT` may match, told by what each of its matches holds."""
     begin = max(0, low - _LETTERS)
-    classes = text[begin:high].translate(_WORDS)
+    classes = text[begin:high].translate(_CLASSES)
     found = [place for sign in _CUT_SIGNS if (place := classes.find(sign)) >= 0]
     return max(low, begin + min(found, default=len(classes)))
 

@@ -15,7 +15,7 @@ from guard.pii.judging import PLAIN, part_of_other, score_of
 from guard.pii.layouts import is_vain
 from guard.pii.reach import AFTER, BEFORE, LEAD, TRAIL
 from guard.pii.resolve import STRONG
-from guard.pii.roads import ANY, Asked, Ready, Roads, Span
+from guard.pii.roads import ANY, Asked, Ready, Roads, Settling, Span
 from guard.pii.rows import CUE_REACH, Row
 from guard.pii.view import View
 
@@ -107,15 +107,16 @@ class Numbers:
                     asked, long = ready.glanced(around), True
                 else:
                     asked = ready.ask(around)
-            if settle and (rest := asked.rest) is not None and asked.settles is not None:
-                settled = self._settled(asked.settles, low, high, ended)
+            settles = asked.settles if settle else None
+            floor, ended, wanted = ended, high, asked
+            if settles is not None and not settles.hears:
+                settled = self._settled(settles, low, high, floor, 0)
                 if settled:
                     found.append((low, high, asked, SETTLED))
-                    ended = high
                     continue
-                asked = rest if settled is None else asked
-            ended = high
-            if asked.listens:
+                wanted = settles.rest if settled is None else asked
+                settles = None
+            if settles is not None or wanted.listens:
                 start = low - _CUED if low > _CUED else 0
                 plain = dense and cases.find(HUMP, start, high) < 0  # then the words are the letters
                 words = letters[start:high] if plain else words_of(text[start:high])
@@ -123,10 +124,19 @@ class Numbers:
                 if foreign:
                     hear = hear or view.hearing(ready.vocabulary, dense)
                     heard |= hear(start, high)
-                if not asked.waits or heard & asked.waits:
-                    found.append((low, high, asked, heard))
-            elif asked.kinds:
-                found.append((low, high, asked, 0))
+                if settles is not None and not heard & settles.deaf:
+                    settled = self._settled(settles, low, high, floor, heard)
+                    if settled:
+                        found.append((low, high, asked, SETTLED))
+                        continue
+                    if settled is None:
+                        wanted = settles.rest
+                if wanted.listens:
+                    if not wanted.waits or heard & wanted.waits:
+                        found.append((low, high, wanted, heard))
+                    continue
+            if wanted.kinds:
+                found.append((low, high, wanted, 0))
         return [*map(partial(self._narrowed, ready), found)] if long else found
 
     def _narrowed(self, ready: Roads, region: Region) -> Region:
@@ -136,13 +146,14 @@ class Numbers:
             asked = ready.narrowed(asked, said, partial(self._fits, low=low, high=high))
         return low, high, asked, said
 
-    def _settled(self, row: Ready, low: int, high: int, floor: int) -> bool | None:
+    def _settled(self, settles: Settling, low: int, high: int, floor: int, said: int) -> bool | None:
         """Take a region by a row that settles it, if a match takes it whole and is no part of another token.
 
         Where a match may begin before its region, this one must, then it is longer than any within. Returns None
         where none begins behind the region before (at `floor`).
         """
-        text, before, check = self.text, row.before, row.check
+        text, row = self.text, settles.row
+        before, check = row.before, row.check
         begin = low - before
         match = row.search(text, begin if begin > floor else floor, high + _REACH)
         if match is None:
@@ -159,7 +170,10 @@ class Numbers:
             return False
         if row.nobody is not None and self._skip and row.nobody(match[0]) in self._skip:
             return False
-        self.found.append((row.kind, start, high, row.score))
+        for opens in settles.shut:
+            if opens(text, low - BEFORE if low > BEFORE else 0, high):
+                return False
+        self.found.append((row.kind, start, high, self._cued(row, start) if said & row.called else row.score))
         return True
 
     def _fits(self, row: Row, low: int, high: int) -> bool:

@@ -178,21 +178,59 @@ def foreign_words(cues: Iterable[Cue | None]) -> dict[str, int]:
     return found
 
 
-def _settling(kinds: Sequence[Kind], opened: Collection[Ready]) -> Ready | None:
-    """What settles a region without a word, where all that is asked for numbers after it would yield."""
-    first = kinds[0][0][0] if kinds else None
-    if first is None or first.score < STRONG or first.heard or first.yields:
-        return None
-    if first.asks and first not in opened:
-        return None
-    yields = all(not outer and _yields(rows[0].kind, top, first) for rows, outer, top in kinds[1:])
-    return first if yields else None
+Kind = tuple[tuple["Ready", ...], tuple["Ready", ...], float]
+"""The rows of a kind, those of them whose matches may leave the region, and what a match may score at most."""
 
 
-def _yields(kind: str, score: float, first: Ready) -> bool:
-    """Whether what a kind has within a region yields (`resolve`) to a match of all of it, or of more if that can be."""
-    best = first.score, first.kind.count("."), kind
-    return first.before > 0 or (score, kind.count("."), first.kind) < best
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What settles a region where it takes all of it: then nothing else that is asked for is worth a search.
+
+    But not where one of some openings is there (`shut`), or a cue of some is said (`deaf`). Where it `hears`, the words
+    must be known, be it for the score alone. Where it has no match there is a `rest` to ask for.
+    """
+
+    row: Ready
+    shut: tuple[Callable[..., re.Match[bytes] | None], ...]
+    deaf: int
+    hears: bool
+    rest: Asked
+
+
+Wins = tuple[Ready, tuple[Callable[..., re.Match[bytes] | None], ...], int]
+"""A number row, the openings that must not be there, and the cues that must not be said, for it to settle a region."""
+
+
+def _settling(kinds: Sequence[Kind], opened: Collection[Ready]) -> Wins | None:
+    """What may settle a region, by the number rows that are asked for there."""
+    first: Ready | None = None
+    shut, deaf = [], 0
+    for rows, outer, _ in kinds:
+        for row in rows:
+            leaves = row in outer
+            if first is not None and (
+                row.kind == first.kind or (not leaves and _yields(row, row.top, first))
+            ):
+                continue
+            if row.opens is not None and row not in opened:
+                shut.append(row.opens)
+            elif row.waits:
+                deaf |= row.called
+            elif first is None:
+                first = row
+            elif leaves or not _yields(row, row.score, first):
+                return None
+            else:
+                deaf |= row.called
+    if first is None or first.score < STRONG:
+        return None
+    return first, tuple(dict.fromkeys(shut)), deaf | first.denied
+
+
+def _yields(row: Ready | Row, score: float, first: Ready) -> bool:
+    """Whether what a row has within a region yields (`resolve`) to a match of all of it, or of more if that can be."""
+    best = first.score, first.kind.count("."), row.kind
+    return first.before > 0 or (score, row.kind.count("."), first.kind) < best
 
 
 class Nations:
@@ -210,10 +248,15 @@ class Nations:
         self._ready: dict[int, Ready] = {}
         self._reach: dict[int, Reach] = {}
 
-    def yields(self, index: int, first: Ready, before: bytes, behind: bytes) -> bool:
-        """Whether what one row has in a region would yield to another's match of it; told without compiling it."""
+    def yields(self, index: int, first: Ready, before: bytes, behind: bytes, *, uncalled: bool) -> bool:
+        """Whether what one row has in a region would yield to another's match of it; told without compiling it.
+
+        Be no cue of it said, if so asked: then what is no sure row is not searched where something took all.
+        """
         row, reach = self.rows[index], self._reach.get(index)
-        if not _yields(row.kind, _top(row), first):
+        if uncalled and index not in self.sure:
+            return True
+        if not _yields(row, row.score if uncalled else _top(row), first):
             return False
         if reach is None:
             reach = self._reach[index] = reach_of(row)
@@ -227,18 +270,13 @@ class Nations:
         return found
 
 
-Kind = tuple[tuple[Ready, ...], tuple[Ready, ...], float]
-"""The rows of a kind, those of them whose matches may leave the region, and what a match may score at most."""
-
-
 @dataclass(frozen=True, slots=True)  # a slot is read in a fifth of the time of a field of a tuple
 class Asked:
     """What the hits of the number gate in one region ask for.
 
     The number rows kind by kind, the surer first; whether a cue word matters to any row; of the rows of nations the
-    bits of their cues in `spoken`; and those of all cues, if each row waits for its own. What `settles` the region,
-    where it takes it whole, needs no cue word, and leaves none of the other number rows worth a search; nor any of
-    nations where there is a `rest`, which is asked for where it has no match. In a long region the number rows go
+    bits of their cues in `spoken`; and those of all cues, if each row waits for its own. What `settles` the region
+    leaves nothing else worth a search. In a long region the number rows go
     first of which the check tells by the digits where a number may begin.
     """
 
@@ -248,8 +286,7 @@ class Asked:
     alone: int
     sure: int
     waits: int
-    settles: Ready | None = None
-    rest: Asked | None = None
+    settles: Settling | None = None
     sifted: tuple[Ready, ...] = ()
 
 
@@ -328,12 +365,20 @@ class Roads:
         leaving = tuple(hit for hit, row in rows if row.reach.leaves(*around))
         opened = tuple(hit for hit, row in rows if row.opens is not None and row.opens(sign))
         asked = self._asked_by(hits, leaving, opened)
-        settles, nations = asked.settles, (hit - len(self.numbers) for hit in hits[len(rows) :])
-        if settles is None or not all(self.nations.yields(index, settles, *around) for index in nations):
+        wins = _settling(asked.kinds, {self.numbers[hit] for hit in opened})
+        if wins is None:
             return asked
-        first = self.numbers.index(settles)
-        told = (tuple(hit for hit in some if hit != first) for some in (hits, leaving, opened))
-        return replace(asked, rest=self._asked_by(*told))
+        first, shut, deaf = wins
+        yields = partial(self.nations.yields, first=first, before=around[0], behind=around[1])
+        called = [hit - len(self.numbers) for hit in hits[len(rows) :]]
+        called = [index for index in called if not yields(index, uncalled=False)]
+        if not all(yields(index, uncalled=True) for index in called):
+            return asked
+        deaf |= self._bits(called)
+        place = self.numbers.index(first)
+        told = (tuple(hit for hit in some if hit != place) for some in (hits, leaving, opened))
+        hears = bool(deaf or first.called)
+        return replace(asked, settles=Settling(first, shut, deaf, hears, self._asked_by(*told)))
 
     def _asked_by(self, *told: tuple[int, ...]) -> Asked:
         """The same by what is told (`_asked`): one and the same for all shapes of which that is told."""
@@ -375,7 +420,6 @@ class Roads:
             alone,
             sure,
             reduce(or_, (row.called for row in rows), called) if waits else 0,
-            None if leaving is None else _settling(found, opened),
         )
 
     def _bits(self, nations: Iterable[int]) -> int:

@@ -121,8 +121,8 @@ def test_one_letter_behind_a_number_may_be_its_last(behind: bytes, leaves: bool)
         ("银行卡号4881 0043 4959 5510，", True),
         ("身份证号440106198809171377，", False),
         ("card 4881 0043 4959 5510 to", True),
-        ("card 4881 0043 4959 5510 K", False),
-        ("a4881004349595510", False),
+        ("card 4881 0043 4959 5510 K", True),
+        ("a4881004349595510", True),
         ("+4881004349595510", False),
         ("tel +44 20 7728 5282 then", True),
         ("tel 44 20 7728 5282 then", False),
@@ -130,11 +130,20 @@ def test_one_letter_behind_a_number_may_be_its_last(behind: bytes, leaves: bool)
         ("tel + 0044 20 7728 5282 then", False),
         ("IBAN DE82883086271497094009", True),
         ("IBAN DE82883086271497094008", False),
-        ("SSN 546-95-6350", False),
+        ("SSN 546-95-6350", True),
+        ("ITIN 546-95-6350", False),
+        ("order no. 546-95-6350", False),
+        ("phone 546-95-6350 ext. 12", False),
+        ("call (571) 818-6524 then", True),
+        ("order (571) 818-6524 then", False),
+        ("+ (571) 818-6524 then", False),
+        ("from 52.248.60.211 then", True),
+        ("version 52.248.60.211 then", False),
+        ("NHS 52.248.60.211 then", False),
     ],
 )
-def test_what_needs_no_word_is_settled_at_once(text: str, settled: bool) -> None:
-    """By its check digit; not what another reading may begin before, or what a word lifts."""
+def test_what_nothing_may_win_is_settled_at_once(text: str, settled: bool) -> None:
+    """By its check digit or shape; not where another may begin before, or a word rules it out or lifts others."""
     assert _settled(text, 0) is settled
 
 
@@ -153,6 +162,11 @@ def test_what_is_settled_is_not_searched_for_nations() -> None:
         national = hunt.numbers(ready, *seen)
     assert len(hunt.found) == 1
     assert national == []
+
+
+def _row(kind: str) -> Ready:
+    """The first number row of a kind, by the places of cues in the whole catalogue."""
+    return next(row for row in roads(Scanner().rows).numbers if row.kind == kind)
 
 
 def _settled(text: str, first: int) -> bool:
@@ -201,12 +215,23 @@ def test_what_has_no_match_is_not_searched_again() -> None:
 
 def test_nothing_settles_what_a_later_kind_may_win() -> None:
     """By a match that leaves the region, or that is surer."""
-    card, phone = (next(row for row in NUMBERS if row.kind == kind) for kind in ("pii.card", "pii.phone"))
-    assert _settling([((card,), (), 0.9), ((phone,), (), 0.9)], ()) is card
-    assert _settling([((card,), (), 0.9), ((phone,), (phone,), 0.9)], ()) is None
-    assert _settling([((card,), (), 0.9), ((phone,), (), 0.95)], ()) is None
-    assert _settling([((phone,), (), 0.9)], ()) is None  # it needs its opening
-    assert _settling([((phone,), (), 0.9)], (phone,)) is phone
+    card, phone, ssn = map(_row, ("pii.card", "pii.phone", "pii.us.ssn"))
+    inner, leaving = ((phone,), (), phone.top), ((phone,), (phone,), phone.top)
+    assert _settling([((card,), (), card.top), inner], (phone,))[0] is card
+    assert _settling([((card,), (), card.top), leaving], (phone,)) is None
+    assert _settling([((ssn,), (), ssn.top), inner], (phone,)) is None
+    assert _settling([((phone,), (), phone.top)], ()) is None  # it needs its opening
+    assert _settling([((phone,), (), phone.top)], (phone,))[0] is phone
+
+
+def test_what_may_win_must_be_shut_or_not_called() -> None:
+    """A row that needs an opening has nothing where that is not, and one with a cue no more than it has without."""
+    card, phone, ssn = map(_row, ("pii.card", "pii.phone", "pii.us.ssn"))
+    shut = _settling([((ssn,), (), ssn.top), ((phone,), (phone,), phone.top)], ())
+    assert shut[:2] == (ssn, (phone.opens,))
+    said = next(row for row in roads(Scanner().rows).numbers if row.kind == "pii.phone" and row.cued == 0.95)
+    called = _settling([((card,), (), card.top), ((said,), (), said.top)], ())
+    assert called == (card, (), said.called)
 
 
 def test_rows_tell_their_reach_once() -> None:

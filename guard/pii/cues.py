@@ -64,17 +64,23 @@ class Window:
 
 @dataclass(frozen=True)
 class Cue:
-    """Words of one meaning: `latin` words, `weak` ones that any ruling-out word overrides, `others` outside ASCII."""
+    """Words of one meaning: `latin` words, `weak` ones that any ruling-out word overrides, `others` outside ASCII.
+
+    Each of `every` Latin word holds one of the `short` ones.
+    """
 
     latin: frozenset[bytes]
     weak: frozenset[bytes] = frozenset()
     others: re.Pattern[str] | None = None
     reach: int = CUE_REACH
     every: frozenset[bytes] = field(init=False)
+    short: tuple[bytes, ...] = field(init=False)
     far: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "every", self.latin | self.weak)
+        every = self.latin | self.weak
+        object.__setattr__(self, "every", every)
+        object.__setattr__(self, "short", _short(every))
         object.__setattr__(self, "far", self.reach >= CUE_REACH)
 
     def without(self, other: Cue | None) -> Cue:
@@ -110,6 +116,15 @@ class Cue:
                 near = min(near, len(window.original) - match.end())
         # A window holds no more than the longest reach, but words of code stand in it twice.
         return near if self.far or near <= self.reach else NEVER
+
+
+def _short(words: frozenset[bytes]) -> tuple[bytes, ...]:
+    """The words of some that hold no other of them."""
+    short: list[bytes] = []
+    for word in sorted(words, key=lambda word: (len(word), word)):
+        if not any(part in word for part in short):
+            short.append(word)
+    return tuple(short)
 
 
 def merged(cues: list[Cue]) -> Cue:

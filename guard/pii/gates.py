@@ -155,22 +155,38 @@ Search = Callable[..., re.Match[bytes] | None]
 """What looks for a pattern in bytes, from a place on."""
 
 
-def leaping(pattern: re.Pattern[bytes], core: str) -> Search:
-    """The search for a pattern with some core, told by an automaton where it may begin.
+def leaping(pattern: re.Pattern[bytes], core: str, edge: Edge) -> Search:
+    """The search for a pattern with some core between edges, told by an automaton where it may begin.
 
     `re` looks for one of many words letter by letter, at a hundred times the cost. Where the automaton knows too little
     (of look-arounds it knows nothing), the rest is left to `re`: else it would be asked at every letter.
     """
-    loose = loosened(core)
-    return pattern.search if loose is None else partial(_leap, pattern, loose)
+    loose, beside = loosened(core), _BESIDE[edge]
+    if loose is None:
+        return pattern.search
+    if not beside:
+        return partial(_leap, pattern, loose, 0)
+    return partial(_leap, pattern, rf"{beside}(?:{loose})(?:{beside}|\z)", 1)
 
 
-def _leap(pattern: re.Pattern[bytes], loose: str, text: bytes, at: int = 0) -> re.Match[bytes] | None:
+_BESIDE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
+"""What stands on both sides of a match, if anything does; of what may not stand further away nothing is said."""
+
+
+def _leap(
+    pattern: re.Pattern[bytes], loose: str, before: int, text: bytes, at: int = 0
+) -> re.Match[bytes] | None:
+    """Search from a place on; so many characters `before` a match belong to what the automaton looks for."""
     begins, match = _begins(loose), pattern.match
+    if before and not at:
+        if found := match(text):
+            return found
+        at = 1
     for _ in range(_LEAPS):
-        at = begins(text, at)
+        at = begins(text, at - before)
         if at < 0:
             return None
+        at += before
         if found := match(text, at):
             return found
         at += 1

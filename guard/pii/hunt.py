@@ -65,7 +65,7 @@ class Hunt(Numbers):
         view, letters = self.view, self.view.letters()
         others = None if view.ascii else cue.others
         said = others is not None and others.search(view.original(0, len(self.text))) is not None
-        return said or any(word in letters for word in cue.every)
+        return said or any(word in letters for word in cue.short)
 
     def _search(self, ready: Ready) -> None:
         search, text, group, at = ready.search, self.text, ready.group, 0

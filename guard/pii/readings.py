@@ -116,9 +116,14 @@ class Readings:
         """Whether the spelled copy says all that the piece as it stands says."""
         return self.spelled and not self._doubts
 
-    def counting(self, found: list[Candidate]) -> list[Candidate]:
-        """What counts of what was found in the piece as it stands: all, unless a spelled copy is beside it."""
-        return [hit for hit in found if self._counts(hit[1], hit[2])] if self.spelled else found
+    def counting(self, found: list[Candidate], base: int) -> list[Candidate]:
+        """What counts of what was found in the piece as it stands (by its places from `base` on).
+
+        All, unless a spelled copy is beside it.
+        """
+        if not self.spelled:
+            return found
+        return [hit for hit in found if self._counts(hit[1] + base, hit[2] + base)]
 
     def _counts(self, start: int, end: int) -> bool:
         """Whether something doubtful stands near a finding."""

@@ -109,7 +109,7 @@ class Ready:
         if row.road is Road.AFTER or self.signed:
             self.search = pattern.match
         elif row.road is Road.WHOLE:
-            self.search = leaping(pattern, row.core)
+            self.search = leaping(pattern, row.core, row.edge)
         self.match = pattern.match
         self.before = self.reach.before
         self.top = _top(row)

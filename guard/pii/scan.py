@@ -111,7 +111,7 @@ class Scanner:
         found = self._searched(text, projection, (0, len(text)), projection.text, seen)
         if self._beat is not None:
             self._beat()
-        return _findings(projection, found, "pattern"), seen[0]
+        return found, seen[0]
 
     def _is_one_piece(self, text: str, projection: Projection) -> bool:
         """Whether a text is scanned in one piece, as most are: its characters are those of its projection."""
@@ -127,7 +127,7 @@ class Scanner:
     def _in_pieces(self, text: str, projection: Projection, start: int) -> list[Finding]:
         """Everything that a row matches, piece by piece, and the names."""
         reading = None if self.names is None else self.names.reading(text, projection)
-        found: list[Candidate] = []
+        found: list[Finding] = []
         named: list[Candidate] = []
         for low, high in _pieces(projection, projection.position(start), reading):
             found += self._piece(text, projection, low, high)
@@ -135,7 +135,7 @@ class Scanner:
                 named += reading.find(max(0, low - CONTEXT), low, high)
             if self._beat is not None:
                 self._beat()
-        return [*_findings(projection, found, "pattern"), *_findings(projection, named, "names")]
+        return found + _findings(projection, named, "names")
 
     def beside(self, text: str) -> list[Finding]:
         """What is found under headings and over lines: of one line without a list there is neither."""
@@ -223,7 +223,7 @@ class Scanner:
             found.append(len(text))
         return found
 
-    def _piece(self, source: str, projection: Projection, low: int, high: int) -> list[Candidate]:
+    def _piece(self, source: str, projection: Projection, low: int, high: int) -> list[Finding]:
         base = max(0, low - CONTEXT)
         text = projection.text if base == 0 and high == len(projection.text) else projection.text[base:high]
         return self._searched(source, projection, (low, high), text, self._roads.look(text))
@@ -235,7 +235,7 @@ class Scanner:
         piece: Span,
         text: bytes,
         seen: Seen,
-    ) -> list[Candidate]:
+    ) -> list[Finding]:
         """What is found in a piece; `text` is its projection with what stands before it, of which all was seen."""
         (low, high), (hits, digits, shape), ready = piece, seen, self._roads
         base = max(0, low - CONTEXT)
@@ -243,7 +243,7 @@ class Scanner:
         counts = projection.counts and (len(text) == len(projection.text) or projection.count(base, high))
         if not (hits or digits or mail or (counts and self._numerals_wake(source, projection, base, high))):
             return []
-        found: list[Candidate] = []
+        found: list[Finding] = []
         beside: Readings | None = None
         if counts or (hits and max(hits) >= ready.spelled):
             spelled = ready.spelled in hits
@@ -251,15 +251,14 @@ class Scanner:
             hits = [hit for hit in hits if hit < ready.spelled]
             if spelled or packed or counts:
                 beside = Readings(source, projection, base, high, spelled=spelled, packed=packed)
-                found = [hit for hit in self._disguised(projection, beside) if hit[1] >= low]
+                read = [hit for hit in self._disguised(projection, beside) if hit[1] >= low]
+                found = _findings(projection, read, "pattern")
                 if beside.suffices:
                     return found
         hunt = Hunt(View(source, projection, base, text), self._skip, low - base)
         hunt.run(ready, (hits, digits, shape), mail)
-        plain = hunt.belonging()
-        if low:
-            plain = [(kind, s + base, e + base, score) for kind, s, e, score in plain if s + base >= low]
-        return found + (plain if beside is None else beside.counting(plain))
+        plain = hunt.belonging() if beside is None else beside.counting(hunt.belonging(), base)
+        return found + _findings(projection, plain, "pattern", base, low - base)
 
     def _numerals_wake(self, source: str, projection: Projection, low: int, high: int) -> bool:
         """Whether numerals that stand together in a stretch without anything else wake a row: in prose they do not."""
@@ -318,15 +317,27 @@ def _names(kinds: frozenset[str], least: float) -> Names | None:
     return Names(kinds, least) if kinds else None
 
 
-def _findings(projection: Projection, found: list[Candidate], source: str) -> list[Finding]:
-    """What was found in a projection as findings in the original."""
+def _findings(
+    projection: Projection, found: list[Candidate], source: str, base: int = 0, first: int = 0
+) -> list[Finding]:
+    """What was found from a place on in a projection, or in a piece of it that begins at `base`, in the original."""
     if not found:
         return []
     rest, new = (source, ""), tuple.__new__  # a text full of findings makes thousands
-    if projection.kept is None:
+    if projection.kept is not None:
+        original = projection.to_original
+        return [
+            new(Finding, (kind, *original(start + base, end + base), score, *rest))
+            for kind, start, end, score in found
+            if start >= first
+        ]
+    if not base and not first:
         return [new(Finding, one + rest) for one in found]
-    original = projection.to_original
-    return [new(Finding, (kind, *original(start, end), score, *rest)) for kind, start, end, score in found]
+    return [
+        new(Finding, (kind, start + base, end + base, score, source, ""))
+        for kind, start, end, score in found
+        if start >= first
+    ]
 
 
 def _pieces(projection: Projection, start: int, reading: Reading | None) -> Iterable[tuple[int, int]]:

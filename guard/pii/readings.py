@@ -116,7 +116,7 @@ class Readings:
         """Whether the spelled copy says all that the piece as it stands says."""
         return self.spelled and not self._doubts
 
-    def counting(self, found: list[Candidate], base: int) -> list[Candidate]:
+    def counting(self, found: list[Candidate], base: int = 0) -> list[Candidate]:
         """What counts of what was found in the piece as it stands (by its places from `base` on).
 
         All, unless a spelled copy is beside it.

@@ -40,6 +40,14 @@ def test_a_sure_number_leaves_nothing_to_look_for_within() -> None:
     assert [finding.kind for finding in found] == ["pii.cn.resident_id", "pii.card"]
 
 
+@pytest.mark.parametrize(("text", "score"), [("546-95-6350", 0.7), ("SSN 546-95-6350", 0.95)])
+def test_a_word_lifts_what_settles_a_region(text: str, score: float) -> None:
+    """What no other may win is found at once, and scored by the words before it all the same."""
+    assert [(finding.kind, finding.score) for finding in Scanner().everything(text)] == [
+        ("pii.us.ssn", score)
+    ]
+
+
 def test_what_begins_before_a_cut_settles_nothing() -> None:
     """It is not found behind the cut, so what lies within it is."""
     text = "fodselsnummer 3703 051064 23069"

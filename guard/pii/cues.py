@@ -178,6 +178,12 @@ _COMMON = {
         kreditkarte karte carte tarjeta cartao kort""",
         "银行卡 信用卡 储蓄卡 借记卡 卡号 刷卡 銀行卡 カード",
     ),
+    # No visa, which is a paper of travellers, too.
+    "payment": _cue(
+        """card cards cc ccnum ccnumber cardno cardnum bankcard bankcardno cardnumber pan mastercard mc amex maestro unionpay credit debit creditcard
+        kreditkarte karte carte tarjeta cartao kort cvv cvc cvn""",
+        "银行卡 信用卡 储蓄卡 借记卡 卡号 刷卡 銀行卡 信用卡 カード",
+    ),
     "not_card": _cue(
         "gift library phone tel id order sim invoice ticket tracking student member membership business report sd graphics",
         "订单 单号 身份证 手机 电话 会员",

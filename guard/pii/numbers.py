@@ -149,11 +149,10 @@ class Numbers:
     def _settled(self, settles: Settling, low: int, high: int, floor: int, said: int) -> bool | None:
         """Take a region by a row that settles it, if a match takes it whole and is no part of another token.
 
-        Where a match may begin before its region, this one must, then it is longer than any within. Returns None
-        where none begins behind the region before (at `floor`).
+        Returns None where none begins behind the region before (at `floor`).
         """
         text, row = self.text, settles.row
-        before, check = row.before, row.check
+        before, check = settles.before, row.check
         begin = low - before
         match = row.search(text, begin if begin > floor else floor, high + _REACH)
         if match is None:

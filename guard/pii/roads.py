@@ -186,25 +186,28 @@ Kind = tuple[tuple["Ready", ...], tuple["Ready", ...], float]
 class Settling:
     """What settles a region where it takes all of it: then nothing else that is asked for is worth a search.
 
-    But not where one of some openings is there (`shut`), or a cue of some is said (`deaf`). Where it `hears`, the words
-    must be known, be it for the score alone. Where it has no match there is a `rest` to ask for.
+    Where its match may begin so far `before` the region it must: then it is longer than any within. But not where one
+    of some openings is there (`shut`), or a cue of some is said (`deaf`). Where it `hears`, the words must be known, be
+    it for the score alone. Where it has no match there is a `rest` to ask for.
     """
 
     row: Ready
+    before: int
     shut: tuple[Callable[..., re.Match[bytes] | None], ...]
     deaf: int
     hears: bool
     rest: Asked
 
 
-Wins = tuple[Ready, tuple[Callable[..., re.Match[bytes] | None], ...], int]
-"""A number row, the openings that must not be there, and the cues that must not be said, for it to settle a region."""
+Wins = tuple[Ready, bool, tuple[Callable[..., re.Match[bytes] | None], ...], int]
+"""A number row that may settle a region, and whether its match must begin before it, for it to be longer than others;
+the openings that must not be there, and the cues that must not be said."""
 
 
 def _settling(kinds: Sequence[Kind], opened: Collection[Ready]) -> Wins | None:
     """What may settle a region, by the number rows that are asked for there."""
     first: Ready | None = None
-    shut, deaf = [], 0
+    longer, shut, deaf = False, [], 0
     for rows, outer, _ in kinds:
         for row in rows:
             leaves = row in outer
@@ -217,20 +220,20 @@ def _settling(kinds: Sequence[Kind], opened: Collection[Ready]) -> Wins | None:
             elif row.waits:
                 deaf |= row.called
             elif first is None:
-                first = row
+                first, longer = row, leaves and row.before > 0
             elif leaves or not _yields(row, row.score, first):
                 return None
             else:
                 deaf |= row.called
     if first is None or first.score < STRONG:
         return None
-    return first, tuple(dict.fromkeys(shut)), deaf | first.denied
+    return first, longer, tuple(dict.fromkeys(shut)), deaf | first.denied
 
 
 def _yields(row: Ready | Row, score: float, first: Ready) -> bool:
-    """Whether what a row has within a region yields (`resolve`) to a match of all of it, or of more if that can be."""
+    """Whether what a row has within a region yields (`resolve`) to a match of all of it."""
     best = first.score, first.kind.count("."), row.kind
-    return first.before > 0 or (score, row.kind.count("."), first.kind) < best
+    return (score, row.kind.count("."), first.kind) < best
 
 
 class Nations:
@@ -248,15 +251,18 @@ class Nations:
         self._ready: dict[int, Ready] = {}
         self._reach: dict[int, Reach] = {}
 
-    def yields(self, index: int, first: Ready, before: bytes, behind: bytes, *, uncalled: bool) -> bool:
-        """Whether what one row has in a region would yield to another's match of it; told without compiling it.
+    def yields(
+        self, index: int, first: Ready | None, before: bytes, behind: bytes, *, uncalled: bool
+    ) -> bool:
+        """Whether what one row has in a region would yield to another's match of it, or to one that is longer (None).
 
-        Be no cue of it said, if so asked: then what is no sure row is not searched where something took all.
+        Told without compiling it; be no cue of it said, if so asked: then what is no sure row is not searched where
+        something took all.
         """
         row, reach = self.rows[index], self._reach.get(index)
         if uncalled and index not in self.sure:
             return True
-        if not _yields(row, row.score if uncalled else _top(row), first):
+        if first is not None and not _yields(row, row.score if uncalled else _top(row), first):
             return False
         if reach is None:
             reach = self._reach[index] = reach_of(row)
@@ -368,8 +374,10 @@ class Roads:
         wins = _settling(asked.kinds, {self.numbers[hit] for hit in opened})
         if wins is None:
             return asked
-        first, shut, deaf = wins
-        yields = partial(self.nations.yields, first=first, before=around[0], behind=around[1])
+        first, longer, shut, deaf = wins
+        yields = partial(
+            self.nations.yields, first=None if longer else first, before=around[0], behind=around[1]
+        )
         called = [hit - len(self.numbers) for hit in hits[len(rows) :]]
         called = [index for index in called if not yields(index, uncalled=False)]
         if not all(yields(index, uncalled=True) for index in called):
@@ -378,7 +386,8 @@ class Roads:
         place = self.numbers.index(first)
         told = (tuple(hit for hit in some if hit != place) for some in (hits, leaving, opened))
         hears = bool(deaf or first.called)
-        return replace(asked, settles=Settling(first, shut, deaf, hears, self._asked_by(*told)))
+        before = first.before if longer else 0
+        return replace(asked, settles=Settling(first, before, shut, deaf, hears, self._asked_by(*told)))
 
     def _asked_by(self, *told: tuple[int, ...]) -> Asked:
         """The same by what is told (`_asked`): one and the same for all shapes of which that is told."""

@@ -230,10 +230,10 @@ def test_what_may_win_must_be_shut_or_not_called() -> None:
     """A row that needs an opening has nothing where that is not, and one with a cue no more than it has without."""
     card, phone, ssn = map(_row, ("pii.card", "pii.phone", "pii.us.ssn"))
     shut = _settling([((ssn,), (), ssn.top), ((phone,), (phone,), phone.top)], ())
-    assert shut[:2] == (ssn, (phone.opens,))
+    assert shut[:3] == (ssn, False, (phone.opens,))
     said = next(row for row in roads(Scanner().rows).numbers if row.kind == "pii.phone" and row.cued == 0.95)
     called = _settling([((card,), (), card.top), ((said,), (), said.top)], ())
-    assert called == (card, (), said.called)
+    assert called == (card, False, (), said.called)
 
 
 def test_rows_tell_their_reach_once() -> None:

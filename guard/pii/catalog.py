@@ -6,9 +6,10 @@ from guard.pii.catalog_china import CHINA
 from guard.pii.catalog_everyone import EVERYONE
 from guard.pii.catalog_health import HEALTH
 from guard.pii.catalog_nations import NATIONS
+from guard.pii.catalog_online import ONLINE
 from guard.pii.catalog_payment import PAYMENT
 from guard.pii.catalog_secrets import SECRETS
 from guard.pii.rows import Row
 
-ROWS: tuple[Row, ...] = (*CHINA, *NATIONS, *HEALTH, *PAYMENT, *SECRETS, *EVERYONE)
+ROWS: tuple[Row, ...] = (*CHINA, *NATIONS, *HEALTH, *PAYMENT, *SECRETS, *EVERYONE, *ONLINE)
 """Every row; a kind may have several."""

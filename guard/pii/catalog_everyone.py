@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from guard.pii.layouts import ASSIGNED, SEP, TABLED, laid_out, loose, set_by
+from guard.pii.layouts import SEP, TABLED, laid_out, loose
 from guard.pii.rows import Edge, Road, Row
 
 _PHONE = r"[ ()./_-]{0,3}"
@@ -59,16 +59,18 @@ _PASSPORT = (
 _BOOKLET = "[A-Z]{1,3}[0-9]{5,8}[A-Z]?|[0-9]{2}[A-Z]{2}[0-9]{5}|[0-9]{2} ?[0-9]{2} [0-9]{6,7}|[0-9]{7,9}"
 """Numbers of passports: letters and digits, as in France, in Russia, or digits alone."""
 
-_KEYED = set_by(r"""=>(?=[ \t]{0,3}["'])|[:=]""")
-_NO_KEY = r"(?!(?<=[_-][Ii][Dd])[^A-Za-z0-9\n]{1,12}[0-9]+(?![A-Za-z0-9._-]))(?!(?<=[A-Za-z]I[Dd])[^A-Za-z0-9\n]{1,12}[0-9]+(?![A-Za-z0-9._-]))"
-"""What programs call user_id or userId is the key of a row where it is a number."""
-_USER = r"(?:user|usr|acct|ruser|logname)"
-_LOGGED = r"(?:[A-Za-z_.]=(?:[^\s,;()\x22]{1,24}|\x22[^\x22\n]{0,40}\x22)|(?:[0-9]{2}:[0-9]{2}:[0-9]{2}|INFO|WARN|WARNING|ERROR|DEBUG|NOTICE|info|warn|warning|error|debug|\])[^\n=,;()\"']{0,32})"
-"""What stands before a pair of a log line, and before no argument of a call."""
-_LOGIN = "benutzername|gebruikersnaam|nome utente|nombre de usuario|nom d'utilisateur|user ?name|user[_-]name|user[_ -]?id|login(?:[ _-]?(?:name|id))?|screen[ _-]?name"
-
 _WRAP = r"(?:-?\r?\n ?| \r?\n| \n )"
 """The end of a line amid a number, with no more blanks than may stand between groups (`cuts`)."""
+_PLATE = (
+    "(?i:(?:licen[cs]e|licensing|registration|vehicle|car|truck|number) plate|plate (?:number|no\\.?|#))(?i: (?:number|no\\.?|#))?"
+    rf"(?:(?i: is| was| reads)? ?[:=#]? ?[\"']?|{TABLED})"
+)
+"""What says that a licence plate follows."""
+_PLATED = (
+    r"(?=[A-Z]{0,4}[ -]?[A-Z]{0,4}[0-9])(?=[0-9]{0,4}[ -]?[0-9]{0,4}[A-Z])[A-Z0-9]{1,4}[ -]?[A-Z0-9]{2,4}"
+)
+"""In capitals, with a digit and a letter."""
+
 _MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)"
 
 EVERYONE = (
@@ -182,6 +184,13 @@ EVERYONE = (
     Row(
         "pii.imei", r"[0-9]{2}-[0-9]{6}-[0-9]{6}-[0-9]|[0-9]{15}", Road.NATION, 0.38, 0.85, check="imei", cue="imei", unless="not_nation", longest=18, laws=("hipaa:13",),
     ),
+    # The card and the subscriber of a mobile network (ITU-T E.118, E.212).
+    Row(
+        "pii.iccid", loose(18, 20).replace("[0-9]", "89", 1), Road.DIGITS, 0.0, 0.85, check="iccid", cue="sim", edge=Edge.DIGIT, alphabet="groups", longest=78, laws=("hipaa:13",),
+    ),
+    Row(
+        "pii.imsi", r"[2-79][0-9]{13,14}", Road.DIGITS, 0.0, 0.8, cue="imsi", longest=15, laws=("hipaa:13",),
+    ),
     Row(
         "pii.bic", r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", Road.WHOLE, 0.0, 0.85, check="bic", cue="bic", longest=11, laws=("hipaa:10",),
     ),
@@ -218,25 +227,10 @@ EVERYONE = (
         "pii.passport", rf"""(?:\x1a{{1,2}})?[ :=#*]{{0,3}}(?:No\.? ?)?(?P<value>{_BOOKLET})(?![A-Za-z0-9]|[.,/-][0-9])""", Road.AFTER, 0.6, 0.6, gate=rf"(?:\x1a{{1,2}})?[ :=#*]{{0,3}}(?:No\.? ?)?(?:{_BOOKLET})", edge=Edge.FREE,
         heads=("护照", "護照", "护照号", "护照号码", "護照號碼", "旅券", "旅券番号", "パスポート番号", "여권", "여권번호", "דרכון", "جواز السفر", "جواز سفر"), tail="是为為は", alphabet="groups", longest=13, ahead=2, laws=("gdpr", "pipl"),
     ),
+    # A plate of whichever country: two to eight letters and digits, both.
     Row(
-        "pii.username", rf"""(?i:{_LOGIN}){_NO_KEY}(?i: is|s)?(?:{_KEYED}|>(?=[A-Za-z])|(?<= is) (?=[A-Za-z._-]{{1,24}}[0-9]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}})(?![A-Za-z0-9._-]{{0,40}}[(\[])""",
-        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""(?i:{_LOGIN})(?:(?i: is|s)?{ASSIGNED}|(?i: is) )[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}""", longest=32, ahead=42, laws=("gdpr",),
-    ),
-    # Lines of logs: a pair behind another pair, a level or a time; sshd, PAM, databases, `id`.
-    Row(
-        "pii.username",
-        rf"""(?:{_LOGGED}[ \t]{_USER}=["']?|(?:Accepted|Failed) (?:password|publickey|none|hostbased|keyboard-interactive(?:/pam)?|gssapi-with-mic) for (?:invalid user )?|session (?:opened|closed) for user |(?:failed|denied|failure) for user ["']|(?<![A-Za-z])(?:[ug]id|groups)=[0-9]{{1,6}}\()(?P<value>[A-Za-z][A-Za-z0-9._-]{{1,31}})(?![A-Za-z0-9._@,;(-])""",
-        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"""[ \t]{_USER}=["']?[A-Za-z]|(?:Accepted|Failed) [a-z/-]{{4,30}} for |(?:opened|closed|failed|denied|failure) for user |(?:[ug]id|groups)=[0-9]{{1,6}}\(""",
-        edge=Edge.FREE, longest=32, laws=("gdpr",),
-    ),
-    Row(
-        "pii.username", r"""(?:\x1a?[ ]?[:=][ ]?["']?|[ ](?=[A-Za-z._-]{1,24}[0-9]))(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.7, 0.7, check="username",
-        gate=r"""(?:\x1a?[ ]?[:=][ ]?["']?|[ ])[A-Za-z0-9][A-Za-z0-9._-]{2,31}""", tail="是为", longest=32,
-        heads=("用户名", "登录名", "用戶名", "登入名", "昵称", "账户名"), laws=("gdpr", "pipl"),
-    ),
-    Row(
-        "pii.username", r"""\x1a?[ ]?[:=][ ]?["']?(?P<value>[A-Za-z][A-Za-z0-9._-]{2,31})""", Road.AFTER, 0.6, 0.6, check="username", tail="是为", longest=32,
-        heads=("账号", "帐号", "帳號"), laws=("gdpr", "pipl"),
+        "pii.license_plate", rf"(?<![A-Za-z]){_PLATE}(?P<value>{_PLATED})(?![A-Za-z0-9]|-[A-Za-z0-9])", Road.WHOLE, 0.6, 0.6, gate=rf"{_PLATE}[A-Z0-9]{{1,4}}[ -]?[A-Z0-9]", edge=Edge.FREE,
+        alphabet="groups", longest=9, ahead=2, laws=("hipaa:12", "gdpr"),
     ),
     Row(
         "pii.vin", r"[A-HJ-NPR-Za-hj-npr-z0-9]{9}[A-HJ-NPR-Za-hj-npr-z0-9]{2}[A-HJ-NPR-Za-hj-npr-z0-9]{2}[0-9]{4}",

@@ -99,7 +99,7 @@ HEALTH = (
     ),
     Row(
         "pii.medical_record",
-        rf"(?i:(?:medical|patient|health|hospital)[ _-]?(?:record|chart|file)[ _-]?)(?i:number|num|no|nr|id)?(?:[ .:=#]{{0,3}}(?:is )?|{TABLED})(?P<value>(?:[A-Za-z]{{1,3}}-?)?[0-9]{{5,10}})",
+        rf"(?i:(?:medical|patient|health|hospital)[ _-]?(?:record|chart|file)[ _-]?(?:number|num|no|nr|id)?|patient[ _-]?(?:id|number|no|nr))(?:[ .:=#]{{0,3}}(?:is )?|{TABLED})(?P<value>(?:[A-Za-z]{{1,3}}-?)?[0-9]{{5,10}})",
         Road.WHOLE, 0.8, 0.8, longest=14, laws=("hipaa:8",),
     ),
 )  # fmt: skip

@@ -103,6 +103,7 @@ _OWN: dict[str, Check] = {
         validators.base58check,
         validators.base58_key,
         validators.bech32,
+        validators.iccid,
         validators.imei,
         validators.bic,
         validators.gps,

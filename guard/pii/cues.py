@@ -234,6 +234,8 @@ _COMMON = {
     "nhs": _cue("nhs health healthcare patient"),
     "nino": _cue("nino ninos ni insurance"),
     "imei": _cue("imei imeis imeisv device handset", "串号 设备号"),
+    "sim": _cue("iccid sim esim", "卡号 集成电路卡"),
+    "imsi": _cue("imsi supi", "国际移动用户"),
     "birth": _cue(
         """dob birth born birthday bday bdate geb birthdate dateofbirth geboren geburtsdatum nacimiento naissance nascimento nascita
         nacido nacida nascido nascida geboortedatum fodselsdato fodelsedatum urodzenia urodzony urodzona lahir

@@ -306,6 +306,12 @@ def imei(view: bytes) -> int:
     return len(view) if luhn(digits_of(view)) else 0
 
 
+def iccid(view: bytes) -> int:
+    """Accept the number of a SIM by Luhn (ITU-T E.118); of 20 digits the last may be no part of it."""
+    digits = digits_of(view)
+    return len(view) if luhn(digits) or (len(digits) == 20 and luhn(digits[:-1])) else 0
+
+
 _BIC_LANDS = frozenset(
     b"""AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BW BY BZ CA CD
     CF CG CH CI CK CL CM CN CO CR CU CV CW CY CZ DE DJ DK DM DO DZ EC EE EG ER ES ET FI FJ FK FM FO FR GA GB GD

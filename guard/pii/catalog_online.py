@@ -42,7 +42,7 @@ ONLINE = (
     # Handles: behind the network with an @, or behind the network and a word for a name.
     Row(
         "pii.username", rf"(?<![A-Za-z@.])(?i:{_NETWORK})(?i:[ ](?:id|handle|account|user ?name|name|at|as|is|me))?(?i:[ ]is)?[ :=]{{1,3}}@(?P<value>[A-Za-z0-9_][A-Za-z0-9_.]{{2,31}})(?![A-Za-z0-9_@])",
-        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"(?i:{_NETWORK})[A-Za-z :=]{{1,16}}@[A-Za-z0-9_]", edge=Edge.FREE, longest=32, ahead=2, laws=("gdpr", "hipaa:18"),
+        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"(?i:{_NETWORK})[A-Za-z :=]{{1,16}}@[A-Za-z0-9_]", hint="[ :=]@[A-Za-z0-9_]", edge=Edge.FREE, longest=32, ahead=2, laws=("gdpr", "hipaa:18"),
     ),
     Row(
         "pii.username", rf"(?<![A-Za-z@.])(?:(?i:{_CHAT})[ ]{_NAMED}|(?:LINE|Line) ID)(?:(?i: is)?[ ]?[:=][ ]?|(?i: is) )@?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}(?:#[0-9]{{4}})?)(?![A-Za-z0-9._@(\[-])",

@@ -7,9 +7,9 @@ from guard.pii.catalog_everyone import EVERYONE
 from guard.pii.catalog_health import HEALTH
 from guard.pii.catalog_nations import NATIONS
 from guard.pii.catalog_online import ONLINE
-from guard.pii.catalog_payment import PAYMENT
+from guard.pii.catalog_papers import PAPERS
 from guard.pii.catalog_secrets import SECRETS
 from guard.pii.rows import Row
 
-ROWS: tuple[Row, ...] = (*CHINA, *NATIONS, *HEALTH, *PAYMENT, *SECRETS, *EVERYONE, *ONLINE)
+ROWS: tuple[Row, ...] = (*CHINA, *NATIONS, *HEALTH, *PAPERS, *SECRETS, *EVERYONE, *ONLINE)
 """Every row; a kind may have several."""

@@ -51,26 +51,8 @@ _CN_MOBILE = ((3, 4, 4), (4, 4, 3), (3, 3, 5), (3, 8), (7, 4), (4, 3, 4))
 _ANGLE = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*o]?|[*o] ?[0-9]{1,2}(?:\.[0-9]{1,6})?'(?: ?[0-9]{1,2}(?:\.[0-9]{1,6})?(?:\"|''))?|[*o])"
 _ANGLE_CN = r"[0-9]{1,3}(?:\.[0-9]{1,8}[*\x1a]?|[*\x1a][0-9]{1,2}(?:\.[0-9]{1,6})?(?:['\x1a](?:[0-9]{1,2}(?:\.[0-9]{1,6})?(?:[\"\x1a]|'')?)?)?)"
 
-_PASSPORT = (
-    "(?i:(?:passport|passeport|reisepass|passnummer|pasaporte|passaporte|passaporto|paspoort|paszport|pasaport)(?:nummer|s|u)?|[np]ac[np]opt(?:a|y|om)?(?: cepnr)?)"
-    rf"(?i: of [a-z]{{3,12}})?(?:(?i: ?#| (?:no|nr|num|number|n|numero|numer|id)| homep)[.*o]{{0,2}}| \x1a)?(?:(?i: is| was| ist| est| es) ?|{TABLED}|[ #]{{1,3}})"
-)
-"""What says that a passport's number follows; the last word is what the Russian one looks like in ASCII."""
-_BOOKLET = "[A-Z]{1,3}[0-9]{5,8}[A-Z]?|[0-9]{2}[A-Z]{2}[0-9]{5}|[0-9]{2} ?[0-9]{2} [0-9]{6,7}|[0-9]{7,9}"
-"""Numbers of passports: letters and digits, as in France, in Russia, or digits alone."""
-
 _WRAP = r"(?:-?\r?\n ?| \r?\n| \n )"
 """The end of a line amid a number, with no more blanks than may stand between groups (`cuts`)."""
-_PLATE = (
-    "(?i:(?:licen[cs]e|licensing|registration|vehicle|car|truck|number) plate|plate (?:number|no\\.?|#))(?i: (?:number|no\\.?|#))?"
-    rf"(?:(?i: is| was| reads)? ?[:=#]? ?[\"']?|{TABLED})"
-)
-"""What says that a licence plate follows."""
-_PLATED = (
-    r"(?=[A-Z]{0,4}[ -]?[A-Z]{0,4}[0-9])(?=[0-9]{0,4}[ -]?[0-9]{0,4}[A-Z])[A-Z0-9]{1,4}[ -]?[A-Z0-9]{2,4}"
-)
-"""In capitals, with a digit and a letter."""
-
 _MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)"
 
 EVERYONE = (
@@ -217,20 +199,6 @@ EVERYONE = (
         "pii.gps", rf"""(?:(?:(?<![A-Za-z])(?i:latitude|longitude|lat|lng|lon|long)|(?<=[a-z])(?:Lat(?:itude)?|Lng|Lon(?:gitude)?)){TABLED}|(?<![A-Za-z])(?i:longitude|lng|lon|lat(?:itude)?(?=[ .is]{{1,4}}-?[0-8]?[0-9]\.))\.?(?i: is)? )(?P<value>-?[0-9]{{1,3}}\.[0-9]{{4,16}})""",
         Road.WHOLE, 0.6, 0.6, check="gps_angle", edge=Edge.FREE, gate=rf"""(?i:latitude|longitude|lat|lng|lon|long)(?:{TABLED}|\.?(?i: is)? )-?[0-9]{{1,3}}\.[0-9]{{4}}""", longest=21,
         laws=("hipaa:2", "gdpr"),
-    ),
-    # A passport of whichever country: two dozen countries' have no form of their own.
-    Row(
-        "pii.passport", rf"""(?<![A-Za-z]){_PASSPORT}(?P<value>{_BOOKLET})(?![A-Za-z0-9]|[.,/-][0-9])""", Road.WHOLE, 0.6, 0.6, gate=rf"{_PASSPORT}(?:{_BOOKLET})", edge=Edge.FREE,
-        alphabet="groups", longest=13, ahead=2, laws=("hipaa:11", "gdpr"),
-    ),
-    Row(
-        "pii.passport", rf"""(?:\x1a{{1,2}})?[ :=#*]{{0,3}}(?:No\.? ?)?(?P<value>{_BOOKLET})(?![A-Za-z0-9]|[.,/-][0-9])""", Road.AFTER, 0.6, 0.6, gate=rf"(?:\x1a{{1,2}})?[ :=#*]{{0,3}}(?:No\.? ?)?(?:{_BOOKLET})", edge=Edge.FREE,
-        heads=("护照", "護照", "护照号", "护照号码", "護照號碼", "旅券", "旅券番号", "パスポート番号", "여권", "여권번호", "דרכון", "جواز السفر", "جواز سفر"), tail="是为為は", alphabet="groups", longest=13, ahead=2, laws=("gdpr", "pipl"),
-    ),
-    # A plate of whichever country: two to eight letters and digits, both.
-    Row(
-        "pii.license_plate", rf"(?<![A-Za-z]){_PLATE}(?P<value>{_PLATED})(?![A-Za-z0-9]|-[A-Za-z0-9])", Road.WHOLE, 0.6, 0.6, gate=rf"{_PLATE}[A-Z0-9]{{1,4}}[ -]?[A-Z0-9]", edge=Edge.FREE,
-        alphabet="groups", longest=9, ahead=2, laws=("hipaa:12", "gdpr"),
     ),
     Row(
         "pii.vin", r"[A-HJ-NPR-Za-hj-npr-z0-9]{9}[A-HJ-NPR-Za-hj-npr-z0-9]{2}[A-HJ-NPR-Za-hj-npr-z0-9]{2}[0-9]{4}",

@@ -15,7 +15,7 @@ _LOGGED = r"(?:[A-Za-z_.]=(?:[^\s,;()\x22]{1,24}|\x22[^\x22\n]{0,40}\x22)|(?:[0-
 _LOGIN = "benutzername|gebruikersnaam|nome utente|nombre de usuario|nom d'utilisateur|user ?name|user[_-]name|user[_ -]?id|login(?:[ _-]?(?:name|id))?|screen[ _-]?name"
 
 _NETWORK = "telegram|instagram|insta|twitter|tik ?tok|snapchat|threads|bluesky|mastodon|weibo|douyin|tg|ig"
-_CHAT = "telegram|instagram|twitter|tik ?tok|snapchat|discord|skype|kakao(?:talk)?|viber|zalo|steam|psn|xbox|signal|weibo|douyin"
+_CHAT = "telegram|instagram|twitter|tik ?tok|snapchat|discord|skype|kakao(?:talk)?"
 _NAMED = "(?i:id|handle|user ?name|account|nickname|nick)"
 
 ONLINE = (
@@ -42,14 +42,14 @@ ONLINE = (
     # Handles: behind the network with an @, or behind the network and a word for a name.
     Row(
         "pii.username", rf"(?<![A-Za-z@.])(?i:{_NETWORK})(?i:[ ](?:id|handle|account|user ?name|name|at|as|is|me))?(?i:[ ]is)?[ :=]{{1,3}}@(?P<value>[A-Za-z0-9_][A-Za-z0-9_.]{{2,31}})(?![A-Za-z0-9_@])",
-        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"(?i:{_NETWORK})[A-Za-z :=]{{1,16}}@[A-Za-z0-9_]", hint="[ :=]@[A-Za-z0-9_]", edge=Edge.FREE, longest=32, ahead=2, laws=("gdpr", "hipaa:18"),
+        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"(?i:{_NETWORK})[A-Za-z :=]{{0,16}}[ :=]@[A-Za-z0-9_]", hint="[ :=]@[A-Za-z0-9_]", edge=Edge.FREE, longest=32, ahead=2, laws=("gdpr", "hipaa:18"),
     ),
     Row(
         "pii.username", rf"(?<![A-Za-z@.])(?:(?i:{_CHAT})[ ]{_NAMED}|(?:LINE|Line) ID)(?:(?i: is)?[ ]?[:=][ ]?|(?i: is) )@?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{{2,31}}(?:#[0-9]{{4}})?)(?![A-Za-z0-9._@(\[-])",
-        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"(?:(?i:{_CHAT})[ ]{_NAMED}|(?:LINE|Line) ID)[A-Za-z :=]{{1,8}}@?[A-Za-z0-9]", edge=Edge.FREE, longest=37, ahead=2, laws=("gdpr", "hipaa:18"),
+        Road.WHOLE, 0.6, 0.6, check="username", gate=rf"(?i:{_CHAT})[ ]{_NAMED}|L(?:INE|ine) ID", edge=Edge.FREE, longest=37, ahead=2, laws=("gdpr", "hipaa:18"),
     ),
     Row(
         "pii.username", r"(?<![A-Za-z])(?i:discord)(?i:[ ](?:is|at|as|tag|name|me))?[ :=]{1,3}@?(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{1,31}#[0-9]{4})(?![A-Za-z0-9])", Road.WHOLE, 0.7, 0.7,
-        gate=r"(?i:discord)[A-Za-z :=@]{1,12}[A-Za-z0-9._-]{2,32}#[0-9]{4}", edge=Edge.FREE, longest=37, laws=("gdpr", "hipaa:18"),
+        gate=r"(?i:discord)[A-Za-z :=@]{1,12}[A-Za-z0-9._-]{2,32}#[0-9]{4}", hint="[A-Za-z0-9._-]#[0-9]{4}", edge=Edge.FREE, longest=37, laws=("gdpr", "hipaa:18"),
     ),
 )  # fmt: skip

@@ -251,22 +251,20 @@ class Nations:
         self._ready: dict[int, Ready] = {}
         self._reach: dict[int, Reach] = {}
 
-    def yields(
-        self, index: int, first: Ready | None, before: bytes, behind: bytes, *, uncalled: bool
-    ) -> bool:
-        """Whether what one row has in a region would yield to another's match of it, or to one that is longer (None).
+    def yields(self, index: int, first: Ready, *, called: bool) -> bool:
+        """Whether what one row has within a region yields to another's match of it, be a cue of the row said or not.
 
-        Told without compiling it; be no cue of it said, if so asked: then what is no sure row is not searched where
-        something took all.
+        Told without compiling it.
         """
-        row, reach = self.rows[index], self._reach.get(index)
-        if uncalled and index not in self.sure:
-            return True
-        if first is not None and not _yields(row, row.score if uncalled else _top(row), first):
-            return False
-        if reach is None:
-            reach = self._reach[index] = reach_of(row)
-        return not reach.leaves(before, behind)
+        row = self.rows[index]
+        return _yields(row, _top(row) if called else row.score, first)
+
+    def reach(self, index: int) -> Reach:
+        """How far matches of one row may reach out of their region."""
+        found = self._reach.get(index)
+        if found is None:
+            found = self._reach[index] = reach_of(self.rows[index])
+        return found
 
     def ready(self, index: int) -> Ready:
         """One row, compiled."""
@@ -333,6 +331,7 @@ class Roads:
         self.asked: dict[bytes, Asked] = {}
         self._seen: dict[bytes, tuple[tuple[int, ...], int]] = {}
         self._by_hits: dict[tuple[tuple[int, ...], ...], Asked] = {}
+        self._by_told: dict[tuple[tuple[int, ...], ...], tuple[Asked, Sequence[int]]] = {}
 
     def look(self, text: bytes) -> Seen:
         """Look at a text once."""
@@ -370,24 +369,47 @@ class Roads:
         rows = [(hit, self.numbers[hit]) for hit in hits if hit < len(self.numbers)]
         leaving = tuple(hit for hit, row in rows if row.reach.leaves(*around))
         opened = tuple(hit for hit, row in rows if row.opens is not None and row.opens(sign))
-        asked = self._asked_by(hits, leaving, opened)
+        asked, near = self._settled_by(hits, leaving, opened)
+        if not (away := [index for index in near if self.nations.reach(index).leaves(*around)]):
+            return asked
+        settles = asked.settles
+        if settles is None or not self.nations.sure.isdisjoint(away):
+            return replace(asked, settles=None)
+        return replace(asked, settles=replace(settles, deaf=settles.deaf | self._bits(away), hears=True))
+
+    def _settled_by(self, *told: tuple[int, ...]) -> tuple[Asked, Sequence[int]]:
+        """The same by what is told, with what settles the region where none of some rows of nations leaves it."""
+        found = self._by_told.get(told)
+        if found is None:
+            if len(self._by_told) >= _MOST_ASKED:
+                self._by_told.clear()
+            found = self._by_told[told] = self._settled(*told)
+        return found
+
+    def _settled(
+        self, hits: tuple[int, ...], leaving: tuple[int, ...], opened: tuple[int, ...]
+    ) -> tuple[Asked, Sequence[int]]:
+        asked, nations = self._asked_by(hits, leaving, opened), self.nations
         wins = _settling(asked.kinds, {self.numbers[hit] for hit in opened})
         if wins is None:
-            return asked
+            return asked, ()
         first, longer, shut, deaf = wins
-        yields = partial(
-            self.nations.yields, first=None if longer else first, before=around[0], behind=around[1]
-        )
-        called = [hit - len(self.numbers) for hit in hits[len(rows) :]]
-        called = [index for index in called if not yields(index, uncalled=False)]
-        if not all(yields(index, uncalled=True) for index in called):
-            return asked
-        deaf |= self._bits(called)
+        lost: set[int] = set()
+        others: set[int] = set()
+        for hit in hits:
+            if (index := hit - len(self.numbers)) >= 0:
+                (lost if longer or nations.yields(index, first, called=True) else others).add(index)
+        # Those win only where their cue is said; the sure ones need none.
+        if not all(nations.yields(index, first, called=False) for index in others & nations.sure):
+            return asked, ()
+        deaf |= self._bits(others)
         place = self.numbers.index(first)
-        told = (tuple(hit for hit in some if hit != place) for some in (hits, leaving, opened))
-        hears = bool(deaf or first.called)
-        before = first.before if longer else 0
-        return replace(asked, settles=Settling(first, before, shut, deaf, hears, self._asked_by(*told)))
+        rest = self._asked_by(
+            *(tuple(hit for hit in some if hit != place) for some in (hits, leaving, opened))
+        )
+        settles = Settling(first, first.before if longer else 0, shut, deaf, bool(deaf or first.called), rest)
+        near = [index for index in lost | (others & nations.sure) if not nations.reach(index).inner()]
+        return replace(asked, settles=settles), near
 
     def _asked_by(self, *told: tuple[int, ...]) -> Asked:
         """The same by what is told (`_asked`): one and the same for all shapes of which that is told."""

@@ -17,7 +17,7 @@ from guard.pii.numbers import SETTLED
 from guard.pii.patterns import shape_of, told
 from guard.pii.reach import LEAD, TRAIL, reach_of
 from guard.pii.roads import _GLANCES, Ready, _settling, regions, roads
-from guard.pii.rows import Road
+from guard.pii.rows import Road, Row
 from guard.pii.scan import Scanner
 from guard.pii.view import View
 from tests.pii.conftest import GLUE, values
@@ -122,6 +122,8 @@ def test_one_letter_behind_a_number_may_be_its_last(behind: bytes, leaves: bool)
         ("身份证号440106198809171377，", False),
         ("card 4881 0043 4959 5510 to", True),
         ("card 4881 0043 4959 5510 K", True),
+        ("RUT 4881 0043 4959 5510 K", False),
+        ("RUT 4881 0043 4959 5510", True),
         ("a4881004349595510", True),
         ("+4881004349595510", False),
         ("tel +44 20 7728 5282 then", True),
@@ -137,6 +139,7 @@ def test_one_letter_behind_a_number_may_be_its_last(behind: bytes, leaves: bool)
         ("phone 546-95-6350 ext. 12", False),
         ("call (571) 818-6524 then", True),
         ("order (571) 818-6524 then", False),
+        ("电话17649505976，", True),
         ("call (571) 800-6524 then", False),
         ("+ (571) 818-6524 then", False),
         ("from 52.248.60.211 then", True),
@@ -171,9 +174,9 @@ def _row(kind: str) -> Ready:
     return next(row for row in roads(Scanner().rows).numbers if row.kind == kind)
 
 
-def _settled(text: str, first: int) -> bool:
-    """Whether the one region of a text is settled before a word is looked for."""
-    ready = roads(Scanner().rows)
+def _settled(text: str, first: int, rows: tuple[Row, ...] = ()) -> bool:
+    """Whether the one region of a text is settled before each row is searched."""
+    ready = roads(rows or Scanner().rows)
     view = View(text, project(text), 0, project(text).text)
     _, *seen = ready.look(view.text)
     for _ in range(_GLANCES + 1):
@@ -234,6 +237,17 @@ def test_what_may_win_must_be_shut_or_not_called() -> None:
     said = next(row for row in roads(Scanner().rows).numbers if row.kind == "pii.phone" and row.cued == 0.95)
     called = _settling([((card,), (), card.top), ((said,), (), said.top)], ())
     assert called == (card, False, (), said.called)
+
+
+@pytest.mark.parametrize(
+    ("score", "letter", "settled"),
+    [(0.55, "", True), (0.9, "", False), (0.55, "(?: [A-Z])?", False), (0.45, "", True)],
+)
+def test_a_sure_row_of_a_nation_is_not_lost(score: float, letter: str, settled: bool) -> None:
+    """It needs no cue word: where it is surer than what would settle the region, or may leave it, it is looked for."""
+    first = Row("pii.card", "[0-9]{9}", Road.DIGITS, 0.6, 0.6)
+    nation = Row("pii.us.ssn", f"[0-9]{{9}}{letter}", Road.NATION, score, score)
+    assert _settled("no. 123456789 K", 0, (first, nation)) is settled
 
 
 def test_rows_tell_their_reach_once() -> None:

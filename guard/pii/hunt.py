@@ -11,7 +11,8 @@ from guard.pii.cues import Cue
 from guard.pii.cuts import block_end
 from guard.pii.judging import admitted, score_of
 from guard.pii.numbers import Numbers
-from guard.pii.roads import Ready, Roads, Seen, Span
+from guard.pii.ready import Ready
+from guard.pii.roads import Roads, Seen, Span
 from guard.pii.rows import Road
 from guard.pii.view import CONTEXT
 

@@ -6,8 +6,8 @@ import re
 
 from guard.pii.cues import NEVER
 from guard.pii.endings import IDN_ENDINGS
+from guard.pii.ready import Ready
 from guard.pii.resolve import STRONG
-from guard.pii.roads import Ready
 from guard.pii.view import View
 
 _UUID = re.compile(rb"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")

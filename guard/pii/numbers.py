@@ -8,14 +8,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
+from guard.pii.asked import Asked, Settling
 from guard.pii.columns import Columns
 from guard.pii.cues import HUMP, words_of
 from guard.pii.gates import alone
 from guard.pii.judging import PLAIN, part_of_other, score_of
 from guard.pii.layouts import is_vain
 from guard.pii.reach import AFTER, BEFORE, LEAD, TRAIL
+from guard.pii.ready import ANY, Ready
 from guard.pii.resolve import STRONG
-from guard.pii.roads import ANY, Asked, Ready, Roads, Settling, Span
+from guard.pii.roads import Roads, Span
 from guard.pii.rows import CUE_REACH, Row
 from guard.pii.view import View
 

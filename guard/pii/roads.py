@@ -4,139 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial, reduce
 from operator import or_
-from typing import Any
 
 from guard.pii import packing, spelling
-from guard.pii.checks import check_of
-from guard.pii.columns import SUMS
+from guard.pii.asked import Asked, Settling, settling, yields
 from guard.pii.cues import CUES, Cue
 from guard.pii.gates import (
     BEGINNINGS,
     Gate,
-    Search,
     Spoken,
     framed,
     gate_of,
     gate_pattern,
     hint_place,
-    leaping,
 )
 from guard.pii.mentions import Vocabulary, words_in
-from guard.pii.nobody import NOBODY
 from guard.pii.patterns import least_run, shape_of, shape_pattern
-from guard.pii.reach import LEAD, NOWHERE, SIGNS, Reach, reach_of
+from guard.pii.reach import LEAD, SIGNS, Reach, reach_of
+from guard.pii.ready import Ready, top_of
 from guard.pii.resolve import STRONG
-from guard.pii.rows import Edge, Road, Row
-
-_LEFT = {
-    Edge.WORD: r"(?<![A-Za-z0-9])",
-    Edge.DIGIT: r"(?<![0-9])",
-    Edge.DOTTED: r"(?<![A-Za-z0-9])(?<![0-9]\.)",
-    Edge.COLON: r"(?<![A-Za-z0-9])(?<!::)(?<!(?<![G-Zg-z])[0-9A-Fa-f]{2}[:-])",  # MAC: is a word, no group
-    Edge.SLASHED: r"(?<![A-Za-z0-9/])(?<![0-9][.-])",
-    Edge.GROUPED: r"(?<![A-Za-z0-9])(?<![0-9][ ./_-])",
-    Edge.FREE: "",
-}
-_RIGHT = {
-    Edge.WORD: r"(?![A-Za-z0-9])",
-    Edge.DIGIT: r"(?![0-9])",
-    Edge.DOTTED: r"(?![A-Za-z0-9])(?!\.[0-9])",
-    Edge.COLON: r"(?![A-Za-z0-9])(?![:-][0-9A-Fa-f:]|\.[0-9])",
-    Edge.SLASHED: r"(?![A-Za-z0-9/])(?![.-][0-9])",
-    Edge.GROUPED: r"(?![A-Za-z0-9])(?![ ./_-]{1,2}[0-9])",
-    Edge.FREE: "",
-}
-ANY = -1
-"""Every cue, by its bit."""
+from guard.pii.rows import Road, Row
 
 Span = tuple[int, int]
 """Where a stretch of a text begins and ends."""
 
 Seen = tuple[list[int], list[Span], bytes]
 """What one look at a text shows: the gated rows that may match, the stretches that hold digits, its shape if any do."""
-
-_SIGNED = r"\x1a[A-Za-z]"
-
-
-@cache
-def _opening(pattern: str) -> Callable[..., re.Match[bytes] | None]:
-    """The search for the opening of some rows: one and the same for those that share it."""
-    return re.compile(pattern.encode("ascii")).search
-
-
-class Ready:
-    """A row with its compiled patterns, check and cues, flattened for the search.
-
-    `before` is how far before the digits of a region a match may begin; `opens` searches for what all matches begin
-    with or have among their first characters. `called` has the bit of its cue among `Roads.spoken`, `denied` that of
-    what rules it out, `heard` both; or all bits where only the words before each match tell. `top` is what a match may
-    score at most; where a row is `inner`, each match lies within its region. `own` are its heads.
-    """
-
-    __slots__ = (
-        "asks", "before", "behind", "called", "check", "cue", "cued", "denied", "fixed", "group", "heard", "inner",
-        "kind", "lead", "left", "literal", "loose", "mail", "match", "midword", "nation", "nobody", "number", "opens",
-        "own", "reach", "right", "row", "score", "search", "shared", "sifted", "signed", "special", "top", "trim",
-        "unless", "waits", "yields",
-    )  # fmt: skip
-
-    def __init__(self, row: Row, yields: bool = False, shared: bool = False) -> None:
-        left, right = _LEFT[row.edge], _RIGHT[row.edge]
-        self.literal, self.mail, self.nation = (
-            row.road is Road.LITERAL,
-            row.road is Road.MAIL,
-            row.road is Road.NATION,
-        )
-        self.number = row.road is Road.DIGITS or self.nation
-        self.reach = reach_of(row) if self.number else NOWHERE
-        # Elsewhere a search fails in one step.
-        first = rf"(?=[\x{self.reach.least:02x}-\x{self.reach.most:02x}])" if self.number else ""
-        pattern = re.compile(f"{first}{'' if self.literal else left}(?:{row.core}){right}".encode("ascii"))
-        self.row = row
-        self.own = frozenset(row.heads)
-        self.kind, self.score, self.cued, self.trim, self.lead = (
-            row.kind,
-            row.score,
-            row.cued,
-            row.trim,
-            row.lead,
-        )
-        self.signed = row.core.startswith(_SIGNED)
-        self.search: Search = pattern.search
-        if row.road is Road.AFTER or self.signed:
-            self.search = pattern.match
-        elif row.road is Road.WHOLE:
-            self.search = leaping(pattern, row.core, row.edge)
-        self.match = pattern.match
-        self.before = self.reach.before
-        self.top = _top(row)
-        self.inner = self.number and self.reach.inner()
-        self.sifted = self.number and not self.before and not row.opening and row.check in SUMS
-        self.left = re.compile(left.encode("ascii")).match
-        self.right = re.compile(right.encode("ascii")).match
-        self.check: Any = check_of(row)
-        self.cue: Any = CUES[row.cue] if row.cue else None
-        self.unless: Any = CUES[row.unless].without(self.cue) if row.unless else None
-        self.nobody: Any = NOBODY[row.nobody] if row.nobody else None
-        self.behind: Any = re.compile(row.behind).match if row.behind else None
-        self.special = row.road in (Road.LITERAL, Road.MAIL) or bool(row.lead or row.behind)
-        self.fixed = row.score if not row.cue and not row.unless else 0.0
-        self.waits = bool(row.cue) and not row.score
-        self.opens = _opening(row.opening) if row.opening and not self.waits else None
-        self.asks = self.waits or self.opens is not None
-        self.called = self.denied = self.heard = 0 if self.fixed else ANY
-        # Such a match may begin within a word, of which the words of a stretch show no half.
-        self.midword = row.edge in (Edge.DIGIT, Edge.FREE) and self.reach.most >= ord("A")
-        self.group = pattern.groupindex.get("value", 0)
-        self.yields, self.shared, self.loose = yields, shared, row.edge is Edge.DIGIT
-
-
-def _top(row: Row) -> float:
-    """What a match of a row may score at most."""
-    return max(row.score, row.cued)
 
 
 def _rank(rows: Sequence[Ready], opened: Collection[Ready]) -> float:
@@ -178,64 +73,6 @@ def foreign_words(cues: Iterable[Cue | None]) -> dict[str, int]:
     return found
 
 
-Kind = tuple[tuple["Ready", ...], tuple["Ready", ...], float]
-"""The rows of a kind, those of them whose matches may leave the region, and what a match may score at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settling:
-    """What settles a region where it takes all of it: then nothing else that is asked for is worth a search.
-
-    Where its match may begin so far `before` the region it must: then it is longer than any within. But not where one
-    of some openings is there (`shut`), or a cue of some is said (`deaf`). Where it `hears`, the words must be known, be
-    it for the score alone. Where it has no match there is a `rest` to ask for.
-    """
-
-    row: Ready
-    before: int
-    shut: tuple[Callable[..., re.Match[bytes] | None], ...]
-    deaf: int
-    hears: bool
-    rest: Asked
-
-
-Wins = tuple[Ready, bool, tuple[Callable[..., re.Match[bytes] | None], ...], int]
-"""A number row that may settle a region, and whether its match must begin before it, for it to be longer than others;
-the openings that must not be there, and the cues that must not be said."""
-
-
-def _settling(kinds: Sequence[Kind], opened: Collection[Ready]) -> Wins | None:
-    """What may settle a region, by the number rows that are asked for there."""
-    first: Ready | None = None
-    longer, shut, deaf = False, [], 0
-    for rows, outer, _ in kinds:
-        for row in rows:
-            leaves = row in outer
-            if first is not None and (
-                row.kind == first.kind or (not leaves and _yields(row, row.top, first))
-            ):
-                continue
-            if row.opens is not None and row not in opened:
-                shut.append(row.opens)
-            elif row.waits:
-                deaf |= row.called
-            elif first is None:
-                first, longer = row, leaves and row.before > 0
-            elif leaves or not _yields(row, row.score, first):
-                return None
-            else:
-                deaf |= row.called
-    if first is None or first.score < STRONG:
-        return None
-    return first, longer, tuple(dict.fromkeys(shut)), deaf | first.denied
-
-
-def _yields(row: Ready | Row, score: float, first: Ready) -> bool:
-    """Whether what a row has within a region yields (`resolve`) to a match of all of it."""
-    best = first.score, first.kind.count("."), row.kind
-    return (score, row.kind.count("."), first.kind) < best
-
-
 class Nations:
     """The rows of national numbers, compiled when first searched.
 
@@ -257,7 +94,7 @@ class Nations:
         Told without compiling it.
         """
         row = self.rows[index]
-        return _yields(row, _top(row) if called else row.score, first)
+        return yields(row, top_of(row) if called else row.score, first)
 
     def reach(self, index: int) -> Reach:
         """How far matches of one row may reach out of their region."""
@@ -272,26 +109,6 @@ class Nations:
         if found is None:
             found = self._ready[index] = Ready(self.rows[index])
         return found
-
-
-@dataclass(frozen=True, slots=True)  # a slot is read in a fifth of the time of a field of a tuple
-class Asked:
-    """What the hits of the number gate in one region ask for.
-
-    The number rows kind by kind, the surer first; whether a cue word matters to any row; of the rows of nations the
-    bits of their cues in `spoken`; and those of all cues, if each row waits for its own. What `settles` the region
-    leaves nothing else worth a search. In a long region the number rows go
-    first of which the check tells by the digits where a number may begin.
-    """
-
-    kinds: tuple[Kind, ...]
-    listens: bool
-    nations: int
-    alone: int
-    sure: int
-    waits: int
-    settles: Settling | None = None
-    sifted: tuple[Ready, ...] = ()
 
 
 _MOST_ASKED = 4096
@@ -390,7 +207,7 @@ class Roads:
         self, hits: tuple[int, ...], leaving: tuple[int, ...], opened: tuple[int, ...]
     ) -> tuple[Asked, Sequence[int]]:
         asked, nations = self._asked_by(hits, leaving, opened), self.nations
-        wins = _settling(asked.kinds, {self.numbers[hit] for hit in opened})
+        wins = settling(asked.kinds, {self.numbers[hit] for hit in opened})
         if wins is None:
             return asked, ()
         first, longer, shut, deaf = wins

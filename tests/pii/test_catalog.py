@@ -14,8 +14,8 @@ from guard.pii.catalog import ROWS
 from guard.pii.checks import CHECKS
 from guard.pii.cues import CUES
 from guard.pii.reach import BEFORE
+from guard.pii.ready import Ready
 from guard.pii.resolve import STRONG
-from guard.pii.roads import Ready
 from guard.pii.rows import Road, Row
 from guard.pii.scan import Scanner
 

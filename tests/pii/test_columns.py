@@ -23,7 +23,7 @@ from guard.pii.gates import alone
 from guard.pii.hunt import Hunt
 from guard.pii.layouts import is_vain
 from guard.pii.plan_shapes import SHAPES
-from guard.pii.roads import Ready
+from guard.pii.ready import Ready
 from guard.pii.rows import Row
 from guard.pii.scan import Scanner
 from guard.pii.view import View

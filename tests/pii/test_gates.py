@@ -28,7 +28,8 @@ from guard.pii.gates import (
 from guard.pii.mentions import Vocabulary
 from guard.pii.packing import LETTERS
 from guard.pii.patterns import least_run, loosened, shape_of, shape_pattern
-from guard.pii.roads import _GLANCES, _RUN, Ready, _is_token, foreign_words, roads
+from guard.pii.ready import Ready
+from guard.pii.roads import _GLANCES, _RUN, _is_token, foreign_words, roads
 from guard.pii.rows import Edge, Road, Row
 from guard.pii.scan import Scanner
 from guard.pii.view import View

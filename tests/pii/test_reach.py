@@ -9,6 +9,7 @@ import re2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from guard.pii.asked import settling
 from guard.pii.catalog import ROWS
 from guard.pii.evasion import project
 from guard.pii.gates import _options
@@ -16,7 +17,8 @@ from guard.pii.hunt import Hunt
 from guard.pii.numbers import SETTLED
 from guard.pii.patterns import shape_of, told
 from guard.pii.reach import LEAD, TRAIL, reach_of
-from guard.pii.roads import _GLANCES, Ready, _settling, regions, roads
+from guard.pii.ready import Ready
+from guard.pii.roads import _GLANCES, regions, roads
 from guard.pii.rows import Road, Row
 from guard.pii.scan import Scanner
 from guard.pii.view import View
@@ -222,20 +224,20 @@ def test_nothing_settles_what_a_later_kind_may_win() -> None:
     """By a match that leaves the region, or that is surer."""
     card, phone, ssn = map(_row, ("pii.card", "pii.phone", "pii.us.ssn"))
     inner, leaving = ((phone,), (), phone.top), ((phone,), (phone,), phone.top)
-    assert _settling([((card,), (), card.top), inner], (phone,))[0] is card
-    assert _settling([((card,), (), card.top), leaving], (phone,)) is None
-    assert _settling([((ssn,), (), ssn.top), inner], (phone,)) is None
-    assert _settling([((phone,), (), phone.top)], ()) is None  # it needs its opening
-    assert _settling([((phone,), (), phone.top)], (phone,))[0] is phone
+    assert settling([((card,), (), card.top), inner], (phone,))[0] is card
+    assert settling([((card,), (), card.top), leaving], (phone,)) is None
+    assert settling([((ssn,), (), ssn.top), inner], (phone,)) is None
+    assert settling([((phone,), (), phone.top)], ()) is None  # it needs its opening
+    assert settling([((phone,), (), phone.top)], (phone,))[0] is phone
 
 
 def test_what_may_win_must_be_shut_or_not_called() -> None:
     """A row that needs an opening has nothing where that is not, and one with a cue no more than it has without."""
     card, phone, ssn = map(_row, ("pii.card", "pii.phone", "pii.us.ssn"))
-    shut = _settling([((ssn,), (), ssn.top), ((phone,), (phone,), phone.top)], ())
+    shut = settling([((ssn,), (), ssn.top), ((phone,), (phone,), phone.top)], ())
     assert shut[:3] == (ssn, False, (phone.opens,))
     said = next(row for row in roads(Scanner().rows).numbers if row.kind == "pii.phone" and row.cued == 0.95)
-    called = _settling([((card,), (), card.top), ((said,), (), said.top)], ())
+    called = settling([((card,), (), card.top), ((said,), (), said.top)], ())
     assert called == (card, False, (), said.called)
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from guard.pii.catalog import ROWS
 from guard.pii.patterns import shape_of
-from guard.pii.roads import Ready, regions
+from guard.pii.ready import Ready
+from guard.pii.roads import regions
 from guard.pii.rows import Road, Row
 from guard.pii.scan import Scanner
 

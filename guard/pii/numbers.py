@@ -101,7 +101,7 @@ class Numbers:
         dense, foreign = len(regions) * _SPARSE > len(text), not view.ascii
         letters, cases = (view.letters(), view.cases()) if dense else (b"", b"")
         shape = _NOTHING_BEFORE + shape
-        found, hear, long, ended = [], None, False, 0
+        found, hear, long, ended, first = [], None, False, 0, self._first
         for low, high in regions:
             around = shape[low : high + _AROUND]
             if (asked := known.get(around)) is None:
@@ -109,7 +109,7 @@ class Numbers:
                     asked, long = ready.glanced(around), True
                 else:
                     asked = ready.ask(around)
-            settles = asked.settles if settle else None
+            settles = asked.settles if settle and low >= first else None
             floor, ended, wanted = ended, high, asked
             if settles is not None and not settles.hears:
                 settled = self._settled(settles, low, high, floor, 0)
@@ -160,9 +160,7 @@ class Numbers:
         if match is None:
             return None
         start, end = match.span()
-        if end != high or low < self._first:
-            return False
-        if start >= low if before else start != low:
+        if end != high or (start >= low if before else start != low):
             return False
         if check is not None and check(match[0]) != high - start:
             return False

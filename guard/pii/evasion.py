@@ -9,6 +9,7 @@ is read in copies of its own, where a text has any (`readings`).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -133,13 +134,19 @@ class Projection:
 
     def count(self, low: int, high: int) -> bool:
         """Whether numerals stand together in a stretch."""
+        return next(self.counted(low, high), None) is not None
+
+    def counted(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """Where in a stretch each two numerals stand that stand together."""
         if self.raw is None:
-            return False
+            return
         if self._pairs is None:
             self._pairs = together(self.raw)
         first, second = self._pairs
         at = int(first.searchsorted(low))
-        return at < len(first) and bool(second[at] < high)
+        while at < len(first) and (end := int(second[at])) < high:
+            yield int(first[at]), end
+            at += 1
 
     def numerals(self, low: int, high: int) -> list[Unit]:
         """The numerals that stand together in a stretch, with the digits they say."""

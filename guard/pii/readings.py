@@ -26,6 +26,9 @@ _NEAR = 8
 class Spelled:
     """A piece with its units read; offsets of the piece are those of the original."""
 
+    whole = True
+    """Whether all that is found in it stands for something."""
+
     __slots__ = ("_splice", "text")
 
     def __init__(self, splice: Splice) -> None:
@@ -42,6 +45,8 @@ class Spelled:
 
 class Packed:
     """What the runs of a piece unpack to, as one text."""
+
+    whole = False
 
     __slots__ = ("_begins", "_ends", "_runs", "text")
 
@@ -81,9 +86,12 @@ Reading = Spelled | Packed
 
 
 class Readings:
-    """The copies of one piece, and which findings in the piece as it stands still count beside them."""
+    """The copies of one piece, and which findings in the piece as it stands still count beside them.
 
-    __slots__ = ("_doubts", "_low", "copies", "first", "spelled")
+    `context` says that some of the piece is only context.
+    """
+
+    __slots__ = ("_doubts", "_low", "context", "copies", "first", "spelled")
 
     def __init__(
         self,
@@ -94,7 +102,9 @@ class Readings:
         *,
         spelled: bool,
         packed: Sequence[Unit],
+        context: bool = True,
     ) -> None:
+        self.context = context
         text = projection.text[low:high]
         self.first, last = projection.to_original(low, high)
         piece = source[self.first : last]

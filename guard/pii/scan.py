@@ -37,6 +37,8 @@ _PIECE, _PIECE_NAMED = 8192, 16384
 """After so many characters a long text is cut to be searched, and where names are read anew at each seam."""
 _LOOKBACK = 1024
 _GLANCES, _FEW = 100, 8
+_BESIDE, _PAIRS = 256, 64
+"""So near numerals a cut is looked for, to read them in a stretch of their own; of so many it is not."""
 _AHEAD = 5
 _SURE_CUT = re.compile(  # so written, `re` skips to the first blank or foreign character
     rb"[ \t\r\n\x1a](?:(?<=[A-Za-z]{5}[ \n])(?=[A-Za-z])(?!(?:[Aa][Tt]|[Dd][Oo][Tt]|[Dd][Ee]) )"
@@ -115,7 +117,7 @@ class Scanner:
 
     def _is_one_piece(self, text: str, projection: Projection) -> bool:
         """Whether a text is scanned in one piece, as most are: its characters are those of its projection."""
-        return self.names is None and projection.kept is None and 0 < len(text) <= BOUND
+        return self.names is None and projection.kept is None and 0 < len(text) <= _bound(projection)
 
     def candidates(self, text: str, start: int = 0) -> list[Finding]:
         """Everything that a row matches, overlaps included; what begins before `start` is only context."""
@@ -250,7 +252,9 @@ class Scanner:
             packed = list(packing.packed_in(text)) if ready.packed in hits else []
             hits = [hit for hit in hits if hit < ready.spelled]
             if spelled or packed or counts:
-                beside = Readings(source, projection, base, high, spelled=spelled, packed=packed)
+                beside = Readings(
+                    source, projection, base, high, spelled=spelled, packed=packed, context=base < low
+                )
                 read = [hit for hit in self._disguised(projection, beside) if hit[1] >= low]
                 found = _findings(projection, read, "pattern")
                 if beside.suffices:
@@ -284,8 +288,9 @@ class Scanner:
         ready = self._roads
         for reading in beside.copies:
             copy = project(reading.text)
-            # A match that begins before the piece falls away: none makes others needless here.
-            hunt = Hunt(View(reading.text, copy, 0, copy.text, reading.floor), self._skip, len(copy.text))
+            # What falls away makes no others needless: what begins before the piece, or is not all unpacked.
+            first = 0 if reading.whole and not beside.context else len(copy.text)
+            hunt = Hunt(View(reading.text, copy, 0, copy.text, reading.floor), self._skip, first)
             hits, digits, shape = ready.look(copy.text)
             mail = bool(ready.mail) and _AT in copy.text
             hunt.run(ready, ([hit for hit in hits if hit < ready.spelled], digits, shape), mail)
@@ -343,9 +348,14 @@ def _findings(
 def _pieces(projection: Projection, start: int, reading: Reading | None) -> Iterable[tuple[int, int]]:
     """The stretches to scan one by one: cut where the bound forces it, and at leisure in long texts."""
     end = len(projection.text)
-    if start < end <= start + BOUND and projection.kept is None:
+    if start < end <= start + _bound(projection) and projection.kept is None:
         return ((start, end),)
     return _long_pieces(projection, start, end, reading)
+
+
+def _bound(projection: Projection) -> int:
+    """So long a text is scanned in one piece: with numerals in it a shorter one pays (`_around_numerals`)."""
+    return BOUND // 2 if projection.counts else BOUND
 
 
 def _long_pieces(
@@ -355,8 +365,36 @@ def _long_pieces(
     low = start
     while low < end:
         high = _piece_end(projection, low, ground, reading)
-        yield low, high
+        yield from _around_numerals(projection, low, high, ground, reading)
         low = high
+
+
+def _around_numerals(
+    projection: Projection, low: int, high: int, ground: Ground, reading: Reading | None
+) -> Iterator[tuple[int, int]]:
+    """A piece in stretches, of which those are short in which numerals stand together, if they are few.
+
+    What holds such is searched once more, with the numerals read: not all of a piece with a number in it, for one
+    `三五` among its words. Their stretch goes on until they are no context of the next.
+    """
+    text = projection.raw or projection.text
+    pairs = list(islice(projection.counted(low, high), _PAIRS)) if projection.counts else []
+    runs = _joined(pairs, -_BESIDE) if len(pairs) < _PAIRS else []
+    if runs and (len(runs) > _FEW or max(text.find(digit, low, high) for digit in b"0123456789") < 0):
+        runs = []
+    for first, second in runs:
+        if first < low:
+            continue
+        free = partial(_free, projection, reading, max(low, first - _BESIDE))
+        before = _sure_from(text, max(low, first - _BESIDE), first, _GLANCES, ground, free)
+        if low < before <= first:
+            yield low, before
+            low = before
+        behind = _sure_from(text, second + CONTEXT + 1, second + CONTEXT + _BESIDE, _GLANCES, ground, free)
+        if low < behind < high:
+            yield low, behind
+            low = behind
+    yield low, high
 
 
 def _piece_end(projection: Projection, low: int, ground: Ground, reading: Reading | None) -> int:
@@ -437,9 +475,12 @@ def _free(projection: Projection, reading: Reading | None, at: int, text: bytes,
     return reading is None or reading.clear(cut)
 
 
-def _joined(stretches: Iterable[tuple[int, int]], least: int) -> list[tuple[int, int]]:
-    """Stretches in order, as one where two share so many characters: what is no longer stands in one of them, then."""
-    joined: list[tuple[int, int]] = []
+def _joined(stretches: Iterable[Span], least: int) -> list[Span]:
+    """Stretches in order, as one where two share so many characters: what is no longer stands in one of them, then.
+
+    If less than none, where so few stand between them.
+    """
+    joined: list[Span] = []
     for low, high in stretches:
         if joined and joined[-1][1] - low >= least:
             low = joined.pop()[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import pytest
 
@@ -74,6 +75,18 @@ def test_a_hostile_text_takes_few_times_the_calls_of_a_full_one(
     text = repeated(unit)
     scanner.scan(text)
     assert calls(lambda: scanner.scan(text)) < times * full
+
+
+def test_numerals_among_many_values_do_not_have_all_searched_twice(scanner: Scanner) -> None:
+    """They are read in a short stretch of their own, as far as there are cuts around them; a value there is found."""
+    prose = "请帮我写信，老师说学生明天散步，我们在公园里看花，下午去图书馆读书，晚上回家吃饭。" * 4
+    text = f"我的手机号是13912345678，邮箱是wang.wei@corp-mail.cn。{prose}" * 40
+    plain = calls(lambda: scanner.scan(text))
+    half = len(text) // 2
+    for words, more in (("一共有七八个人来，", 0), ("电话一三九一二三四五六七八，", 1)):
+        spelled = text[:half] + words + text[half:]
+        assert len(scanner.scan(spelled)) == 80 + more
+        assert calls(partial(scanner.scan, spelled)) < 1.3 * plain
 
 
 def test_words_that_spell_no_address_are_not_read_twice(scanner: Scanner) -> None:

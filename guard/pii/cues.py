@@ -182,7 +182,7 @@ _COMMON = {
     "payment": _cue(
         """card cards cc ccnum ccnumber cardno cardnum bankcard bankcardno cardnumber pan mastercard mc amex maestro unionpay credit debit creditcard
         kreditkarte karte carte tarjeta cartao kort cvv cvc cvn""",
-        "银行卡 信用卡 储蓄卡 借记卡 卡号 刷卡 銀行卡 信用卡 カード",
+        "银行卡 信用卡 储蓄卡 借记卡 卡号 刷卡 銀行卡 カード",
     ),
     "not_card": _cue(
         "gift library phone tel id order sim invoice ticket tracking student member membership business report sd graphics",

@@ -55,6 +55,7 @@ _SIGNS = bytes(0 if code in b"%&\\=[({<" else code | 32 for code in range(256))
 _LEFT, _RIGHT, _LABEL = 80, 16, 3
 """How far around a cut it is looked for: as far as the grammar of cuts looks, and as long as a unit is; a numeral as
 near as a label stands behind a day."""
+_DIGITS = b"0123456789"
 _DIGIT = re.compile(rb"[0-9]").search
 _SENTENCE_ENDS = re.compile(rb"[A-Za-z]{5}\. [A-Za-z]{4}").match
 """Around the end of a sentence no passphrase goes on, so there is nothing to look up."""
@@ -380,7 +381,7 @@ def _around_numerals(
     text = projection.raw or projection.text
     pairs = list(islice(projection.counted(low, high), _PAIRS)) if projection.counts else []
     runs = _joined(pairs, -_BESIDE) if len(pairs) < _PAIRS else []
-    if runs and (len(runs) > _FEW or max(text.find(digit, low, high) for digit in b"0123456789") < 0):
+    if not runs or len(runs) > _FEW or ground.blocks or max(text.find(d, low, high) for d in _DIGITS) < 0:
         runs = []
     for first, second in runs:
         if first < low:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import partial
+from string import ascii_letters
 
 import pytest
 
@@ -87,6 +88,20 @@ def test_numerals_among_many_values_do_not_have_all_searched_twice(scanner: Scan
         spelled = text[:half] + words + text[half:]
         assert len(scanner.scan(spelled)) == 80 + more
         assert calls(partial(scanner.scan, spelled)) < 1.3 * plain
+
+
+@pytest.mark.parametrize(
+    "words", ["电话13912345678，一共有七八个人来，{}，再见。", "{}一共有七八个人来，电话13912345678。"]
+)
+def test_numerals_beside_a_block_do_not_cut_it(scanner: Scanner, words: str) -> None:
+    """A key is taken to its end, whatever stands before it."""
+    letters = random.Random(1)
+    lines = ["".join(letters.choices(ascii_letters, k=64)) for _ in range(25)]
+    block = "\n".join(["-----BEGIN RSA PRIVATE KEY-----", *lines, "-----END RSA PRIVATE KEY-----"])
+    prose = "请帮我写信，老师说学生明天散步，我们在公园里看花，下午去图书馆读书，晚上回家吃饭。" * 20
+    text = prose + words.format(block) + prose
+    (key,) = (finding for finding in scanner.scan(text) if finding.kind == "secret.pem")
+    assert text[key.start : key.end] == block
 
 
 def test_words_that_spell_no_address_are_not_read_twice(scanner: Scanner) -> None:

@@ -384,11 +384,11 @@ class Numbers:
                 surer = score > row.score
                 if start < reached or (surer and row.row.longest <= end - start):
                     continue
+                match = row.match(text, start, high + _REACH)  # most have none: so first
+                if match is None or (surer and match.end() == end):
+                    continue
                 quiet, count = hushed(start), len(self.found)
                 if quiet and not row.score:
-                    continue
-                match = row.match(text, start, high + _REACH)
-                if match is None or (surer and match.end() == end):
                     continue
                 reached = self._take_in(row, match, start, -1, start + 1, 0 if quiet else ANY)
                 if quiet and len(self.found) > count and not score and text[start:reached].isdigit():

@@ -89,7 +89,11 @@ _GOES_ON = {
 
 HEADER = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _HEADER_BEGUN = re.compile(rb"(?:-{1,5}|-----B(?:E|EG|EGI|EGIN(?: [A-Z0-9 ]{0,57}-{0,4})?)?)\Z")
-_BODY = re.compile(rb"(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash): [^\r\n]{0,100}|[A-Za-z0-9+/=\s\\])*")
+_BODY = re.compile(
+    rb"(?:(?:Proc-Type|DEK-Info|Version|Comment|Hash): [^\r\n]{0,100}|[A-Za-z0-9+/=\s\\]"
+    rb"|%(?:25)?[0-9A-Fa-f]{2}|&(?:amp;)?#[xX]?[0-9A-Fa-f]{1,6};)*"
+)
+"""As it stands, escaped, or with characters of it as percent codes or references: the copy that reads them goes on."""
 _FOOTER = re.compile(rb"-----END[A-Z0-9 ]{0,60}-----")
 _FOOTER_LONGEST = 80
 

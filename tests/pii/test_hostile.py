@@ -104,6 +104,15 @@ def test_numerals_beside_a_block_do_not_cut_it(scanner: Scanner, words: str) -> 
     assert text[key.start : key.end] == block
 
 
+@pytest.mark.parametrize("code", ["%2B", "%252B", "&#43;", "&amp;#x2b;", "\\u002b"])
+def test_a_block_goes_on_over_codes_of_its_characters(scanner: Scanner, code: str) -> None:
+    """Where its end is missing, and in a text that is cut, too: the copy that reads them has it in one."""
+    for words in (10, 146, 200):
+        text = "-----BEGIN PRIVATE KEY----- " + "plain words without numbers " * words + code + "AbCd"
+        (key,) = scanner.scan(text)
+        assert (key.kind, key.start, key.end) == ("secret.pem", 0, len(text))
+
+
 def test_words_that_spell_no_address_are_not_read_twice(scanner: Scanner) -> None:
     """B23: hosts of one letter are none, and what is read for the cuts is not read again for the pieces."""
     spelled, plain = repeated("a at b dot "), repeated("a or b not ")

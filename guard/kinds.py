@@ -93,8 +93,8 @@ PRESIDIO = {entity: presidio_kind(entity) for entity in (*_PRESIDIO_SPECIAL, *_P
 
 _PII = """
 email phone card iban bic ip mac imei vin crypto gps person address place org url uuid date
-birth_date age username password bank_account cvv card_expiry pin passport iccid imsi
-license_plate
+birth_date age username password bank_account cvv card_expiry pin passport
+iccid imsi license_plate
 cn.resident_id cn.passport cn.plate cn.uscc cn.tax cn.social_security cn.officer_id cn.hm_permit cn.tw_permit
 cn.license cn.wechat cn.qq cn.bank_account cn.postcode hk.id mo.id tw.id
 """.split()

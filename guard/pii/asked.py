@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from guard.pii.ready import Ready
 from guard.pii.resolve import STRONG
@@ -19,16 +19,21 @@ class Settling:
     """What settles a region where it takes all of it: then nothing else that is asked for is worth a search.
 
     Where its match may begin so far `before` the region it must: then it is longer than any within. But not where one
-    of some openings is there (`shut`), or a cue of some is said (`deaf`). Where it `hears`, the words must be known, be
-    it for the score alone. Where it has no match there is a `rest` to ask for.
+    of some openings is there (`shut`), or a cue of some is said (`deaf`); or that of a row of nations which is `near`
+    and leaves the region, or such a row is sure. Where it `hears`, the words must be known, be it for the score alone.
+    Where it has no match there is a `rest` to ask for.
     """
 
     row: Ready
     before: int
     shut: tuple[Callable[..., re.Match[bytes] | None], ...]
     deaf: int
-    hears: bool
+    near: tuple[int, ...]
     rest: Asked
+    hears: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hears", bool(self.deaf or self.row.called))
 
 
 Wins = tuple[Ready, bool, tuple[Callable[..., re.Match[bytes] | None], ...], int]

@@ -75,11 +75,11 @@ CHINA = (
         "pii.cn.plate", r"\x1a[A-Za-z][ .-]?[A-HJ-NP-Za-hj-np-z0-9]{4}\x1a", Road.WHOLE, 0.75, 0.75, check="plate", lead=_PROVINCES,
         tail="挂学警港澳领使", edge=Edge.FREE, country="CN", alphabet="plate", longest=8, laws=("pipl",),
     ),
-    # Set apart (京 A 12345) it takes four digits and a province that is no plain word.
     # An embassy's begins with 使, which is a verb before numbers, too.
     Row(
         "pii.cn.plate", r"(?P<value>[0-9]{3}[ .-]?[0-9]{3})", Road.AFTER, 0.0, 0.8, heads=("使",), cue="plate", country="CN", alphabet="groups", longest=7, laws=("pipl",),
     ),
+    # Set apart (京 A 12345) it takes four digits and a province that is no plain word.
     Row(
         "pii.cn.plate", r"\x1a [A-Z][ .-]?(?:[DF][A-HJ-NP-Z0-9][0-9]{4}|[0-9]{5}[DF]?|[A-HJ-NP-Z][0-9]{4}|[0-9][A-HJ-NP-Z][0-9]{3}|[0-9]{2}[A-HJ-NP-Z][0-9]{2}|[0-9]{3}[A-HJ-NP-Z][0-9]|[0-9]{4}[A-HJ-NP-Z])", Road.WHOLE, 0.6, 0.8,
         lead="京津沪渝冀豫辽湘皖鲁苏浙赣鄂桂晋陕闽粤", cue="plate", country="CN", alphabet="plate", longest=10, laws=("pipl",),

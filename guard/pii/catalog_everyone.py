@@ -168,7 +168,7 @@ EVERYONE = (
     ),
     # The card and the subscriber of a mobile network (ITU-T E.118, E.212).
     Row(
-        "pii.iccid", loose(18, 20).replace("[0-9]", "89", 1), Road.DIGITS, 0.0, 0.85, check="iccid", cue="sim", edge=Edge.DIGIT, alphabet="groups", longest=78, laws=("hipaa:13",),
+        "pii.iccid", rf"89(?:{SEP}{{0,3}}[0-9]){{17,19}}", Road.DIGITS, 0.0, 0.85, check="iccid", cue="sim", edge=Edge.DIGIT, alphabet="groups", longest=78, laws=("hipaa:13",),
     ),
     Row(
         "pii.imsi", r"[2-79][0-9]{13,14}", Road.DIGITS, 0.0, 0.8, cue="imsi", longest=15, laws=("hipaa:13",),

@@ -14,8 +14,9 @@ _LOGGED = r"(?:[A-Za-z_.]=(?:[^\s,;()\x22]{1,24}|\x22[^\x22\n]{0,40}\x22)|(?:[0-
 """What stands before a pair of a log line, and before no argument of a call."""
 _LOGIN = "benutzername|gebruikersnaam|nome utente|nombre de usuario|nom d'utilisateur|user ?name|user[_-]name|user[_ -]?id|login(?:[ _-]?(?:name|id))?|screen[ _-]?name"
 
-_NETWORK = "telegram|instagram|insta|twitter|tik ?tok|snapchat|threads|bluesky|mastodon|weibo|douyin|tg|ig"
-_CHAT = "telegram|instagram|twitter|tik ?tok|snapchat|discord|skype|kakao(?:talk)?"
+_KNOWN = "telegram|instagram|twitter|tik ?tok|snapchat"
+_NETWORK = f"{_KNOWN}|insta|threads|bluesky|mastodon|weibo|douyin|tg|ig"
+_CHAT = f"{_KNOWN}|discord|skype|kakao(?:talk)?"
 _NAMED = "(?i:id|handle|user ?name|account|nickname|nick)"
 
 ONLINE = (

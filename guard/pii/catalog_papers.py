@@ -31,6 +31,7 @@ _NO_DAY = r"(?![0-9A-Za-z/-])"
 
 _OWN_PIN = "(?i:(?:card|atm|debit|bank|banking|secret|security|four-digit|4-digit|my|your|his|her) pin(?:[ -]?(?:code|number))?|pin number)"
 """What is no PIN code of the Indian post, and so may have six digits."""
+_ANY_PIN = rf"(?i:pin)(?i:[ -]?(?:code|number))?{_SAYS}[0-9]{{4}}"
 
 _PASSPORT = (
     "(?i:(?:passport|passeport|reisepass|passnummer|pasaporte|passaporte|passaporto|paspoort|paszport|pasaport)(?:nummer|s|u)?|[np]ac[np]opt(?:a|y|om)?(?: cepnr)?)"
@@ -51,7 +52,7 @@ _PLATED = (
 """In capitals, with a digit and a letter."""
 
 PAPERS = (
-    # A passport of whichever country: two dozen countries' have no form of their own.
+    # A passport of whichever country: most countries' have no row of their own.
     Row(
         "pii.passport", rf"""(?<![A-Za-z]){_PASSPORT}(?P<value>{_BOOKLET})(?![A-Za-z0-9]|[.,/-][0-9])""", Road.WHOLE, 0.6, 0.6, gate=rf"{_PASSPORT}[A-Z]{{0,3}}[0-9]{{2}}", edge=Edge.FREE,
         alphabet="groups", longest=13, ahead=2, laws=("hipaa:11", "gdpr"),
@@ -92,10 +93,10 @@ PAPERS = (
         heads=("有效期", "有效期至", "有效期到", "有效日期", "到期日", "到期时间", "有效期限"), tail="是为為", edge=Edge.FREE, alphabet="groups", longest=9, ahead=2, laws=("pci", "pipl"),
     ),
     Row(
-        "pii.pin", rf"(?<![A-Za-z]){_OWN_PIN}{_SAYS}(?P<value>[0-9]{{4,6}}){_END}", Road.WHOLE, 0.75, 0.75, gate=rf"(?i:pin)(?i:[ -]?(?:code|number))?{_SAYS}[0-9]{{4}}", edge=Edge.FREE, longest=6, ahead=2, laws=("pci",),
+        "pii.pin", rf"(?<![A-Za-z]){_OWN_PIN}{_SAYS}(?P<value>[0-9]{{4,6}}){_END}", Road.WHOLE, 0.75, 0.75, gate=_ANY_PIN, edge=Edge.FREE, longest=6, ahead=2, laws=("pci",),
     ),
     Row(
         "pii.pin", rf"""(?<![A-Za-z])(?i:pin)(?:(?i: is| was| ist) ["'`(]?|\x1a{{1,2}}[ :]{{0,2}}|{TABLED})(?P<value>[0-9]{{4}}){_END}""", Road.WHOLE, 0.75, 0.75,
-        gate=rf"(?i:pin)(?i:[ -]?(?:code|number))?{_SAYS}[0-9]{{4}}", edge=Edge.FREE, longest=4, ahead=2, laws=("pci",),
+        gate=_ANY_PIN, edge=Edge.FREE, longest=4, ahead=2, laws=("pci",),
     ),
 )  # fmt: skip

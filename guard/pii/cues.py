@@ -147,6 +147,10 @@ def _cue(latin: str, others: str = "", weak: str = "", reach: int = CUE_REACH) -
     )
 
 
+_CARDS = """card cards cc ccnum ccnumber cardno cardnum bankcard bankcardno pan mastercard mc amex maestro unionpay credit debit cardnumber
+    creditcard kreditkarte karte carte tarjeta cartao kort"""
+_CARDS_CN = "银行卡 信用卡 储蓄卡 借记卡 卡号 刷卡 銀行卡 カード"
+
 _COMMON = {
     "phone": _cue(
         """phone phones telephone telephones phoneno phonenum phonenumber mobileno mobilenumber mobilephone telno shouji tel tels tele ph mob mobile mobiles cell cellphone cellular cells handy hotline
@@ -173,17 +177,9 @@ _COMMON = {
         row rows line lines page pages created updated expires iat exp nonce seed index offset length tokens usage population""",
         "学号 工号 发票 合同 订单 单号 编号 序号 流水 运单 快递 金额 版本 型号 验证码",
     ),
-    "card": _cue(
-        """card cards cc ccnum ccnumber cardno cardnum bankcard bankcardno pan visa mastercard mc amex maestro discover diners jcb unionpay credit debit cardnumber creditcard
-        kreditkarte karte carte tarjeta cartao kort""",
-        "银行卡 信用卡 储蓄卡 借记卡 卡号 刷卡 銀行卡 カード",
-    ),
+    "card": _cue(f"{_CARDS} visa discover diners jcb", _CARDS_CN),
     # No visa, which is a paper of travellers, too.
-    "payment": _cue(
-        """card cards cc ccnum ccnumber cardno cardnum bankcard bankcardno cardnumber pan mastercard mc amex maestro unionpay credit debit creditcard
-        kreditkarte karte carte tarjeta cartao kort cvv cvc cvn""",
-        "银行卡 信用卡 储蓄卡 借记卡 卡号 刷卡 銀行卡 カード",
-    ),
+    "payment": _cue(f"{_CARDS} cvv cvc cvn", _CARDS_CN),
     "not_card": _cue(
         "gift library phone tel id order sim invoice ticket tracking student member membership business report sd graphics",
         "订单 单号 身份证 手机 电话 会员",

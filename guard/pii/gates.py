@@ -12,9 +12,9 @@ from guard.pii.cues import Cue
 from guard.pii.patterns import endless, loosened, without_digits
 from guard.pii.rows import Edge, Road, Row
 
-_EDGE = dict.fromkeys(Edge, ("[^A-Za-z0-9]",) * 2) | {
-    Edge.DIGIT: ("[^0-9]", "[^0-9]"),
-    Edge.FREE: ("", ""),
+_BESIDE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
+"""What stands on both sides of a match, if anything does; of what may not stand further away nothing is said."""
+_EDGE = {edge: (beside, beside) for edge, beside in _BESIDE.items()} | {
     Edge.GROUPED: (
         "(?:[^A-Za-z0-9 ./_-]|[^0-9][ ./_-])",
         "(?:[^A-Za-z0-9 ./_-]|[ ./_-](?:[^0-9 ./_-]|[ ./_-][^0-9]))",
@@ -167,10 +167,6 @@ def leaping(pattern: re.Pattern[bytes], core: str, edge: Edge) -> Search:
     if not beside:
         return partial(_leap, pattern, loose, 0)
     return partial(_leap, pattern, rf"{beside}(?:{loose})(?:{beside}|\z)", 1)
-
-
-_BESIDE = dict.fromkeys(Edge, "[^A-Za-z0-9]") | {Edge.DIGIT: "[^0-9]", Edge.FREE: ""}
-"""What stands on both sides of a match, if anything does; of what may not stand further away nothing is said."""
 
 
 def _leap(

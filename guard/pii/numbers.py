@@ -96,7 +96,7 @@ class Numbers:
     def _asked(
         self, ready: Roads, regions: Sequence[Span], shape: bytes, settle: bool = False
     ) -> list[Region]:
-        """The regions in which a row may match; those that need no word are settled, if so wanted."""
+        """The regions in which a row may match; those that one row decides are settled, if so wanted."""
         text, view, known, said = self.text, self.view, ready.asked, ready.spoken.said
         dense, foreign = len(regions) * _SPARSE > len(text), not view.ascii
         letters, cases = (view.letters(), view.cases()) if dense else (b"", b"")
@@ -151,7 +151,7 @@ class Numbers:
     def _settled(self, settles: Settling, low: int, high: int, floor: int, said: int) -> bool | None:
         """Take a region by a row that settles it, if a match takes it whole and is no part of another token.
 
-        Returns None where none begins behind the region before (at `floor`).
+        Returns None where no match begins behind the region before (at `floor`).
         """
         text, row = self.text, settles.row
         before, check = settles.before, row.check

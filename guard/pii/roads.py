@@ -111,9 +111,22 @@ class Nations:
         return found
 
 
+Told = tuple[tuple[int, ...], ...]
+"""What is told of a shape: some rows, by their places in the number gate."""
+
 _MOST_ASKED = 4096
 _GLANCES = 4
-"""So often a shape is seen before it is studied, which takes as long as twenty regions are then searched sooner."""
+"""So often a shape is seen before it is studied, which takes as long as five regions are then searched sooner."""
+
+
+def _remembered(memory: dict[Told, Asked], told: Told, make: Callable[..., Asked]) -> Asked:
+    """What was made of what is told, made once; all is forgotten before it is too much."""
+    found = memory.get(told)
+    if found is None:
+        if len(memory) >= _MOST_ASKED:
+            memory.clear()
+        found = memory[told] = make(*told)
+    return found
 
 
 class Roads:
@@ -147,8 +160,8 @@ class Roads:
         self.vocabulary = Vocabulary(foreign_words(heard), {head for row in ready for head in row.own})
         self.asked: dict[bytes, Asked] = {}
         self._seen: dict[bytes, tuple[tuple[int, ...], int]] = {}
-        self._by_hits: dict[tuple[tuple[int, ...], ...], Asked] = {}
-        self._by_told: dict[tuple[tuple[int, ...], ...], tuple[Asked, Sequence[int]]] = {}
+        self._by_hits: dict[Told, Asked] = {}
+        self._by_told: dict[Told, Asked] = {}
 
     def look(self, text: bytes) -> Seen:
         """Look at a text once."""
@@ -186,30 +199,21 @@ class Roads:
         rows = [(hit, self.numbers[hit]) for hit in hits if hit < len(self.numbers)]
         leaving = tuple(hit for hit, row in rows if row.reach.leaves(*around))
         opened = tuple(hit for hit, row in rows if row.opens is not None and row.opens(sign))
-        asked, near = self._settled_by(hits, leaving, opened)
-        if not (away := [index for index in near if self.nations.reach(index).leaves(*around)]):
+        asked = _remembered(self._by_told, (hits, leaving, opened), self._settled)
+        settles, nations = asked.settles, self.nations
+        away = [index for index in settles.near if nations.reach(index).leaves(*around)] if settles else ()
+        if settles is None or not away:
             return asked
-        settles = asked.settles
-        if settles is None or not self.nations.sure.isdisjoint(away):
+        if not nations.sure.isdisjoint(away):
             return replace(asked, settles=None)
-        return replace(asked, settles=replace(settles, deaf=settles.deaf | self._bits(away), hears=True))
+        return replace(asked, settles=replace(settles, deaf=settles.deaf | self._bits(away)))
 
-    def _settled_by(self, *told: tuple[int, ...]) -> tuple[Asked, Sequence[int]]:
-        """The same by what is told, with what settles the region where none of some rows of nations leaves it."""
-        found = self._by_told.get(told)
-        if found is None:
-            if len(self._by_told) >= _MOST_ASKED:
-                self._by_told.clear()
-            found = self._by_told[told] = self._settled(*told)
-        return found
-
-    def _settled(
-        self, hits: tuple[int, ...], leaving: tuple[int, ...], opened: tuple[int, ...]
-    ) -> tuple[Asked, Sequence[int]]:
+    def _settled(self, hits: tuple[int, ...], leaving: tuple[int, ...], opened: tuple[int, ...]) -> Asked:
+        """The same by what is told, with what settles the region where no row of nations leaves it."""
         asked, nations = self._asked_by(hits, leaving, opened), self.nations
         wins = settling(asked.kinds, {self.numbers[hit] for hit in opened})
         if wins is None:
-            return asked, ()
+            return asked
         first, longer, shut, deaf = wins
         lost: set[int] = set()
         others: set[int] = set()
@@ -218,24 +222,17 @@ class Roads:
                 (lost if longer or nations.yields(index, first, called=True) else others).add(index)
         # Those win only where their cue is said; the sure ones need none.
         if not all(nations.yields(index, first, called=False) for index in others & nations.sure):
-            return asked, ()
-        deaf |= self._bits(others)
+            return asked
         place = self.numbers.index(first)
-        rest = self._asked_by(
-            *(tuple(hit for hit in some if hit != place) for some in (hits, leaving, opened))
-        )
-        settles = Settling(first, first.before if longer else 0, shut, deaf, bool(deaf or first.called), rest)
-        near = [index for index in lost | (others & nations.sure) if not nations.reach(index).inner()]
-        return replace(asked, settles=settles), near
+        told = (tuple(hit for hit in some if hit != place) for some in (hits, leaving, opened))
+        near = (index for index in lost | (others & nations.sure) if not nations.reach(index).inner())
+        before, deaf = first.before if longer else 0, deaf | self._bits(others)
+        settles = Settling(first, before, shut, deaf, tuple(near), self._asked_by(*told))
+        return replace(asked, settles=settles)
 
     def _asked_by(self, *told: tuple[int, ...]) -> Asked:
         """The same by what is told (`_asked`): one and the same for all shapes of which that is told."""
-        asked = self._by_hits.get(told)
-        if asked is None:
-            if len(self._by_hits) >= _MOST_ASKED:
-                self._by_hits.clear()
-            asked = self._by_hits[told] = self._asked(*told)
-        return asked
+        return _remembered(self._by_hits, told, self._asked)
 
     def _asked(
         self, hits: Collection[int], leaving: Collection[int] | None = None, begun: Collection[int] = ()

@@ -19,6 +19,9 @@ _ABROAD_GATE = rf"(?:\+|00|\x28\+) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_
 _TRUNK = rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}} ?/ ?)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}|0[1-9](?:\.[0-9]{{2}}){{4}}"
 _NO_PART = r"(?<!19[0-9]{2}[ -]0)(?<!20[0-9]{2}[ -]0)(?<![0-9]{3}-0)(?<![0-9]{4} [0-9]{4} 0)"
 """The 0 is not the month of a date, nor in a longer number or a dump of words of four digits."""
+_APART = r"[ .()-]{1,3}[0-9](?:[ .()-]{0,3}[0-9])"
+_IN_GROUPS = "[(]?(?:" + "|".join(rf"[0-9]{{{first}}}{_APART}{{{max(0, 5 - first)},{11 - first}}}" for first in range(1, 9)) + ")"
+"""Six to twelve digits of which a sign or blank stands between two."""
 _NANP = "US CA AG AI AS BB BM BS DM DO GD GU JM KN KY LC MP MS PR SX TC TT VC VG VI"
 """The countries of the North American numbering plan."""
 
@@ -111,9 +114,9 @@ EVERYONE = (
         Road.DIGITS, 0.0, 0.7, check="phone_said", gate=rf"(?:[(] ?)?[0-9](?:{_PHONE}[0-9]){{6,14}}{_EXT}", cue="phone", unless="not_phone", edge=Edge.DIGIT, nobody="phone", alphabet="groups", longest=96, laws=("hipaa:4",),
     ),
     Row(
-        "pii.phone", r"(?=[0-9]*[ .()-])(?:[(][0-9](?:[ -]?[0-9]){0,4}[)] ?)?[0-9](?:[ .-]?[(]?[0-9][)]?){4,11}",
+        "pii.phone", r"(?=[0-9]*[ .()-]{1,3}[0-9])(?:[(][0-9](?:[ -]?[0-9]){0,4}[)] ?)?[0-9](?:[ .-]?[(]?[0-9][)]?){4,11}",
         Road.NATION, 0.37, 0.37, check="phone_national", unless="not_phone", edge=Edge.GROUPED, nobody="phone", alphabet="groups", longest=57, ahead=2,
-        gate=r"[(]?[0-9](?:[ .()-]{0,3}[0-9]){5,11}", laws=("hipaa:4",),
+        gate=_IN_GROUPS, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone", r"(?:(?<=[0-9]{3}\x1a)|(?<=[0-9]{3}[ ,]\x1a)|(?<=[0-9]{3}\x1a\x1a)|(?<=[0-9]{3}[ ,]\x1a\x1a))[ :]{0,2}(?P<value>[0-9]{2,6})", Road.AFTER, 0.0, 0.7, cue="phone", gate="[ :]{0,2}[0-9]{2,6}",

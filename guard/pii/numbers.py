@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -274,11 +274,16 @@ class Numbers:
         spends its time: one function, and what seldom happens elsewhere.
         """
         text, check, until = self.text, row.check, high + _REACH
+        claim = self._claim(row) if row.yields and self._claims else None
         while reached < high and (match := first or row.search(text, reached, until)):
             first = None
             start, end = match.span()
             if start >= high:
                 break
+            if claim is not None and claim[start]:  # a surer row of the kind has taken it
+                free = claim.find(0, start)
+                reached = free if free >= 0 else high
+                continue
             reached = start + 1
             if check is not None and (taken := check(match[0])) != end - start:
                 end = start + taken
@@ -291,7 +296,7 @@ class Numbers:
             score = row.score
             if said & row.heard:
                 score = score_of(self.view, row, start, end) if said & row.denied else self._cued(row, start)
-            if not score or (row.yields and self._claims and self._claim(row).find(1, start, end) >= 0):
+            if not score or (claim is not None and claim.find(1, start, end) >= 0):
                 continue
             if row.nation and score < STRONG and self._surely().find(1, start, end) >= 0:
                 continue
@@ -343,34 +348,35 @@ class Numbers:
 
     def nations(self, ready: Roads, national: list[Region]) -> None:
         """Search the national rows: the sure ones, and others where a cue word stands or nothing sure is."""
-        called: dict[int, list[Span]] = defaultdict(list)
+        asking: dict[tuple[int, float], list[Span]] = {}
         size = 0
         for low, high, asked, said in national:
             size += high - low
             bits, settled = asked.nations & said | asked.sure, self._whole.get(low)
             if asked.alone & ~bits and settled is None and self._surely().find(0, low, high) >= 0:
                 bits |= asked.alone
-            for place in ready.called(bits) if bits else ():
-                row = ready.nations.ready(place)
-                if not (settled and row.inner and row.top < settled and low >= self._first):
-                    called[place].append((low, high))
+            if bits:
+                least = settled if settled and low >= self._first else 0.0
+                asking.setdefault((bits, least), []).append((low, high))
+        called: dict[Ready, list[Span]] = defaultdict(list)
+        for (bits, settled), spans in asking.items():  # many regions ask for the same
+            for row in ready.called_rows(bits):
+                if not (settled and row.inner and row.top < settled):
+                    called[row] += spans
         if size >= _MANY:
-            self._at_once(ready, called)
+            self._at_once(called)
             return
-        for place, spans in called.items():
-            self.within(ready.nations.ready(place), spans)
+        for row, spans in called.items():
+            self.within(row, sorted(spans))
 
-    def _at_once(self, ready: Roads, called: dict[int, list[Span]]) -> None:
+    def _at_once(self, called: dict[Ready, list[Span]]) -> None:
         """Search national rows where there are many numbers, the surer rows first: they leave less to the others."""
-        for row, spans in sorted(
-            ((ready.nations.ready(place), spans) for place, spans in called.items()),
-            key=lambda one: -one[0].score,
-        ):
+        for row, spans in sorted(called.items(), key=lambda one: -one[0].score):
             counted = row.nobody is None and (row.inner or row.sifted)
             if counted and sum(high - low for low, high in spans) >= _MANY:
-                self._of_many(row, spans)
+                self._of_many(row, sorted(spans))
             else:
-                self.within(row, spans)
+                self.within(row, sorted(spans))
 
     def _of_many(self, row: Ready, spans: list[Span]) -> None:
         """Take the matches of a row of nations where there are many numbers: only of those whose digits add up.
@@ -378,21 +384,20 @@ class Numbers:
         A run of digits that a surer guess has taken, with no word before it to make this row surer, is left to it.
         """
         text, taken, hushed, reached = self.text, self._digits().taken, self.view.hushed, 0
-        for low, high in spans:
-            for start in self._starts(row, low, high):
-                score, end = taken.get(start, (0.0, 0))
-                surer = score > row.score
-                if start < reached or (surer and row.row.longest <= end - start):
-                    continue
-                match = row.match(text, start, high + _REACH)  # most have none: so first
-                if match is None or (surer and match.end() == end):
-                    continue
-                quiet, count = hushed(start), len(self.found)
-                if quiet and not row.score:
-                    continue
-                reached = self._take_in(row, match, start, -1, start + 1, 0 if quiet else ANY)
-                if quiet and len(self.found) > count and not score and text[start:reached].isdigit():
-                    taken[start] = (row.score, reached)
+        for start, high in self._starts(row, spans):
+            score, end = taken.get(start, (0.0, 0))
+            surer = score > row.score
+            if start < reached or (surer and row.row.longest <= end - start):
+                continue
+            match = row.match(text, start, high + _REACH)  # most have none: so first
+            if match is None or (surer and match.end() == end):
+                continue
+            quiet, count = hushed(start), len(self.found)
+            if quiet and not row.score:
+                continue
+            reached = self._take_in(row, match, start, -1, start + 1, 0 if quiet else ANY)
+            if quiet and len(self.found) > count and not score and text[start:reached].isdigit():
+                taken[start] = (row.score, reached)
 
     def _digits(self) -> Columns:
         """The digits of the view, made when first asked for."""
@@ -400,17 +405,25 @@ class Numbers:
             self._columns = Columns(self.text)
         return self._columns
 
-    def _starts(self, row: Ready, low: int, high: int) -> list[int]:
-        """Where in a region of many numbers one may begin that the check of a row accepts."""
+    def _starts(self, row: Ready, spans: Sequence[Span]) -> list[Span]:
+        """Where in regions of many numbers one may begin that the check of a row accepts, each with its region's end."""
         starts = self._digits().starts(row.row.check)
-        first = bisect_left(starts, low)
-        return starts[first : bisect_left(starts, high, first)]
+        if len(spans) == 1:
+            low, high = spans[0]
+            first = bisect_left(starts, low)
+            return [(start, high) for start in starts[first : bisect_left(starts, high, first)]]
+        begun, lows, found = bisect_right, [low for low, _ in spans], []
+        for start in starts:
+            high = spans[begun(lows, start) - 1][1]
+            if start < high and start >= lows[0]:
+                found.append((start, high))
+        return found
 
     def _sift(self, rows: Iterable[Ready], low: int, high: int, said: int) -> None:
         """Take the matches of some number rows in a long region: only of those numbers whose digits add up."""
         for row in rows:
             reached = low
-            for start in self._starts(row, low, high):
+            for start, _ in self._starts(row, ((low, high),)):
                 if start >= reached and (match := row.match(self.text, start, high + _REACH)):
                     reached = self._take_in(row, match, start, -1, start + 1, said)
 

@@ -222,8 +222,11 @@ def _repeated(part: Told, times: str) -> Told:
 def loosened(pattern: str) -> str | None:
     """A pattern of RE2 that matches wherever one of `re` does, from the same place on; None where there is none.
 
-    What it looks at around a match is left out, and that it gives nothing back. A match is as short as can be.
+    What it looks at around a match is left out, and that it gives nothing back. A match is as short as can be. What
+    stands before a value may be there many times (`chained`).
     """
+    head, value = _head_of(pattern)
+    pattern = f"(?:{head})+{value}" if head else pattern
     if "(?P=" in pattern or "(?>" in pattern:
         return None
     parts: list[str] = []
@@ -239,6 +242,36 @@ def loosened(pattern: str) -> str | None:
         else:
             parts.append(_loose(token))
     return "".join(parts)
+
+
+def chained(pattern: str) -> str:
+    """A pattern of `re` that takes what stands before its value in one step where that is written many times in a row.
+
+    Else each would be judged with what follows as its value, which is the next.
+    """
+    head, value = _head_of(pattern)
+    return f"(?P<head>{head})(?P=head){{0,{_CHAIN}}}{value}" if head else pattern
+
+
+_CHAIN = 64
+
+
+def _head_of(pattern: str) -> tuple[str, str]:
+    """What stands before the value of a pattern, if it can be told apart and looks around nowhere, and the rest."""
+    head, named, value = pattern.partition("(?P<value>")
+    if _LOOK.search(head) or not (named and _is_whole(head) and _is_whole(named + value)):
+        return "", pattern
+    return head, named + value
+
+
+def _is_whole(part: str) -> bool:
+    """Whether a part of a pattern closes its brackets and is not one of two alternatives."""
+    depth = 0
+    for token in _SYNTAX.findall(part):
+        depth += (token[0] == "(" and token[-1] != ")") - (token == ")")
+        if depth < 0 or (not depth and token == "|"):
+            return False
+    return not depth
 
 
 def _loose(token: str) -> str:

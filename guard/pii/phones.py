@@ -39,6 +39,8 @@ def _accepted(view: bytes, accepts: Callable[[bytes], bool]) -> int:
     digits = _international(number)
     if accepts(digits):
         return len(view)
+    if number[-len(digits) :] == digits:  # one group: there is no shorter number
+        return 0
     sizes = plans.sizes(digits)
     left = accumulate(group_sizes(number)[:-3:-1], sub, initial=len(digits))
     if sizes.isdisjoint(left):  # as most that are no number

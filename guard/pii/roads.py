@@ -162,6 +162,7 @@ class Roads:
         self._seen: dict[bytes, tuple[tuple[int, ...], int]] = {}
         self._by_hits: dict[Told, Asked] = {}
         self._by_told: dict[Told, Asked] = {}
+        self._called: dict[int, tuple[Ready, ...]] = {}
 
     def look(self, text: bytes) -> Seen:
         """Look at a text once."""
@@ -277,6 +278,15 @@ class Roads:
         while bits:
             yield (bits & -bits).bit_length() - 1
             bits &= bits - 1
+
+    def called_rows(self, bits: int) -> tuple[Ready, ...]:
+        """The same, compiled."""
+        found = self._called.get(bits)
+        if found is None:
+            if len(self._called) >= _MOST_ASKED:
+                self._called.clear()
+            found = self._called[bits] = tuple(map(self.nations.ready, self.called(bits)))
+        return found
 
     def glanced(self, shape: bytes) -> Asked:
         """What the shape of a stretch asks for; of a long one it is not worth remembering."""

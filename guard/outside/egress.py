@@ -18,7 +18,7 @@ from guard.outside.admission import Admit as Admit
 from guard.outside.admission import PublicNames, admitted
 from guard.outside.admission import admitter as admitter
 from guard.outside.blocking import SyncAdmittingTransport as SyncAdmittingTransport
-from guard.outside.sessions import Response, Sessions
+from guard.outside.sessions import Response, Sessions, post
 from guard.outside.upstream import (
     ANSWER_BYTES,
     Header,
@@ -139,7 +139,10 @@ class Egress:
         target = self._admitted(url, settled)
         fields = _forwarded(tuple(headers), isinstance(body, bytes))
         session = await self._sessions.get()
+        limits = _limits(timeouts.connect, timeouts.read) if timeouts else _LIMITS
         with _UPSTREAM_ERRORS:
+            if method == "POST" and target.proxy is None:
+                return _answer(await post(session, target.url, fields, _payload(body), limits))
             response = await session.request(
                 method,
                 target.url,
@@ -148,7 +151,7 @@ class Egress:
                 allow_redirects=False,
                 proxy=target.proxy,
                 proxy_headers=self._proxy_fields if target.proxy else None,
-                timeout=_limits(timeouts.connect, timeouts.read) if timeouts else _LIMITS,
+                timeout=limits,
             )
         return _answer(response)
 

@@ -8,13 +8,16 @@ import ssl
 import threading
 from collections.abc import AsyncGenerator, Iterable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 import httpx2
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
-from multidict import CIMultiDict
+from aiohttp.hdrs import CONTENT_LENGTH
+from aiohttp.http_writer import StreamWriter
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from guard.outside.admission import PublicNames
 
@@ -35,15 +38,55 @@ _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _NONE_OF_THEM: CIMultiDict[None] = CIMultiDict((name, None) for name in _NOT_ADDED)
 
 
+_SHORT_BODY = 64 * 1024
+"""As much is written without waiting for the socket, as aiohttp has it."""
+
+
 class Request(aiohttp.ClientRequest):
     """An aiohttp request that says nothing of itself: what goes out are the headers that were let through.
 
-    So does the session's `skip_auto_headers`, which sorts and copies all headers for each request.
+    So does the session's `skip_auto_headers`, which sorts and copies all headers for each request. A short body is
+    written with the head: aiohttp makes a task for it, which on Python 3.11 waits for its turn.
     """
+
+    _short = b""
 
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         """Add no headers, here and where the body is written."""
         self._skip_auto_headers = _NONE_OF_THEM
+
+    def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
+        """Take the body; a short one of a POST, which aiohttp never sends again, is written here."""
+        if type(body) is bytes and len(body) <= _SHORT_BODY and self.method == "POST":
+            self._short = body
+            self.headers[CONTENT_LENGTH] = str(len(body))
+        else:
+            super().update_body_from_data(body, _stacklevel)
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Write the head, and the body with it."""
+        if not self._short:
+            return await super().send(conn)
+        protocol = conn.protocol
+        assert protocol is not None
+        writer = StreamWriter(protocol, self.loop)
+        target = str(self.url) if self.proxy and not self.is_ssl() else self.url.raw_path_qs
+        await writer.write_headers(f"{self.method} {target} HTTP/1.1", self.headers)
+        await writer.write(self._short, drain=False)
+        writer.set_eof()
+        protocol.start_timeout()
+        return self.response_class(
+            self.method,
+            self.original_url,
+            writer=None,
+            continue100=None,
+            timer=self._timer,
+            request_info=self.request_info,
+            traces=[],
+            loop=self.loop,
+            session=self.session,
+            stream_writer=writer,
+        )
 
 
 class Response(aiohttp.ClientResponse):
@@ -57,6 +100,40 @@ class Response(aiohttp.ClientResponse):
         address = transport.get_extra_info("peername") if transport is not None else None
         self.peer = str(address[0]) if address else ""
         return await super().start(connection)
+
+
+async def post(
+    session: aiohttp.ClientSession,
+    url: URL,
+    headers: CIMultiDictProxy[str],
+    body: Any,
+    limits: aiohttp.ClientTimeout,
+) -> aiohttp.ClientResponse:
+    """Send a body and return the answer once its head is in, as `session.post` does without redirects.
+
+    Left out is what guard's session has none of: cookies, credentials in the URL, a total timeout, tracing, a
+    middleware, a second try.
+    """
+    connector, loop = session.connector, asyncio.get_running_loop()
+    assert connector is not None
+    request = Request(
+        "POST", url, headers=headers, data=body, loop=loop, response_class=Response, session=session
+    )
+    connection = await connector.connect(request, traces=[], timeout=limits)
+    try:
+        assert connection.protocol is not None
+        connection.protocol.set_response_params(
+            read_until_eof=True, auto_decompress=False, read_timeout=limits.sock_read
+        )
+        response = await request.send(connection)
+        try:
+            return await response.start(connection)
+        except BaseException:
+            response.close()
+            raise
+    except BaseException:
+        connection.close()
+        raise
 
 
 class _Resolver(AbstractResolver):

@@ -20,7 +20,11 @@ _TRUNK = rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0
 _NO_PART = r"(?<!19[0-9]{2}[ -]0)(?<!20[0-9]{2}[ -]0)(?<![0-9]{3}-0)(?<![0-9]{4} [0-9]{4} 0)"
 """The 0 is not the month of a date, nor in a longer number or a dump of words of four digits."""
 _APART = r"[ .()-]{1,3}[0-9](?:[ .()-]{0,3}[0-9])"
-_IN_GROUPS = "[(]?(?:" + "|".join(rf"[0-9]{{{first}}}{_APART}{{{max(0, 5 - first)},{11 - first}}}" for first in range(1, 9)) + ")"
+_IN_GROUPS = (
+    "[(]?(?:"
+    + "|".join(rf"[0-9]{{{first}}}{_APART}{{{max(0, 5 - first)},{11 - first}}}" for first in range(1, 9))
+    + ")"
+)
 """Six to twelve digits of which a sign or blank stands between two."""
 _NANP = "US CA AG AI AS BB BM BS DM DO GD GU JM KN KY LC MP MS PR SX TC TT VC VG VI"
 """The countries of the North American numbering plan."""

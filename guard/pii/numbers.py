@@ -406,7 +406,7 @@ class Numbers:
         return self._columns
 
     def _starts(self, row: Ready, spans: Sequence[Span]) -> list[Span]:
-        """Where in regions of many numbers one may begin that the check of a row accepts, each with its region's end."""
+        """Where in regions of many numbers one may begin that the check of a row accepts, with the region's end."""
         starts = self._digits().starts(row.row.check)
         if len(spans) == 1:
             low, high = spans[0]

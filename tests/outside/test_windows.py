@@ -76,6 +76,19 @@ def test_more_than_the_limit_never_fits(windows: Windows) -> None:
     assert take(windows, 100.0, 101, Rate(None, 100)).after_s == float("inf")
 
 
+def test_a_call_that_waited_for_its_turn_sees_what_came_meanwhile(windows: Windows) -> None:
+    """C44: another worker's calls of the next seconds count although this one was made before them."""
+    for now in (100.0, 101.0, 103.0):
+        take(windows, now)
+    late = take(windows, 100.9)
+    assert late.after_s > 0
+    assert take(windows, 161.0).after_s == 0  # only the first is gone: none was forgotten
+    assert take(windows, 161.0).after_s > 0
+    assert take(windows, 160.5, key="late").second == 160
+    taken = take(windows, 159.0, key="late")
+    assert (taken.after_s, taken.second) == (0, 160)
+
+
 def test_a_clock_that_began_anew(windows: Windows) -> None:
     """C36: after a restart of the machine its steady clock begins at zero: old rows do not count."""
     for _ in range(3):

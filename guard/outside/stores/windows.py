@@ -50,9 +50,10 @@ Row = tuple[int, int, int]
 def room(rows: Iterable[Row], rate: Rate, tokens: int, now: float) -> tuple[float, str]:
     """The seconds until a call of so many tokens fits, and which limit holds it up; 0 where it fits now.
 
-    `rows` are those of one key in ascending order; what lies back further than the window does not count.
+    `rows` are those of one key in ascending order, and none begins after now: a call that waited for its turn while
+    others came is counted where the last of them was. What lies back further than the window does not count.
     """
-    counted = [row for row in rows if now - WINDOW_S < row[0] + 1 <= now + 1]
+    counted = [row for row in rows if now - WINDOW_S < row[0] + 1]
     waits = (
         (_until(counted, 1, rate.requests, 1, now), "requests"),
         (_until(counted, 2, rate.tokens, tokens, now), "tokens"),
@@ -100,6 +101,7 @@ class MemoryWindows:
         """Let one call in and count it, or say when."""
         with self._lock:
             rows = [row for row in self._rows.get(key, ()) if row[0] + 1 > now - WINDOW_S]
+            now = max(now, rows[-1][0]) if rows else now
             after, what = room(rows, rate, tokens, now)
             second = int(now)
             if not after:
@@ -168,14 +170,16 @@ class SqliteWindows:
 
 def _take(connection: sqlite3.Connection, key: str, rate: Rate, tokens: int, now: float) -> Taken:
     second = int(now)
-    # Rows of the future are of a clock that began anew: the machine was started since.
-    gone = (second - WINDOW_S - 1, second + 1)
+    # Rows of the far future are of a clock that began anew: the machine was started since.
+    gone = (second - WINDOW_S - 1, second + WINDOW_S)
     connection.execute("DELETE FROM windows WHERE key = ? AND (second < ? OR second > ?)", (key, *gone))
     if second % WINDOW_S == 0:  # keys that nobody asks for any more
         connection.execute("DELETE FROM windows WHERE second < ? OR second > ?", gone)
     rows = connection.execute(
         "SELECT second, requests, tokens FROM windows WHERE key = ? ORDER BY second", (key,)
     ).fetchall()
+    now = max(now, rows[-1][0]) if rows else now
+    second = int(now)
     after, what = room(rows, rate, tokens, now)
     if not after:
         connection.execute(

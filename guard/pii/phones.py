@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import accumulate
-from operator import sub
 
 from guard.pii import plans
 from guard.pii.plan_shapes import SHAPES
@@ -13,7 +11,7 @@ from guard.pii.sums import digits_of, group_sizes, plain_digits
 
 _EXTENSION = re.compile(rb"[ ,;]{0,2}(?:x|ext(?:n|ension)?|#)[.:]? ?[0-9]{1,7}$", re.IGNORECASE)
 _EXTENSION_SIGN = re.compile(rb"[xXeE#]")
-_MAIN_GROUP = re.compile(rb"[0-9]+\)?")
+_APART = b" ()./_-"
 
 
 def _split(view: bytes) -> bytes:
@@ -27,28 +25,23 @@ def _international(number: bytes) -> bytes:
     return digits if number[0] in b"+(" else digits[2:]
 
 
-def _shortened(number: bytes) -> list[bytes]:
-    """The number without its last group, and without its last two."""
-    ends = [match.end() for match in _MAIN_GROUP.finditer(number)]
-    return [number[:end] for end in reversed(ends[-3:-1])]
-
-
 def _accepted(view: bytes, accepts: Callable[[bytes], bool]) -> int:
-    """How much of a view is a number that a plan accepts: all, or without its last groups."""
+    """How much of a view is a number that a plan accepts: all, or without its last group or two."""
     number = _split(view)
     digits = _international(number)
     if accepts(digits):
         return len(view)
-    if number[-len(digits) :] == digits:  # one group: there is no shorter number
-        return 0
-    sizes = plans.sizes(digits)
-    left = accumulate(group_sizes(number)[:-3:-1], sub, initial=len(digits))
-    if sizes.isdisjoint(left):  # as most that are no number
-        return 0
-    for short in _shortened(number):
-        digits = _international(short)
-        if len(digits) in sizes and accepts(digits):
-            return len(short)
+    sizes, left, end = plans.sizes(digits), len(digits), len(number)
+    for _ in range(2):
+        group = number[:end].rstrip(b")")
+        before = group.rstrip(b"0123456789")
+        left -= len(group) - len(before)
+        end = len(before.rstrip(_APART))
+        if not end:
+            break
+        end += number.startswith(b")", end)
+        if left in sizes and accepts(digits[:left]):
+            return end
     return 0
 
 

@@ -113,11 +113,12 @@ def _used_lengths(code: int) -> frozenset[int]:
 
 def sizes(number: bytes) -> frozenset[int]:
     """How many digits the international numbers with the calling code of a number may have."""
-    return _sizes(number[: country_code(number)])
+    return _sizes(number[:3])
 
 
 @cache
-def _sizes(code: bytes) -> frozenset[int]:
+def _sizes(start: bytes) -> frozenset[int]:
+    code = start[: country_code(start)]
     known = _codes().get(code)
     if known is None:
         return frozenset()

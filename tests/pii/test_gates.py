@@ -27,7 +27,7 @@ from guard.pii.gates import (
 )
 from guard.pii.mentions import Vocabulary
 from guard.pii.packing import LETTERS
-from guard.pii.patterns import least_run, loosened, shape_of, shape_pattern
+from guard.pii.patterns import chained, least_run, loosened, shape_of, shape_pattern
 from guard.pii.ready import Ready
 from guard.pii.roads import _GLANCES, _RUN, _is_token, foreign_words, roads
 from guard.pii.rows import Edge, Road, Row
@@ -310,10 +310,30 @@ def test_an_automaton_leaps_to_where_a_match_begins(row: Ready, data: st.DataObj
         (r"(?P<value>[ab]{3,200})d?+", r"(?:[\x61\x62]{3,}?)[\x64]??"),
         (r"a++(?i:b)*?", r"[\x61]+?(?i:[\x62])*?"),
         (r"(?P<one>a)(?P=one)", None),
+        (r"p=(?P<value>a)", r"(?:[\x70][\x3d])+?(?:[\x61])"),
     ],
 )
 def test_a_pattern_is_loosened_for_an_automaton(pattern: str, loose: str | None) -> None:
     assert loosened(pattern) == loose
+
+
+@pytest.mark.parametrize(
+    ("pattern", "chain"),
+    [
+        (r"(?:pin|pw)=(?P<value>\w+)", r"(?P<head>(?:pin|pw)=)(?P=head){0,64}(?P<value>\w+)"),
+        (r"[(]pw[)] (?P<value>[a(]|b)", r"(?P<head>[(]pw[)] )(?P=head){0,64}(?P<value>[a(]|b)"),
+        (r"(?P<value>\w+)", None),
+        (r"pw=\w+", None),
+        (r"pin|pw=(?P<value>\w+)", None),
+        (r"pw=(?P<value>\w+)|pin", None),
+        (r"(?:pin|pw=(?P<value>\w+))", None),
+        (r"(?<!a)pw=(?P<value>\w+)", None),
+    ],
+)
+def test_a_pattern_is_chained_where_what_stands_before_its_value_is_told_apart(
+    pattern: str, chain: str | None
+) -> None:
+    assert chained(pattern) == (chain or pattern)
 
 
 def test_where_a_match_begins_is_told_by_the_wrapper_too(monkeypatch: pytest.MonkeyPatch) -> None:

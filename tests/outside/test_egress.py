@@ -19,6 +19,7 @@ import pytest
 import uvicorn
 
 import guard.outside.egress
+import guard.outside.sessions
 from guard.errors import BadRequest, Refused
 from guard.outside.egress import (
     AsyncAdmittingTransport,
@@ -131,6 +132,23 @@ async def test_a_short_body_is_sent_without_a_task_of_its_own(upstream: Any, egr
     finally:
         loop.set_task_factory(None)
     assert made == []
+
+
+async def test_a_connection_that_nothing_was_sent_over_is_not_kept(
+    upstream: Any, egress: Egress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written of the request, if anything, nobody knows: the next one goes over another."""
+    await (await egress.forward("POST", upstream.url, [], CANARY)).read(1024)
+    with monkeypatch.context() as patched:
+        patched.setattr(guard.outside.sessions.Request, "send", _broken)
+        with pytest.raises(UpstreamError):
+            await egress.forward("POST", upstream.url, [], CANARY)
+    await (await egress.forward("POST", upstream.url, [], CANARY)).read(1024)
+    assert upstream.connections == 2
+
+
+async def _broken(*_: Any) -> None:
+    raise OSError
 
 
 async def test_headers_are_looked_through_once(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from itertools import accumulate
 
@@ -237,6 +238,36 @@ def test_a_plan_is_asked_about_no_part_of_a_length_that_it_has_not(monkeypatch: 
     monkeypatch.setattr(plans, "valid", told.append)
     assert phones.phone_international(b"001(001(001(001(001") == 0
     assert told == [b"1001001001001"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_number_is_accepted_whole_or_without_its_last_groups(seed: int) -> None:
+    """As if each were tried as it is written, its bracket with it."""
+    draw, found = random.Random(seed), 0
+    signs, codes = (
+        [" ", " ", "-", ".", "", ") ", " (", "/"],
+        ["1", "44", "49", "86", "33", "52", "351", "999"],
+    )
+    for _ in range(2000):
+        groups = (draw.choice(signs) + drawn(draw, draw.randrange(1, 6)) for _ in range(draw.randrange(1, 6)))
+        end = draw.choice(["", "", ")", " x12"])
+        number = f"{draw.choice(['+', '00', '(+'])}{draw.choice(codes)}{''.join(groups)}{end}".encode()
+        body = number.removesuffix(b" x12")
+        ends = [match.end() for match in re.finditer(rb"[0-9]+\)?", body)]
+        for accepts, told in (
+            (plans.valid, phones.phone_international),
+            (plans.possible, phones.phone_possible),
+        ):
+            tried = [(body, len(number)), *((body[:end], end) for end in ends[-3:-1][::-1])]
+            expected = (size for part, size in tried if _is_one(part, accepts, whole=part is body))
+            assert told(number) == next(expected, 0)
+            found += told(number) > 0
+    assert found > 100
+
+
+def _is_one(number: bytes, accepts: Callable[[bytes], bool], whole: bool) -> bool:
+    digits = re.sub(rb"[^0-9]", b"", number)[0 if number[0] in b"+(" else 2 :]
+    return (whole or len(digits) in plans.sizes(digits)) and accepts(digits)
 
 
 def test_numbers_have_the_lengths_that_their_calling_code_is_said_to_have() -> None:

@@ -65,7 +65,9 @@ def scanner() -> Scanner:
 def full(scanner: Scanner) -> int:
     """The calls for a text full of values."""
     values = "mail jo.w7@harbormail.com or call (212) 867-5309 at the port, card 4111 1111 1111 1111 from 81.2.69.142, "
-    return calls(lambda: scanner.scan(repeated(values + "and with it the usual words of a letter. ")))
+    text = repeated(values + "and with it the usual words of a letter. ")
+    scanner.scan(text)
+    return calls(lambda: scanner.scan(text))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_a_hostile_text_takes_few_times_the_calls_of_a_full_one(
 
 
 @pytest.mark.parametrize(
-    ("unit", "times"), [("ts=9999999999 ", 5), ("order 999999999 ", 5), ("tel:+1-628-555-9999 ", 4.5)]
+    ("unit", "times"), [("ts=9999999999 ", 5), ("order 999999999 ", 5), ("tel:+1-628-555-9999 ", 4)]
 )
 def test_many_numbers_take_few_times_the_calls_of_a_full_text(
     scanner: Scanner, full: int, unit: str, times: float

@@ -274,7 +274,7 @@ class Numbers:
         spends its time: one function, and what seldom happens elsewhere.
         """
         text, check, until = self.text, row.check, high + _REACH
-        claim = self._claim(row) if row.yields and self._claims else None
+        claim = self._claim(row) if self._claims and row.yields else None
         while reached < high and (match := first or row.search(text, reached, until)):
             first = None
             start, end = match.span()
@@ -355,9 +355,14 @@ class Numbers:
             bits, settled = asked.nations & said | asked.sure, self._whole.get(low)
             if asked.alone & ~bits and settled is None and self._surely().find(0, low, high) >= 0:
                 bits |= asked.alone
-            if bits:
-                least = settled if settled and low >= self._first else 0.0
-                asking.setdefault((bits, least), []).append((low, high))
+            if not bits:
+                continue
+            same = bits, settled if settled and low >= self._first else 0.0
+            spans = asking.get(same)
+            if spans is None:
+                asking[same] = [(low, high)]
+            else:
+                spans.append((low, high))
         called: dict[Ready, list[Span]] = defaultdict(list)
         for (bits, settled), spans in asking.items():  # many regions ask for the same
             for row in ready.called_rows(bits):
@@ -367,7 +372,7 @@ class Numbers:
             self._at_once(called)
             return
         for row, spans in called.items():
-            self.within(row, sorted(spans))
+            self.within(row, sorted(spans) if len(spans) > 1 else spans)
 
     def _at_once(self, called: dict[Ready, list[Span]]) -> None:
         """Search national rows where there are many numbers, the surer rows first: they leave less to the others."""

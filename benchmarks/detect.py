@@ -15,7 +15,6 @@ Exit code 1 when a target is missed, 3 when a peer is not to be had: then its co
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import statistics
@@ -258,9 +257,10 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, and peers up to 10 KB only")
     parser.add_argument("--json", help="write the figures to this file")
     options = parser.parse_args()
+    from guard.outside.collecting import settle
+
     others, mine = peers(), guards()
-    gc.collect()
-    gc.freeze()  # as guard's gateway and workers do: no engine's run looks through what all of them made
+    settle()  # as guard's gateway and workers do: no engine's run looks through what all of them made
     found = figures(mine, others, options.quick)
     if options.json:
         Path(options.json).write_text(json.dumps(found, indent=1), encoding="utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import hashlib
 import hmac
 import logging
@@ -41,6 +40,7 @@ from guard.mounts.messages import (
 from guard.mounts.operations import Operations, Request, cut_short, leaving
 from guard.mounts.pulse import Pulse
 from guard.mounts.transport import Streaming, header, outgoing, own, run
+from guard.outside.collecting import settle
 from guard.outside.egress import UpstreamError
 from guard.outside.stores.clientkeys import Watched
 from guard.outside.upstream import Timeouts
@@ -58,9 +58,6 @@ from guard.wire import jsonbody, refusal
 _T = TypeVar("_T")
 
 log = logging.getLogger("guard")
-
-_COLLECT_AFTER = 50_000
-"""New objects between two collections in a gateway's own process."""
 
 _PATHS = 256
 """Paths whose URL is kept: those of the API, and not whatever a client may think of."""
@@ -183,7 +180,7 @@ class Gateway:
                 if self._owns:
                     Draining(self.operations, self.guard.settings.drain_s).install()
                     self._watching()
-                    _settle()
+                    settle()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.guard.disconnect()
@@ -288,13 +285,6 @@ class Gateway:
             return found
 
         return CallDoors(call, judge, call.parent, call.tenant)
-
-
-def _settle() -> None:
-    """Spare the collector what was made at start: a request leaves no cycles, so looking often finds nothing."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
 
 
 def _virtual(guard: Guard, closed: bool) -> Watched | None:

@@ -8,7 +8,6 @@ application's `__main__`.
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import signal
@@ -20,6 +19,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from guard.errors import SetupError
+from guard.outside.collecting import settle
 
 FORK, KILL = b"F", b"K"
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostby", "socket.sendto", "socket.bind")
@@ -82,8 +82,7 @@ def main() -> NoReturn:
         said = str(error) if isinstance(error, SetupError) else f"{type(error).__name__}: {error}"
         send_frame(control, (False, said))
         os._exit(1)
-    gc.collect()
-    gc.freeze()  # what is built now stays shared between all workers
+    settle()
     send_frame(control, (True, getattr(work, "hello", None)))
     _fork_until_gone(control, work)
 

@@ -94,7 +94,7 @@ def unpack(run: bytes) -> str:
 
     Digits alone are hex or a number, never base64.
     """
-    digits = _HEX.fullmatch(run)
+    digits = run[:2] in _FIRST_HEX and _HEX.fullmatch(run)
     if digits and (read := _readable(bytes.fromhex(digits.group(1).decode("ascii")))):
         return read
     if run[:2] not in _FIRST or len(run) % 4 == 1 or run.isdigit():

@@ -115,7 +115,7 @@ Told = tuple[tuple[int, ...], ...]
 """What is told of a shape: some rows, by their places in the number gate."""
 
 _MOST_ASKED = 4096
-_GLANCES = 4
+_GLANCES = 2
 """So often a shape is seen before it is studied, which takes as long as five regions are then searched sooner."""
 
 

@@ -49,6 +49,9 @@ class Echo:
         return "quiet"
     def connect(self): socket.create_connection(("127.0.0.1", 9))
     def look_up(self): socket.getaddrinfo("publicsuffix.org", 443)
+    def collector(self):
+        import gc
+        return gc.get_freeze_count() > 0, gc.get_threshold()[0]
     def argv(self): return sys.modules["__main__"].__dict__.get("__file__", "none")
 
 def build(suffix="!"): return Echo(suffix)
@@ -112,6 +115,13 @@ async def test_a_worker_answers_asynchronous_and_synchronous_callers(
     assert await asyncio.to_thread(pool.submit_sync, ("echo", "hi")) == "hi there"
     assert pool.hello()["pid"] != os.getpid()
     assert pool.ready
+
+
+def test_a_workers_collector_looks_seldom(pools: Callable[..., WorkerPool]) -> None:
+    """What the first process built is spared, and a text full of findings is no reason to look ten times."""
+    spared, after = pools().submit_sync(("collector",))
+    assert spared
+    assert after > 10 * gc.get_threshold()[0]
 
 
 async def test_work_that_overruns_its_deadline_is_killed_and_the_next_call_is_served(

@@ -6,13 +6,15 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from functools import cache
+from inspect import signature
 from typing import Any, NamedTuple
 
 import aiohttp
 import httpx2
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.hdrs import CONTENT_LENGTH
 from aiohttp.http_writer import StreamWriter
@@ -42,6 +44,31 @@ _SHORT_BODY = 64 * 1024
 """As much is written without waiting for the socket, as aiohttp has it."""
 
 
+def _takes(call: Callable[..., Any], *arguments: None, **named: None) -> bool:
+    try:
+        signature(call).bind(*arguments, **named)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+SHORT_CUT = (
+    _takes(
+        aiohttp.ClientResponse, None, None, writer=None, continue100=None, timer=None, request_info=None,
+        traces=None, loop=None, session=None, stream_writer=None,
+    )
+    and _takes(
+        aiohttp.ClientRequest, None, None, headers=None, data=None, loop=None, response_class=None, session=None
+    )
+    and _takes(aiohttp.TCPConnector.connect, None, None, traces=None, timeout=None)
+    and _takes(
+        ResponseHandler.set_response_params, None, read_until_eof=None, auto_decompress=None, read_timeout=None
+    )
+    and _takes(StreamWriter.write, None, None, drain=None)
+)  # fmt: skip
+"""Whether this aiohttp takes what `post` and `Request.send` hand it: 3.14 does, 3.13 does not and goes its own way."""
+
+
 class Request(aiohttp.ClientRequest):
     """An aiohttp request that says nothing of itself: what goes out are the headers that were let through.
 
@@ -55,13 +82,13 @@ class Request(aiohttp.ClientRequest):
         """Add no headers, here and where the body is written."""
         self._skip_auto_headers = _NONE_OF_THEM
 
-    def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
+    def update_body_from_data(self, body: Any, *more: Any, **named: Any) -> None:
         """Take the body; a short one of a POST, which aiohttp never sends again, is written here."""
-        if type(body) is bytes and len(body) <= _SHORT_BODY and self.method == "POST":
+        if SHORT_CUT and type(body) is bytes and len(body) <= _SHORT_BODY and self.method == "POST":
             self._short = body
             self.headers[CONTENT_LENGTH] = str(len(body))
         else:
-            super().update_body_from_data(body, _stacklevel)
+            super().update_body_from_data(body, *more, **named)
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Write the head, and the body with it."""
@@ -112,7 +139,7 @@ async def post(
     """Send a body and return the answer once its head is in, as `session.post` does without redirects.
 
     Left out is what guard's session has none of: cookies, credentials in the URL, a total timeout, tracing, a
-    middleware, a second try.
+    middleware, a second try. Needs `SHORT_CUT`.
     """
     connector, loop = session.connector, asyncio.get_running_loop()
     assert connector is not None

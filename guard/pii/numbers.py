@@ -368,20 +368,23 @@ class Numbers:
             for row in ready.called_rows(bits):
                 if not (settled and row.inner and row.top < settled):
                     called[row] += spans
+        if len(asking) > 1:
+            for spans in called.values():
+                spans.sort()
         if size >= _MANY:
             self._at_once(called)
             return
         for row, spans in called.items():
-            self.within(row, sorted(spans) if len(spans) > 1 else spans)
+            self.within(row, spans)
 
     def _at_once(self, called: dict[Ready, list[Span]]) -> None:
         """Search national rows where there are many numbers, the surer rows first: they leave less to the others."""
         for row, spans in sorted(called.items(), key=lambda one: -one[0].score):
             counted = row.nobody is None and (row.inner or row.sifted)
             if counted and sum(high - low for low, high in spans) >= _MANY:
-                self._of_many(row, sorted(spans))
+                self._of_many(row, spans)
             else:
-                self.within(row, sorted(spans))
+                self.within(row, spans)
 
     def _of_many(self, row: Ready, spans: list[Span]) -> None:
         """Take the matches of a row of nations where there are many numbers: only of those whose digits add up.
@@ -417,10 +420,10 @@ class Numbers:
             low, high = spans[0]
             first = bisect_left(starts, low)
             return [(start, high) for start in starts[first : bisect_left(starts, high, first)]]
-        begun, lows, found = bisect_right, [low for low, _ in spans], []
+        lows, found = [low for low, _ in spans], []
         for start in starts:
-            high = spans[begun(lows, start) - 1][1]
-            if start < high and start >= lows[0]:
+            begun = bisect_right(lows, start)
+            if begun and start < (high := spans[begun - 1][1]):
                 found.append((start, high))
         return found
 

@@ -254,6 +254,7 @@ def chained(pattern: str) -> str:
 
 
 _CHAIN = 64
+"""So often, once more; then a value is looked for, be it the same again."""
 
 
 def _head_of(pattern: str) -> tuple[str, str]:

@@ -139,8 +139,10 @@ async def post(
     """Send a body and return the answer once its head is in, as `session.post` does without redirects.
 
     Left out is what guard's session has none of: cookies, credentials in the URL, a total timeout, tracing, a
-    middleware, a second try. Needs `SHORT_CUT`.
+    middleware, a second try.
     """
+    if not SHORT_CUT:
+        return await session.post(url, headers=headers, data=body, allow_redirects=False, timeout=limits)
     connector, loop = session.connector, asyncio.get_running_loop()
     assert connector is not None
     request = Request(

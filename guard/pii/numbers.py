@@ -348,21 +348,15 @@ class Numbers:
 
     def nations(self, ready: Roads, national: list[Region]) -> None:
         """Search the national rows: the sure ones, and others where a cue word stands or nothing sure is."""
-        asking: dict[tuple[int, float], list[Span]] = {}
+        asking: dict[tuple[int, float], list[Span]] = defaultdict(list)
         size = 0
         for low, high, asked, said in national:
             size += high - low
             bits, settled = asked.nations & said | asked.sure, self._whole.get(low)
             if asked.alone & ~bits and settled is None and self._surely().find(0, low, high) >= 0:
                 bits |= asked.alone
-            if not bits:
-                continue
-            same = bits, settled if settled and low >= self._first else 0.0
-            spans = asking.get(same)
-            if spans is None:
-                asking[same] = [(low, high)]
-            else:
-                spans.append((low, high))
+            if bits:
+                asking[bits, settled if settled and low >= self._first else 0.0].append((low, high))
         called: dict[Ready, list[Span]] = defaultdict(list)
         for (bits, settled), spans in asking.items():  # many regions ask for the same
             for row in ready.called_rows(bits):

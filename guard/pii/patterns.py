@@ -223,7 +223,7 @@ def loosened(pattern: str) -> str | None:
     """A pattern of RE2 that matches wherever one of `re` does, from the same place on; None where there is none.
 
     What it looks at around a match is left out, and that it gives nothing back. A match is as short as can be. What
-    stands before a value may be there many times (`chained`).
+    stands before a value may be there many times (`skipping_repeats`).
     """
     head, value = _head_of(pattern)
     pattern = f"(?:{head})+{value}" if head else pattern
@@ -244,16 +244,16 @@ def loosened(pattern: str) -> str | None:
     return "".join(parts)
 
 
-def chained(pattern: str) -> str:
+def skipping_repeats(pattern: str) -> str:
     """A pattern of `re` that takes what stands before its value in one step where that is written many times in a row.
 
     Else each would be judged with what follows as its value, which is the next.
     """
     head, value = _head_of(pattern)
-    return f"(?P<head>{head})(?P=head){{0,{_CHAIN}}}{value}" if head else pattern
+    return f"(?P<head>{head})(?P=head){{0,{_MOST_REPEATS}}}{value}" if head else pattern
 
 
-_CHAIN = 64
+_MOST_REPEATS = 64
 """So often, once more; then a value is looked for, be it the same again."""
 
 

@@ -12,7 +12,7 @@ from guard.pii.columns import SUMS
 from guard.pii.cues import CUES
 from guard.pii.gates import Search, leaping
 from guard.pii.nobody import NOBODY
-from guard.pii.patterns import chained
+from guard.pii.patterns import skipping_repeats
 from guard.pii.reach import NOWHERE, reach_of
 from guard.pii.rows import Edge, Road, Row
 
@@ -73,7 +73,7 @@ class Ready:
         self.reach = reach_of(row) if self.number else NOWHERE
         # Elsewhere a search fails in one step.
         first = rf"(?=[\x{self.reach.least:02x}-\x{self.reach.most:02x}])" if self.number else ""
-        core = chained(row.core) if row.road is Road.WHOLE else row.core
+        core = skipping_repeats(row.core) if row.road is Road.WHOLE else row.core
         pattern = re.compile(f"{first}{'' if self.literal else left}(?:{core}){right}".encode("ascii"))
         self.row = row
         self.own = frozenset(row.heads)

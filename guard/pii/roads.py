@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial, reduce
 from operator import or_
+from typing import Any, TypeVar
 
 from guard.pii import packing, spelling
 from guard.pii.asked import Asked, Settling, settling, yields
@@ -119,7 +120,11 @@ _GLANCES = 2
 """So often a shape is seen before it is studied, which takes as long as five regions are then searched sooner."""
 
 
-def _remembered(memory: dict[Told, Asked], told: Told, make: Callable[..., Asked]) -> Asked:
+_Key = TypeVar("_Key", bound=tuple[Any, ...])
+_Made = TypeVar("_Made")
+
+
+def _remembered(memory: dict[_Key, _Made], told: _Key, make: Callable[..., _Made]) -> _Made:
     """What was made of what is told, made once; all is forgotten before it is too much."""
     found = memory.get(told)
     if found is None:
@@ -162,7 +167,7 @@ class Roads:
         self._seen: dict[bytes, tuple[tuple[int, ...], int]] = {}
         self._by_hits: dict[Told, Asked] = {}
         self._by_told: dict[Told, Asked] = {}
-        self._called: dict[int, tuple[Ready, ...]] = {}
+        self._called: dict[tuple[int], tuple[Ready, ...]] = {}
 
     def look(self, text: bytes) -> Seen:
         """Look at a text once."""
@@ -280,13 +285,11 @@ class Roads:
             bits &= bits - 1
 
     def called_rows(self, bits: int) -> tuple[Ready, ...]:
-        """The same, compiled."""
-        found = self._called.get(bits)
-        if found is None:
-            if len(self._called) >= _MOST_ASKED:
-                self._called.clear()
-            found = self._called[bits] = tuple(map(self.nations.ready, self.called(bits)))
-        return found
+        """The same, compiled; many regions ask for the same."""
+        return _remembered(self._called, (bits,), self._compiled)
+
+    def _compiled(self, bits: int) -> tuple[Ready, ...]:
+        return tuple(map(self.nations.ready, self.called(bits)))
 
     def glanced(self, shape: bytes) -> Asked:
         """What the shape of a stretch asks for; of a long one it is not worth remembering."""

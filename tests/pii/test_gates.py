@@ -27,7 +27,7 @@ from guard.pii.gates import (
 )
 from guard.pii.mentions import Vocabulary
 from guard.pii.packing import LETTERS
-from guard.pii.patterns import chained, least_run, loosened, shape_of, shape_pattern
+from guard.pii.patterns import least_run, loosened, shape_of, shape_pattern, skipping_repeats
 from guard.pii.ready import Ready
 from guard.pii.roads import _GLANCES, _RUN, _is_token, foreign_words, roads
 from guard.pii.rows import Edge, Road, Row
@@ -318,7 +318,7 @@ def test_a_pattern_is_loosened_for_an_automaton(pattern: str, loose: str | None)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "chain"),
+    ("pattern", "skipping"),
     [
         (r"(?:pin|pw)=(?P<value>\w+)", r"(?P<head>(?:pin|pw)=)(?P=head){0,64}(?P<value>\w+)"),
         (r"[(]pw[)] (?P<value>[a(]|b)", r"(?P<head>[(]pw[)] )(?P=head){0,64}(?P<value>[a(]|b)"),
@@ -330,10 +330,10 @@ def test_a_pattern_is_loosened_for_an_automaton(pattern: str, loose: str | None)
         (r"(?<!a)pw=(?P<value>\w+)", None),
     ],
 )
-def test_a_pattern_is_chained_where_what_stands_before_its_value_is_told_apart(
-    pattern: str, chain: str | None
+def test_a_pattern_skips_repeats_where_what_stands_before_its_value_is_told_apart(
+    pattern: str, skipping: str | None
 ) -> None:
-    assert chained(pattern) == (chain or pattern)
+    assert skipping_repeats(pattern) == (skipping or pattern)
 
 
 def test_where_a_match_begins_is_told_by_the_wrapper_too(monkeypatch: pytest.MonkeyPatch) -> None:

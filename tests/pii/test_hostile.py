@@ -111,8 +111,8 @@ def test_a_password_is_found_behind_its_word_written_many_times(
     """What is taken in one step is the same word again, never a part of the value."""
     text = head * times + "hunter2xyz9"
     found = scanner.scan(text)
-    assert (found[-1].kind, text[found[-1].start :][-11:]) == ("pii.password", "hunter2xyz9")
-    assert found[-1].end == len(text)
+    assert (found[-1].kind, found[-1].end) == ("pii.password", len(text))
+    assert found[-1].start <= len(head * times)
 
 
 def test_numerals_among_many_values_do_not_have_all_searched_twice(scanner: Scanner) -> None:

@@ -10,7 +10,7 @@ import math
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -47,18 +47,20 @@ Row = tuple[int, int, int]
 """A second of the clock, the requests that began in it, and their tokens."""
 
 
-def room(rows: Iterable[Row], rate: Rate, tokens: int, now: float) -> tuple[float, str]:
-    """The seconds until a call of so many tokens fits, and which limit holds it up; 0 where it fits now.
+def room(rows: Sequence[Row], rate: Rate, tokens: int, now: float) -> Taken:
+    """Whether a call of so many tokens fits, or when, and which limit holds it up.
 
-    `rows` are those of one key in ascending order, and none begins after now: a call that waited for its turn while
-    others came is counted where the last of them was. What lies back further than the window does not count.
+    `rows` are those of one key in ascending order; what lies back further than the window does not count. A call that
+    waited for its turn while others came is counted where the last of them was.
     """
+    now = max(now, rows[-1][0]) if rows else now
     counted = [row for row in rows if now - WINDOW_S < row[0] + 1]
     waits = (
         (_until(counted, 1, rate.requests, 1, now), "requests"),
         (_until(counted, 2, rate.tokens, tokens, now), "tokens"),
     )
-    return max(waits)
+    after, what = max(waits)
+    return Taken(after, int(now), what)
 
 
 def _until(rows: list[Row], column: int, limit: int | None, wanted: int, now: float) -> float:
@@ -101,16 +103,14 @@ class MemoryWindows:
         """Let one call in and count it, or say when."""
         with self._lock:
             rows = [row for row in self._rows.get(key, ()) if row[0] + 1 > now - WINDOW_S]
-            now = max(now, rows[-1][0]) if rows else now
-            after, what = room(rows, rate, tokens, now)
-            second = int(now)
-            if not after:
-                _count(rows, second, tokens)
+            taken = room(rows, rate, tokens, now)
+            if not taken.after_s:
+                _count(rows, taken.second, tokens)
             self._rows[key] = rows
             self._rows.move_to_end(key)
             if len(self._rows) > _KEYS:
                 self._rows.popitem(last=False)
-            return Taken(after, second, what)
+            return taken
 
     def give(self, key: str, second: int, tokens: int) -> None:
         """Correct the tokens of a call that was let in."""
@@ -178,16 +178,14 @@ def _take(connection: sqlite3.Connection, key: str, rate: Rate, tokens: int, now
     rows = connection.execute(
         "SELECT second, requests, tokens FROM windows WHERE key = ? ORDER BY second", (key,)
     ).fetchall()
-    now = max(now, rows[-1][0]) if rows else now
-    second = int(now)
-    after, what = room(rows, rate, tokens, now)
-    if not after:
+    taken = room(rows, rate, tokens, now)
+    if not taken.after_s:
         connection.execute(
             "INSERT INTO windows VALUES (?, ?, 1, ?)"
             " ON CONFLICT DO UPDATE SET requests = requests + 1, tokens = tokens + excluded.tokens",
-            (key, second, tokens),
+            (key, taken.second, tokens),
         )
-    return Taken(after, second, what)
+    return taken
 
 
 def _give(connection: sqlite3.Connection, key: str, second: int, tokens: int) -> None:

@@ -14,6 +14,9 @@ _DOCUMENTATION = (ipaddress.ip_network("2001:db8::/32"), ipaddress.ip_network("3
 _DOCUMENTATION_4 = frozenset([(192, 0, 2), (198, 51, 100), (203, 0, 113), (233, 252, 0)])
 _NEAR = frozenset([0, 10, 127])
 _NEAR_PAIRS = frozenset([(192, 168), (169, 254)])
+_BEGUN = _NEAR | {100, 172} | {block[0] for block in (*_NEAR_PAIRS, *_DOCUMENTATION_4)}
+_PUBLIC = frozenset(b"%d" % octet for octet in range(224) if octet not in _BEGUN)
+"""First octets, as most are written, with which no such block begins."""
 _FICTION = re.compile(rb"^1?[2-9][0-9]{2}55501[0-9]{2}$")
 
 
@@ -41,6 +44,8 @@ def url(view: bytes) -> str:
 
 def ip(view: bytes) -> str:
     """Documentation blocks (RFC 5737, 3849, 9637); loopback, link-local and private ones (RFC 1918, 4193, 6890)."""
+    if view[: view.find(b".")] in _PUBLIC:
+        return ""
     if view.count(b".") == 3 and view.count(b":") < 2:
         first, second, third, _ = view.split(b".")
         return _ipv4(int(first), int(second), int(third))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from guard.pii.asked import Asked, Settling
@@ -33,8 +33,6 @@ _SPARSE = 256
 """With a region in every so many characters, all letters are told once; here both ways take as long."""
 _LONG = 128
 """Of a longer region each row is asked by its digits first: a search in vain costs by the length, many times over."""
-SETTLED = -2
-"""Said in a region in which nothing more is to be searched."""
 _MANY = 2048
 """In so many characters of regions there may be many numbers: it pays to look at the digits of all at once."""
 _NOTHING = bytearray()
@@ -46,8 +44,8 @@ class Numbers:
     """What was found in one view, and which stretches are nobody's; what begins before `first` is only context."""
 
     __slots__ = (
-        "_ceiling", "_claims", "_columns", "_first", "_floor", "_nobodys", "_sealed", "_skip", "_sure", "_tangled",
-        "_whole", "found", "text", "view",
+        "_ceiling", "_claims", "_columns", "_first", "_floor", "_gaps", "_nobodys", "_sealed", "_skip", "_sure",
+        "_tangled", "_whole", "found", "text", "view",
     )  # fmt: skip
 
     def __init__(self, view: View, skip: frozenset[str], first: int = 0) -> None:
@@ -63,6 +61,7 @@ class Numbers:
         self._sure = _NOTHING
         self._columns: Columns | None = None
         self._floor, self._ceiling, self._tangled = 0, len(view.text), False
+        self._gaps: list[int] = []
 
     def belonging(self) -> list[Candidate]:
         """What was found, without what lies inside a value that is nobody's."""
@@ -96,12 +95,12 @@ class Numbers:
     def _asked(
         self, ready: Roads, regions: Sequence[Span], shape: bytes, settle: bool = False
     ) -> list[Region]:
-        """The regions in which a row may match; those that one row decides are settled, if so wanted."""
-        text, view, known, said = self.text, self.view, ready.asked, ready.spoken.said
-        dense, foreign = len(regions) * _SPARSE > len(text), not view.ascii
-        letters, cases = (view.letters(), view.cases()) if dense else (b"", b"")
+        """The regions in which a row may match; without those that one row settles, if so wanted."""
+        known, hear, size = ready.asked, self._hearing(ready, len(regions)), len(self.text)
         shape = _NOTHING_BEFORE + shape
-        found, hear, long, ended, first = [], None, False, 0, self._first
+        first = self._first if settle else size
+        found, long, ended, behind, open_ = [], False, 0, 0, False
+        self._gaps = gaps = []
         for low, high in regions:
             around = shape[low : high + _AROUND]
             if (asked := known.get(around)) is None:
@@ -109,37 +108,49 @@ class Numbers:
                     asked, long = ready.glanced(around), True
                 else:
                     asked = ready.ask(around)
-            settles = asked.settles if settle and low >= first else None
-            floor, ended, wanted = ended, high, asked
-            if settles is not None and not settles.hears:
-                settled = self._settled(settles, low, high, floor, 0)
-                if settled:
-                    found.append((low, high, asked, SETTLED))
-                    continue
-                wanted = settles.rest if settled is None else asked
-                settles = None
-            if settles is not None or wanted.listens:
-                start = low - _CUED if low > _CUED else 0
-                plain = dense and cases.find(HUMP, start, high) < 0  # then the words are the letters
-                words = letters[start:high] if plain else words_of(text[start:high])
-                heard = said(words)
-                if foreign:
-                    hear = hear or view.hearing(ready.vocabulary, dense)
-                    heard |= hear(start, high)
-                if settles is not None and not heard & settles.deaf:
-                    settled = self._settled(settles, low, high, floor, heard)
+            floor, ended, wanted, settles, heard = ended, high, asked, asked.settles, None
+            if settles is not None and low >= first:
+                heard = hear(low, high) if settles.hears else None
+                if not heard or not heard & settles.deaf:
+                    settled = self._settled(settles, low, high, floor, heard or 0)
                     if settled:
-                        found.append((low, high, asked, SETTLED))
+                        if open_:
+                            gaps.append(low)
+                            open_ = False
+                        behind = high
                         continue
                     if settled is None:
                         wanted = settles.rest
-                if wanted.listens:
-                    if not wanted.waits or heard & wanted.waits:
-                        found.append((low, high, wanted, heard))
+            if wanted.listens:
+                if heard is None:
+                    heard = hear(low, high)
+                if wanted.waits and not heard & wanted.waits:
                     continue
-            if wanted.kinds:
-                found.append((low, high, wanted, 0))
+            elif not wanted.kinds:
+                continue
+            found.append((low, high, wanted, heard or 0))
+            gaps += (low, behind) if open_ else (behind,)
+            behind, open_ = high, True
         return [*map(partial(self._narrowed, ready), found)] if long else found
+
+    def _hearing(self, ready: Roads, count: int) -> Callable[[int, int], int]:
+        """Make what tells the cues that are said in a region or before it, one of so many."""
+        text, view, said = self.text, self.view, ready.spoken.said
+        dense, foreign = count * _SPARSE > len(text), None
+        letters, cases = (view.letters(), view.cases()) if dense else (b"", b"")
+
+        def hear(low: int, high: int) -> int:
+            nonlocal foreign
+            start = low - _CUED if low > _CUED else 0
+            plain = dense and cases.find(HUMP, start, high) < 0  # then the words are the letters
+            heard = said(letters[start:high] if plain else words_of(text[start:high]))
+            if view.ascii:
+                return heard
+            if foreign is None:
+                foreign = view.hearing(ready.vocabulary, dense)
+            return heard | foreign(start, high)
+
+        return hear
 
     def _narrowed(self, ready: Roads, region: Region) -> Region:
         """A region, if it is long without the rows that wait for a word, and those that its digits cannot match."""
@@ -186,14 +197,12 @@ class Numbers:
         Returns those that are left for national rows. Where a sure match takes a whole region, what could only be found
         within it, and less surely, is not looked for: it would yield (`resolve`).
         """
-        text, claims, whole, last = self.text, self._claims, self._whole, len(asked) - 1
+        text, claims, whole, gaps = self.text, self._claims, self._whole, self._gaps
         national: list[Region] = []
         for place, region in enumerate(asked):
             low, high, wanted, said = region
-            if said == SETTLED:
-                self._floor = high
-                continue
-            end = asked[place + 1][0] - BEFORE if place < last else len(text)
+            self._floor = gaps[2 * place]
+            end = gaps[2 * place + 1] - BEFORE if 2 * place + 1 < len(gaps) else len(text)
             self._ceiling = end if end > high else high
             until = high + _REACH
             opening, opened, settled = None, None, 0.0
@@ -223,8 +232,6 @@ class Numbers:
                         break
                     if claims and row.shared and self._claim(row).find(0, low, high) < 0:
                         break
-            if high > self._floor:
-                self._floor = high
             if wanted.nations & said or wanted.sure or (wanted.alone and low not in whole):
                 national.append(region)
         return national

@@ -11,11 +11,13 @@ from guard.pii.rows import Edge, Road, Row
 _PHONE = r"[ ()./_-]{0,3}"
 _EXT_SURE = r"(?:(?: ?[,;]|[,;]? )(?i:x|ext)[.:]? ?[0-9]{1,7}|(?i:x|ext)\.?[0-9]{1,7}|(?: ?[,;]|[,;]? )(?i:extn|extension)[.:]? ?[0-9]{1,7}|(?: |[,;] ?)?#[0-9]{1,7})"
 _EXT = _EXT_SURE + "?"
-_ABROAD = r"\+|00|\x28\+(?=[0-9]{1,3}\x29)"
+_PLUS = r"\+|\x28\+(?=[0-9]{1,3}\x29)"
+_ABROAD = rf"00|{_PLUS}"
 """What an international number begins with: (+44) has both its brackets."""
 _NOUGHT = r"0(?:(?<![0-9]0)|(?<=860))"
 """What a number with a trunk 0 holds: it stands before all other digits but China's calling code."""
-_ABROAD_GATE = rf"(?:\+|00|\x28\+) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}"
+_ABROAD_NUMBER = rf" ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}"
+_ABROAD_GATE = rf"(?:\+|00|\x28\+){_ABROAD_NUMBER}"
 _TRUNK = rf"(?:[(]0[0-9]{{0,4}}[)][ /-]{{0,2}}|0[0-9]{{0,4}}[ -]{{1,3}}|0[1-9][0-9]{{1,3}} ?/ ?)[0-9](?:[ -]{{0,3}}[0-9]){{4,9}}{_EXT}|0[1-9](?:\.[0-9]{{2}}){{4}}"
 _NO_PART = r"(?<!19[0-9]{2}[ -]0)(?<!20[0-9]{2}[ -]0)(?<![0-9]{3}-0)(?<![0-9]{4} [0-9]{4} 0)"
 """The 0 is not the month of a date, nor in a longer number or a dump of words of four digits."""
@@ -69,9 +71,14 @@ EVERYONE = (
         Road.MAIL, 0.95, 0.95, check="email", edge=Edge.FREE, nobody="email", alphabet="mail", longest=640, laws=("hipaa:6", "gdpr"),
     ),
     Row(
-        "pii.phone", rf"(?:{_ABROAD}) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
+        "pii.phone", rf"(?:{_PLUS}){_ABROAD_NUMBER}",
         Road.DIGITS, 0.9, 0.9, check="phone_international", edge=Edge.DIGIT, trim=True, nobody="phone",
-        alphabet="groups", longest=96, opening=_ABROAD, gate=_ABROAD_GATE, laws=("hipaa:4",),
+        alphabet="groups", longest=96, opening=_ABROAD, gate=rf"(?:\+|\x28\+){_ABROAD_NUMBER}", laws=("hipaa:4",),
+    ),
+    Row(
+        "pii.phone", rf"00{_ABROAD_NUMBER}",
+        Road.DIGITS, 0.9, 0.9, check="phone_international", cue="phone", unless="not_phone", edge=Edge.DIGIT, trim=True, nobody="phone",
+        alphabet="groups", longest=96, opening=_ABROAD, laws=("hipaa:4",),
     ),
     Row(
         "pii.phone",
@@ -110,7 +117,7 @@ EVERYONE = (
         opening=_NOUGHT, laws=("hipaa:4",),
     ),
     Row(
-        "pii.phone", rf"(?:{_ABROAD}) ?[(]?[1-9](?:[ ()./_-]{{0,3}}[0-9]){{6,14}}{_EXT}",
+        "pii.phone", rf"(?:{_ABROAD}){_ABROAD_NUMBER}",
         Road.DIGITS, 0.4, 0.8, check="phone_possible", cue="phone", edge=Edge.DIGIT, trim=True, nobody="phone", alphabet="groups", longest=96, opening=_ABROAD, gate=_ABROAD_GATE, laws=("hipaa:4",),
     ),
     Row(

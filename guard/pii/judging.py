@@ -17,6 +17,9 @@ _USERINFO = re.compile(rb"://[^\s/@]{0,64}\Z")
 PLAIN = bytes(code in b' ,:\n()"\x1a' for code in range(256))
 """By byte, whether it may stand on both sides of digits that belong to no longer token."""
 
+_DUMPED = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{2}(?:[ :-][0-9A-Fa-f]{2})+")
+_PARCEL = re.compile(rb"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{13}\Z")
+"""How most Chinese carriers number parcels: the letters of the carrier, thirteen digits."""
 _DIGIT = re.compile(rb"[0-9]")
 _NUMBER = re.compile(rb"[0-9](?:[ ./-]?[0-9])*")
 _OTHER = 0x1A
@@ -101,7 +104,14 @@ def part_of_other(view: View, ready: Ready, start: int, end: int) -> bool:
         return True
     if (before == b"-" or after == b"-") and _in_uuid(text, start, end):
         return True
-    return ready.loose and (before.isalpha() or after.isalpha()) and _in_mixed_token(text, start, end)
+    if not ready.loose or not (before.isalpha() or after.isalpha()):
+        return False
+    return (
+        _in_mixed_token(text, start, end)
+        or _in_uuid(text, start, end)
+        or _in_dump(text, start - before.isalpha(), end + after.isalpha())
+        or (start >= 2 and _PARCEL.match(text, start - 2, end) is not None)
+    )
 
 
 def _decimal(view: View, start: int, end: int) -> bool:
@@ -116,6 +126,11 @@ def _decimal(view: View, start: int, end: int) -> bool:
 def _in_uuid(text: bytes, start: int, end: int) -> bool:
     low = max(0, start - 36)
     return any(low + m.start() < end and start < low + m.end() for m in _UUID.finditer(text[low : end + 36]))
+
+
+def _in_dump(text: bytes, start: int, end: int) -> bool:
+    """Whether digits and the one letter beside them are bytes of a dump in hex, pair by pair."""
+    return _DUMPED.fullmatch(text, start, end) is not None and not text[end : end + 1].isalnum()
 
 
 def _in_mixed_token(text: bytes, start: int, end: int) -> bool:

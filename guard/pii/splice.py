@@ -17,30 +17,22 @@ class Splice:
     characters stands for as many: one, as everywhere else, or the width of the codes of a run.
     """
 
-    __slots__ = ("_ends", "_starts", "_units", "copy")
+    __slots__ = ("_copy_ends", "_starts", "_units", "copy")
 
     def __init__(self, text: str, units: Sequence[Unit]) -> None:
         self._units = units
         self._starts = [unit[0] for unit in units]
-        self._ends: list[int] = []
+        self._copy_ends: list[int] = []
         parts: list[str] = []
-        add, at = parts.append, 0
+        add, ends, at, copied = parts.append, self._copy_ends.append, 0, 0
         for start, end, read, _ in units:
             add(text[at:start])
             add(read)
+            copied += start - at + len(read)
+            ends(copied)
             at = end
         add(text[at:])
         self.copy = "".join(parts)
-
-    def _copy_ends(self) -> list[int]:
-        """Where what is read in the place of each unit ends in the copy, told when first asked for."""
-        if not self._ends:
-            copied = at = 0
-            for start, end, read, _ in self._units:
-                copied += start - at + len(read)
-                self._ends.append(copied)
-                at = end
-        return self._ends
 
     def back(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the text that a non-empty stretch of the copy stands for, whole units only."""
@@ -54,13 +46,13 @@ class Splice:
 
     def _origin(self, at: int) -> tuple[int, int]:
         """Where one character of the copy comes from."""
-        unit = bisect_right(self._copy_ends(), at)
+        unit = bisect_right(self._copy_ends, at)
         if unit < len(self._units):
             start, end, size, width = self._unit(unit)
-            into = at - self._copy_ends()[unit] + size
+            into = at - self._copy_ends[unit] + size
             if into >= 0:
                 return (start + into * width, start + (into + 1) * width) if width else (start, end)
-        place = at - self._copy_ends()[unit - 1] + self._units[unit - 1][1] if unit else at
+        place = at - self._copy_ends[unit - 1] + self._units[unit - 1][1] if unit else at
         return place, place + 1
 
     def forward(self, at: int) -> int:
@@ -71,8 +63,8 @@ class Splice:
         _, end, _, width = self._unit(unit)
         left = end - at
         if left <= 0:
-            return self._copy_ends()[unit] - left
-        return self._copy_ends()[unit] - (left // width if width else 0)
+            return self._copy_ends[unit] - left
+        return self._copy_ends[unit] - (left // width if width else 0)
 
     def inside(self, at: int) -> bool:
         """Whether a position of the text lies within a unit or a code of a run, not at its edge."""

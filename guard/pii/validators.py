@@ -156,6 +156,8 @@ def iban(view: bytes) -> int:
 def _iban_layout(view: bytes) -> bool:
     """Whether groups of letters alone are short, set off like the others, and not beside each other in lower case."""
     groups = _GROUP.findall(view)
+    if {*map(len, groups[:-1])} == {2}:  # bytes of a dump in hex
+        return False
     lettered = [group for group in groups if group.isalpha()]
     if not lettered:
         return True

@@ -33,7 +33,7 @@ _SPARSE = 256
 """With a region in every so many characters, all letters are told once; here both ways take as long."""
 _LONG = 128
 """Of a longer region each row is asked by its digits first: a search in vain costs by the length, many times over."""
-_MANY = 2048
+_MANY = 512
 """In so many characters of regions there may be many numbers: it pays to look at the digits of all at once."""
 _NOTHING = bytearray()
 _NOTHING_BEFORE = bytes(LEAD)

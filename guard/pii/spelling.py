@@ -49,7 +49,7 @@ _ESCAPE = (
 )
 """What follows the sign of each family: `&`, `%`, a backslash."""
 
-_QUOTED = rb"(?:=[0-9A-F]{2}){2,}|=(?:3D|2[BDE]|5F)|(?<=[A-Za-z0-9])=40(?=[A-Za-z])"
+_QUOTED = rb"=(?:[0-9A-F]{2}(?:=[0-9A-F]{2})+|3D|2[BDE]|5F|(?<=[A-Za-z0-9]=)40(?=[A-Za-z]))"
 _AT, _STOP = r"(?:[Aa][Tt]|@)", r"(?:[Dd][Oo][Tt]|\.)"
 
 HINT = (

@@ -108,19 +108,23 @@ class Numbers:
                     asked, long = ready.glanced(around), True
                 else:
                     asked = ready.ask(around)
-            floor, ended, wanted, settles, heard = ended, high, asked, asked.settles, None
-            if settles is not None and low >= first:
-                heard = hear(low, high) if settles.hears else None
-                if not heard or not heard & settles.deaf:
-                    settled = self._settled(settles, low, high, floor, heard or 0)
-                    if settled:
-                        if open_:
-                            gaps.append(low)
-                            open_ = False
-                        behind = high
-                        continue
-                    if settled is None:
-                        wanted = settles.rest
+            floor, ended, wanted, heard = ended, high, asked, None
+            settles, settled = asked.settles if low >= first else None, None
+            while settles is not None:
+                if heard is None and settles.hears:
+                    heard = hear(low, high)
+                if heard and heard & settles.deaf:
+                    break
+                if (settled := self._settled(settles, low, high, floor, heard or 0)) is not None:
+                    break
+                wanted = settles.rest
+                settles = wanted.settles
+            if settled:
+                if open_:
+                    gaps.append(low)
+                    open_ = False
+                behind = high
+                continue
             if wanted.listens:
                 if heard is None:
                     heard = hear(low, high)
@@ -162,7 +166,7 @@ class Numbers:
     def _settled(self, settles: Settling, low: int, high: int, floor: int, said: int) -> bool | None:
         """Take a region by a row that settles it, if a match takes it whole and is no part of another token.
 
-        Returns None where no match begins behind the region before (at `floor`).
+        Returns None where the row has no value that begins behind the region before (at `floor`).
         """
         text, row = self.text, settles.row
         before, check = settles.before, row.check
@@ -171,9 +175,11 @@ class Numbers:
         if match is None:
             return None
         start, end = match.span()
+        if check is not None and not (taken := check(match[0])):
+            return None if row.search(text, start + 1, high + _REACH) is None else False
         if end != high or (start >= low if before else start != low):
             return False
-        if check is not None and check(match[0]) != high - start:
+        if check is not None and taken != high - start:
             return False
         plain = (not start or PLAIN[text[start - 1]]) and (high == len(text) or PLAIN[text[high]])
         if not plain and part_of_other(self.view, row, start, high):

@@ -23,7 +23,7 @@ from guard.pii.gates import (
 )
 from guard.pii.mentions import Vocabulary, words_in
 from guard.pii.patterns import least_run, shape_of, shape_pattern
-from guard.pii.reach import LEAD, SIGNS, Reach, reach_of
+from guard.pii.reach import AFTER, LEAD, SIGNS, Reach, reach_of
 from guard.pii.ready import Ready, top_of
 from guard.pii.resolve import STRONG
 from guard.pii.rows import Road, Row
@@ -103,6 +103,11 @@ class Nations:
         if found is None:
             found = self._reach[index] = reach_of(self.rows[index])
         return found
+
+    def matches(self, index: int) -> Callable[..., re.Match[bytes] | None]:
+        """The search for one row in a region, to be asked as openings are: in some text before it up to its end."""
+        search = self.ready(index).search
+        return lambda text, low, high: search(text, low, high + AFTER + 2)
 
     def ready(self, index: int) -> Ready:
         """One row, compiled."""
@@ -205,14 +210,20 @@ class Roads:
         rows = [(hit, self.numbers[hit]) for hit in hits if hit < len(self.numbers)]
         leaving = tuple(hit for hit, row in rows if row.reach.leaves(*around))
         opened = tuple(hit for hit, row in rows if row.opens is not None and row.opens(sign))
-        asked = _remembered(self._by_told, (hits, leaving, opened), self._settled)
+        return self._fitted(_remembered(self._by_told, (hits, leaving, opened), self._settled), *around)
+
+    def _fitted(self, asked: Asked, *around: bytes) -> Asked:
+        """The same where it is known what stands around the region: which rows of nations leave it."""
         settles, nations = asked.settles, self.nations
-        away = [index for index in settles.near if nations.reach(index).leaves(*around)] if settles else ()
-        if settles is None or not away:
+        if settles is None:
             return asked
-        if not nations.sure.isdisjoint(away):
-            return replace(asked, settles=None)
-        return replace(asked, settles=replace(settles, deaf=settles.deaf | self._bits(away)))
+        rest = self._fitted(settles.rest, *around)
+        away = [index for index in settles.near if nations.reach(index).leaves(*around)]
+        if not away and rest is settles.rest:
+            return asked
+        shut = settles.shut + tuple(map(nations.matches, nations.sure.intersection(away)))
+        deaf = settles.deaf | self._bits(away)
+        return replace(asked, settles=replace(settles, shut=shut, deaf=deaf, rest=rest))
 
     def _settled(self, hits: tuple[int, ...], leaving: tuple[int, ...], opened: tuple[int, ...]) -> Asked:
         """The same by what is told, with what settles the region where no row of nations leaves it."""
@@ -233,7 +244,9 @@ class Roads:
         told = (tuple(hit for hit in some if hit != place) for some in (hits, leaving, opened))
         near = (index for index in lost | (others & nations.sure) if not nations.reach(index).inner())
         before, deaf = first.before if longer else 0, deaf | self._bits(others)
-        settles = Settling(first, before, shut, deaf, tuple(near), self._asked_by(*told))
+        # What most often is longer is an IBAN, for a word of two letters before the number: mostly there is none.
+        rest = _remembered(self._by_told, tuple(told), self._settled) if longer else self._asked_by(*told)
+        settles = Settling(first, before, shut, deaf, tuple(near), rest)
         return replace(asked, settles=settles)
 
     def _asked_by(self, *told: tuple[int, ...]) -> Asked:

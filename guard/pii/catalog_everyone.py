@@ -191,11 +191,11 @@ EVERYONE = (
         "pii.bic", r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", Road.WHOLE, 0.0, 0.85, check="bic", cue="bic", longest=11, laws=("hipaa:10",),
     ),
     Row(
-        "pii.bank_account", rf"""(?i:(?:account|acct|acc|a/c)\.?[ _-]?(?:number|num|no\b\.?|nr\b\.?|#)|konto(?:nummer|-?nr\b\.?)|numero de (?:cuenta|compte)|rekeningnummer)(?:(?i: is)?[ :=#]{{0,3}}|{TABLED})(?P<value>[0-9](?:[ -]?[0-9]){{6,16}})""", Road.WHOLE,
+        "pii.bank_account", rf"""(?i:(?:account|acct|acc|a/c)\.?[ _-]?(?:number|num|no\b\.?|nr\b\.?|#)|bank[ _-]?account(?:[ _-]?(?:number|num|no|nr|id))?|konto(?:nummer|-?nr\b\.?)|numero de (?:cuenta|compte)|rekeningnummer)(?:(?i: is)?[ :=#]{{0,3}}|{TABLED})(?P<value>[0-9](?:[ -]?[0-9]){{6,16}})""", Road.WHOLE,
         0.7, 0.7, alphabet="groups", longest=34, laws=("hipaa:10",),
     ),
     Row(
-        "pii.bank_account", r"(?i:account|acct|a/c)\.?(?: ?[:=#]{1,2} ?| )(?P<value>[0-9](?:[ -]?[0-9]){6,16})", Road.WHOLE, 0.0, 0.7, cue="banking", alphabet="groups", longest=34, laws=("hipaa:10",),
+        "pii.bank_account", rf"(?i:account|acct|a/c)\.?(?: ?[:=#]{{1,2}} ?| |{TABLED})(?P<value>[0-9](?:[ -]?[0-9]){{6,16}})", Road.WHOLE, 0.0, 0.7, cue="banking", alphabet="groups", longest=34, laws=("hipaa:10",),
     ),
     Row(
         "pii.gps", r"(?<![0-9],)(?<![0-9], )-?[0-9]{1,3}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}(?! ?,)", Road.DIGITS, 0.4, 0.85, check="gps", cue="gps", edge=Edge.DOTTED,

@@ -87,7 +87,7 @@ HEALTH = (
         "pii.age", r"(?i:i am |i'm |i\x1am )(?P<value>[1-8]?[0-9])(?: years? old| y/o)", Road.WHOLE, 0.3, 0.3, longest=2, ahead=10, laws=("hipaa:3",),
     ),
     Row(
-        "pii.us.zip", rf"(?i:zip)(?i:[ _-]?code)?(?:[ :=#]{{0,3}}(?i:is )?|{TABLED})(?P<value>[0-9]{{5}}(?:-[0-9]{{4}})?)", Road.WHOLE, 0.8, 0.8, country="US", longest=10,
+        "pii.us.zip", rf"(?i:zip(?:[ _-]?code)?|postal[ _-]?code|postcode)(?:[ :=#]{{0,3}}(?i:is )?|{TABLED})(?P<value>[0-9]{{5}}(?:-[0-9]{{4}})?)", Road.WHOLE, 0.8, 0.8, country="US", longest=10,
         laws=("hipaa:2",),
     ),
     Row(

@@ -6,6 +6,8 @@ from __future__ import annotations
 from guard.pii.layouts import TABLED
 from guard.pii.rows import Edge, Road, Row
 
+_BEGUN = r"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
+"""Where a word begins, be it within a word of code (`cardCvv`)."""
 _SAYS = rf"""(?:(?i: is| was| ist| est| es)?[ :=#-]{{1,3}}["'`(]?|\x1a{{1,2}}[ :]{{0,2}}|{TABLED})"""
 _END = r"(?![0-9A-Za-z]|[.,/:-][0-9])"
 _DIGITS = "(?!0{3,4}(?![0-9]))(?P<value>[0-9]{3,4})"
@@ -13,7 +15,7 @@ _DIGITS = "(?!0{3,4}(?![0-9]))(?P<value>[0-9]{3,4})"
 
 _CODE = (
     "(?i:(?:cvv|cvc|cvn|cav)2?(?: ?(?:code|number|no\\.?))?"
-    "|card (?:security|verification|validation) (?:code|number|value)|security code"
+    "|card[ _-]?(?:security|verification|validation)[ _-]?(?:code|number|value)|security[ _-]?code"
     "|cryptogramme(?: visuel)?|code de securite|kartenprufnummer|prufziffer|sicherheitscode"
     "|codigo de (?:seguridad|seguranca)|codice di sicurezza)"
 )
@@ -42,7 +44,7 @@ _BOOKLET = "[A-Z]{1,3}[0-9]{5,8}[A-Z]?|[0-9]{2}[A-Z]{2}[0-9]{5}|[0-9]{2} ?[0-9]{
 """Numbers of passports: letters and digits, as in France, in Russia, or digits alone."""
 
 _PLATE = (
-    "(?i:(?:licen[cs]e|licensing|registration|vehicle|car|truck|number) plate|plate (?:number|no\\.?|#))(?i: (?:number|no\\.?|#))?"
+    "(?i:(?:licen[cs]e|licensing|registration|vehicle|car|truck|number)[ _-]?plate|plate[ _-]?(?:number|no\\.?|#))(?i:[ _-]?(?:number|no\\.?|#))?"
     rf"(?:(?i: is| was| reads)? ?[:=#]? ?[\"']?|{TABLED})"
 )
 """What says that a licence plate follows."""
@@ -67,7 +69,7 @@ PAPERS = (
         alphabet="groups", longest=9, ahead=2, laws=("hipaa:12", "gdpr"),
     ),
     Row(
-        "pii.cvv", rf"(?<![A-Za-z]){_CODE}{_SAYS}{_DIGITS}{_END}", Road.WHOLE, 0.85, 0.85, gate=rf"{_CODE}{_SAYS}[0-9]{{3}}",
+        "pii.cvv", rf"{_BEGUN}{_CODE}{_SAYS}{_DIGITS}{_END}", Road.WHOLE, 0.85, 0.85, gate=rf"{_CODE}{_SAYS}[0-9]{{3}}",
         edge=Edge.FREE, longest=4, ahead=2, laws=("pci",),
     ),
     Row(
@@ -75,7 +77,7 @@ PAPERS = (
         heads=("安全码", "安全碼", "卡片验证码", "卡验证码", "背面三位数", "背面三位", "背面后三位", "背面末三位", "セキュリティコード"), tail="是为為は", longest=4, ahead=2, laws=("pci", "pipl"),
     ),
     Row(
-        "pii.card_expiry", rf"(?<![A-Za-z]){_EXPIRES}{_SAYS}(?P<value>{_GLUED}){_NO_DAY}", Road.WHOLE, 0.0, 0.75, cue="payment", gate=rf"{_EXPIRES}{_SAYS}{_GLUED}",
+        "pii.card_expiry", rf"{_BEGUN}{_EXPIRES}{_SAYS}(?P<value>{_GLUED}){_NO_DAY}", Road.WHOLE, 0.0, 0.75, cue="payment", gate=rf"{_EXPIRES}{_SAYS}{_GLUED}",
         edge=Edge.FREE, alphabet="groups", longest=9, ahead=2, laws=("pci",),
     ),
     # Behind the number itself no word need say that it is a card's.
@@ -96,7 +98,7 @@ PAPERS = (
         "pii.pin", rf"(?<![A-Za-z]){_OWN_PIN}{_SAYS}(?P<value>[0-9]{{4,6}}){_END}", Road.WHOLE, 0.75, 0.75, gate=_ANY_PIN, edge=Edge.FREE, longest=6, ahead=2, laws=("pci",),
     ),
     Row(
-        "pii.pin", rf"""(?<![A-Za-z])(?i:pin)(?:(?i: is| was| ist) ["'`(]?|\x1a{{1,2}}[ :]{{0,2}}|{TABLED})(?P<value>[0-9]{{4}}){_END}""", Road.WHOLE, 0.75, 0.75,
+        "pii.pin", rf"""{_BEGUN}(?i:pin)(?:(?i: is| was| ist) ["'`(]?|\x1a{{1,2}}[ :]{{0,2}}|{TABLED})(?P<value>[0-9]{{4}}){_END}""", Road.WHOLE, 0.75, 0.75,
         gate=_ANY_PIN, edge=Edge.FREE, longest=4, ahead=2, laws=("pci",),
     ),
 )  # fmt: skip

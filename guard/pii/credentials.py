@@ -51,7 +51,7 @@ _PATH = re.compile(rb"[.~]{0,2}(?:/\.?[a-z][a-z0-9._-]+)+/?$")
 _HUMPS = re.compile(rb"(?:[A-Z]?[a-z]{3,}+|[A-Z]{2,6}+|[0-9]{1,4}+)++")
 _FAKED = re.compile(rb"(?i:a-|an-|this-|the-)?(?i:fake|dummy|insert|replace|your)[-_ ]")
 _UUID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_NEXT_VALUE = re.compile(rb"[&;][A-Za-z][A-Za-z_]{0,30}=|</[A-Za-z]")
+_NEXT_VALUE = re.compile(rb"[&;][A-Za-z][A-Za-z_]{0,30}=|</(?:[A-Za-z]|\Z)")
 _ALPHABETS = (b"abcdefghijklmnopqrstuvwxyz", b"0123456789", b"zyxwvutsrqponmlkjihgfedcba")
 
 

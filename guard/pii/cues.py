@@ -227,7 +227,7 @@ _COMMON = {
     ),
     "ssn": _cue("ssn ssns ss soc social security", "社保 社会安全"),
     "itin": _cue("itin itins tin tax taxpayer irs", "税号"),
-    "nhs": _cue("nhs health healthcare patient"),
+    "nhs": _cue("nhs nhsnumber nhsno health healthcare patient"),
     "nino": _cue("nino ninos ni insurance"),
     "imei": _cue("imei imeis imeisv device handset", "串号 设备号"),
     "sim": _cue("iccid sim esim", "卡号 集成电路卡"),

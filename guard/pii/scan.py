@@ -16,6 +16,7 @@ from guard.pii.checks import PLANNED
 from guard.pii.cuts import BEFORE, BOUND, Ground, cut_positions, far_cut, splits
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Hunt
+from guard.pii.named import is_plain
 from guard.pii.numbers import Candidate
 from guard.pii.plaincuts import PlainCuts
 from guard.pii.readings import Readings
@@ -498,5 +499,5 @@ def _undisguised(text: bytes, cut: int) -> bool:
 
 
 def is_flat(text: str) -> bool:
-    """Whether a text is one line without a list: no table, heading or wrapped line can be in it."""
-    return "\n" not in text and "[" not in text
+    """Whether a text is one line without a list or markup: no table, heading or wrapped line can be in it."""
+    return "\n" not in text and "[" not in text and is_plain(text)

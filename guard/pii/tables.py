@@ -1,4 +1,4 @@
-"""Values under a heading: a column of CSV, tab-separated or Markdown text, a list of JSON under its key.
+"""Values under a heading: columns of CSV, tab-separated and Markdown text, lists of JSON under their key; named ones.
 
 A heading is a cue word for every value under it, however far up it stands. The values of such a column are read
 again in a copy of their own, each behind its heading, and searched there.
@@ -13,6 +13,7 @@ from functools import cache
 
 from guard.pii.cues import CUES, Cue, Window, merged, words_of
 from guard.pii.evasion import project
+from guard.pii.named import named
 
 _HEADING = re.compile(r"(?=.{1,40}\Z)[^()\[\]{}=<>!?;。！？]{1,40}(?:[(（][^()（）]{0,30}[)）]|(?<![.:]))")
 _LONGEST_CELL = 200
@@ -22,6 +23,8 @@ _CELLS = {
     for delimiter in _DELIMITERS
 }
 _VALUES = re.compile(r"[\d@]")
+_NO_NAME = re.compile(r"(?<![A-Za-z])\d|\d{3}|@")
+"""What no heading has; `address2` is one."""
 _LONGEST_ROW = 1000
 _NO_HEADING = ".:!?;=<>[]{}。！？"
 """What the last heading of a line never ends with: most lines of prose are told by it."""
@@ -33,11 +36,15 @@ _LIST = re.compile(r'"([^"\n]{1,40})"\s{0,8}:\s{0,8}\[([^\[\]{}]{1,16384})\]')
 _ITEM = re.compile(r'"(?:[^"\\\n]|\\.){1,200}"|[^\s,"]{1,200}')
 _CREDENTIALS = Cue(
     frozenset(
-        b"password passwd passcode passphrase pwd pw passwort kennwort senha contrasena secret token".split()
+        b"""password passwd passcode passphrase pwd pw passwort kennwort senha contrasena secret token
+        user username login account acct cvv cvc cvn csc security pin plate zip exp expiry expiration medical patient
+        """.split()
     ),
-    others=re.compile("密码|密碼|口令"),
+    others=re.compile(
+        "密码|密碼|口令|用户名|用戶名|登录名|登入名|账号|帐号|帳號|账户|安全码|安全碼|有效期|微信|邮编|邮政编码|QQ"
+    ),
 )
-"""What the patterns of credentials have before their values."""
+"""What patterns have directly before their values."""
 _END = "\x1a\n"
 
 Cell = tuple[int, int, str]
@@ -71,7 +78,7 @@ class Columns:
 
 def columns(text: str) -> Columns | None:
     """The values of a text that stand under a heading with a cue word, None where there are none."""
-    cells = [*_tables(text), *_lists(text)]
+    cells = [*_tables(text), *_lists(text), *named(text, _speaks)]
     return Columns(text, sorted(cells)) if cells else None
 
 
@@ -149,7 +156,7 @@ def _table(text: str, start: int, line: str, below: str, delimiters: list[str]) 
 
 def _heads(line: str, below: str) -> bool:
     """Whether a line may hold headings: no values but a cue word, and values or a rule below."""
-    if len(line) > _LONGEST_ROW or _VALUES.search(line) or not (_VALUES.search(below) or _ruled(below)):
+    if len(line) > _LONGEST_ROW or _NO_NAME.search(line) or not (_VALUES.search(below) or _ruled(below)):
         return False
     return _speaks(line)
 

@@ -1,0 +1,124 @@
+"""Values behind their names where more than a sign stands between: markup, forms, SQL, subscripts, quotes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+Named = tuple[int, int, str]
+"""Where a value stands, and its name."""
+
+_QUOTES = ('"', "'")
+_MARKS = ("</", "value=", "VALUES", "values")
+"""What stands in a text of one line that has such a value, besides a subscript or a quoted name outside ASCII."""
+
+_MARKUP = re.compile(
+    r"<(?:t[dh]|dt|key|label|b|strong|span|div|p|li)\b[^<>]{0,120}>\s{0,8}([^<>\n]{1,40}?)\s{0,4}[:\uff1a]?\s{0,4}</[a-z]{1,6}>"
+    r"(?:\s{0,40}<[a-z]{1,8}\b[^<>]{0,120}>){1,2}\s{0,8}([^<>\n]{1,200}?)\s{0,8}</"
+)
+_CELL = r"<t[hd]\b[^<>]{0,120}>([^<>]{0,200})</t[hd]>"
+_ROW = re.compile(rf"<tr\b[^<>]{{0,120}}>\s{{0,40}}(?:{_CELL}\s{{0,40}}){{2,64}}")
+_CELLS = re.compile(_CELL)
+_FIELD = re.compile(r"""(?:name|id)=["']([^"'<>]{1,40})["'][^<>]{0,60}\bvalue=["']([^"'<>]{1,200})["']""")
+_PART = re.compile(
+    r'name="([^"\r\n]{1,40})"\r?\n(?:[A-Za-z-]{1,30}: [^\r\n]{0,80}\r?\n){0,3}\r?\n([^\r\n]{1,200})'
+)
+_SUBSCRIPT = re.compile(
+    r"""\[["']([^"'\[\]\n]{1,40})["']\]\s{0,4}(?:=>?|:)\s{0,4}(?:["']([^"'\n]{1,200})["']|([^"'\s,;]{1,200}))"""
+)
+_TAG = re.compile(r"<([^<>/\s\x00-\x7f][^<>/\s]{0,23})>([^<>\n]{1,200})</")
+_SET = re.compile(r"""(?:[:\uff1a]|=>?)\s{0,4}\\?["']([^"'\n\\]{1,200})""")
+_SET_BACKWARDS = re.compile(r"""\s{0,4}["']?\\?([^\s"'<>=:\uff1a,;{}\[\]\\]{1,24})""")
+_REACH = 30
+_INSERT = re.compile(r"(?i:insert)\s[^()]{1,120}\(([^()]{1,1000})\)\s{0,8}(?i:values)\s{0,8}")
+_STRING = r"""'(?:[^']|''){0,400}+'|"[^"]{0,400}+\""""
+_CALL = r"""\([^()'"]{0,80}\)"""
+_TUPLE = re.compile(rf"""\s{{0,8}}\(((?:[^()'"]|{_STRING}|{_CALL}){{1,4000}}+)\)\s{{0,8}},?""")
+_VALUE = re.compile(rf"""{_STRING}|(?:[^,'"()]|{_CALL}){{1,400}}""")
+_AROUND = " \t\r\n\"'`"
+_MOST_ROWS = 1000
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text of one line without a subscript has no such value: one look, since most have none."""
+    if any(mark in text for mark in _MARKS):
+        return False
+    return text.isascii() or not any(quote in text for quote in _QUOTES)
+
+
+def named(text: str, speaks: Callable[[str], bool]) -> Iterator[Named]:
+    """The values in a text whose names speak."""
+    for mark, pattern in _PATTERNS:
+        if mark in text:
+            for match in pattern.finditer(text):
+                place = match.lastindex or 2
+                if speaks(match.group(1)):
+                    yield (*match.span(place), match.group(1))
+    if not text.isascii():
+        yield from _foreign(text, speaks)
+    if "<tr" in text:
+        yield from _rows(text, speaks)
+    if ("nsert" in text or "NSERT" in text) and ("alues" in text or "ALUES" in text):
+        for match in _INSERT.finditer(text):
+            yield from _inserted(text, match, speaks)
+
+
+_PATTERNS = (
+    ("</", _MARKUP),
+    ("value=", _FIELD),
+    ('name="', _PART),
+    ("]", _SUBSCRIPT),
+)
+
+
+def _foreign(text: str, speaks: Callable[[str], bool]) -> Iterator[Named]:
+    """The values in quotes or tags behind names outside ASCII, which patterns ask for directly before them."""
+    if "</" in text:
+        for match in _TAG.finditer(text):
+            if speaks(match.group(1)):
+                yield (*match.span(2), match.group(1))
+    if not any(quote in text for quote in _QUOTES):
+        return
+    for match in _SET.finditer(text):
+        start = match.start()
+        before = _SET_BACKWARDS.match(text[max(0, start - _REACH) : start][::-1])
+        if before and not before.group(1).isascii() and speaks(name := before.group(1)[::-1]):
+            yield (*match.span(1), name)
+
+
+def _rows(text: str, speaks: Callable[[str], bool]) -> Iterator[Named]:
+    """The cells of the rows of a table under the names in the row before them, of as many cells."""
+    names: list[str] = []
+    for row in _ROW.finditer(text):
+        cells = list(_CELLS.finditer(text, *row.span()))
+        if len(cells) != len(names) or "<th" in row.group():
+            names = [cell.group(1).strip() for cell in cells]
+            told = [bool(name) and len(name) <= 40 and speaks(name) for name in names]
+            continue
+        for name, speaking, cell in zip(names, told, cells, strict=True):
+            if speaking:
+                yield (*cell.span(1), name)
+
+
+def _inserted(text: str, statement: re.Match[str], speaks: Callable[[str], bool]) -> Iterator[Named]:
+    """The values of a statement that inserts rows, each behind the name of its column."""
+    names = [name.strip(_AROUND) for name in statement.group(1).split(",")]
+    told = [len(name) <= 40 and speaks(name) for name in names]
+    at = statement.end()
+    for _ in range(_MOST_ROWS):
+        row = _TUPLE.match(text, at)
+        if row is None:
+            return
+        at = row.end()
+        values = [value for value in _VALUE.finditer(text, *row.span(1)) if value.group().strip()]
+        if len(values) == len(names):
+            for name, speaking, value in zip(names, told, values, strict=True):
+                if speaking:
+                    yield (*_trimmed(text, *value.span()), name)
+
+
+def _trimmed(text: str, low: int, high: int) -> tuple[int, int]:
+    """A value without the blanks and quotes around it."""
+    value = text[low:high]
+    low += len(value) - len(value.lstrip(_AROUND))
+    return low, max(low, high - len(value) + len(value.rstrip(_AROUND)))

@@ -1,0 +1,122 @@
+"""Values behind their names in markup, forms, SQL, subscripts and quotes (`guard/pii/named.py`)."""
+
+from __future__ import annotations
+
+import pytest
+
+from guard.pii.resolve import STRONG
+from guard.pii.scan import Scanner
+
+FORMS = {
+    "HTML table": "<tr><td>{name}</td><td>{value}</td></tr>",
+    "HTML table with headings": "<tr><th>id</th><th>{name}</th></tr>\n<tr><td>7</td><td>{value}</td></tr>",
+    "HTML list": "<dl><dt>{name}:</dt> <dd>{value}</dd></dl>",
+    "HTML label": '<b class="x">{name}</b> <span id="a">{value}</span>',
+    "HTML form": '<input type="text" name="{name}" id="f7" value="{value}">',
+    "multipart form": 'Content-Disposition: form-data; name="{name}"\r\nContent-Type: text/plain\r\n\r\n{value}\r\n',
+    "property list": "<key>{name}</key>\n  <string>{value}</string>",
+    "SQL": "INSERT INTO people (id, {name}, at) VALUES (7, '{value}', NOW()), (8, NULL, NOW())",
+    "SQL, second row": "insert into people (id, `{name}`)\nvalues (6, 'O''Hara, x'), (7, '{value}')",
+    "subscript": "user['{name}'] = '{value}'",
+    "subscript of PHP": '$user["{name}"] => {value};',
+}  # fmt: skip
+NAMES = {
+    "cvv": ("814", "pii.cvv"),
+    "pin": ("4821", "pii.pin"),
+    "username": ("maria_k88", "pii.username"),
+    "account number": ("000123456789", "pii.bank_account"),
+    "zip": ("94110", "pii.us.zip"),
+    "password": ("hunter2xyz9", "pii.password"),
+    "密码": ("hunter2xyz9", "pii.password"),
+    "用户名": ("maria_k88", "pii.username"),
+    "安全码": ("814", "pii.cvv"),
+}
+QUOTED = {
+    "JSON": '{{"id": 7, "{name}": "{value}"}}',
+    "escaped JSON": '{{\\"{name}\\": \\"{value}\\"}}',
+    "attribute": '<user {name}="{value}"/>',
+    "object of a program": "const user = {{{name}: '{value}'}};",
+    "hash of Ruby": '"{name}" => "{value}",',
+    "TOML": '{name} = "{value}"',
+    "XML": "<用户><{name}>{value}</{name}></用户>",
+}
+
+
+@pytest.fixture(scope="module")
+def scanner() -> Scanner:
+    """Everything that is on by default."""
+    return Scanner()
+
+
+def _found(scanner: Scanner, text: str, kind: str) -> list[str]:
+    return [
+        text[f.start : f.end]
+        for f in scanner.scan(text)
+        if f.score >= STRONG and f.kind.split(".")[-1] == kind.split(".")[-1]
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_value_is_found_behind_its_name(scanner: Scanner, form: str, name: str) -> None:
+    """B28: whatever stands between them, and nothing but the value."""
+    value, kind = NAMES[name]
+    assert _found(scanner, FORMS[form].format(name=name, value=value), kind) == [value]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.isascii()])
+@pytest.mark.parametrize("form", QUOTED)
+def test_a_value_is_found_behind_a_name_outside_ascii(scanner: Scanner, form: str, name: str) -> None:
+    """B01: in quotes as in prose."""
+    value, kind = NAMES[name]
+    assert _found(scanner, QUOTED[form].format(name=name, value=value), kind) == [value]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ssn_number",
+        "cardCvv",
+        "card_pin",
+        "bankAccountNumber",
+        "licensePlate",
+        "NHSNumber",
+        "postal_code",
+        "security_code",
+    ],
+)
+def test_a_name_of_code_is_understood(scanner: Scanner, name: str) -> None:
+    """In camel case, in snake case, with an acronym before the word."""
+    values = {
+        "ssn_number": "536904399", "cardCvv": "814", "card_pin": "4821", "bankAccountNumber": "000123456789",
+        "licensePlate": "7ABC123", "NHSNumber": "9434765919", "postal_code": "94110", "security_code": "814",
+    }  # fmt: skip
+    text = f'{{"id": 7, "{name}": "{values[name]}"}}'
+    assert [text[f.start : f.end] for f in scanner.scan(text) if f.score >= STRONG] == [values[name]]
+
+
+def test_a_heading_may_hold_a_digit(scanner: Scanner) -> None:
+    """`address2` and `cvv2` are headings; a row of values is none."""
+    text = "address1,address2,cvv2\nRome,Lazio,814\nOslo,Oslo,277\n"
+    assert _found(scanner, text, "pii.cvv") == ["814", "277"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<tr><td>quantity</td><td>814</td></tr>",
+        "<tr><th>pin</th><th>total</th></tr><tr><td>n/a</td><td>4821</td></tr>",
+        "<dt>username</dt><dd>is required here</dd>",
+        "INSERT INTO people (id, cvv) VALUES (814, NULL)",
+        "INSERT INTO people (id, cvv, x) VALUES (7, 814)",
+        "insert the values (cvv) values (",
+        "rows['total'] = 4821",
+        '{"数量": "814", "标题": "hunter2xyz9"}',
+        "<密码>请勿泄露</密码>",
+        'name="cvv"\r\n\r\n\r\n814',
+        "<td>password</td><td>is required</td>",
+    ],
+)
+def test_what_no_name_speaks_for_is_left_alone(scanner: Scanner, text: str) -> None:
+    """B41: other names, other columns, rows of another length, words instead of values."""
+    assert [text[f.start : f.end] for f in scanner.scan(text) if f.score >= STRONG] == []

@@ -9,8 +9,11 @@ Named = tuple[int, int, str]
 """Where a value stands, and its name."""
 
 _QUOTES = ('"', "'")
-_MARKS = ("</", "value=", "VALUES", "values")
-"""What stands in a text of one line that has such a value, besides a subscript or a quoted name outside ASCII."""
+HINT = (
+    r"""</[a-z\x1a]|value=["']|name="[^"\r\n]{1,40}"\r?\n|["']\][ \t\r\n]{0,4}[=:]"""
+    r"""|[Vv](?:alues|ALUES)[ \t\r\n]{0,8}\("""
+)
+"""What a text with such a value contains, names outside ASCII excepted, for the gate (RE2)."""
 
 _MARKUP = re.compile(
     r"<(?:t[dh]|dt|key|label|b|strong|span|div|p|li)\b[^<>]{0,120}>\s{0,8}([^<>\n]{1,40}?)\s{0,4}[:\uff1a]?\s{0,4}</[a-z]{1,6}>"
@@ -39,11 +42,9 @@ _AROUND = " \t\r\n\"'`"
 _MOST_ROWS = 1000
 
 
-def is_plain(text: str) -> bool:
-    """Whether a text of one line without a subscript has no such value: one look, since most have none."""
-    if any(mark in text for mark in _MARKS):
-        return False
-    return text.isascii() or not any(quote in text for quote in _QUOTES)
+def may_hold(text: str) -> bool:
+    """Whether a text may have values in quotes behind names outside ASCII."""
+    return not text.isascii() and any(quote in text for quote in _QUOTES)
 
 
 def named(text: str, speaks: Callable[[str], bool]) -> Iterator[Named]:

@@ -9,7 +9,7 @@ from functools import cache, partial, reduce
 from operator import or_
 from typing import Any, TypeVar
 
-from guard.pii import packing, spelling
+from guard.pii import named, packing, spelling
 from guard.pii.asked import Asked, Settling, settling, yields
 from guard.pii.cues import CUES, Cue
 from guard.pii.gates import (
@@ -159,7 +159,7 @@ class Roads:
         self.mail = [row for row in ready if row.mail]
         self.nations = Nations([row for row in rows if row.road is Road.NATION])
         self.gated = [row for row in ready if not row.number and not row.mail]
-        self.spelled, self.packed = len(self.gated), len(self.gated) + 1
+        self.spelled, self.packed, self.named = range(len(self.gated), len(self.gated) + 3)
         self.gate = _gate([row.row for row in self.gated])
         counted = [*(row.row for row in self.numbers), *self.nations.rows]
         self.number_gate = gate_of(shape_pattern(gate_pattern(row)) for row in counted)
@@ -339,8 +339,8 @@ def _gate(rows: list[Row]) -> Gate:
 
     What may begin at any letter multiplies with what counts letters from the beginning of a word.
     """
-    spelled, packed = len(rows), len(rows) + 1
-    asked = [(spelled, spelling.HINT), (packed, _RUN)]
+    beside = enumerate((spelling.HINT, _RUN, named.HINT), len(rows))
+    asked = [*beside]
     hinted: dict[str, list[tuple[int, str]]] = {}
     for place, row in enumerate(rows):
         pattern = gate_pattern(row)

@@ -16,7 +16,7 @@ from guard.pii.checks import PLANNED
 from guard.pii.cuts import BEFORE, BOUND, Ground, cut_positions, far_cut, splits
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Hunt
-from guard.pii.named import is_plain
+from guard.pii.named import may_hold
 from guard.pii.numbers import Candidate
 from guard.pii.plaincuts import PlainCuts
 from guard.pii.readings import Readings
@@ -101,12 +101,16 @@ class Scanner:
         """Everything that is found in a text, overlaps included, under headings and over lines too."""
         projection = project(text)
         if not self._is_one_piece(text, projection):
-            return self._in_pieces(text, projection, 0) + self.beside(text)
-        found, hits = self._in_one_piece(text, projection)
+            found, hits = self._in_pieces(text, projection, 0)
+        else:
+            found, hits = self._in_one_piece(text, projection)
+        hinted = self._roads.named in hits
         if not is_flat(text):
-            found += self.under_headings(text)
+            found += self.under_headings(text, hinted)
             if self._roads.packed in hits:  # a line of base64 is a run of letters
                 found += self.over_lines(text)
+        elif hinted or may_hold(text):
+            found += self.under_headings(text, hinted)
         return found
 
     def _in_one_piece(self, text: str, projection: Projection) -> tuple[list[Finding], list[int]]:
@@ -126,25 +130,28 @@ class Scanner:
         projection = project(text)
         if not start and self._is_one_piece(text, projection):
             return self._in_one_piece(text, projection)[0]
-        return self._in_pieces(text, projection, start)
+        return self._in_pieces(text, projection, start)[0]
 
-    def _in_pieces(self, text: str, projection: Projection, start: int) -> list[Finding]:
-        """Everything that a row matches, piece by piece, and the names."""
+    def _in_pieces(
+        self, text: str, projection: Projection, start: int
+    ) -> tuple[list[Finding], Collection[int]]:
+        """Everything that a row matches, piece by piece, and the names; and what the gate let through."""
         reading = None if self.names is None else self.names.reading(text, projection)
         found: list[Finding] = []
         named: list[Candidate] = []
+        hits: set[int] = set()
         for low, high in _pieces(projection, projection.position(start), reading):
-            found += self._piece(text, projection, low, high)
+            more, seen = self._piece(text, projection, low, high)
+            found += more
+            hits.update(seen)
             if reading is not None:
                 named += reading.find(max(0, low - CONTEXT), low, high)
             if self._beat is not None:
                 self._beat()
-        return found + _findings(projection, named, "names")
+        return found + _findings(projection, named, "names"), hits
 
     def beside(self, text: str) -> list[Finding]:
-        """What is found under headings and over lines: of one line without a list there is neither."""
-        if is_flat(text):
-            return []
+        """What is found under headings and over lines."""
         return self.under_headings(text) + self.over_lines(text)
 
     def warm(self) -> None:
@@ -154,12 +161,13 @@ class Scanner:
         if self.names is not None:
             self.names.warm()
 
-    def under_headings(self, text: str) -> list[Finding]:
+    def under_headings(self, text: str, hinted: bool = True) -> list[Finding]:
         """What is found in columns of tables and in lists whose heading is a cue word, however far up it stands.
 
+        So are names of values; those that a hint of the gate is of only where it is there.
         A stream sees a heading only where it stands in the window or its context.
         """
-        copy = columns(text)
+        copy = columns(text, hinted)
         if copy is None:
             return []
         found = ((finding, copy.back(finding.start, finding.end)) for finding in self.candidates(copy.text))
@@ -195,7 +203,7 @@ class Scanner:
             hunt = Hunt(View(text, Projection(data), 0, data), self._skip)
             if hunt.called_for(ready, digits, shape):
                 return False
-        return flat or is_flat(text) or (columns(text) is None and not any(wrapped(text)))
+        return flat or is_flat(text) or (columns(text, False) is None and not any(wrapped(text)))
 
     def cuts(self, text: str, start: int, final: bool = False) -> list[int]:
         """Where the text after the cut `start` may be cut: no match spans these offsets, whatever follows.
@@ -227,10 +235,13 @@ class Scanner:
             found.append(len(text))
         return found
 
-    def _piece(self, source: str, projection: Projection, low: int, high: int) -> list[Finding]:
+    def _piece(
+        self, source: str, projection: Projection, low: int, high: int
+    ) -> tuple[list[Finding], list[int]]:
         base = max(0, low - CONTEXT)
         text = projection.text if base == 0 and high == len(projection.text) else projection.text[base:high]
-        return self._searched(source, projection, (low, high), text, self._roads.look(text))
+        seen = self._roads.look(text)
+        return self._searched(source, projection, (low, high), text, seen), seen[0]
 
     def _searched(
         self,
@@ -499,5 +510,5 @@ def _undisguised(text: bytes, cut: int) -> bool:
 
 
 def is_flat(text: str) -> bool:
-    """Whether a text is one line without a list or markup: no table, heading or wrapped line can be in it."""
-    return "\n" not in text and "[" not in text and is_plain(text)
+    """Whether a text is one line without a list: no table, heading or wrapped line can be in it."""
+    return "\n" not in text and "[" not in text

@@ -13,7 +13,7 @@ from functools import cache
 
 from guard.pii.cues import CUES, Cue, Window, merged, words_of
 from guard.pii.evasion import project
-from guard.pii.named import named
+from guard.pii.named import may_hold, named
 
 _HEADING = re.compile(r"(?=.{1,40}\Z)[^()\[\]{}=<>!?;。！？]{1,40}(?:[(（][^()（）]{0,30}[)）]|(?<![.:]))")
 _LONGEST_CELL = 200
@@ -76,9 +76,14 @@ class Columns:
         return (start + shift, end + shift) if end + shift <= self._cells[row][1] else None
 
 
-def columns(text: str) -> Columns | None:
-    """The values of a text that stand under a heading with a cue word, None where there are none."""
-    cells = [*_tables(text), *_lists(text), *named(text, _speaks)]
+def columns(text: str, hinted: bool = True) -> Columns | None:
+    """The values of a text that stand under a heading with a cue word, None where there are none.
+
+    Where it is not `hinted`, values behind their names (`named.HINT`) are not looked for.
+    """
+    cells = [*_tables(text), *_lists(text)]
+    if hinted or may_hold(text):
+        cells += named(text, _speaks)
     return Columns(text, sorted(cells)) if cells else None
 
 

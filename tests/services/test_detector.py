@@ -250,7 +250,9 @@ async def test_a_look_that_fails_hides_nothing(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_table_among_texts_of_one_line_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts of one line are not looked through for tables; where one of several holds one, all are."""
     looks = list[str]()
-    monkeypatch.setattr(guard.pii.scan, "columns", lambda text: looks.append(text) or columns(text))
+    monkeypatch.setattr(
+        guard.pii.scan, "columns", lambda text, *hinted: looks.append(text) or columns(text, *hinted)
+    )
     table = "user,password\nbob,Tr0ub4dor&3\nmara,hunter-x!x\n"
     for texts in (["Hello", table], [table, "You are a careful assistant."], ["Hello", "Bye."]):
         made = Detector(scanner_args=ARGS)

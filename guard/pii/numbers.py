@@ -175,14 +175,13 @@ class Numbers:
         if match is None:
             return None
         start, end = match.span()
-        if check is not None and not (taken := check(match[0])):
-            return None if row.search(text, start + 1, high + _REACH) is None else False
+        if check is not None and (taken := check(match[0])) != end - start:
+            return None if not taken and row.search(text, start + 1, high + _REACH) is None else False
         if end != high or (start >= low if before else start != low):
             return False
-        if check is not None and taken != high - start:
-            return False
-        plain = (not start or PLAIN[text[start - 1]]) and (high == len(text) or PLAIN[text[high]])
-        if not plain and part_of_other(self.view, row, start, high):
+        if not (
+            (not start or PLAIN[text[start - 1]]) and (high == len(text) or PLAIN[text[high]])
+        ) and part_of_other(self.view, row, start, high):
             return False
         if row.nobody is not None and self._skip and row.nobody(match[0]) in self._skip:
             return False

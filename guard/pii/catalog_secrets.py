@@ -115,6 +115,11 @@ _FORMS = (
 _KEY_HINT = rf"""(?i:key(?:[ _-]?base)?|token|secret|credentials?|art-api|["']auth["']|_auth)(?:{_IS}(?:base64:)?|{_TOLD}|{_PAIRED}|{_BELOW})[A-Za-z0-9+/_.~$%!@#*-]{{8}}"""
 _PASS_HINT = "(?i:(?:adgangskode|contraseny?a|geslo|haslo|heslo|jelszo|kata sandi|kennwort|kodeord|losenord|lozinka|lykilord|mat khau|[np]apoj[ab]|parola|parool|pass|passcode|passe|pass ?word|passord|passphrase|passwd|passwort|psk|psw|pw|pwd|salasana|senha|sifre|slaptazodis|wachtwoord|zaporka)(?:[^A-Za-z0-9]|value|default))"
 """What names of keys end in, with what stands before a value, and what words for passwords do: in few states."""
+_TAKES = (
+    r"""openssl [^\n"'`;|&<>]{1,60} -k |-(?:store|key|srcstore|srckey|deststore|destkey)pass |ConvertTo-SecureString (?:-String )?"""
+    r"""|getConnection\([^()\n]{1,80}, ?["'][^"'\n]{1,40}["'], ?["']"""
+)
+"""What takes a password: a program, a cmdlet, a call."""
 _BEHIND = r"""(?:\([^()\n]{1,12}\))?[ \t:=-]{0,3}["'`\[]?[!-~]{4}"""
 
 _ASSIGNED = (
@@ -170,6 +175,16 @@ _ASSIGNED = (
         r"""(?:(?:(?:sshpass|docker login|az login|mongo(?:sh|dump|restore)?)(?: [^\n"'`;|&<>]{0,40}?)? -p|(?:sqlcmd|bcp|isql)(?: [^\n"'`;|&<>]{0,40}?)? -P|redis-cli(?: [^\n"'`;|&<>]{0,40}?)? -a)[ ]?|-pass(?:in|out)? pass:|net use [^"'`;|&<>]{1,40}/user:[^\s"'`]{1,40} )["']?(?!--)(?P<value>[!#-&(-~]{4,128})""",
         Road.WHOLE, 0.85, 0.85, check="password", edge=Edge.FREE, gate=r"""(?:(?:(?:sshpass|docker login|az login|mongo(?:sh|dump|restore)?)(?: [^\n"'`;|&<>]{0,40}?)? -p|(?:sqlcmd|bcp|isql)(?: [^\n"'`;|&<>]{0,40}?)? -P|redis-cli(?: [^\n"'`;|&<>]{0,40}?)? -a)[ ]?|-pass(?:in|out)? pass:|net use [^"'`;|&<>]{1,40}/user:[^\s"'`]{1,40} )["']?[!#-&(-~]{4}""", longest=128,
     ),
+    Row(
+        "secret.password", rf"""(?:{_TAKES})["']?(?![-$])(?P<value>[!#-&(-~]{{4,128}})""", Road.WHOLE, 0.85, 0.85,
+        check="password", edge=Edge.FREE, gate=rf"""(?:{_TAKES})["']?[!#-&(-~]{{4}}""", longest=128,
+    ),
+    # A line of .pgpass; a password that Jenkins has encrypted.
+    Row(
+        "secret.password", r"""(?:[A-Za-z0-9_.-]{1,64}|\*):(?:543[0-9]|6432|\*):[A-Za-z0-9_*-]{1,63}:[A-Za-z0-9_.-]{1,63}:(?P<value>[!#-&(-9;-~]{4,128})(?![^\s])""", Road.WHOLE, 0.8, 0.8,
+        check="token", gate=r"""[A-Za-z0-9_.*-]:(?:543[0-9]|6432|\*):[A-Za-z0-9_*-]{1,63}:[A-Za-z0-9_.-]{1,63}:[!#-&(-9;-~]{4}""", edge=Edge.FREE, longest=128,
+    ),
+    Row("secret.password", r"\{AQAAABAAAA[A-Za-z0-9+/]{12,400}={0,2}\}", Road.LITERAL, 0.8, 0.8, edge=Edge.FREE, longest=414, gate=r"\{AQAAABAAAA[A-Za-z0-9+/]{12}"),
     # Hashes of passwords, as /etc/shadow, .htpasswd and tables of users keep them: weak ones are guessed.
     Row(
         "secret.password",

@@ -10,7 +10,7 @@ from guard.pii.hanzi import LED, NICK, PLACE, Hanzi, hanzi
 from guard.pii.namelike import is_namelike
 from guard.pii.names_latin import CUED, Named, score_of
 from guard.pii.tagger import Tagged, tagger
-from guard.pii.traits_chinese import LABEL, TITLE, traits_chinese
+from guard.pii.traits_chinese import KEY, KEY_REACH, LABEL, LABEL_REACH, TITLE, traits_chinese
 
 Span = tuple[int, int]
 
@@ -26,10 +26,12 @@ CLAUSE = re.compile(r"[㐀-䶿一-鿿·•・0-9A-Za-z０-９#-]+")
 POLITE = re.compile("先生|女士|小姐|太太|老师|同学|教授|医生|师傅|律师|警官")
 SELF = re.compile(r"(?:我叫|我是|名叫|叫做|我的名字是|我的名字叫|鄙人|自称|姓名)\Z")
 _CUES = re.compile(
-    rf"(?P<label>{LABEL.pattern[:-2]}(?<=[:：= \t\"“'（(])(?=[一-鿿]))"
+    rf"(?P<label>{LABEL.pattern[:-2]}(?<=[:：=> \t\"“'（(])(?=[一-鿿]))"
     rf"|{POLITE.pattern}|我叫|我是|名叫|叫做|名字|姓名|鄙人|自称"
 )
-_LABEL_ENDS = frozenset(":：= \t\"“'（(")
+_KEYS = re.compile(rf"{KEY.pattern[:-2]}(?=[一-鿿])")
+_LABEL_ENDS = frozenset(":：=> \t\"“'（(")
+_LONGEST = 4
 _MARGIN = 3
 _LEAST = 2.5
 
@@ -55,12 +57,15 @@ def find_chinese(text: str, sure: bool = False) -> list[Named]:
 
 
 def _cued(text: str) -> Iterator[re.Match[str]]:
-    """The runs in which a form of address or 我叫 stands, or that a label leads."""
+    """The runs in which a form of address or 我叫 stands, or that a label or a key leads."""
     reached = 0
-    for cue in _CUES.finditer(text):
+    cues = list(_CUES.finditer(text))
+    if "ame" in text or "AME" in text or "older" in text or "xingming" in text:
+        cues = sorted(cues + list(_KEYS.finditer(text)), key=re.Match.start)
+    for cue in cues:
         if cue.start() < reached:
             continue
-        start = cue.end() if cue.lastgroup else _begin(text, reached, cue.start())
+        start = cue.end() if cue.lastgroup or cue.re is _KEYS else _begin(text, reached, cue.start())
         if run := RUN.match(text, start):
             reached = run.end()
             yield run
@@ -88,7 +93,9 @@ def _is_cued(text: str, base: int, run: str, start: int, end: int) -> bool:
     """Whether a form of address follows a name, or a label or 我叫 leads it."""
     if POLITE.match(run, end) or SELF.search(run, max(0, start - 6), start):
         return True
-    return start == 0 and _is_led(text, base) and text[base - 1] != "@"
+    if start:
+        return False
+    return (_is_led(text, base) and text[base - 1] != "@") or (end == len(run) and _is_keyed(text, base))
 
 
 def _whole(run: str, start: int, end: int, book: Hanzi) -> Span:
@@ -152,7 +159,8 @@ def windows(text: str, base: int, run: str, book: Hanzi) -> list[Span]:
 
 def _cores(text: str, base: int, run: str, book: Hanzi) -> list[Span]:
     """Where a name may stand: what a label or 我叫 leads to, a surname with likely characters, a transliteration."""
-    cores: list[Span] = [(0, min(4, len(run)))] if _is_led(text, base) else []
+    led = _is_led(text, base) or (len(run) <= _LONGEST and _is_keyed(text, base))
+    cores: list[Span] = [(0, min(_LONGEST, len(run)))] if led else []
     for match in book.spots.finditer(run):
         place = match.start()
         char = run[place]
@@ -171,8 +179,15 @@ def _is_led(text: str, base: int) -> bool:
     """Whether a label for names, or the sign that mentions somebody, stands before a run."""
     before = text[base - 1] if base else ""
     return before == "@" or (
-        before in _LABEL_ENDS and LABEL.search(text, max(0, base - 12), base) is not None
+        before in _LABEL_ENDS and LABEL.search(text, max(0, base - LABEL_REACH), base) is not None
     )
+
+
+def _is_keyed(text: str, base: int) -> bool:
+    """Whether what programs call the name of a person stands before a run."""
+    if not base or text[base - 1] not in _LABEL_ENDS:
+        return False
+    return KEY.search(text, max(0, base - KEY_REACH), base) is not None
 
 
 def _likely(run: str, place: int, book: Hanzi) -> bool:

@@ -34,11 +34,12 @@ _LOW = 0.35
 _REACH, _TITLE_REACH = 40, 14
 _TITLE_BEFORE = re.compile(r"(?<![^\W_])([A-Za-zñ]{2,10})\.? {1,2}\Z")
 _TITLE_ENDS = tuple(sorted(TITLES))
+_SET = r"(?:\\?[\"'])?[ \t]{0,3}(?:[:>]|=>?)"
 _NAMED_BEFORE = re.compile(
     r"(?i)(?<![^\W_])(?:(?:my|his|her|full|first|last|middle|given|family|birth|maiden|legal|customer|patient|client"
     r"|applicant|employee|contact|guest|passenger|account ?holder|cardholder|holder|sender|recipient|student|user|nick)"
-    r"[ _-]?(?:name|surname)s?(?:['’]s| is| was|[\"']? ?[:=])?|(?:sur|full|first|last|nick)name(?: is|[\"']? ?[:=])"
-    r"|(?<![a-z] )names?:)[ \t]{0,3}[\"'(*]{0,2}\Z"
+    rf"[ _-]?(?:name|surname)s?(?:['’]s| is| was|{_SET})?|(?:sur|full|first|last|nick)name(?: is|{_SET})"
+    r"|(?<![a-z] )(?<![a-z][_-])names?:)[ \t]{0,3}\\?[\"'(*]{0,2}\Z"
 )
 _ABSTRACT = re.compile(r"(?:tion|sion|ness|ment|ance|ence|ism|ics|ity|ité|ities|ology|ware|ability)s?\Z")
 _ANOTHER = re.compile(r"(?<![^\W_])[^\W\d_]{2,}")

@@ -45,6 +45,14 @@ _CREDENTIALS = Cue(
     ),
 )
 """What patterns have directly before their values."""
+_PERSON = re.compile(
+    r"(?i:(?:(?:full|first|last|middle|given|family|birth|maiden|legal|customer|patient|client|applicant|employee|contact"
+    r"|guest|passenger|(?:account|card)?[ _-]?holder|sender|recipient|student|user|nick)[ _-]?names?|surnames?))"
+    r"|.{0,6}(?:姓名|收件人|联系人|收货人|寄件人|负责人|经办人|申请人|持卡人|户名|法人|受益人|投保人|监护人)"
+)
+"""A heading over names of people."""
+_BETWEEN = re.compile(f"[{''.join(_DELIMITERS)}]")
+_AROUND = ' \t\r"'
 _END = "\x1a\n"
 
 Cell = tuple[int, int, str]
@@ -96,6 +104,8 @@ def _cues() -> Cue:
 
 def _speaks(heading: str) -> bool:
     """Whether a heading has a cue word."""
+    if _PERSON.fullmatch(heading.strip()):
+        return True
     window = Window(words_of(project(heading).text), "" if heading.isascii() else heading)
     return _cues().stands_in(window)
 
@@ -160,10 +170,12 @@ def _table(text: str, start: int, line: str, below: str, delimiters: list[str]) 
 
 
 def _heads(line: str, below: str) -> bool:
-    """Whether a line may hold headings: no values but a cue word, and values or a rule below."""
-    if len(line) > _LONGEST_ROW or _NO_NAME.search(line) or not (_VALUES.search(below) or _ruled(below)):
+    """Whether a line may hold headings: no values but a cue word, and values or a rule below; a name needs neither."""
+    if len(line) > _LONGEST_ROW or _NO_NAME.search(line):
         return False
-    return _speaks(line)
+    if any(_PERSON.fullmatch(cell.strip(_AROUND)) for cell in _BETWEEN.split(line)):
+        return True
+    return bool(_VALUES.search(below) or _ruled(below)) and _speaks(line)
 
 
 def _ruled(line: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from guard.pii.names_latin import CUED
 from guard.pii.resolve import STRONG
 from guard.pii.scan import Scanner
 
@@ -46,6 +49,12 @@ QUOTED = {
 def scanner() -> Scanner:
     """Everything that is on by default."""
     return Scanner()
+
+
+@pytest.fixture(scope="module")
+def naming() -> Scanner:
+    """The same with names that are sure."""
+    return Scanner(names=STRONG)
 
 
 def _found(scanner: Scanner, text: str, kind: str) -> list[str]:
@@ -120,3 +129,49 @@ def test_a_heading_may_hold_a_digit(scanner: Scanner) -> None:
 def test_what_no_name_speaks_for_is_left_alone(scanner: Scanner, text: str) -> None:
     """B41: other names, other columns, rows of another length, words instead of values."""
     assert [text[f.start : f.end] for f in scanner.scan(text) if f.score >= STRONG] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"姓名": "⟦王建国⟧", "城市": "北京"}',
+        '{\\"收货人\\": \\"⟦李小红⟧\\"}',
+        "<姓名>⟦王建国⟧</姓名>",
+        '{"name": "⟦王建国⟧"}',
+        '{"customerName":"⟦李小红⟧","id":7}',
+        "fullName = '⟦王建国⟧'",
+        "<patient_name>⟦王建国⟧</patient_name>",
+        "cardholder: ⟦王建国⟧",
+        '"name" => "⟦王建国⟧",',
+        "姓名,城市\n⟦王建国⟧,北京\n⟦李小红⟧,上海\n",
+        "| 姓名 | 城市 |\n|---|---|\n| ⟦王建国⟧ | 北京 |",
+        "full_name,city\n⟦Hannah Whitfield⟧,Leeds\n⟦Tom Baker⟧,York\n",
+        "<tr><td>Full name</td><td>⟦Hannah Whitfield⟧</td></tr>",
+        "INSERT INTO users (id, customer_name) VALUES (7, '⟦Hannah Whitfield⟧')",
+        '"customer_name" => "⟦Hannah Whitfield⟧"',
+        "<fullName>⟦Hannah Whitfield⟧</fullName>",
+        '{\\"lastName\\": \\"⟦Whitfield⟧\\"}',
+    ],
+)
+def test_a_name_of_a_person_is_sure_behind_what_programs_call_it(naming: Scanner, text: str) -> None:
+    """B28: a label is a label in JSON, XML, tables and code, too; in Hanzi the name is all that stands behind it."""
+    plain, names = text.replace("⟦", "").replace("⟧", ""), re.findall("⟦([^⟧]*)⟧", text)
+    found = [plain[f.start : f.end] for f in naming.scan(plain) if f.kind == "pii.person" and f.score >= CUED]
+    assert found == names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "王府井百货大楼"}',
+        '{"fileName": "王建国"}',
+        '{"product_name": "王建国"}',
+        '{"file.name": "王建国"}',
+        "file_name,size\nHannah Whitfield,7\n",
+        '{"host_name": "Hannah Whitfield"}',
+        "name,price\nHannah Whitfield,7\n",
+    ],
+)
+def test_the_name_of_a_thing_makes_no_person_sure(naming: Scanner, text: str) -> None:
+    """B41: files, products and hosts have names, too."""
+    assert [f for f in naming.scan(text) if f.kind == "pii.person" and f.score >= CUED] == []

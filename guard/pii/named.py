@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 Named = tuple[int, int, str]
 """Where a value stands, and its name."""
 
+Speaks = Callable[[str], bool]
+"""Whether a name says what its value is."""
+
 _QUOTES = ('"', "'")
 HINT = (
     r"""</[a-z\x1a]|value=["']|name="[^"\r\n]{1,40}"\r?\n|["']\][ \t\r\n]{0,4}[=:]"""
@@ -47,8 +50,8 @@ def may_hold(text: str) -> bool:
     return not text.isascii() and any(quote in text for quote in _QUOTES)
 
 
-def named(text: str, speaks: Callable[[str], bool]) -> Iterator[Named]:
-    """The values in a text whose names speak."""
+def named(text: str, speaks: Speaks, near: Speaks) -> Iterator[Named]:
+    """The values in a text whose names speak; `near` tells those that do with no more than a sign or quotes between."""
     for mark, pattern in _PATTERNS:
         if mark in text:
             for match in pattern.finditer(text):
@@ -56,7 +59,7 @@ def named(text: str, speaks: Callable[[str], bool]) -> Iterator[Named]:
                 if speaks(match.group(1)):
                     yield (*match.span(place), match.group(1))
     if not text.isascii():
-        yield from _foreign(text, speaks)
+        yield from _foreign(text, near)
     if "<tr" in text:
         yield from _rows(text, speaks)
     if ("nsert" in text or "NSERT" in text) and ("alues" in text or "ALUES" in text):
@@ -72,7 +75,7 @@ _PATTERNS = (
 )
 
 
-def _foreign(text: str, speaks: Callable[[str], bool]) -> Iterator[Named]:
+def _foreign(text: str, speaks: Speaks) -> Iterator[Named]:
     """The values in quotes or tags behind names outside ASCII, which patterns ask for directly before them."""
     if "</" in text:
         for match in _TAG.finditer(text):
@@ -87,7 +90,7 @@ def _foreign(text: str, speaks: Callable[[str], bool]) -> Iterator[Named]:
             yield (*match.span(1), name)
 
 
-def _rows(text: str, speaks: Callable[[str], bool]) -> Iterator[Named]:
+def _rows(text: str, speaks: Speaks) -> Iterator[Named]:
     """The cells of the rows of a table under the names in the row before them, of as many cells."""
     names: list[str] = []
     for row in _ROW.finditer(text):
@@ -101,7 +104,7 @@ def _rows(text: str, speaks: Callable[[str], bool]) -> Iterator[Named]:
                 yield (*cell.span(1), name)
 
 
-def _inserted(text: str, statement: re.Match[str], speaks: Callable[[str], bool]) -> Iterator[Named]:
+def _inserted(text: str, statement: re.Match[str], speaks: Speaks) -> Iterator[Named]:
     """The values of a statement that inserts rows, each behind the name of its column."""
     names = [name.strip(_AROUND) for name in statement.group(1).split(",")]
     told = [len(name) <= 40 and speaks(name) for name in names]

@@ -91,7 +91,7 @@ def columns(text: str, hinted: bool = True) -> Columns | None:
     """
     cells = [*_tables(text), *_lists(text)]
     if hinted or may_hold(text):
-        cells += named(text, _speaks)
+        cells += named(text, _speaks, _is_cue)
     return Columns(text, sorted(cells)) if cells else None
 
 
@@ -104,8 +104,11 @@ def _cues() -> Cue:
 
 def _speaks(heading: str) -> bool:
     """Whether a heading has a cue word."""
-    if _PERSON.fullmatch(heading.strip()):
-        return True
+    return _PERSON.fullmatch(heading.strip()) is not None or _is_cue(heading)
+
+
+def _is_cue(heading: str) -> bool:
+    """The same without names of people, which are sure behind their labels where they stand."""
     window = Window(words_of(project(heading).text), "" if heading.isascii() else heading)
     return _cues().stands_in(window)
 

@@ -38,7 +38,7 @@ def redactor(
     lists = Lists(_for_lines(acting_lists(loaded, kinds))).of("")
 
     def detect(text: str) -> list[Finding]:
-        return lists.spared(text, resolve(scanner.candidates(text) + own.find(text) + lists.denied(text)))
+        return lists.spared(text, resolve(scanner.everything(text) + own.find(text) + lists.denied(text)))
 
     def decisions(findings: list[Finding]) -> tuple[Decision, ...]:
         return decide(loaded, Stage.LOGS, findings).decisions

@@ -46,3 +46,22 @@ def test_a_kind_on_which_no_log_rule_acts_stays(tmp_path: Path) -> None:
         "logs: {rules: {pii.email: redact}}\n"
     )
     assert redactor(policy, keys=Keys(b"a key for this test")).redact("ACME-1234") == "ACME-1234"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ('{"密码": "hunter2xyz9"}', "hunter2xyz9"),
+        ("<td>password</td><td>hunter2xyz9</td>", "hunter2xyz9"),
+        ("INSERT INTO cards (id, cvv) VALUES (7, '814')", "814"),
+        ("name,cvv\nRome,814\n", "814"),
+        ("full_name,city\nHannah Whitfield,Leeds\n", "Whitfield"),
+        ('{"customerName": "王建国"}', "王建国"),
+    ],
+)
+def test_a_name_in_front_or_a_heading_is_a_cue(line: str, value: str) -> None:
+    """A line holds what its names and headings say, as a body does; redacted once more it stays as it is."""
+    made = redactor("default", keys=Keys(b"a key for this test"))
+    once = made.redact(line)
+    assert value not in once
+    assert made.redact(once) == once

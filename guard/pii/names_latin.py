@@ -39,6 +39,7 @@ _NAMED_BEFORE = re.compile(
     r"(?i)(?<![^\W_])(?:(?:my|his|her|full|first|last|middle|given|family|birth|maiden|legal|customer|patient|client"
     r"|applicant|employee|contact|guest|passenger|account ?holder|cardholder|holder|sender|recipient|student|user|nick)"
     rf"[ _-]?(?:name|surname)s?(?:['’]s| is| was|{_SET})?|(?:sur|full|first|last|nick)name(?: is|{_SET})"
+    rf"|(?:card|account)[ _-]?holder{_SET}"
     r"|(?<![a-z] )(?<![a-z][_-])names?:)[ \t]{0,3}\\?[\"'(*]{0,2}\Z"
 )
 _ABSTRACT = re.compile(r"(?:tion|sion|ness|ment|ance|ence|ism|ics|ity|ité|ities|ology|ware|ability)s?\Z")
@@ -50,11 +51,11 @@ _NEXT = re.compile(r"[ ,\"'’()–—-]{1,4}([^\W\d_]{2,})")
 
 @cache
 def _cued() -> Callable[[bytes], object]:
-    """What tells whether a text holds what a cue has: a title, or "name"."""
+    """What tells whether a text holds what a cue has: a title, "name" or "holder"."""
     titles = "|".join(sorted(TITLES)).replace("ñ", r"\xf1")
     no_letter = r"[^A-Za-z\xc0-\xff]"
     found: Callable[[bytes], object] = gate_of(
-        [f"(?i:name|(?:^|{no_letter})(?:{titles})(?:$|{no_letter}))"]
+        [f"(?i:name|holder|(?:^|{no_letter})(?:{titles})(?:$|{no_letter}))"]
     ).Match
     return found
 
@@ -143,7 +144,8 @@ def _cue(text: str, start: int) -> str:
     if _titled_at(text, start):
         return "title"
     before = text[max(0, start - _REACH) : start]
-    return "label" if "name" in before.lower() and _NAMED_BEFORE.search(before) else ""
+    low = before.lower()
+    return "label" if ("name" in low or "holder" in low) and _NAMED_BEFORE.search(before) else ""
 
 
 def _titled_at(text: str, start: int) -> bool:

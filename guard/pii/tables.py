@@ -47,10 +47,12 @@ _CREDENTIALS = Cue(
 """What patterns have directly before their values."""
 _PERSON = re.compile(
     r"(?i:(?:(?:full|first|last|middle|given|family|birth|maiden|legal|customer|patient|client|applicant|employee|contact"
-    r"|guest|passenger|(?:account|card)?[ _-]?holder|sender|recipient|student|user|nick)[ _-]?names?|surnames?))"
-    r"|.{0,6}(?:姓名|收件人|联系人|收货人|寄件人|负责人|经办人|申请人|持卡人|户名|法人|受益人|投保人|监护人)"
+    r"|guest|passenger|(?:account|card)?[ _-]?holder|sender|recipient|student)[ _-]?names?|surnames?"
+    r"|(?:account|card)[ _-]?holder|payee|beneficiary|recipient|consignee))"
+    r"|.{0,6}(?:姓名|收件人|联系人|收货人|寄件人|负责人|经办人|申请人|持卡人|(?<!用)户名|法人|受益人|投保人|监护人)"
 )
-"""A heading over names of people."""
+"""A heading over names of people, and what it is read as."""
+_NAMED = "full name"
 _BETWEEN = re.compile(f"[{''.join(_DELIMITERS)}]")
 _AROUND = ' \t\r"'
 _END = "\x1a\n"
@@ -69,7 +71,8 @@ class Columns:
         self._starts: list[int] = []
         parts: list[str] = []
         size = 0
-        for start, end, heading in cells:
+        for start, end, said in cells:
+            heading = _NAMED if _PERSON.fullmatch(said.strip()) else said
             parts.append(f"{heading}: {text[start:end]}{_END}")
             self._starts.append(size + len(heading) + 2)
             size += len(parts[-1])

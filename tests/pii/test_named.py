@@ -150,6 +150,10 @@ def test_what_no_name_speaks_for_is_left_alone(scanner: Scanner, text: str) -> N
         "INSERT INTO users (id, customer_name) VALUES (7, '⟦Hannah Whitfield⟧')",
         '"customer_name" => "⟦Hannah Whitfield⟧"',
         "<fullName>⟦Hannah Whitfield⟧</fullName>",
+        '{"cardholder": "⟦Hannah Whitfield⟧"}',
+        "card_holder=⟦Hannah⟧",
+        "payee,amount\n⟦Hannah Whitfield⟧,7\n⟦李小红⟧,8\n",
+        "<dt>持卡人</dt><dd>⟦Hannah Whitfield⟧</dd>",
         '{\\"lastName\\": \\"⟦Whitfield⟧\\"}',
     ],
 )

@@ -7,8 +7,8 @@ from guard.pii.national import ELEVENTH, FEW, MANY, SCARCE, TENTH, national
 from guard.pii.rows import Road, Row
 
 _PLATE_IN = r"[A-Z]{2}[ -]?[0-9]{1,2}[ -]?[A-Z]{1,3}[ -]?[0-9]{4}"
-_TR_PLATE = r"(?:0[1-9]|[1-7][0-9]|8[01])(?: [A-PR-VYZ]{1,3} |-[A-PR-VYZ]{1,3}-|[A-PR-VYZ]{1,3})[0-9]{2,4}"
 _PLATE_BH = r"2[1-9][ -]?BH[ -]?[0-9]{4}[ -]?[A-HJ-NP-Z]{1,2}"
+_PLATE_TR = r"(?:0[1-9]|[1-7][0-9]|8[01])(?: [A-PR-VYZ]{1,3} |-[A-PR-VYZ]{1,3}-|[A-PR-VYZ]{1,3})[0-9]{2,4}"
 _PROVINCE_ZA = "(?:GP|ZN|WP|EC|NC|FS|LP|MP|NW)"
 
 WORLD = (
@@ -63,7 +63,7 @@ WORLD = (
     national("tr.national_id", "[1-9]9999999999", alone=SCARCE, cued=0.95, check="tr_national_id"),
     national("tr.vkn", "9999999999", check="tr.vkn"),
     Row(
-        "pii.tr.license_plate", rf"{_TR_PLATE}(?!:[0-9])", Road.WHOLE, 0.4, 0.85, gate=_TR_PLATE, cue="plate",  # no hours of a date
+        "pii.tr.license_plate", rf"{_PLATE_TR}(?!:[0-9])", Road.WHOLE, 0.4, 0.85, gate=_PLATE_TR, cue="plate",  # no hours of a date
         country="TR", alphabet="groups", longest=11, ahead=2,
     ),
     national("az.voen", "9999999999", check="az.voen"),

@@ -13,18 +13,19 @@ Speaks = Callable[[str], bool]
 
 _QUOTES = ('"', "'")
 HINT = (
-    r"""</[a-z\x1a]|value=["']|name="[^"\r\n]{1,40}"\r?\n|["']\][ \t\r\n]{0,4}[=:]"""
+    r"""</[A-Za-z\x1a]|value=["']|name="[^"\r\n]{1,40}"\r?\n|["']\][ \t\r\n]{0,4}[=:]"""
     r"""|[Vv](?:alues|ALUES)[ \t\r\n]{0,8}\("""
 )
 """What a text with such a value contains, names outside ASCII excepted, for the gate (RE2)."""
 
 _MARKUP = re.compile(
     r"<(?:t[dh]|dt|key|label|b|strong|span|div|p|li)\b[^<>]{0,120}>\s{0,8}([^<>\n]{1,40}?)\s{0,4}[:\uff1a]?\s{0,4}</[a-z]{1,6}>"
-    r"(?:\s{0,40}<[a-z]{1,8}\b[^<>]{0,120}>){1,2}\s{0,8}([^<>\n]{1,200}?)\s{0,8}</"
+    r"(?:\s{0,40}<[a-z]{1,8}\b[^<>]{0,120}>){1,2}\s{0,8}([^<>\n]{1,200}?)\s{0,8}</",
+    re.IGNORECASE,
 )
 _CELL = r"<t[hd]\b[^<>]{0,120}>([^<>]{0,200})</t[hd]>"
-_ROW = re.compile(rf"<tr\b[^<>]{{0,120}}>\s{{0,40}}(?:{_CELL}\s{{0,40}}){{2,64}}")
-_CELLS = re.compile(_CELL)
+_ROW = re.compile(rf"<tr\b[^<>]{{0,120}}>\s{{0,40}}(?:{_CELL}\s{{0,40}}){{2,64}}", re.IGNORECASE)
+_CELLS = re.compile(_CELL, re.IGNORECASE)
 _FIELD = re.compile(r"""(?:name|id)=["']([^"'<>]{1,40})["'][^<>]{0,60}\bvalue=["']([^"'<>]{1,200})["']""")
 _PART = re.compile(
     r'name="([^"\r\n]{1,40})"\r?\n(?:[A-Za-z-]{1,30}: [^\r\n]{0,80}\r?\n){0,3}\r?\n([^\r\n]{1,200})'
@@ -60,7 +61,7 @@ def named(text: str, speaks: Speaks, near: Speaks) -> Iterator[Named]:
                     yield (*match.span(place), match.group(1))
     if not text.isascii():
         yield from _foreign(text, near)
-    if "<tr" in text:
+    if "<tr" in text or "<TR" in text:
         yield from _rows(text, speaks)
     if ("nsert" in text or "NSERT" in text) and ("alues" in text or "ALUES" in text):
         for match in _INSERT.finditer(text):
@@ -95,7 +96,7 @@ def _rows(text: str, speaks: Speaks) -> Iterator[Named]:
     names: list[str] = []
     for row in _ROW.finditer(text):
         cells = list(_CELLS.finditer(text, *row.span()))
-        if len(cells) != len(names) or "<th" in row.group():
+        if len(cells) != len(names) or "<th" in row.group().lower():
             names = [cell.group(1).strip() for cell in cells]
             told = [bool(name) and len(name) <= 40 and speaks(name) for name in names]
             continue

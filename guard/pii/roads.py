@@ -339,8 +339,7 @@ def _gate(rows: list[Row]) -> Gate:
 
     What may begin at any letter multiplies with what counts letters from the beginning of a word.
     """
-    beside = enumerate((spelling.HINT, _RUN, named.HINT), len(rows))
-    asked = [*beside]
+    asked = [*enumerate((spelling.HINT, _RUN, named.HINT), len(rows))]
     hinted: dict[str, list[tuple[int, str]]] = {}
     for place, row in enumerate(rows):
         pattern = gate_pattern(row)

@@ -162,9 +162,9 @@ class Scanner:
             self.names.warm()
 
     def under_headings(self, text: str, hinted: bool = True) -> list[Finding]:
-        """What is found in columns of tables and in lists whose heading is a cue word, however far up it stands.
+        """What is found under headings and behind names that are cue words, however far up they stand.
 
-        So are names of values; those that a hint of the gate is of only where it is there.
+        `hinted` says whether the gate saw a hint of such a name (`named.HINT`).
         A stream sees a heading only where it stands in the window or its context.
         """
         copy = columns(text, hinted)

@@ -13,6 +13,7 @@ from guard.pii.scan import Scanner
 FORMS = {
     "HTML table": "<tr><td>{name}</td><td>{value}</td></tr>",
     "HTML table with headings": "<tr><th>id</th><th>{name}</th></tr>\n<tr><td>7</td><td>{value}</td></tr>",
+    "HTML in capitals": "<TABLE><TR><TD>{name}</TD><TD ALIGN=left>{value}</TD></TR></TABLE>",
     "HTML list": "<dl><dt>{name}:</dt> <dd>{value}</dd></dl>",
     "HTML label": '<b class="x">{name}</b> <span id="a">{value}</span>',
     "HTML form": '<input type="text" name="{name}" id="f7" value="{value}">',

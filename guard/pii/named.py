@@ -11,12 +11,12 @@ Named = tuple[int, int, str]
 Speaks = Callable[[str], bool]
 """Whether a name says what its value is."""
 
-_QUOTES = ('"', "'")
 HINT = (
     r"""</[A-Za-z\x1a]|value=["']|name="[^"\r\n]{1,40}"\r?\n|["']\][ \t\r\n]{0,4}[=:]"""
     r"""|[Vv](?:alues|ALUES)[ \t\r\n]{0,8}\("""
+    r"""|\x1a[A-Za-z0-9]{0,4}\)?\\?["']?[ \t\r\n]{0,4}[:=\x1a]>?[ \t\r\n]{0,4}\\?["']"""
 )
-"""What a text with such a value contains, names outside ASCII excepted, for the gate (RE2)."""
+"""What a projection with such a value contains, for the gate (RE2)."""
 
 _MARKUP = re.compile(
     r"<(?:t[dh]|dt|key|label|b|strong|span|div|p|li)\b[^<>]{0,120}>\s{0,8}([^<>\n]{1,40}?)\s{0,4}[:\uff1a]?\s{0,4}</[a-z]{1,6}>"
@@ -44,11 +44,6 @@ _TUPLE = re.compile(rf"""\s{{0,8}}\(((?:[^()'"]|{_STRING}|{_CALL}){{1,4000}}+)\)
 _VALUE = re.compile(rf"""{_STRING}|(?:[^,'"()]|{_CALL}){{1,400}}""")
 _AROUND = " \t\r\n\"'`"
 _MOST_ROWS = 1000
-
-
-def may_hold(text: str) -> bool:
-    """Whether a text may have values in quotes behind names outside ASCII."""
-    return not text.isascii() and any(quote in text for quote in _QUOTES)
 
 
 def named(text: str, speaks: Speaks, near: Speaks) -> Iterator[Named]:
@@ -82,8 +77,6 @@ def _foreign(text: str, speaks: Speaks) -> Iterator[Named]:
         for match in _TAG.finditer(text):
             if speaks(match.group(1)):
                 yield (*match.span(2), match.group(1))
-    if not any(quote in text for quote in _QUOTES):
-        return
     for match in _SET.finditer(text):
         start = match.start()
         before = _SET_BACKWARDS.match(text[max(0, start - _REACH) : start][::-1])

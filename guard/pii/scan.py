@@ -16,7 +16,6 @@ from guard.pii.checks import PLANNED
 from guard.pii.cuts import BEFORE, BOUND, Ground, cut_positions, far_cut, splits
 from guard.pii.evasion import Projection, project
 from guard.pii.hunt import Hunt
-from guard.pii.named import may_hold
 from guard.pii.numbers import Candidate
 from guard.pii.plaincuts import PlainCuts
 from guard.pii.readings import Readings
@@ -109,7 +108,7 @@ class Scanner:
             found += self.under_headings(text, hinted)
             if self._roads.packed in hits:  # a line of base64 is a run of letters
                 found += self.over_lines(text)
-        elif hinted or may_hold(text):
+        elif hinted:
             found += self.under_headings(text, hinted)
         return found
 

@@ -13,7 +13,7 @@ from functools import cache
 
 from guard.pii.cues import CUES, Cue, Window, merged, words_of
 from guard.pii.evasion import project
-from guard.pii.named import may_hold, named
+from guard.pii.named import named
 
 _HEADING = re.compile(r"(?=.{1,40}\Z)[^()\[\]{}=<>!?;。！？]{1,40}(?:[(（][^()（）]{0,30}[)）]|(?<![.:]))")
 _LONGEST_CELL = 200
@@ -93,7 +93,7 @@ def columns(text: str, hinted: bool = True) -> Columns | None:
     Where it is not `hinted`, values behind their names (`named.HINT`) are not looked for.
     """
     cells = [*_tables(text), *_lists(text)]
-    if hinted or may_hold(text):
+    if hinted:
         cells += named(text, _speaks, _is_cue)
     return Columns(text, sorted(cells)) if cells else None
 

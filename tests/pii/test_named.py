@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from guard.pii.named import named
 from guard.pii.names_latin import CUED
 from guard.pii.resolve import STRONG
 from guard.pii.scan import Scanner
@@ -103,6 +104,20 @@ def test_a_name_of_code_is_understood(scanner: Scanner, name: str) -> None:
     }  # fmt: skip
     text = f'{{"id": 7, "{name}": "{values[name]}"}}'
     assert [text[f.start : f.end] for f in scanner.scan(text) if f.score >= STRONG] == [values[name]]
+
+
+def test_only_names_that_speak_are_asked_for() -> None:
+    """The rest need not be searched once more; a name in ASCII in quotes is a label where it stands."""
+    text = '<td>cvv</td><td>814</td> <td>total</td><td>277</td> {"cvv": "815", "密码": "816", "数量": "817"}'
+    known = {"cvv", "密码"}
+    found = named(text, known.__contains__, known.__contains__)
+    assert sorted((text[start:end], name) for start, end, name in found) == [("814", "cvv"), ("816", "密码")]
+
+
+def test_a_quote_within_a_string_of_sql_does_not_end_it(scanner: Scanner) -> None:
+    """Doubled, as SQL has it; a call among the values is one value."""
+    text = "INSERT INTO cards (who, at, cvv) VALUES ('O''Hara, Tom', now(), '814')"
+    assert _found(scanner, text, "pii.cvv") == ["814"]
 
 
 def test_a_heading_may_hold_a_digit(scanner: Scanner) -> None:

@@ -95,7 +95,10 @@ class Numbers:
     def _asked(
         self, ready: Roads, regions: Sequence[Span], shape: bytes, settle: bool = False
     ) -> list[Region]:
-        """The regions in which a row may match; without those that one row settles, if so wanted."""
+        """The regions in which a row may match; without those that one row settles, if so wanted.
+
+        `_gaps` then has for each of them where the region before it ends, and where the next begins if there is one.
+        """
         known, hear, size = ready.asked, self._hearing(ready, len(regions)), len(self.text)
         shape = _NOTHING_BEFORE + shape
         first = self._first if settle else size

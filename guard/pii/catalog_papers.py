@@ -8,7 +8,7 @@ from guard.pii.rows import Edge, Road, Row
 
 _BEGUN = r"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
 """Where a word begins, be it within a word of code (`cardCvv`)."""
-_SAYS = rf"""(?:(?i: is| was| ist| est| es)?[ :=#-]{{1,3}}["'`(]?|\x1a{{1,2}}[ :]{{0,2}}|{TABLED})"""
+_SAYS = rf"""(?:(?i: is| was| ist| est| es)?[ \t:=#-]{{1,3}}["'`(]?|\x1a{{1,2}}[ :]{{0,2}}|{TABLED})"""
 _END = r"(?![0-9A-Za-z]|[.,/:-][0-9])"
 _DIGITS = "(?!0{3,4}(?![0-9]))(?P<value>[0-9]{3,4})"
 """A code; of nothing but noughts it stands for one."""
@@ -98,7 +98,7 @@ PAPERS = (
         "pii.pin", rf"(?<![A-Za-z]){_OWN_PIN}{_SAYS}(?P<value>[0-9]{{4,6}}){_END}", Road.WHOLE, 0.75, 0.75, gate=_ANY_PIN, edge=Edge.FREE, longest=6, ahead=2, laws=("pci",),
     ),
     Row(
-        "pii.pin", rf"""{_BEGUN}(?i:pin)(?:(?i: is| was| ist) ["'`(]?|\x1a{{1,2}}[ :]{{0,2}}|{TABLED})(?P<value>[0-9]{{4}}){_END}""", Road.WHOLE, 0.75, 0.75,
+        "pii.pin", rf"""{_BEGUN}(?i:pin)(?:(?i: is| was| ist) ["'`(]?|\t|\x1a{{1,2}}[ :]{{0,2}}|{TABLED})(?P<value>[0-9]{{4}}){_END}""", Road.WHOLE, 0.75, 0.75,
         gate=_ANY_PIN, edge=Edge.FREE, longest=4, ahead=2, laws=("pci",),
     ),
 )  # fmt: skip

@@ -147,7 +147,7 @@ _ASSIGNED = (
         Road.LITERAL, 0.8, 0.8, check="token", edge=Edge.FREE, longest=252,
     ),
     Row(
-        "secret.env", r"""\x1a?(?:\([^()\n]{1,12}\))?[ \t:=>-]{0,3}["'`\[]?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""", Road.AFTER, 0.8, 0.8, check="token",
+        "secret.env", r"""\x1a?(?:\([^()\n]{1,12}\))?[ \t:=>|-]{0,3}["'`\[]?(?P<value>[A-Za-z0-9+/_.~$%!@#*-]{8,250}={0,2})""", Road.AFTER, 0.8, 0.8, check="token",
         gate=_BEHIND, edge=Edge.FREE, heads=("密钥", "密鑰", "秘钥", "令牌", "私钥", "凭证", "凭据", "授权码"), tail="是为為", longest=252,
     ),
     Row(
@@ -251,7 +251,7 @@ _ASSIGNED = (
         Road.WHOLE, 0.75, 0.75, check="token", edge=Edge.FREE, gate=r"""(?i:creds|credentials|auth|login)["']?[ ]?[:=][ ]?["']?[A-Za-z][A-Za-z0-9._@-]{1,40}(?: ?/ ?|:)[!-~]{8}""", longest=128,
     ),
     Row(
-        "pii.password", r"""\x1a?(?:\([^()\n]{1,12}\))?[ \t:=>-]{0,3}["'`\[]?(?P<value>[!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
+        "pii.password", r"""\x1a?(?:\([^()\n]{1,12}\))?[ \t:=>|-]{0,3}["'`\[]?(?P<value>[!#-&(-~]{4,128})""", Road.AFTER, 0.8, 0.8, check="password", edge=Edge.FREE,
         gate=_BEHIND, heads=("密码", "密碼", "口令", "비밀번호", "パスワード", "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "رمز عبور", "รหัสผ่าน", "पासवर्ड"), tail="是为為は는은", longest=128,
     ),
 )  # fmt: skip

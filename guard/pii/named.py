@@ -1,4 +1,4 @@
-"""Values behind their names where more than a sign stands between: markup, forms, SQL, subscripts, quotes."""
+"""Values behind their names where more than a sign stands between: markup, forms, SQL, code, emphasis, folded lines."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Speaks = Callable[[str], bool]
 HINT = (
     r"""</[A-Za-z\x1a]|value=["']|name="[^"\r\n]{1,40}"\r?\n|["']\][ \t\r\n]{0,4}[=:]"""
     r"""|[Vv](?:alues|ALUES)[ \t\r\n]{0,8}\("""
+    r"""|[*_`][ ]?[:=]|[:=][ \t]{0,3}[*_`]|(?i:value|answer)\\?["'][ \t]{0,3}:|:[ ][|>][+-]?\r?\n"""
     r"""|\x1a[A-Za-z0-9]{0,4}\)?\\?["']?[ \t\r\n]{0,4}[:=\x1a]>?[ \t\r\n]{0,4}\\?["']"""
 )
 """What a projection with such a value contains, for the gate (RE2)."""
@@ -33,9 +34,29 @@ _PART = re.compile(
 _SUBSCRIPT = re.compile(
     r"""\[["']([^"'\[\]\n]{1,40})["']\]\s{0,4}(?:=>?|:)\s{0,4}(?:["']([^"'\n]{1,200})["']|([^"'\s,;]{1,200}))"""
 )
+_MARK = r"(?:\*{1,3}|__?|`)"
+_EMPHASIS = re.compile(
+    rf"""{_MARK}([^\s*_`:\uff1a][^*`:\uff1a\n]{{0,39}}?)(?:[:\uff1a][ ]?{_MARK}|{_MARK}[ ]?[:\uff1a=])"""
+    rf"""[ \t]{{0,3}}(?:{_MARK}|["'])?([^\s*`"'|][^\n*`"|]{{0,199}})"""
+)
+_EMPHASISED = re.compile(rf"(?:[:\uff1a]|=>?)[ \t]{{0,3}}{_MARK}([^\s*`][^\n*`]{{0,199}})")
+_BOLD = re.compile(
+    r"<(?:b|strong|em|i|u|span|label|font)\b[^<>]{0,120}>\s{0,4}([^<>\n]{1,40}?)\s{0,2}[:\uff1a]?\s{0,2}</[a-z]{1,6}>"
+    r"[ \t]{0,3}[:\uff1a=-]?[ \t]{0,3}([^\s<:\uff1a][^<\n]{0,199})",
+    re.IGNORECASE,
+)
+_LINES = re.compile(r"<([A-Za-z_][\w.-]{0,39})>[ \t]{0,4}\r?\n\s{0,40}([^\s<][^<\n]{0,199}?)\s{0,40}</")
+_FOLDED = re.compile(r"([A-Za-z_][\w. -]{0,39}):[ ][|>][+-]?\r?\n[ \t]{1,20}([^\s][^\n]{0,199})")
+_PAIR = re.compile(
+    r"""\\?["'](?i:name|key|field|label|title|attribute|property|param|question|column)\\?["']\s{0,3}:\s{0,3}\\?["']"""
+    r"""([^"'\\\n]{1,40})\\?["'](?:\s{0,3},\s{0,20}\\?["']\w{1,20}\\?["']\s{0,3}:\s{0,3}(?:\\?["'][^"'\\\n]{0,40}\\?["']|\w{1,8})){0,3}?"""
+    r"""\s{0,3},\s{0,20}\\?["'](?i:value|answer)\\?["']\s{0,3}:\s{0,3}(?:\\?["'])?([^"'\\\n,}]{1,200})"""
+)
 _TAG = re.compile(r"<([^<>/\s\x00-\x7f][^<>/\s]{0,23})>([^<>\n]{1,200})</")
 _SET = re.compile(r"""(?:[:\uff1a]|=>?)\s{0,4}\\?["']([^"'\n\\]{1,200})""")
-_SET_BACKWARDS = re.compile(r"""\s{0,4}["']?\\?([^\s"'<>=:\uff1a,;{}\[\]\\]{1,24})""")
+_SET_BACKWARDS = re.compile(
+    r"""\s{0,4}["']?\\?([^\s"'<>=:\uff1a,;{}\[\]\\*`][^"'<>=:\uff1a,;{}\[\]\\*`\n]{0,23})"""
+)
 _REACH = 30
 _INSERT = re.compile(r"(?i:insert)\s[^()]{1,120}\(([^()]{1,1000})\)\s{0,8}(?i:values)\s{0,8}")
 _STRING = r"""'(?:[^']|''){0,400}+'|"[^"]{0,400}+\""""
@@ -54,6 +75,8 @@ def named(text: str, speaks: Speaks, near: Speaks) -> Iterator[Named]:
                 place = match.lastindex or 2
                 if speaks(match.group(1)):
                     yield (*match.span(place), match.group(1))
+    if "*" in text or "`" in text or "__" in text:
+        yield from _set(_EMPHASISED, text, speaks)
     if not text.isascii():
         yield from _foreign(text, near)
     if "<tr" in text or "<TR" in text:
@@ -65,6 +88,15 @@ def named(text: str, speaks: Speaks, near: Speaks) -> Iterator[Named]:
 
 _PATTERNS = (
     ("</", _MARKUP),
+    ("</", _BOLD),
+    ("</", _LINES),
+    ("*", _EMPHASIS),
+    ("`", _EMPHASIS),
+    ("__", _EMPHASIS),
+    (": |", _FOLDED),
+    (": >", _FOLDED),
+    ("alue", _PAIR),
+    ("nswer", _PAIR),
     ("value=", _FIELD),
     ('name="', _PART),
     ("]", _SUBSCRIPT),
@@ -77,10 +109,15 @@ def _foreign(text: str, speaks: Speaks) -> Iterator[Named]:
         for match in _TAG.finditer(text):
             if speaks(match.group(1)):
                 yield (*match.span(2), match.group(1))
-    for match in _SET.finditer(text):
+    yield from _set(_SET, text, lambda name: not name.isascii() and speaks(name))
+
+
+def _set(pattern: re.Pattern[str], text: str, speaks: Speaks) -> Iterator[Named]:
+    """The values that a pattern finds from the sign on which sets them, with the name before it."""
+    for match in pattern.finditer(text):
         start = match.start()
         before = _SET_BACKWARDS.match(text[max(0, start - _REACH) : start][::-1])
-        if before and not before.group(1).isascii() and speaks(name := before.group(1)[::-1]):
+        if before and speaks(name := before.group(1)[::-1].strip()):
             yield (*match.span(1), name)
 
 

@@ -40,7 +40,7 @@ _NAMED_BEFORE = re.compile(
     r"|applicant|employee|contact|guest|passenger|account ?holder|cardholder|holder|sender|recipient|student|user|nick)"
     rf"[ _-]?(?:name|surname)s?(?:['’]s| is| was|{_SET})?|(?:sur|full|first|last|nick)name(?: is|{_SET})"
     rf"|(?:card|account)[ _-]?holder{_SET}"
-    r"|(?<![a-z] )(?<![a-z][_-])names?:)[ \t]{0,3}\\?[\"'(*]{0,2}\Z"
+    r"|(?<![a-z] )(?<![a-z][_-])names?[:\t])[ \t]{0,3}\\?[\"'(*]{0,2}\Z"
 )
 _ABSTRACT = re.compile(r"(?:tion|sion|ness|ment|ance|ence|ism|ics|ity|ité|ities|ology|ware|ability)s?\Z")
 _ANOTHER = re.compile(r"(?<![^\W_])[^\W\d_]{2,}")

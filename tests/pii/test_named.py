@@ -23,6 +23,15 @@ FORMS = {
     "SQL": "INSERT INTO people (id, {name}, at) VALUES (7, '{value}', NOW()), (8, NULL, NOW())",
     "SQL, second row": "insert into people (id, `{name}`)\nvalues (6, 'O''Hara, x'), (7, '{value}')",
     "subscript": "user['{name}'] = '{value}'",
+    "bold in Markdown": "- **{name}:** {value}",
+    "bold before the sign": "**{name}**: {value}",
+    "slanted": "*{name}*: {value}",
+    "code in Markdown": "`{name}` = `{value}`",
+    "bold value": "{name}: **{value}**",
+    "bold in HTML": "<li><strong>{name}:</strong> {value}</li>",
+    "lines of XML": "<row>\n<field>\n  <b>{name}</b>: {value}\n</field></row>",
+    "pair of JSON": '{{"name": "{name}", "type": "text", "value": "{value}"}}',
+    "escaped pair of JSON": '{{\\"key\\":\\"{name}\\",\\"value\\":\\"{value}\\"}}',
     "subscript of PHP": '$user["{name}"] => {value};',
 }  # fmt: skip
 NAMES = {
@@ -120,6 +129,28 @@ def test_a_quote_within_a_string_of_sql_does_not_end_it(scanner: Scanner) -> Non
     assert _found(scanner, text, "pii.cvv") == ["814"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<password>\n  ⟦hunter2xyz9⟧\n</password>",
+        "password: |\n  ⟦hunter2xyz9⟧\n",
+        "db_password: >-\n    ⟦hunter2xyz9⟧\nport: 5432\n",
+        "<cvv>\n ⟦814⟧\n</cvv>",
+        "CVV\t⟦814⟧",
+        "PIN\t⟦4821⟧",
+        "**Full name:** ⟦Hannah Whitfield⟧",
+        "**姓名**：⟦王建国⟧",
+        "Name\t⟦Hannah Whitfield⟧",
+        "<fullName>\n ⟦Hannah Whitfield⟧\n</fullName>",
+        '{"field": "姓名", "value": "⟦王建国⟧"}',
+    ],
+)
+def test_a_value_may_stand_on_the_next_line_or_behind_a_tab(naming: Scanner, text: str) -> None:
+    """B28: as XML and YAML are folded, and as forms are pasted."""
+    plain, values = text.replace("⟦", "").replace("⟧", ""), re.findall("⟦([^⟧]*)⟧", text)
+    assert [plain[f.start : f.end] for f in naming.scan(plain) if f.score >= STRONG] == values
+
+
 def test_a_heading_may_hold_a_digit(scanner: Scanner) -> None:
     """`address2` and `cvv2` are headings; a row of values is none."""
     text = "address1,address2,cvv2\nRome,Lazio,814\nOslo,Oslo,277\n"
@@ -140,6 +171,12 @@ def test_a_heading_may_hold_a_digit(scanner: Scanner) -> None:
         "<密码>请勿泄露</密码>",
         'name="cvv"\r\n\r\n\r\n814',
         "<td>password</td><td>is required</td>",
+        "**Password:** at least twelve characters",
+        "`password`: the password of the user, `pin`: a number",
+        "**PIN** 4821 of 5000 pieces",
+        '{"name": "total", "value": "4821"}',
+        "total: |\n  4821\n",
+        "the `cvv` = `abc`",
     ],
 )
 def test_what_no_name_speaks_for_is_left_alone(scanner: Scanner, text: str) -> None:

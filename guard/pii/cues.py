@@ -9,6 +9,14 @@ from dataclasses import dataclass, field
 from guard.pii.cues_nations import WORDS
 from guard.pii.rows import CUE_REACH
 
+NAME_PARTS = "full|first|last|middle|given|family|birth|maiden|legal"
+NAME_HOLDERS = (
+    "customer|patient|client|applicant|employee|contact|guest|passenger|holder|sender|recipient|student"
+)
+"""What stands before `name` in the labels of people's names, in forms and in programs (`customer_name`)."""
+NAME_LABELS = "姓名|收件人|联系人|收货人|寄件人|负责人|经办人|申请人|持卡人|户名|法人|受益人|投保人|监护人"
+"""Labels of people's names in Hanzi that head columns, too."""
+
 NEVER = 1 << 30
 """The distance of a word that is not there."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 Named = tuple[int, int, str]
 """Where a value stands, and its name."""
@@ -64,21 +64,20 @@ _CALL = r"""\([^()'"]{0,80}\)"""
 _TUPLE = re.compile(rf"""\s{{0,8}}\(((?:[^()'"]|{_STRING}|{_CALL}){{1,4000}}+)\)\s{{0,8}},?""")
 _VALUE = re.compile(rf"""{_STRING}|(?:[^,'"()]|{_CALL}){{1,400}}""")
 _AROUND = " \t\r\n\"'`"
-_MOST_ROWS = 1000
+_MOST_ROWS, _LONGEST_NAME = 1000, 40
 
 
 def named(text: str, speaks: Speaks, near: Speaks) -> Iterator[Named]:
     """The values in a text whose names speak; `near` tells those that do with no more than a sign or quotes between."""
-    for mark, pattern in _PATTERNS:
-        if mark in text:
-            for match in pattern.finditer(text):
-                place = match.lastindex or 2
-                if speaks(match.group(1)):
-                    yield (*match.span(place), match.group(1))
-    if "*" in text or "`" in text or "__" in text:
+    for marks, pattern in _PATTERNS:
+        if any(mark in text for mark in marks):
+            yield from _behind(pattern, text, speaks)
+    if any(mark in text for mark in _MARKS):
         yield from _set(_EMPHASISED, text, speaks)
     if not text.isascii():
-        yield from _foreign(text, near)
+        if "</" in text:
+            yield from _behind(_TAG, text, near)
+        yield from _set(_SET, text, lambda name: not name.isascii() and near(name))
     if "<tr" in text or "<TR" in text:
         yield from _rows(text, speaks)
     if ("nsert" in text or "NSERT" in text) and ("alues" in text or "ALUES" in text):
@@ -86,30 +85,27 @@ def named(text: str, speaks: Speaks, near: Speaks) -> Iterator[Named]:
             yield from _inserted(text, match, speaks)
 
 
+_MARKS = ("*", "`", "__")
 _PATTERNS = (
-    ("</", _MARKUP),
-    ("</", _BOLD),
-    ("</", _LINES),
-    ("*", _EMPHASIS),
-    ("`", _EMPHASIS),
-    ("__", _EMPHASIS),
-    (": |", _FOLDED),
-    (": >", _FOLDED),
-    ("alue", _PAIR),
-    ("nswer", _PAIR),
-    ("value=", _FIELD),
-    ('name="', _PART),
-    ("]", _SUBSCRIPT),
+    (("</",), _MARKUP),
+    (("</",), _BOLD),
+    (("</",), _LINES),
+    (_MARKS, _EMPHASIS),
+    ((": |", ": >"), _FOLDED),
+    (("alue", "nswer"), _PAIR),
+    (("value=",), _FIELD),
+    (('name="',), _PART),
+    (("]",), _SUBSCRIPT),
 )
+"""What a text holds in which a pattern is looked for."""
 
 
-def _foreign(text: str, speaks: Speaks) -> Iterator[Named]:
-    """The values in quotes or tags behind names outside ASCII, which patterns ask for directly before them."""
-    if "</" in text:
-        for match in _TAG.finditer(text):
-            if speaks(match.group(1)):
-                yield (*match.span(2), match.group(1))
-    yield from _set(_SET, text, lambda name: not name.isascii() and speaks(name))
+def _behind(pattern: re.Pattern[str], text: str, speaks: Speaks) -> Iterator[Named]:
+    """The values that a pattern finds, each in the last of its groups, behind names in the first."""
+    for match in pattern.finditer(text):
+        name, place = match.group(1), match.lastindex
+        if place is not None and speaks(name):
+            yield (*match.span(place), name)
 
 
 def _set(pattern: re.Pattern[str], text: str, speaks: Speaks) -> Iterator[Named]:
@@ -125,35 +121,39 @@ def _rows(text: str, speaks: Speaks) -> Iterator[Named]:
     """The cells of the rows of a table under the names in the row before them, of as many cells."""
     names: list[str] = []
     for row in _ROW.finditer(text):
-        cells = list(_CELLS.finditer(text, *row.span()))
+        cells = [cell.span(1) for cell in _CELLS.finditer(text, *row.span())]
         if len(cells) != len(names) or "<th" in row.group().lower():
-            names = [cell.group(1).strip() for cell in cells]
-            told = [bool(name) and len(name) <= 40 and speaks(name) for name in names]
-            continue
-        for name, speaking, cell in zip(names, told, cells, strict=True):
-            if speaking:
-                yield (*cell.span(1), name)
+            names = _speaking((text[low:high].strip() for low, high in cells), speaks)
+        else:
+            yield from _under(names, cells)
 
 
 def _inserted(text: str, statement: re.Match[str], speaks: Speaks) -> Iterator[Named]:
     """The values of a statement that inserts rows, each behind the name of its column."""
-    names = [name.strip(_AROUND) for name in statement.group(1).split(",")]
-    told = [len(name) <= 40 and speaks(name) for name in names]
+    names = _speaking((name.strip(_AROUND) for name in statement.group(1).split(",")), speaks)
     at = statement.end()
     for _ in range(_MOST_ROWS):
         row = _TUPLE.match(text, at)
         if row is None:
             return
         at = row.end()
-        values = [value for value in _VALUE.finditer(text, *row.span(1)) if value.group().strip()]
+        values = [value.span() for value in _VALUE.finditer(text, *row.span(1)) if value.group().strip()]
         if len(values) == len(names):
-            for name, speaking, value in zip(names, told, values, strict=True):
-                if speaking:
-                    yield (*_trimmed(text, *value.span()), name)
+            yield from _under(names, [trimmed(text, *value, _AROUND) for value in values])
 
 
-def _trimmed(text: str, low: int, high: int) -> tuple[int, int]:
-    """A value without the blanks and quotes around it."""
+def _speaking(names: Iterable[str], speaks: Speaks) -> list[str]:
+    """Some names, empty where they do not speak."""
+    return [name if 0 < len(name) <= _LONGEST_NAME and speaks(name) else "" for name in names]
+
+
+def _under(names: list[str], values: list[tuple[int, int]]) -> Iterator[Named]:
+    """Values, each with its name, where that speaks."""
+    return ((*value, name) for name, value in zip(names, values, strict=True) if name)
+
+
+def trimmed(text: str, low: int, high: int, around: str) -> tuple[int, int]:
+    """Where a value stands without some characters around it."""
     value = text[low:high]
-    low += len(value) - len(value.lstrip(_AROUND))
-    return low, max(low, high - len(value) + len(value.rstrip(_AROUND)))
+    low += len(value) - len(value.lstrip(around))
+    return low, max(low, high - len(value) + len(value.rstrip(around)))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 from guard.pii.chains import Chain, Word, chains
+from guard.pii.cues import NAME_HOLDERS, NAME_PARTS
 from guard.pii.gates import gate_of
 from guard.pii.lexicon import BIG, NAMING, ORG, PERSONAL, PROPER, STREET, lexicon
 from guard.pii.surroundings import TITLES
@@ -36,8 +37,7 @@ _TITLE_BEFORE = re.compile(r"(?<![^\W_])([A-Za-zñ]{2,10})\.? {1,2}\Z")
 _TITLE_ENDS = tuple(sorted(TITLES))
 _SET = r"(?:\\?[\"'])?[ \t]{0,3}(?:[:>]|=>?)"
 _NAMED_BEFORE = re.compile(
-    r"(?i)(?<![^\W_])(?:(?:my|his|her|full|first|last|middle|given|family|birth|maiden|legal|customer|patient|client"
-    r"|applicant|employee|contact|guest|passenger|account ?holder|cardholder|holder|sender|recipient|student|user|nick)"
+    rf"(?i)(?<![^\W_])(?:(?:my|his|her|{NAME_PARTS}|{NAME_HOLDERS}|account ?holder|cardholder|user|nick)"
     rf"[ _-]?(?:name|surname)s?(?:['’]s| is| was|{_SET})?|(?:sur|full|first|last|nick)name(?: is|{_SET})"
     rf"|(?:card|account)[ _-]?holder{_SET}"
     r"|(?<![a-z] )(?<![a-z][_-])names?[:\t])[ \t]{0,3}\\?[\"'(*]{0,2}\Z"

@@ -14,7 +14,7 @@ from guard.pii.cues import HUMP, words_of
 from guard.pii.gates import alone
 from guard.pii.judging import PLAIN, part_of_other, score_of
 from guard.pii.layouts import is_vain
-from guard.pii.reach import AFTER, BEFORE, LEAD, TRAIL
+from guard.pii.reach import BEFORE, LEAD, SEARCHED, TRAIL
 from guard.pii.ready import ANY, Ready
 from guard.pii.resolve import STRONG
 from guard.pii.roads import Roads, Span
@@ -27,7 +27,6 @@ Candidate = tuple[str, int, int, float]
 Region = tuple[int, int, Asked, int]
 """Where a region of digits begins and ends, what its shape asks for, and which cues may be said in it."""
 
-_REACH = AFTER + 2
 _CUED = BEFORE + CUE_REACH
 _SPARSE = 256
 """With a region in every so many characters, all letters are told once; here both ways take as long."""
@@ -174,12 +173,12 @@ class Numbers:
         text, row = self.text, settles.row
         before, check = settles.before, row.check
         begin = low - before
-        match = row.search(text, begin if begin > floor else floor, high + _REACH)
+        match = row.search(text, begin if begin > floor else floor, high + SEARCHED)
         if match is None:
             return None
         start, end = match.span()
         if check is not None and (taken := check(match[0])) != end - start:
-            return None if not taken and row.search(text, start + 1, high + _REACH) is None else False
+            return None if not taken and row.search(text, start + 1, high + SEARCHED) is None else False
         if end != high or (start >= low if before else start != low):
             return False
         if not (
@@ -212,7 +211,7 @@ class Numbers:
             self._floor = gaps[2 * place]
             end = gaps[2 * place + 1] - BEFORE if 2 * place + 1 < len(gaps) else len(text)
             self._ceiling = end if end > high else high
-            until = high + _REACH
+            until = high + SEARCHED
             opening, opened, settled = None, None, 0.0
             if high - low > _LONG:
                 self._sift(wanted.sifted, low, high, said)
@@ -249,7 +248,7 @@ class Numbers:
     ) -> re.Match[bytes] | None:
         """The first match of a row, from a known one on, that does not lie within a region."""
         while match and match.start() >= low and match.end() <= high:
-            match = row.search(self.text, match.start() + 1, high + _REACH)
+            match = row.search(self.text, match.start() + 1, high + SEARCHED)
         return match
 
     def _row_by_row(self, ready: Roads, asked: list[Region]) -> None:
@@ -277,7 +276,7 @@ class Numbers:
                 continue  # a surer row of the kind has taken it all
             reached = max(low - row.before, reached, 0)
             # Most are searched in vain: a call less.
-            if reached < high and (first := search(text, reached, high + _REACH)):
+            if reached < high and (first := search(text, reached, high + SEARCHED)):
                 reached = self._take_in(row, first, reached, -1, high, ANY)
 
     def _take_in(
@@ -288,7 +287,7 @@ class Numbers:
         Returns how far it went, -1 where one match took the whole region. This is where a text full of findings
         spends its time: one function, and what seldom happens elsewhere.
         """
-        text, check, until = self.text, row.check, high + _REACH
+        text, check, until = self.text, row.check, high + SEARCHED
         claim = self._claim(row) if self._claims and row.yields else None
         while reached < high and (match := first or row.search(text, reached, until)):
             first = None
@@ -406,7 +405,7 @@ class Numbers:
             surer = score > row.score
             if start < reached or (surer and row.row.longest <= end - start):
                 continue
-            match = row.match(text, start, high + _REACH)  # most have none: so first
+            match = row.match(text, start, high + SEARCHED)  # most have none: so first
             if match is None or (surer and match.end() == end):
                 continue
             quiet, count = hushed(start), len(self.found)
@@ -441,7 +440,7 @@ class Numbers:
         for row in rows:
             reached = low
             for start, _ in self._starts(row, ((low, high),)):
-                if start >= reached and (match := row.match(self.text, start, high + _REACH)):
+                if start >= reached and (match := row.match(self.text, start, high + SEARCHED)):
                     reached = self._take_in(row, match, start, -1, start + 1, said)
 
     def called_for(self, ready: Roads, regions: Sequence[Span], shape: bytes) -> bool:

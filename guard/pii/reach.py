@@ -11,6 +11,8 @@ from guard.pii.rows import Edge, Row
 
 BEFORE, AFTER = 8, 20
 """How far a match of a row on the digits road may reach out of its region."""
+SEARCHED = AFTER + 2
+"""So far behind a region a row is searched: with what its edge looks at."""
 LEAD, TRAIL = BEFORE + 1, AFTER + 1
 """The characters before and behind a region that belong to its shape; where the text has none, NUL before it."""
 SIGNS = 4

@@ -23,7 +23,7 @@ from guard.pii.gates import (
 )
 from guard.pii.mentions import Vocabulary, words_in
 from guard.pii.patterns import least_run, shape_of, shape_pattern
-from guard.pii.reach import AFTER, LEAD, SIGNS, Reach, reach_of
+from guard.pii.reach import LEAD, SEARCHED, SIGNS, Reach, reach_of
 from guard.pii.ready import Ready, top_of
 from guard.pii.resolve import STRONG
 from guard.pii.rows import Road, Row
@@ -107,7 +107,7 @@ class Nations:
     def matches(self, index: int) -> Callable[..., re.Match[bytes] | None]:
         """The search for one row in a region, to be asked as openings are: in some text before it up to its end."""
         search = self.ready(index).search
-        return lambda text, low, high: search(text, low, high + AFTER + 2)
+        return lambda text, low, high: search(text, low, high + SEARCHED)
 
     def ready(self, index: int) -> Ready:
         """One row, compiled."""

@@ -11,9 +11,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 
-from guard.pii.cues import CUES, Cue, Window, merged, words_of
+from guard.pii.cues import CUES, NAME_HOLDERS, NAME_LABELS, NAME_PARTS, Cue, Window, merged, words_of
 from guard.pii.evasion import project
-from guard.pii.named import named
+from guard.pii.named import named, trimmed
 
 _HEADING = re.compile(r"(?=.{1,40}\Z)[^()\[\]{}=<>!?;。！？]{1,40}(?:[(（][^()（）]{0,30}[)）]|(?<![.:]))")
 _LONGEST_CELL = 200
@@ -46,10 +46,9 @@ _CREDENTIALS = Cue(
 )
 """What patterns have directly before their values."""
 _PERSON = re.compile(
-    r"(?i:(?:(?:full|first|last|middle|given|family|birth|maiden|legal|customer|patient|client|applicant|employee|contact"
-    r"|guest|passenger|(?:account|card)?[ _-]?holder|sender|recipient|student)[ _-]?names?|surnames?"
-    r"|(?:account|card)[ _-]?holder|payee|beneficiary|recipient|consignee))"
-    r"|.{0,6}(?:姓名|收件人|联系人|收货人|寄件人|负责人|经办人|申请人|持卡人|(?<!用)户名|法人|受益人|投保人|监护人)"
+    rf"(?i:(?:{NAME_PARTS}|{NAME_HOLDERS}|(?:account|card)?[ _-]?holder)[ _-]?names?|surnames?"
+    r"|(?:account|card)[ _-]?holder|payee|beneficiary|recipient|consignee)"
+    rf"|.{{0,6}}(?!(?<=用)户名)(?:{NAME_LABELS})"
 )
 """A heading over names of people, and what it is read as."""
 _NAMED = "full name"
@@ -207,6 +206,5 @@ def _cells(text: str, start: int, line: str, delimiter: str) -> list[tuple[int, 
 
 def _trimmed(text: str, low: int, high: int) -> tuple[int, int]:
     """A cell without blanks and quotes around it, cut to the longest value."""
-    cell = text[low:high]
-    low += len(cell) - len(cell.lstrip(' \t"'))
-    return low, max(low, min(low + _LONGEST_CELL, high - len(cell) + len(cell.rstrip(' \t"'))))
+    low, high = trimmed(text, low, high, _AROUND)
+    return low, min(high, low + _LONGEST_CELL)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from guard.pii.cues import NAME_HOLDERS, NAME_LABELS
 from guard.pii.hanzi import Hanzi, hanzi
 
 TITLE = re.compile(
@@ -13,13 +14,12 @@ TITLE = re.compile(
     r"|某某|某(?![个些种样地人事])|总(?![是的会要共之而体数量统理部结算计经在分额和有])"
 )
 LABEL = re.compile(
-    r"(?:姓名|名字|收件人|联系人|收货人|寄件人|负责人|经办人|申请人|持卡人|户名|客户|患者|乘客|作者|法人|法定代表人|签名|签字|本人|报修人|用户|委托人|受益人|投保人|监护人)(?:是|为)?"
+    rf"(?:{NAME_LABELS}|名字|客户|患者|乘客|作者|法定代表人|签名|签字|本人|报修人|用户|委托人)(?:是|为)?"
     r"""(?:\\?["'”])?[ \t]{0,2}(?:[:：>]|=>?)?[ \t]{0,2}(?:\\?["'“（(])?\Z"""
 )
 KEY = re.compile(
-    r"""(?i:(?<![a-z0-9_.-])(?:(?:full|real|user|customer|contact|patient|client|employee|student|member|owner|holder|recipient"""
-    r"""|sender|receiver|consignee|guest|passenger|applicant|legal|person|account[ _]?holder|card[ _]?holder|buyer|payee|payer"""
-    r"""|driver|staff|nick)[ _-]?)?name|cardholder|account_?holder|xingming)"""
+    rf"""(?i:(?<![a-z0-9_.-])(?:(?:{NAME_HOLDERS}|full|legal|real|user|nick|member|owner|receiver|consignee|person"""
+    r"""|account[ _]?holder|card[ _]?holder|buyer|payee|payer|driver|staff)[ _-]?)?name|cardholder|account_?holder|xingming)"""
     r"""(?:\\?["'])?[ \t]{0,2}(?:[:：>]|=>?)[ \t]{0,2}(?:\\?["'“])?\Z"""
 )
 """What programs call the name of a person: a name in Hanzi is all that stands behind it."""

@@ -76,6 +76,11 @@ def _found(scanner: Scanner, text: str, kind: str) -> list[str]:
     ]
 
 
+def _unmarked(text: str) -> tuple[str, list[str]]:
+    """A text without the brackets around its values, and these."""
+    return text.replace("⟦", "").replace("⟧", ""), re.findall("⟦([^⟧]*)⟧", text)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_value_is_found_behind_its_name(scanner: Scanner, form: str, name: str) -> None:
@@ -93,26 +98,22 @@ def test_a_value_is_found_behind_a_name_outside_ascii(scanner: Scanner, form: st
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "value"),
     [
-        "ssn_number",
-        "cardCvv",
-        "card_pin",
-        "bankAccountNumber",
-        "licensePlate",
-        "NHSNumber",
-        "postal_code",
-        "security_code",
+        ("ssn_number", "536904399"),
+        ("cardCvv", "814"),
+        ("card_pin", "4821"),
+        ("bankAccountNumber", "000123456789"),
+        ("licensePlate", "7ABC123"),
+        ("NHSNumber", "9434765919"),
+        ("postal_code", "94110"),
+        ("security_code", "814"),
     ],
 )
-def test_a_name_of_code_is_understood(scanner: Scanner, name: str) -> None:
+def test_a_name_of_code_is_understood(scanner: Scanner, name: str, value: str) -> None:
     """In camel case, in snake case, with an acronym before the word."""
-    values = {
-        "ssn_number": "536904399", "cardCvv": "814", "card_pin": "4821", "bankAccountNumber": "000123456789",
-        "licensePlate": "7ABC123", "NHSNumber": "9434765919", "postal_code": "94110", "security_code": "814",
-    }  # fmt: skip
-    text = f'{{"id": 7, "{name}": "{values[name]}"}}'
-    assert [text[f.start : f.end] for f in scanner.scan(text) if f.score >= STRONG] == [values[name]]
+    text = f'{{"id": 7, "{name}": "{value}"}}'
+    assert [text[f.start : f.end] for f in scanner.scan(text) if f.score >= STRONG] == [value]
 
 
 def test_only_names_that_speak_are_asked_for() -> None:
@@ -147,7 +148,7 @@ def test_a_quote_within_a_string_of_sql_does_not_end_it(scanner: Scanner) -> Non
 )
 def test_a_value_may_stand_on_the_next_line_or_behind_a_tab(naming: Scanner, text: str) -> None:
     """B28: as XML and YAML are folded, and as forms are pasted."""
-    plain, values = text.replace("⟦", "").replace("⟧", ""), re.findall("⟦([^⟧]*)⟧", text)
+    plain, values = _unmarked(text)
     assert [plain[f.start : f.end] for f in naming.scan(plain) if f.score >= STRONG] == values
 
 
@@ -212,7 +213,7 @@ def test_what_no_name_speaks_for_is_left_alone(scanner: Scanner, text: str) -> N
 )
 def test_a_name_of_a_person_is_sure_behind_what_programs_call_it(naming: Scanner, text: str) -> None:
     """B28: a label is a label in JSON, XML, tables and code, too; in Hanzi the name is all that stands behind it."""
-    plain, names = text.replace("⟦", "").replace("⟧", ""), re.findall("⟦([^⟧]*)⟧", text)
+    plain, names = _unmarked(text)
     found = [plain[f.start : f.end] for f in naming.scan(plain) if f.kind == "pii.person" and f.score >= CUED]
     assert found == names
 
